@@ -1,0 +1,22 @@
+//! The nouns that every part of Barid speaks in: ids, names, [`Message`], [`Outcome`], time.
+//!
+//! This crate knows no wire format, no disk, no task and no clock; it depends on nothing of ours and
+//! everything of ours depends on it. What is here is data with its invariants, no behavior.
+//!
+//! Read first: [`Message`] (what travels) and [`Sequence`] (where it stands in a queue).
+
+mod id;
+mod message;
+mod name;
+mod outcome;
+mod sequence_map;
+mod time;
+
+pub use id::{
+    CommandId, ConnectionId, ConversationId, LogIndex, QueueId, Sequence, ShardId, SubscriptionId,
+};
+pub use message::{Dialect, Envelope, Exchange, Message, Parts, Persistence};
+pub use name::{Pattern, PatternLevel, QueueName, QueueNameError, levels};
+pub use outcome::Outcome;
+pub use sequence_map::SequenceMap;
+pub use time::Instant;

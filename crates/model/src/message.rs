@@ -1,0 +1,241 @@
+//! What travels: immutable content, kept as it came, with the little that the core must know.
+
+#![expect(
+    unsafe_code,
+    reason = "one allocation for envelope and content, filled piece by piece"
+)]
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use triomphe::{Arc, HeaderSlice, UniqueArc};
+
+/// What a message costs in memory beyond its content, in bytes: its allocation's header and the
+/// entries that refer to it.
+const OVERHEAD_BYTES: usize = 96;
+
+/// The protocol and version whose rules the head of a message follows.
+///
+/// The number is written to disk and is never given another meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Dialect {
+    /// STOMP 1.0: headers are not escaped.
+    Stomp10 = 1,
+    /// STOMP 1.1: `\n`, `\c` and `\\` are escapes.
+    Stomp11 = 2,
+    /// STOMP 1.2: `\r` is one too.
+    Stomp12 = 3,
+}
+
+impl Dialect {
+    /// The dialect with this number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Stomp10),
+            2 => Some(Self::Stomp11),
+            3 => Some(Self::Stomp12),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a message survives a restart of a durable queue that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Persistence {
+    /// It may be lost with the process.
+    Transient,
+    /// It is on disk before its publisher is told so.
+    Persistent,
+}
+
+/// The exchange that a message was published to.
+///
+/// The number is written to disk and is never given another meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Exchange {
+    /// The default exchange: the routing key is the name of a queue.
+    Default = 0,
+    /// `amq.topic`: the routing key's levels are matched against patterns.
+    Topic = 1,
+}
+
+impl Exchange {
+    /// The exchange with this number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Default),
+            1 => Some(Self::Topic),
+            _ => None,
+        }
+    }
+}
+
+/// What the core knows of a message without reading its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The rules that the head follows.
+    pub dialect: Dialect,
+    /// Notes of the dialect's own about the head; the core keeps them and does not read them.
+    pub dialect_flags: u8,
+    /// Whether the message survives a restart.
+    pub persistence: Persistence,
+    /// Where it was published to.
+    pub exchange: Exchange,
+}
+
+/// The pieces that a message is made of. Each list is concatenated.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// What the core knows of it.
+    pub envelope: Envelope,
+    /// The routing key in canonical spelling (levels separated by `.`) or the name of a queue.
+    pub key: &'a [u8],
+    /// The head, in the dialect's spelling.
+    pub head: &'a [&'a [u8]],
+    /// The body.
+    pub body: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+struct Header {
+    envelope: Envelope,
+    key_len: u32,
+    head_len: u32,
+}
+
+/// An immutable message: envelope, routing key, head and body in one allocation.
+///
+/// A clone shares that allocation and costs one atomic increment.
+///
+/// Invariants: the content is `key`, `head`, `body`, in this order, and never changes.
+#[derive(Clone)]
+pub struct Message(Arc<HeaderSlice<Header, [u8]>>);
+
+impl Message {
+    /// Copies the pieces into a new message. The caller has checked the protocol's limits.
+    ///
+    /// # Panics
+    /// When key or head is longer than 4 GiB, which no limit allows.
+    #[must_use]
+    pub fn new(parts: &Parts<'_>) -> Self {
+        let head_len = parts.head.iter().map(|piece| piece.len()).sum::<usize>();
+        let header = Header {
+            envelope: parts.envelope,
+            key_len: u32::try_from(parts.key.len()).expect("keys are limited to far less"),
+            head_len: u32::try_from(head_len).expect("heads are limited to far less"),
+        };
+        let content_len = parts.key.len() + head_len + parts.body.len();
+        let mut unique =
+            UniqueArc::<HeaderSlice<Header, [MaybeUninit<u8>]>>::from_header_and_uninit_slice(
+                header,
+                content_len,
+            );
+        let mut at = 0;
+        let pieces = [parts.key]
+            .into_iter()
+            .chain(parts.head.iter().copied())
+            .chain([parts.body]);
+        for piece in pieces {
+            unique.slice[at..at + piece.len()].write_copy_of_slice(piece);
+            at += piece.len();
+        }
+        assert_eq!(at, content_len, "every byte of a message is written once");
+        // SAFETY: the loop wrote the slice from its start, without a gap, to `content_len`.
+        Self(unsafe { unique.assume_init_slice_with_header() }.shareable())
+    }
+
+    /// What the core knows of it.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope {
+        self.0.header.envelope
+    }
+
+    /// The routing key in canonical spelling, or the name of a queue.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.0.slice[..self.key_len()]
+    }
+
+    /// The head, in the dialect's spelling.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.0.slice[self.key_len()..self.key_len() + self.head_len()]
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.0.slice[self.key_len() + self.head_len()..]
+    }
+
+    /// Head and body, which lie side by side.
+    #[must_use]
+    pub fn head_and_body(&self) -> &[u8] {
+        &self.0.slice[self.key_len()..]
+    }
+
+    /// What holding this message once is charged with, in bytes: its content and an overhead.
+    #[must_use]
+    pub fn cost_bytes(&self) -> usize {
+        self.0.slice.len() + OVERHEAD_BYTES
+    }
+
+    fn key_len(&self) -> usize {
+        self.0.header.key_len as usize
+    }
+
+    fn head_len(&self) -> usize {
+        self.0.header.head_len as usize
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.envelope() == other.envelope()
+            && self.key() == other.key()
+            && self.head() == other.head()
+            && self.body() == other.body()
+    }
+}
+
+impl Eq for Message {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("envelope", &self.envelope())
+            .field("key", &String::from_utf8_lossy(self.key()))
+            .field("head", &String::from_utf8_lossy(self.head()))
+            .field("body_len", &self.body().len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_its_pieces_apart() {
+        let envelope = Envelope {
+            dialect: Dialect::Stomp12,
+            dialect_flags: 5,
+            persistence: Persistence::Persistent,
+            exchange: Exchange::Topic,
+        };
+        let message = Message::new(&Parts {
+            envelope,
+            key: b"a.b",
+            head: &[b"x:1\n", b"y:2\n"],
+            body: b"\0!",
+        });
+        assert_eq!(message.envelope(), envelope);
+        assert_eq!(message.key(), b"a.b");
+        assert_eq!(message.head(), b"x:1\ny:2\n");
+        assert_eq!(message.body(), b"\0!");
+        assert_eq!(message.head_and_body(), b"x:1\ny:2\n\0!");
+    }
+}
