@@ -4,11 +4,17 @@ use crate::Queue;
 use model::{Message, Sequence, SequenceMap};
 
 /// A queue as it is being rebuilt from its records, in their order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RecoveredQueue {
     messages: SequenceMap<Message>,
     next: Sequence,
     delivery_mark: Sequence,
+}
+
+impl Default for RecoveredQueue {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RecoveredQueue {
@@ -16,8 +22,9 @@ impl RecoveredQueue {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            messages: SequenceMap::new(),
             next: Sequence(1),
-            ..Self::default()
+            delivery_mark: Sequence(0),
         }
     }
 

@@ -10,9 +10,9 @@ const PATTERN_LEVELS_MAX: usize = 128;
 /// One immutable snapshot of all routes. A clone costs two reference counts; a change costs the
 /// changed path, whatever the number of routes.
 #[derive(Clone)]
-pub struct Table<K: Ord, T> {
+pub struct Table<K: Ord, Q, T> {
     version: u64,
-    queues: RedBlackTreeMapSync<QueueName, T>,
+    queues: RedBlackTreeMapSync<QueueName, Q>,
     topics: Node<K, T>,
 }
 
@@ -29,7 +29,7 @@ pub enum BindError {
     },
 }
 
-impl<K: Ord + Clone, T: Clone> Default for Table<K, T> {
+impl<K: Ord + Clone, Q: Clone, T: Clone> Default for Table<K, Q, T> {
     fn default() -> Self {
         Self {
             version: 0,
@@ -39,7 +39,7 @@ impl<K: Ord + Clone, T: Clone> Default for Table<K, T> {
     }
 }
 
-impl<K: Ord + Clone, T: Clone> Table<K, T> {
+impl<K: Ord + Clone, Q: Clone, T: Clone> Table<K, Q, T> {
     /// A table without routes.
     #[must_use]
     pub fn new() -> Self {
@@ -54,7 +54,7 @@ impl<K: Ord + Clone, T: Clone> Table<K, T> {
 
     /// The route to the queue with this name (the default exchange).
     #[must_use]
-    pub fn queue(&self, name: &[u8]) -> Option<&T> {
+    pub fn queue(&self, name: &[u8]) -> Option<&Q> {
         self.queues.get(name)
     }
 
@@ -72,7 +72,7 @@ impl<K: Ord + Clone, T: Clone> Table<K, T> {
 
     /// A table that has a route to the queue.
     #[must_use]
-    pub fn with_queue(&self, name: QueueName, target: T) -> Self {
+    pub fn with_queue(&self, name: QueueName, target: Q) -> Self {
         Self {
             queues: self.queues.insert(name, target),
             ..self.next()

@@ -1,0 +1,44 @@
+//! What the core counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What the core counts, since the start. Counted once per batch, not per message.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
+        }
+
+        /// The counters at one moment.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Totals {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// The counters now.
+            #[must_use]
+            pub fn totals(&self) -> Totals {
+                Totals { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages published.
+    published,
+    /// Messages handed to transports.
+    delivered,
+    /// Messages dropped because their subscriber had stalled.
+    dropped,
+    /// Times that a subscriber used up its hold.
+    stalls,
+}
+
+pub(crate) fn add(counter: &AtomicU64, count: usize) {
+    if count > 0 {
+        counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}

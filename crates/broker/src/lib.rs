@@ -1,0 +1,117 @@
+//! The core: routes, shards, outboxes. Composed of pure parts and stepped by a shell.
+//!
+//! A [`Broker`] attaches connections; each gets a [`Connection`], which carries out its commands:
+//! - **direct**: a publish to topic subscribers is pushed into their [`Outbox`](outbox::Outbox)es by
+//!   the publisher's own task;
+//! - **private**: a topic subscription that settles by itself has a queue of its own, run by its own
+//!   connection and fed through its outbox;
+//! - **sharded**: a publish to a shared queue goes to the mailbox of the [`Executor`] that runs the
+//!   queue's shard, into its log, and is confirmed and delivered once the log is durable.
+//!
+//! What is absent: no socket, no task, no clock, no disk, no protocol. A shell calls
+//! [`Executor::step`] when its waker is woken or its deadline passed, and the store's journal makes
+//! its rounds beside it; the simulator does both in one thread.
+//!
+//! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together.
+
+mod connection;
+mod counters;
+mod entry;
+mod executor;
+mod mailbox;
+mod outbox;
+mod permit;
+mod private;
+mod publish;
+mod recovery;
+mod routes;
+mod settings;
+mod shard;
+mod topology;
+
+pub use connection::Connection;
+pub use counters::{Counters, Totals};
+pub use entry::EntryError;
+pub use executor::{Executor, Step};
+pub use recovery::{Recovered, Recovery, RecoveryError};
+pub use settings::{Settings, StalledPolicy};
+
+use log_store::ShardLog;
+use mailbox::Mailbox;
+use model::{ConnectionId, Instant};
+use routes::Routes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The part of a node that all its connections and executors share.
+pub(crate) struct Node {
+    pub(crate) settings: Settings,
+    pub(crate) routes: Routes,
+    /// One per executor.
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
+    pub(crate) queued: QueuedBytes,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// What the messages in all shared queues are charged with.
+#[derive(Debug, Default)]
+pub(crate) struct QueuedBytes(AtomicUsize);
+
+impl QueuedBytes {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A handle to the core: attaches connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Broker {
+    node: Arc<Node>,
+}
+
+impl Broker {
+    /// Puts a node together from its logs and what was replayed from them. The executors are to be
+    /// stepped by the caller, each by one thread or task at a time.
+    ///
+    /// `logs` are those of all shards, by ascending id.
+    ///
+    /// # Errors
+    /// [`RecoveryError`] when the records do not fit each other.
+    pub fn open(
+        settings: Settings,
+        logs: Vec<Box<dyn ShardLog>>,
+        recovery: Recovery,
+    ) -> Result<(Self, Vec<Executor>, Recovered), RecoveryError> {
+        let (shards, recovered) = recovery.finish(logs.len())?;
+        let count = settings.executors.max(1).min(logs.len().max(1));
+        let node = Arc::new(Node {
+            routes: Routes::default(),
+            mailboxes: (0..count).map(|_| Arc::default()).collect(),
+            queued: QueuedBytes::default(),
+            counters: Arc::default(),
+            settings,
+        });
+        let executors = executor::assemble(&node, logs, shards);
+        Ok((Self { node }, executors, recovered))
+    }
+
+    /// The broker's side of a new connection.
+    #[must_use]
+    pub fn attach(&self, now: Instant, id: ConnectionId, peer: broker_api::Peer) -> Connection {
+        Connection::new(Arc::clone(&self.node), now, id, peer)
+    }
+
+    /// What has been counted since the start.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.node.counters)
+    }
+}
