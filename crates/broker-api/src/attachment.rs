@@ -17,7 +17,8 @@ pub struct Peer {
 /// A driver owns it together with the connection's [`Session`](crate::Session) and calls it from one
 /// task. No method blocks.
 pub trait Attachment: Send {
-    /// Carries out commands, in order, and leaves the list empty. Always admits them: a driver asks
+    /// Carries out commands, in order, and leaves the list empty but not its memory. Always admits
+    /// them: a driver asks
     /// [`poll_admission`](Self::poll_admission) before it reads what could make more.
     fn submit(&mut self, now: Instant, submissions: &mut Vec<Submission>);
 
@@ -27,7 +28,7 @@ pub trait Attachment: Send {
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Hands events to `handle` until about `bytes_max` bytes of messages have been handed over or
-    /// there are none. Ready with whether any was; pending (with the waker kept) if none.
+    /// there are none. Ready if at least one was; pending, with the waker kept, if none.
     fn poll_events(
         &mut self,
         now: Instant,
@@ -37,7 +38,8 @@ pub trait Attachment: Send {
     ) -> Poll<()>;
 
     /// All that was made of the events handed over so far has been taken by the transport: presettled
-    /// deliveries count as accepted, and their bytes no longer count against the budget.
+    /// deliveries count as accepted, and their bytes no longer count against the budget. May come when
+    /// there was nothing to take; never comes after [`close`](Self::close).
     fn handle_sent(&mut self, now: Instant);
 
     /// When the attachment wants to be polled again even if nobody wakes it.

@@ -27,8 +27,8 @@ impl Out {
         self.commands.push(submission);
     }
 
-    /// Sends a command and stops parsing until its answer has been handled: for a command that the
-    /// input behind it relies on.
+    /// Sends a command and stops parsing until the session has handled its answer and called
+    /// [`release_barrier`](Self::release_barrier): for a command that the input behind it relies on.
     pub fn barrier(&mut self, submission: Submission) {
         self.commands.push(submission);
         self.barrier = true;

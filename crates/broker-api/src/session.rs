@@ -16,8 +16,8 @@ use model::Instant;
 ///   protocol's own closing frame and then asks `out` to close.
 /// - **Memory is bounded** by the session's limits, whatever the peer sends: a length is checked
 ///   against its limit before anything is allocated or waited for.
-/// - After [`Out::barrier`] the session reads no further input until it is called again; the driver
-///   calls again, with the same leftover, when the command is answered.
+/// - After [`Out::barrier`] the session reads no further input until it has handled the answer and
+///   called [`Out::release_barrier`]; the driver then offers the same leftover again.
 /// - No clock, no random, no task, no socket.
 pub trait Session: Send {
     /// Parses what is whole in `input` and removes it; leaves the rest.
@@ -29,8 +29,9 @@ pub trait Session: Send {
     /// Called when [`deadline`](Self::deadline) has passed.
     fn handle_deadline(&mut self, now: Instant, out: &mut Out);
 
-    /// The transport ended, or the broker is about to end it. What is written to `out` may still be
-    /// sent; commands are still carried out.
+    /// The transport ended, or the broker is about to end it; the last call there is. What is written
+    /// to `out` may still be sent; commands are still carried out. Not called when the session itself
+    /// asked to close: then it has already said what there is to say.
     fn handle_close(&mut self, now: Instant, out: &mut Out);
 
     /// When `handle_deadline` wants to be called, if at all.

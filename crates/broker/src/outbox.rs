@@ -55,7 +55,7 @@ pub(crate) struct Direct {
 /// What a subscriber has used of its allowance to hold publishers.
 #[derive(Default)]
 struct Hold {
-    /// Used, as of `at`; it is given back at the rate of `hold` per `hold_window`.
+    /// Used, as of `at`; it is given back at the rate of `hold` per `hold_window` while nobody is held.
     used: Duration,
     at: Instant,
     /// Publishers are held since then.
@@ -76,10 +76,11 @@ impl Hold {
         if let Some(since) = &mut self.since {
             self.used += now.since(*since);
             *since = now;
+        } else {
+            let window = settings.hold_window.as_secs_f64().max(f64::MIN_POSITIVE);
+            let given_back = passed.mul_f64(settings.hold.as_secs_f64() / window);
+            self.used = self.used.saturating_sub(given_back);
         }
-        let window = settings.hold_window.as_secs_f64().max(f64::MIN_POSITIVE);
-        let given_back = passed.mul_f64(settings.hold.as_secs_f64() / window);
-        self.used = self.used.saturating_sub(given_back);
     }
 }
 

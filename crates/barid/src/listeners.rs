@@ -1,0 +1,52 @@
+//! Where the broker listens, for people and for programs.
+
+use anyhow::Context as _;
+use net::{Bound, Endpoint, Listener};
+use std::path::{Path, PathBuf};
+use tracing::warn;
+
+/// The file in the data folder that holds the bound addresses while the broker is ready.
+const FILE: &str = "listeners.json";
+
+/// The file that holds the bound addresses, by protocol: `{"stomp":["127.0.0.1:61613"]}`. It exists
+/// while the broker is ready.
+pub(crate) struct ListenersFile(PathBuf);
+
+impl ListenersFile {
+    /// The file in the data folder; one that an earlier run has left is removed.
+    pub(crate) fn prepare(data_dir: &Path) -> anyhow::Result<Self> {
+        let path = data_dir.join(FILE);
+        if path.exists() {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(Self(path))
+    }
+
+    /// Writes it, so that a reader finds either nothing or the whole.
+    pub(crate) fn write(&self, stomp: &[Listener]) -> anyhow::Result<()> {
+        let addresses: Vec<_> = stomp.iter().map(|l| l.address().to_string()).collect();
+        let text = serde_json::json!({ "stomp": addresses }).to_string();
+        let part = self.0.with_extension("json.part");
+        std::fs::write(&part, text)
+            .and_then(|()| std::fs::rename(&part, &self.0))
+            .with_context(|| format!("cannot write {}", self.0.display()))
+    }
+}
+
+impl Drop for ListenersFile {
+    fn drop(&mut self) {
+        // It may not have been written yet.
+        let _is_there = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Binds the addresses of a setting.
+pub(crate) fn bind(key: &str, addresses: &str) -> anyhow::Result<Bound> {
+    let endpoints = Endpoint::parse_list(addresses).with_context(|| format!("{key}"))?;
+    let bound = net::bind(&endpoints)?;
+    for warning in &bound.warnings {
+        warn!("{warning}");
+    }
+    Ok(bound)
+}

@@ -1,0 +1,215 @@
+//! `barid serve`: from settings to a running broker and back.
+
+use crate::executors;
+use crate::listeners::{self, ListenersFile};
+use crate::store;
+use anyhow::Context as _;
+use broker::{Broker, Settings, StalledPolicy};
+use config::{Config, WhenStalled};
+use net::{Clock, Protocol, Server, StopSignal, Stopper};
+use proto_stomp::Stomp;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+/// Runs the broker until it is told to stop.
+pub(crate) fn serve(config: &Config) -> anyhow::Result<()> {
+    telemetry::init(config.log.level).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(run(config, cores))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time of the start-up, for its banner"
+)]
+async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut recovery = broker::Recovery::default();
+    let mut opened = store::open(&config.data_dir, &config.store, &mut recovery)?;
+    let listeners_file = ListenersFile::prepare(&config.data_dir)?;
+    let found = opened.recovered.clone();
+    let settings = settings(config, cores);
+    let (broker, executors, recovered) = Broker::open(settings, opened.take_logs(), recovery)?;
+    let stomp = listeners::bind("listen.stomp", &config.listen.stomp)?.listeners;
+
+    let (fatal, mut failures) = mpsc::unbounded_channel();
+    let threads = opened.start(&fatal)?;
+    let clock = Clock::start();
+    let (stop_executors, executors_stop) = Stopper::new();
+    let executors = start(executors, clock, &executors_stop, &fatal);
+
+    let (stopper, stop) = Stopper::new();
+    let server = Server::new(clock, limits(config), stop);
+    listeners_file.write(&stomp)?;
+    let banner = Banner {
+        config,
+        stomp: &stomp,
+        found: &found,
+        recovered,
+        started,
+    };
+    banner.print();
+    let serving = server.serve(stomp, protocol(config, &broker), Arc::default());
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => served.context("cannot serve")?,
+        failure = failures.recv() => {
+            return Err(failure.unwrap_or_else(|| anyhow::anyhow!("the store has ended")));
+        }
+        name = told_to_stop() => {
+            info!("{}: stopping", name?);
+            stopper.stop();
+            serving.await.context("cannot serve")?;
+        }
+    }
+    drop(listeners_file);
+    stop_executors.stop();
+    for executor in executors {
+        executor.await.context("an executor has panicked")?;
+    }
+    if let Ok(failure) = failures.try_recv() {
+        return Err(failure);
+    }
+    threads.join();
+    report(&broker);
+    Ok(())
+}
+
+/// Starts the executors, each as a task. A failure, which is final, is sent to `fatal`.
+fn start(
+    executors: Vec<broker::Executor>,
+    clock: Clock,
+    stop: &StopSignal,
+    fatal: &mpsc::UnboundedSender<anyhow::Error>,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let start = |executor| {
+        let (stop, fatal) = (stop.clone(), fatal.clone());
+        tokio::spawn(async move {
+            if let Err(failed) = executors::run(executor, clock, stop).await {
+                let _is_ending_anyway = fatal.send(failed.into());
+            }
+        })
+    };
+    executors.into_iter().map(start).collect()
+}
+
+/// Waits for the operator's wish to stop; returns the signal's name.
+async fn told_to_stop() -> anyhow::Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => Ok("SIGINT"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+    }
+}
+
+fn protocol(config: &Config, broker: &Broker) -> Protocol {
+    let broker = broker.clone();
+    let limits = proto_stomp::Limits {
+        head_bytes_max: config.stomp.head_bytes_max,
+        header_count_max: config.stomp.header_count_max,
+        header_bytes_max: config.stomp.header_bytes_max,
+        body_bytes_max: config.stomp.body_bytes_max,
+        subscriptions_max: config.stomp.subscriptions_max,
+        connect_timeout: config.stomp.connect_timeout,
+        ..proto_stomp::Limits::default()
+    };
+    Protocol {
+        name: "STOMP",
+        session: Arc::new(move |now, id, _| Box::new(Stomp::new(now, id, limits))),
+        attach: Arc::new(move |now, id, peer| Box::new(broker.attach(now, id, peer))),
+    }
+}
+
+fn limits(config: &Config) -> net::Limits {
+    net::Limits {
+        connections_max: config.connection.connections_max,
+        send_timeout: config.connection.send_timeout,
+        ..net::Limits::default()
+    }
+}
+
+fn settings(config: &Config, cores: usize) -> Settings {
+    Settings {
+        executors: if config.executors == 0 {
+            cores
+        } else {
+            config.executors
+        },
+        outbox_bytes: config.subscriber.budget_bytes,
+        hold: config.subscriber.hold,
+        hold_window: config.subscriber.hold_window,
+        when_stalled: match config.subscriber.when_stalled {
+            WhenStalled::DropOldest => StalledPolicy::DropOldest,
+            WhenStalled::DropNewest => StalledPolicy::DropNewest,
+            WhenStalled::Disconnect => StalledPolicy::Disconnect,
+        },
+        parked_bytes: config.connection.parked_bytes_max,
+        queued_bytes: config.queue.memory_bytes_max,
+        ride_delay: config.store.ride_delay,
+    }
+}
+
+/// What the operator sees when the broker is ready.
+struct Banner<'a> {
+    config: &'a Config,
+    stomp: &'a [net::Listener],
+    found: &'a log_store::Recovered,
+    recovered: broker::Recovered,
+    started: Instant,
+}
+
+impl Banner<'_> {
+    #[expect(
+        clippy::print_stdout,
+        reason = "the banner is the program's answer to its user"
+    )]
+    fn print(&self) {
+        let addresses: Vec<_> = self.stomp.iter().map(|l| l.address().to_string()).collect();
+        let stomp = if addresses.is_empty() {
+            "off".into()
+        } else {
+            addresses.join(", ")
+        };
+        println!("Barid {}", env!("CARGO_PKG_VERSION"));
+        println!("  STOMP  {stomp}");
+        println!(
+            "  data   {}: {} queues, {} messages, recovered in {} ms",
+            self.config.data_dir.display(),
+            self.recovered.queue_count,
+            self.recovered.message_count,
+            self.started.elapsed().as_millis(),
+        );
+        println!("Ready. Ctrl-C stops it.");
+        if self.found.torn_bytes_cut > 0 {
+            info!(
+                "the last write of the run before was interrupted: {} bytes, none of them \
+                 confirmed, were cut off",
+                self.found.torn_bytes_cut
+            );
+        }
+    }
+}
+
+/// Says what was counted, where the operator may want to know.
+fn report(broker: &Broker) {
+    let totals = broker.counters().totals();
+    info!(
+        "{} messages published, {} delivered",
+        totals.published, totals.delivered
+    );
+    if totals.dropped > 0 {
+        warn!(
+            "{} messages were dropped because their subscribers had stalled ({} times)",
+            totals.dropped, totals.stalls
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! Budgets, holds, stalls and credit, seen from connections, in virtual time.
+
+mod support;
+
+use broker::{Settings, StalledPolicy};
+use broker_api::{Command, Confirm, Event, Refusal, SettleMode};
+use std::time::Duration;
+use support::{Node, cost, message, queue, topic};
+
+fn settings() -> Settings {
+    Settings {
+        outbox_bytes: 10 * cost(),
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn a_slow_subscriber_holds_its_publisher_and_then_loses_the_oldest() {
+    let mut node = Node::new(settings());
+    let mut slow = node.connect();
+    let mut fast = node.connect();
+    let mut publisher = node.connect();
+    slow.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
+    fast.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
+    for number in 0..10 {
+        publisher.publish(&node, message("t", number));
+        fast.take(&mut node);
+    }
+    assert!(
+        publisher.is_admitted(&node),
+        "the budget is not exceeded yet"
+    );
+    publisher.publish(&node, message("t", 10));
+    assert!(
+        !publisher.is_admitted(&node),
+        "over the budget, the publisher waits"
+    );
+    assert_eq!(
+        publisher.deadline(),
+        Some(node.now + Duration::from_millis(100))
+    );
+
+    node.pass(Duration::from_millis(99));
+    assert!(!publisher.is_admitted(&node));
+    node.pass(Duration::from_millis(1));
+    assert!(publisher.is_admitted(&node), "the allowance is used up");
+    assert_eq!(node.broker.counters().totals().dropped, 1);
+
+    publisher.publish(&node, message("t", 11));
+    assert!(
+        publisher.is_admitted(&node),
+        "it does not hold again within the window"
+    );
+    assert_eq!(slow.take_numbers(&mut node), (2..12).collect::<Vec<_>>());
+    assert_eq!(
+        fast.take_numbers(&mut node),
+        [10, 11],
+        "its neighbor lost nothing"
+    );
+
+    node.pass(Duration::from_secs(10));
+    (0..11).for_each(|number| publisher.publish(&node, message("t", number)));
+    assert!(
+        !publisher.is_admitted(&node),
+        "the allowance is back after the window"
+    );
+}
+
+#[test]
+fn a_subscriber_that_drains_frees_its_publisher() {
+    let mut node = Node::new(settings());
+    let mut subscriber = node.connect();
+    let mut publisher = node.connect();
+    subscriber.subscribe(&mut node, 1, topic("#"), SettleMode::Presettled);
+    (0..11).for_each(|number| publisher.publish(&node, message("t", number)));
+    assert!(!publisher.is_admitted(&node));
+    assert_eq!(
+        subscriber.take_numbers(&mut node),
+        (0..11).collect::<Vec<_>>()
+    );
+    assert!(publisher.is_admitted(&node));
+    assert_eq!(node.broker.counters().totals().dropped, 0);
+}
+
+#[test]
+fn what_a_stalled_subscriber_loses_is_its_policy() {
+    let run = |when_stalled| {
+        let mut node = Node::new(Settings {
+            when_stalled,
+            hold: Duration::ZERO,
+            ..settings()
+        });
+        let mut subscriber = node.connect();
+        let mut publisher = node.connect();
+        subscriber.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
+        (0..15).for_each(|number| publisher.publish(&node, message("t", number)));
+        let events = subscriber.take(&mut node);
+        let ended = events
+            .iter()
+            .any(|e| matches!(e, Event::Disconnect(Refusal::Stalled)));
+        (support::numbers(&events), ended)
+    };
+    assert_eq!(run(StalledPolicy::DropOldest), ((5..15).collect(), false));
+    assert_eq!(run(StalledPolicy::DropNewest), ((0..10).collect(), false));
+    let (_, ended) = run(StalledPolicy::Disconnect);
+    assert!(ended);
+}
+
+#[test]
+fn a_private_queue_is_bounded_by_the_budget() {
+    let mut node = Node::new(settings());
+    let mut subscriber = node.connect();
+    let mut publisher = node.connect();
+    subscriber.subscribe_with(&mut node, 1, topic("t"), SettleMode::Explicit, 2);
+    let mut seen = Vec::new();
+    for number in 0..30 {
+        publisher.publish(&node, message("t", number));
+        seen.extend(subscriber.take_numbers(&mut node));
+    }
+    assert_eq!(seen, [0, 1], "no more than was granted");
+    assert_eq!(
+        node.broker.counters().totals().dropped,
+        20,
+        "2 unsettled and 8 waiting are left"
+    );
+    subscriber.settle(&mut node, 1, &[1, 2]);
+    subscriber.grant(&mut node, 1, 100);
+    assert_eq!(
+        subscriber.take_numbers(&mut node),
+        (22..30).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_queue_delivers_no_more_than_the_outbox_has_room_for() {
+    let mut node = Node::new(settings());
+    let mut consumer = node.connect();
+    let mut publisher = node.connect();
+    consumer.declare(&mut node, "q");
+    (0..40).for_each(|number| publisher.publish(&node, message("q", number).to_queue()));
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Explicit);
+    node.settle_down();
+    let first = consumer.drain(&mut node);
+    assert_eq!(support::numbers(&first), (0..10).collect::<Vec<_>>());
+    assert_eq!(
+        support::numbers(&consumer.drain(&mut node)),
+        [],
+        "nothing was sent yet"
+    );
+    consumer.sent(&node);
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        node.settle_down();
+        seen.extend(consumer.take_numbers(&mut node));
+    }
+    assert_eq!(seen, (10..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn presettled_deliveries_that_were_not_sent_go_back() {
+    let mut node = Node::new(settings());
+    let mut first = node.connect();
+    let mut publisher = node.connect();
+    first.declare(&mut node, "q");
+    first.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    (0..3).for_each(|number| publisher.publish(&node, message("q", number).to_queue()));
+    node.settle_down();
+    assert_eq!(support::numbers(&first.drain(&mut node)), [0, 1, 2]);
+    first.sent(&node);
+    (3..5).for_each(|number| publisher.publish(&node, message("q", number).to_queue()));
+    node.settle_down();
+    assert_eq!(support::numbers(&first.drain(&mut node)), [3, 4]);
+    first.close(&node);
+    let mut second = node.connect();
+    second.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    node.settle_down();
+    assert_eq!(second.take_numbers(&mut node), [3, 4]);
+}
+
+#[test]
+fn publishes_wait_while_the_queues_hold_too_much() {
+    let mut node = Node::new(Settings {
+        queued_bytes: 100 * cost(),
+        parked_bytes: 0,
+        ..Settings::default()
+    });
+    let mut consumer = node.connect();
+    let mut publisher = node.connect();
+    consumer.declare(&mut node, "q");
+    let big = |number| message("q", number).to_queue().of_bytes(1 << 20);
+    let mut count = 0;
+    while publisher.is_admitted(&node) {
+        publisher.publish(&node, big(count));
+        node.settle_down();
+        count += 1;
+        assert!(count < 20, "nothing holds the publisher");
+    }
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    let mut seen = Vec::new();
+    for _ in 0..100 {
+        node.settle_down();
+        seen.extend(consumer.take_numbers(&mut node));
+        publisher.is_admitted(&node);
+    }
+    assert_eq!(seen, (0..count).collect::<Vec<_>>(), "nothing is lost");
+    assert!(publisher.is_admitted(&node));
+}
+
+#[test]
+fn confirms_say_what_the_table_says() {
+    let mut node = Node::new(Settings::default());
+    let mut publisher = node.connect();
+    publisher.declare(&mut node, "q");
+    publisher.submit(
+        &node,
+        Command::Publish(message("q", 1).to_queue().build(), Confirm::Wanted),
+    );
+    node.step_executors();
+    assert_eq!(
+        publisher.confirmed(&mut node),
+        1,
+        "transient: it is in the queue"
+    );
+    let persistent = message("q", 2).to_queue().persistent();
+    publisher.submit(&node, Command::Publish(persistent.build(), Confirm::Wanted));
+    node.step_executors();
+    assert_eq!(
+        publisher.confirmed(&mut node),
+        0,
+        "persistent: not before the round"
+    );
+    node.store.round();
+    node.step_executors();
+    assert_eq!(publisher.confirmed(&mut node), 1);
+    publisher.submit(
+        &node,
+        Command::Publish(message("t", 3).build(), Confirm::Wanted),
+    );
+    assert_eq!(
+        publisher.confirmed(&mut node),
+        1,
+        "direct: nobody is present"
+    );
+}
+
+#[test]
+fn nothing_is_delivered_before_it_is_durable() {
+    let mut node = Node::new(Settings::default());
+    let mut publisher = node.connect();
+    let mut consumer = node.connect();
+    consumer.declare(&mut node, "q");
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    publisher.publish(&node, message("q", 1).to_queue().persistent());
+    publisher.publish(&node, message("q", 2).to_queue());
+    node.step_executors();
+    assert_eq!(
+        consumer.take_numbers(&mut node),
+        [],
+        "and nothing overtakes it"
+    );
+    node.settle_down();
+    assert_eq!(consumer.take_numbers(&mut node), [1, 2]);
+}

@@ -1,0 +1,26 @@
+//! Every setting of the broker.
+//!
+//! One table of keys ([`keys`]) is the single source: each key has a place in the TOML file, an
+//! environment variable, a flag, a default, limits and a text for `--help`. A flag beats the
+//! environment, the environment beats the file, the file beats the default. An unknown or bad key
+//! is an error that names the key, where it came from, its value and what is allowed.
+//!
+//! This crate does no I/O: arguments, environment and the means to read a file are passed to
+//! [`parse`]. Only [`from_process`] takes them from the process. It knows nothing of what the
+//! settings do: addresses stay text, for instance, until the listeners parse them.
+//!
+//! Read first: [`Config`] (the result) and the table in `table.rs`.
+
+mod command;
+mod error;
+mod key;
+mod settings;
+mod sources;
+mod table;
+mod value;
+
+pub use command::{Invocation, from_process, parse};
+pub use error::{BadKey, Error, Origin};
+pub use key::{Key, keys, reference};
+pub use settings::{Config, Connection, Listen, Log, Queue, Stomp, Store, Subscriber, WhenStalled};
+pub use tracing::Level;

@@ -1,0 +1,155 @@
+//! The settings in the types their users want.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use tracing::Level;
+
+/// Every setting of a broker, checked. Made once at start, never changed.
+///
+/// Invariant: each number is within the limits of its key in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The folder that holds everything the broker must not forget.
+    pub data_dir: PathBuf,
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Limits of STOMP connections.
+    pub stomp: Stomp,
+    /// What a subscriber may hold back.
+    pub subscriber: Subscriber,
+    /// Limits of all connections.
+    pub connection: Connection,
+    /// The journal.
+    pub store: Store,
+    /// Limits of queues.
+    pub queue: Queue,
+    /// Threads that run queues; 0 for one per core.
+    pub executors: usize,
+    /// What the broker tells its operator.
+    pub log: Log,
+}
+
+/// Where clients connect. Each text is `off` or a comma list of `host:port`, not yet parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The addresses that speak STOMP.
+    pub stomp: String,
+}
+
+/// Limits of STOMP connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stomp {
+    /// The longest head of a frame (command and all headers), in bytes.
+    pub head_bytes_max: usize,
+    /// The longest header line, in bytes.
+    pub header_bytes_max: usize,
+    /// Headers in one frame.
+    pub header_count_max: usize,
+    /// The longest body, in bytes.
+    pub body_bytes_max: usize,
+    /// Subscriptions of one connection at one time.
+    pub subscriptions_max: usize,
+    /// Time from accept to a whole CONNECT frame.
+    pub connect_timeout: Duration,
+}
+
+/// What a subscriber may hold back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Bytes on their way to one subscriber.
+    pub budget_bytes: usize,
+    /// Time for which a subscriber with no budget left may hold its publishers back in each window.
+    pub hold: Duration,
+    /// The window that `hold` is counted in.
+    pub hold_window: Duration,
+    /// What happens to a subscriber that has used up both.
+    pub when_stalled: WhenStalled,
+}
+
+/// What happens to a subscriber that accepts nothing for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStalled {
+    /// The messages that wait longest for it are dropped.
+    DropOldest,
+    /// The messages that come for it are dropped.
+    DropNewest,
+    /// Its connection is closed.
+    Disconnect,
+}
+
+/// Limits of all connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Published bytes of one connection that may wait for room before its socket is not read.
+    pub parked_bytes_max: usize,
+    /// Time for which a peer may take none of the bytes sent to it before it is disconnected.
+    pub send_timeout: Duration,
+    /// Connections at one time.
+    pub connections_max: usize,
+}
+
+/// The journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Shards of a data folder that is made now. An existing folder keeps what it was made with.
+    pub shards: u16,
+    /// Length of a journal segment, in bytes.
+    pub segment_bytes: u64,
+    /// Time for which a record that nobody waits for may wait for company.
+    pub ride_delay: Duration,
+}
+
+/// Limits of queues.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Memory for queued messages, in bytes; publishers to queues wait beyond it.
+    pub memory_bytes_max: usize,
+}
+
+/// What the broker tells its operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important line that is shown.
+    pub level: Level,
+}
+
+impl Config {
+    /// What the table's defaults are written over. Not a usable set of settings.
+    pub(crate) fn blank() -> Self {
+        Self {
+            data_dir: PathBuf::new(),
+            listen: Listen {
+                stomp: String::new(),
+            },
+            stomp: Stomp {
+                head_bytes_max: 0,
+                header_bytes_max: 0,
+                header_count_max: 0,
+                body_bytes_max: 0,
+                subscriptions_max: 0,
+                connect_timeout: Duration::ZERO,
+            },
+            subscriber: Subscriber {
+                budget_bytes: 0,
+                hold: Duration::ZERO,
+                hold_window: Duration::ZERO,
+                when_stalled: WhenStalled::DropOldest,
+            },
+            connection: Connection {
+                parked_bytes_max: 0,
+                send_timeout: Duration::ZERO,
+                connections_max: 0,
+            },
+            store: Store {
+                shards: 0,
+                segment_bytes: 0,
+                ride_delay: Duration::ZERO,
+            },
+            queue: Queue {
+                memory_bytes_max: 0,
+            },
+            executors: 0,
+            log: Log { level: Level::INFO },
+        }
+    }
+}

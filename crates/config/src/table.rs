@@ -1,0 +1,266 @@
+//! The table of keys: the single source of file, environment, flags, help and README.
+
+use crate::key::{Default, Key, Kind};
+use crate::settings::{Config, WhenStalled};
+use crate::value::Unit;
+use std::path::PathBuf;
+use std::time::Duration;
+use tracing::Level;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR_MS: u64 = 3_600_000;
+
+const BROKER: &str = "Broker";
+const LISTENERS: &str = "Listeners";
+const STOMP: &str = "STOMP";
+const SUBSCRIBERS: &str = "Subscribers";
+const CONNECTIONS: &str = "Connections";
+const STORE: &str = "Store";
+
+/// One row of the table: a number.
+const fn number(
+    path: &'static str,
+    group: &'static str,
+    (unit, min, max): (Unit, u64, u64),
+    default: &'static str,
+    doc: &'static str,
+    set: fn(&mut Config, u64),
+) -> Key {
+    Key {
+        path,
+        flag: None,
+        group,
+        doc,
+        kind: Kind::Number {
+            unit,
+            min,
+            max,
+            set,
+        },
+        default: Default::Value(default),
+    }
+}
+
+const fn bytes(min: u64, max: u64) -> (Unit, u64, u64) {
+    (Unit::Bytes, min, max)
+}
+
+const fn millis(min: u64, max: u64) -> (Unit, u64, u64) {
+    (Unit::Millis, min, max)
+}
+
+const fn count(min: u64, max: u64) -> (Unit, u64, u64) {
+    (Unit::Count, min, max)
+}
+
+/// The number as a length in memory; what the machine cannot address is all it can.
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+pub(crate) static KEYS: &[Key] = &[
+    Key {
+        path: "data_dir",
+        flag: None,
+        group: BROKER,
+        doc: "The folder that holds everything the broker must not forget; made if it is missing",
+        kind: Kind::Text {
+            placeholder: "DIR",
+            allowed: "a path",
+            set: |config, text| config.data_dir = PathBuf::from(text),
+        },
+        default: Default::Value("./barid-data"),
+    },
+    number(
+        "executors",
+        BROKER,
+        count(0, 1024),
+        "0",
+        "Threads that run queues; 0 for one per core",
+        |config, number| config.executors = size(number),
+    ),
+    Key {
+        path: "log.level",
+        flag: None,
+        group: BROKER,
+        doc: "The least important line that is written to standard error",
+        kind: Kind::Choice(&[
+            ("error", |config| config.log.level = Level::ERROR),
+            ("warn", |config| config.log.level = Level::WARN),
+            ("info", |config| config.log.level = Level::INFO),
+            ("debug", |config| config.log.level = Level::DEBUG),
+            ("trace", |config| config.log.level = Level::TRACE),
+        ]),
+        default: Default::Value("info"),
+    },
+    Key {
+        path: "listen.stomp",
+        flag: Some("stomp"),
+        group: LISTENERS,
+        doc: "Where STOMP clients connect; port 0 takes a free one, listeners.json in the data folder says which",
+        kind: Kind::Text {
+            placeholder: "ADDR",
+            allowed: "host:port, several by comma, or off",
+            set: |config, text| text.clone_into(&mut config.listen.stomp),
+        },
+        default: Default::Value("localhost:61613"),
+    },
+    number(
+        "stomp.head_bytes_max",
+        STOMP,
+        bytes(KIB, 16 * MIB),
+        "64KiB",
+        "The longest head of a frame: command and all headers",
+        |config, number| config.stomp.head_bytes_max = size(number),
+    ),
+    number(
+        "stomp.header_bytes_max",
+        STOMP,
+        bytes(128, 16 * MIB),
+        "16KiB",
+        "The longest header line",
+        |config, number| config.stomp.header_bytes_max = size(number),
+    ),
+    number(
+        "stomp.header_count_max",
+        STOMP,
+        count(16, 100_000),
+        "1000",
+        "Headers in one frame",
+        |config, number| config.stomp.header_count_max = size(number),
+    ),
+    number(
+        "stomp.body_bytes_max",
+        STOMP,
+        bytes(KIB, GIB),
+        "16MiB",
+        "The longest body",
+        |config, number| config.stomp.body_bytes_max = size(number),
+    ),
+    number(
+        "stomp.subscriptions_max",
+        STOMP,
+        count(1, 1_000_000),
+        "10000",
+        "Subscriptions of one connection at one time",
+        |config, number| config.stomp.subscriptions_max = size(number),
+    ),
+    number(
+        "stomp.connect_timeout_ms",
+        STOMP,
+        millis(10, HOUR_MS),
+        "10000",
+        "Time that a client has from connecting to the end of its CONNECT frame",
+        |config, number| config.stomp.connect_timeout = Duration::from_millis(number),
+    ),
+    number(
+        "subscriber.budget_bytes",
+        SUBSCRIBERS,
+        bytes(4 * KIB, 64 * GIB),
+        "16MiB",
+        "Bytes that may be on their way to one subscriber",
+        |config, number| config.subscriber.budget_bytes = size(number),
+    ),
+    number(
+        "subscriber.hold_ms",
+        SUBSCRIBERS,
+        millis(0, HOUR_MS),
+        "100",
+        "Time for which a subscriber whose budget is used up may hold back its publishers, in each window",
+        |config, number| config.subscriber.hold = Duration::from_millis(number),
+    ),
+    number(
+        "subscriber.hold_window_ms",
+        SUBSCRIBERS,
+        millis(1, HOUR_MS),
+        "10000",
+        "The window that subscriber.hold_ms is counted in; not shorter than that",
+        |config, number| config.subscriber.hold_window = Duration::from_millis(number),
+    ),
+    Key {
+        path: "subscriber.when_stalled",
+        flag: None,
+        group: SUBSCRIBERS,
+        doc: "What is done about a subscriber that used up its budget and its hold time",
+        kind: Kind::Choice(&[
+            ("drop-oldest", |config| {
+                config.subscriber.when_stalled = WhenStalled::DropOldest;
+            }),
+            ("drop-newest", |config| {
+                config.subscriber.when_stalled = WhenStalled::DropNewest;
+            }),
+            ("disconnect", |config| {
+                config.subscriber.when_stalled = WhenStalled::Disconnect;
+            }),
+        ]),
+        default: Default::Value("drop-oldest"),
+    },
+    number(
+        "connection.parked_bytes_max",
+        CONNECTIONS,
+        bytes(4 * KIB, 16 * GIB),
+        "1MiB",
+        "Published bytes of one connection that may wait for room before its socket is not read",
+        |config, number| config.connection.parked_bytes_max = size(number),
+    ),
+    number(
+        "connection.send_timeout_ms",
+        CONNECTIONS,
+        millis(10, HOUR_MS),
+        "30000",
+        "Time for which a client may take none of the bytes sent to it before it is disconnected",
+        |config, number| config.connection.send_timeout = Duration::from_millis(number),
+    ),
+    number(
+        "connection.connections_max",
+        CONNECTIONS,
+        count(1, 10_000_000),
+        "100000",
+        "Connections at one time",
+        |config, number| config.connection.connections_max = size(number),
+    ),
+    number(
+        "store.shards",
+        STORE,
+        count(2, 1024),
+        "64",
+        "Shards of a data folder; fixed when the folder is made, later values are not used",
+        |config, number| {
+            config.store.shards = u16::try_from(number).expect("the limit is 1024");
+        },
+    ),
+    number(
+        "store.segment_bytes",
+        STORE,
+        bytes(MIB, GIB),
+        "64MiB",
+        "Length of a journal segment",
+        |config, number| config.store.segment_bytes = number,
+    ),
+    number(
+        "store.ride_delay_ms",
+        STORE,
+        millis(0, 10_000),
+        "20",
+        "Time for which a record that nobody waits for may wait for a round of the journal",
+        |config, number| config.store.ride_delay = Duration::from_millis(number),
+    ),
+    Key {
+        path: "queue.memory_bytes_max",
+        flag: None,
+        group: STORE,
+        doc: "Memory for queued messages; publishers to queues wait beyond it",
+        kind: Kind::Number {
+            unit: Unit::Bytes,
+            min: MIB,
+            max: 1024 * GIB,
+            set: |config, number| config.queue.memory_bytes_max = size(number),
+        },
+        default: Default::MemoryShare {
+            percent: 40,
+            bytes_min: 256 * MIB,
+        },
+    },
+];

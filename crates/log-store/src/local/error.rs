@@ -1,0 +1,206 @@
+//! What can go wrong with the files.
+
+use model::{LogIndex, ShardId};
+use std::fmt;
+use std::io;
+
+/// What the store was doing to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Listing the folder.
+    List,
+    /// Creating it.
+    Create,
+    /// Opening it.
+    Open,
+    /// Reading it.
+    Read,
+    /// Writing it.
+    Write,
+    /// Making its bytes durable.
+    Sync,
+    /// Giving it its final name.
+    Rename,
+    /// Removing it.
+    Remove,
+    /// Making the folder's names durable.
+    SyncFolder,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list",
+            Self::Create => "create",
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::SyncFolder => "sync the folder of",
+        })
+    }
+}
+
+/// The disk refused something.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {file}")]
+pub struct DiskError {
+    /// What the store was doing.
+    pub action: Action,
+    /// To which file.
+    pub file: String,
+    /// Why it was refused.
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// Names the action and the file of an error of the operating system's.
+    pub(super) fn on(action: Action, file: &str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self {
+            action,
+            file: file.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Why a round was not committed. Each is final: the store has failed.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A write or a sync went wrong in this round.
+    #[error("the journal has failed")]
+    Disk(#[from] DiskError),
+    /// The store had failed before.
+    #[error("the store has failed before")]
+    Failed,
+}
+
+/// Why the housekeeping ended. Each is final: the store has failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HousekeeperError {
+    /// A file could not be written, renamed or removed.
+    #[error("the store's housekeeping has failed")]
+    Disk(#[from] DiskError),
+    /// The store had failed before.
+    #[error("the store has failed before")]
+    Failed,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk refused something.
+    #[error("the store cannot be read")]
+    Disk(#[from] DiskError),
+    /// A file was written by a later version of this program.
+    #[error("{file} has format version {version}, this program reads up to {supported}")]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its version.
+        version: u32,
+        /// The newest version that this program reads.
+        supported: u32,
+    },
+    /// Something that was durable is not as it was written. Nothing was changed.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+}
+
+/// A place where something that was durable is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Corruption {
+    /// The file.
+    pub file: String,
+    /// The place in it.
+    pub offset: u64,
+    /// The shard that is hit, where it is known.
+    pub shard: Option<ShardId>,
+    /// The index in its log, where it is known.
+    pub index: Option<LogIndex>,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, offset, .. } = self;
+        write!(f, "{file} is corrupt at byte {offset}")?;
+        if let Some(shard) = self.shard {
+            write!(f, ", shard {shard}")?;
+        }
+        if let Some(index) = self.index {
+            write!(f, ", index {index}")?;
+        }
+        write!(f, ": {}", self.flaw)
+    }
+}
+
+/// What is wrong at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// The file does not begin as such a file does.
+    #[error("the file's header is damaged or not of this kind")]
+    Header,
+    /// The file's header names another store, number or shard than it should.
+    #[error("the file belongs to another store or has another file's name")]
+    Foreign,
+    /// A file that must be there is not.
+    #[error("the file is missing")]
+    Missing,
+    /// A record's length or checksum is wrong although later rounds were written.
+    #[error("a record is damaged")]
+    Record,
+    /// A round's header is unreadable or absent although later rounds were written.
+    #[error("the header of round {round} is damaged")]
+    RoundHeader {
+        /// The round that should begin here.
+        round: u64,
+    },
+    /// The oldest segment holds no round, although older ones were replaced by snapshots.
+    #[error("the segment holds no round, although older segments were deleted")]
+    NoRound,
+    /// Rounds do not follow each other.
+    #[error("round {found} follows where round {expected} should")]
+    RoundOrder {
+        /// The round that should begin here.
+        expected: u64,
+        /// The round that does.
+        found: u64,
+    },
+    /// A round holds another number of records than its header says.
+    #[error("the round holds {found} records, its header says {expected}")]
+    RecordCount {
+        /// What the header says.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// A shard's records do not follow each other.
+    #[error("index {found} follows where index {expected} should")]
+    Gap {
+        /// The index that should be here.
+        expected: LogIndex,
+        /// The index that is.
+        found: LogIndex,
+    },
+    /// A shard's log ends before its snapshot: records that were committed are gone.
+    #[error("the log ends at index {found}, its snapshot was taken at {expected}")]
+    LogEndsEarly {
+        /// The snapshot's index.
+        expected: LogIndex,
+        /// The last index in the log.
+        found: LogIndex,
+    },
+    /// A record of a shard that the store does not have.
+    #[error("the store has no such shard")]
+    UnknownShard,
+    /// Something was written where nothing can have been.
+    #[error("there are bytes where nothing was written")]
+    NotEmpty,
+    /// A snapshot ends too early, or holds another number of records than it says.
+    #[error("the snapshot is not whole")]
+    Unfinished,
+}

@@ -1,0 +1,324 @@
+//! The thread's part of the journal: rounds of one write and one sync.
+
+use super::error::{Action, DiskError, JournalError};
+use super::header::HEADER_BYTES;
+use super::name;
+use super::round::{ROUND_HEADER_BYTES, RoundHeader};
+use super::shared::{ClosedSegment, NextSegment, Shared, Submitted};
+use crate::disk::{Disk, DiskFile};
+use model::LogIndex;
+use std::io::IoSlice;
+use std::iter::once;
+use std::mem::{replace, swap, take};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+/// The buffers of one write. The kernel takes up to 1024.
+const WRITE_SLICES_MAX: usize = 512;
+
+/// The end of the logs that writes: takes what all of them submitted, a round at a time.
+///
+/// Belongs to a thread of its own, which calls [`run`](Self::run); the simulator steps it with
+/// [`round`](Self::round). A store whose journal is dropped without [`close`](Self::close) has failed.
+#[derive(Debug)]
+pub struct Journal<D: Disk> {
+    shared: Arc<Shared>,
+    disk: D,
+    store: u64,
+    segment_bytes: u64,
+    segment: Segment<D::File>,
+    /// The number of the next round.
+    next_round: u64,
+    /// Whether an empty round stands behind the last one with records, or there is none.
+    sealed: bool,
+    /// The batches of the round that is being written.
+    taken: Vec<Submitted>,
+    /// Those of the last round, until their buffers go back.
+    written: Vec<Submitted>,
+    /// Reused from round to round.
+    header: Vec<u8>,
+    wakers: Vec<Waker>,
+}
+
+/// The segment that is written.
+#[derive(Debug)]
+pub(super) struct Segment<F> {
+    pub(super) sequence: u64,
+    pub(super) name: String,
+    pub(super) file: F,
+    /// Where the next round goes.
+    pub(super) end: u64,
+    /// The last index of each shard in it.
+    pub(super) last: Box<[LogIndex]>,
+}
+
+/// Where recovery has left the journal.
+#[derive(Debug)]
+pub(super) struct Position<F> {
+    pub(super) store: u64,
+    pub(super) segment_bytes: u64,
+    pub(super) segment: Segment<F>,
+    pub(super) next_round: u64,
+    pub(super) sealed: bool,
+}
+
+/// What a round has committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many records.
+    pub records: u64,
+    /// How many bytes they have, framed.
+    pub bytes: usize,
+}
+
+/// Why [`Journal::wait`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Something was submitted, or the store has failed.
+    Round,
+    /// All logs are dropped and everything is committed.
+    Close,
+}
+
+impl<D: Disk> Journal<D> {
+    pub(super) fn new(shared: Arc<Shared>, disk: D, position: Position<D::File>) -> Self {
+        Self {
+            shared,
+            disk,
+            store: position.store,
+            segment_bytes: position.segment_bytes,
+            segment: position.segment,
+            next_round: position.next_round,
+            sealed: position.sealed,
+            taken: Vec::new(),
+            written: Vec::new(),
+            header: Vec::new(),
+            wakers: Vec::new(),
+        }
+    }
+
+    /// Commits round after round until all logs are dropped, then closes.
+    ///
+    /// # Errors
+    /// As [`round`](Self::round).
+    pub fn run(mut self) -> Result<(), JournalError> {
+        while self.wait() == Due::Round {
+            self.round()?;
+        }
+        self.close()
+    }
+
+    /// Blocks until there is something to do.
+    #[must_use]
+    pub fn wait(&self) -> Due {
+        let mut intake = self.shared.intake.lock();
+        loop {
+            if !intake.batches.is_empty() || intake.failed {
+                return Due::Round;
+            }
+            if intake.logs == 0 {
+                return Due::Close;
+            }
+            intake.waiting = true;
+            self.shared.submitted.wait(&mut intake);
+        }
+    }
+
+    /// Commits what was submitted until now: when this returns, it survives a crash. Does nothing if
+    /// nothing was submitted.
+    ///
+    /// # Errors
+    /// [`JournalError::Disk`] when a write or the sync went wrong: the store has failed, nothing of the
+    /// round is committed. [`JournalError::Failed`] ever after.
+    pub fn round(&mut self) -> Result<Round, JournalError> {
+        self.take_submitted()?;
+        if self.taken.is_empty() {
+            return Ok(Round::default());
+        }
+        let round = Round {
+            records: self.taken.iter().map(|batch| batch.records).sum(),
+            bytes: self.taken.iter().map(|batch| batch.bytes.len()).sum(),
+        };
+        if let Err(error) = self.append(round) {
+            self.shared.fail();
+            return Err(error.into());
+        }
+        self.publish(round);
+        Ok(round)
+    }
+
+    /// Commits what is left and ends the journal, so that the next opener finds it closed.
+    ///
+    /// # Errors
+    /// As [`round`](Self::round).
+    pub fn close(mut self) -> Result<(), JournalError> {
+        self.round()?;
+        self.seal()?;
+        self.shared.call_housekeeper(|upkeep| upkeep.closed = true);
+        Ok(())
+    }
+
+    /// Writes an empty round, unless one is there: from then on a damaged place in the round before it
+    /// is known not to be a torn write.
+    pub(super) fn seal(&mut self) -> Result<(), JournalError> {
+        if self.sealed {
+            return Ok(());
+        }
+        if let Err(error) = self.append(Round::default()) {
+            self.shared.fail();
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn take_submitted(&mut self) -> Result<(), JournalError> {
+        let mut intake = self.shared.intake.lock();
+        for batch in self.written.drain(..) {
+            intake.pool.put(batch.bytes);
+        }
+        if intake.failed {
+            return Err(JournalError::Failed);
+        }
+        swap(&mut intake.batches, &mut self.taken);
+        Ok(())
+    }
+
+    /// Writes and syncs a round of `taken`.
+    fn append(&mut self, round: Round) -> Result<(), DiskError> {
+        let size = bytes_u64(ROUND_HEADER_BYTES) + bytes_u64(round.bytes);
+        let left = self.begin_segment_if_full(size)?;
+        self.write_round(round)?;
+        let file = &self.segment.file;
+        file.sync_data()
+            .map_err(DiskError::on(Action::Sync, &self.segment.name))?;
+        self.segment.end += size;
+        self.next_round += 1;
+        self.sealed = round.records == 0;
+        if let Some(left) = left {
+            // Only now: the first round of the segment behind it is durable.
+            self.shared.call_housekeeper(|upkeep| {
+                upkeep.closed_segments.push_back(left);
+                upkeep.review = true;
+            });
+        }
+        self.want_next_segment();
+        Ok(())
+    }
+
+    fn write_round(&mut self, round: Round) -> Result<(), DiskError> {
+        self.header.clear();
+        let header = RoundHeader {
+            number: self.next_round,
+            bytes: bytes_u64(round.bytes),
+            records: u32::try_from(round.records).expect("a round has fewer than 2^32 records"),
+        };
+        header.encode(self.store, &mut self.header);
+        let batches = self.taken.iter().map(|batch| batch.bytes.as_slice());
+        let mut buffers = once(self.header.as_slice()).chain(batches).peekable();
+        let mut offset = self.segment.end;
+        let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
+        while buffers.peek().is_some() {
+            let (mut count, mut bytes) = (0, 0);
+            for (slice, buffer) in slices.iter_mut().zip(&mut buffers) {
+                *slice = IoSlice::new(buffer);
+                count += 1;
+                bytes += bytes_u64(buffer.len());
+            }
+            self.segment
+                .file
+                .write_all_at(&mut slices[..count], offset)
+                .map_err(DiskError::on(Action::Write, &self.segment.name))?;
+            offset += bytes;
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next segment if a round of `size` bytes does not fit into this one; returns what
+    /// it leaves. The size is a wish: where the next segment is not ready, this one grows.
+    fn begin_segment_if_full(&mut self, size: u64) -> Result<Option<ClosedSegment>, DiskError> {
+        let is_empty = self.segment.end == bytes_u64(HEADER_BYTES);
+        if is_empty || self.segment.end + size <= self.segment_bytes {
+            return Ok(None);
+        }
+        let sequence = self.segment.sequence + 1;
+        {
+            let mut upkeep = self.shared.upkeep.lock();
+            if upkeep.next != NextSegment::Ready(sequence) {
+                return Ok(None);
+            }
+            upkeep.next = NextSegment::NotYet;
+        }
+        let name = name::segment(sequence);
+        let file = self
+            .disk
+            .open(&name)
+            .map_err(DiskError::on(Action::Open, &name))?;
+        let last = vec![LogIndex(0); self.segment.last.len()].into_boxed_slice();
+        let segment = Segment {
+            sequence,
+            name,
+            file,
+            end: bytes_u64(HEADER_BYTES),
+            last,
+        };
+        let left = replace(&mut self.segment, segment);
+        Ok(Some(ClosedSegment {
+            sequence: left.sequence,
+            bytes: left.end,
+            last: left.last,
+        }))
+    }
+
+    /// Has the next segment prepared when this one is half full.
+    fn want_next_segment(&self) {
+        if self.segment.end < self.segment_bytes / 2 {
+            return;
+        }
+        let mut upkeep = self.shared.upkeep.lock();
+        if upkeep.next == NextSegment::NotYet {
+            upkeep.next = NextSegment::Wanted(self.segment.sequence + 1);
+            upkeep.due = true;
+            drop(upkeep);
+            self.shared.upkeep_due.notify_all();
+        }
+    }
+
+    /// Tells every shard of the round what is committed.
+    fn publish(&mut self, round: Round) {
+        for batch in &self.taken {
+            let shard = &self.shared.shards[batch.shard];
+            let before = shard.committed.swap(batch.last.0, Ordering::SeqCst);
+            assert_eq!(
+                before + batch.records,
+                batch.last.0,
+                "the log of shard {} is dense",
+                batch.shard
+            );
+            self.segment.last[batch.shard] = batch.last;
+            shard.add_waker(&mut self.wakers);
+        }
+        swap(&mut self.taken, &mut self.written);
+        let bytes = &self.shared.uncommitted_bytes;
+        bytes.fetch_sub(round.bytes, Ordering::Relaxed);
+        let mut wakers = take(&mut self.wakers);
+        wakers.drain(..).for_each(Waker::wake);
+        self.wakers = wakers;
+        // Sequentially consistent, as in the housekeeping: it sets the flag, then reads `committed`.
+        if self.shared.awaits_commit.load(Ordering::SeqCst) {
+            self.shared.call_housekeeper(|_| {});
+        }
+    }
+}
+
+impl<D: Disk> Drop for Journal<D> {
+    fn drop(&mut self) {
+        if !self.shared.upkeep.lock().closed && !self.shared.is_failed() {
+            self.shared.fail();
+        }
+    }
+}
+
+pub(super) fn bytes_u64(count: usize) -> u64 {
+    u64::try_from(count).expect("sizes in memory fit 64 bits")
+}

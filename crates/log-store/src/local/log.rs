@@ -1,0 +1,151 @@
+//! One shard's end of the store.
+
+use super::shared::{Shared, SnapshotRequest, Submitted};
+use crate::Batch;
+use crate::shard_log::{ShardLog, SnapshotSource, StoreFailed};
+use model::{LogIndex, ShardId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+/// The log of one shard in a [`Local`](super::Local) store.
+///
+/// The journal ends when all logs of its store are dropped.
+#[derive(Debug)]
+pub struct LocalLog {
+    shared: Arc<Shared>,
+    shard: ShardId,
+    next: LogIndex,
+    /// The buffer of the next batch.
+    spare: Vec<u8>,
+}
+
+impl LocalLog {
+    pub(super) fn new(shared: Arc<Shared>, shard: ShardId, next: LogIndex) -> Self {
+        Self {
+            shared,
+            shard,
+            next,
+            spare: Vec::new(),
+        }
+    }
+
+    fn place(&self) -> usize {
+        usize::from(self.shard.0)
+    }
+
+    fn last_index(&self) -> LogIndex {
+        LogIndex(self.next.0 - 1)
+    }
+
+    fn check_continues(&self, batch: &Batch) {
+        batch.assert_continues(self.shard, self.next);
+    }
+}
+
+impl ShardLog for LocalLog {
+    fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    fn next_index(&self) -> LogIndex {
+        self.next
+    }
+
+    fn batch(&mut self) -> Batch {
+        Batch::new(self.shard, self.next, std::mem::take(&mut self.spare))
+    }
+
+    fn submit(&mut self, batch: Batch) -> Result<LogIndex, StoreFailed> {
+        self.check_continues(&batch);
+        let next = batch.next_index();
+        let records = batch.record_count();
+        let bytes = batch.into_bytes();
+        if records == 0 {
+            self.spare = bytes;
+            return if self.is_failed() {
+                Err(StoreFailed)
+            } else {
+                Ok(self.last_index())
+            };
+        }
+        let size = bytes.len();
+        let submitted = Submitted {
+            shard: self.place(),
+            last: LogIndex(next.0 - 1),
+            records,
+            bytes,
+        };
+        let mut intake = self.shared.intake.lock();
+        if intake.failed {
+            return Err(StoreFailed);
+        }
+        intake.batches.push(submitted);
+        self.spare = intake.pool.take();
+        // Before the journal can take the batch, so that it never subtracts what was not added.
+        self.shared
+            .uncommitted_bytes
+            .fetch_add(size, Ordering::Relaxed);
+        let wake = std::mem::take(&mut intake.waiting);
+        drop(intake);
+        if wake {
+            self.shared.submitted.notify_one();
+        }
+        self.next = next;
+        Ok(self.last_index())
+    }
+
+    fn committed(&self) -> LogIndex {
+        self.shared.committed(self.place())
+    }
+
+    fn is_failed(&self) -> bool {
+        self.shared.is_failed()
+    }
+
+    fn uncommitted_bytes(&self) -> usize {
+        self.shared.uncommitted_bytes.load(Ordering::Relaxed)
+    }
+
+    fn wake_on_commit(&mut self, waker: Waker) {
+        *self.shared.shards[self.place()].waker.lock() = Some(waker);
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        let shard = &self.shared.shards[self.place()];
+        shard.wants_snapshot.load(Ordering::Relaxed)
+    }
+
+    fn save_snapshot(&mut self, source: Box<dyn SnapshotSource>) {
+        let (shard, index, place) = (self.shard, self.last_index(), self.place());
+        self.shared.call_housekeeper(|upkeep| {
+            self.shared.shards[place]
+                .wants_snapshot
+                .store(false, Ordering::Relaxed);
+            let known = upkeep.snapshots[place].index.max(upkeep.requested[place]);
+            if index <= known {
+                // The same records make the same state: it is saved, or about to be.
+                return;
+            }
+            upkeep.requested[place] = index;
+            upkeep.requests.retain(|request| request.shard != shard);
+            upkeep.requests.push_back(SnapshotRequest {
+                shard,
+                index,
+                source,
+            });
+        });
+    }
+}
+
+impl Drop for LocalLog {
+    fn drop(&mut self) {
+        let mut intake = self.shared.intake.lock();
+        intake.logs -= 1;
+        let wake = intake.logs == 0 && std::mem::take(&mut intake.waiting);
+        drop(intake);
+        if wake {
+            self.shared.submitted.notify_one();
+        }
+    }
+}

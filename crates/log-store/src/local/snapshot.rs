@@ -1,0 +1,200 @@
+//! A snapshot file: the state of one shard's machine at a log index.
+//!
+//! ```text
+//!   ┌─────────────┬────────┬────────┬─────┬──────────┐
+//!   │ file header │ record │ record │  …  │ end mark │
+//!   └─────────────┴────────┴────────┴─────┴──────────┘
+//! ```
+//!
+//! Every record has the snapshot's shard and index. The end mark is a record of shard 0xFFFF and kind 2
+//! without payload, whose index is the number of records. Nothing stands behind it.
+
+use super::error::{Action, Corruption, DiskError, Flaw, OpenError};
+use super::header::{HEADER_BYTES, Header, Kind};
+use super::housekeeper::{SYNC_EVERY_BYTES, finish_segment};
+use super::journal::bytes_u64;
+use super::name;
+use super::reader::Reader;
+use super::shared::{SnapshotFile, SnapshotRequest};
+use crate::disk::{Disk, DiskFile};
+use crate::record::{self, MARK_SHARD};
+use crate::shard_log::{Replayed, SnapshotSource};
+use model::{LogIndex, ShardId};
+use std::io::IoSlice;
+
+/// The kind of the end mark.
+const END_KIND: u8 = 2;
+
+/// What is collected before it is written.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// A snapshot on its way to the disk.
+pub(super) struct SnapshotWriter<F> {
+    shard: ShardId,
+    index: LogIndex,
+    name: String,
+    temporary: String,
+    file: F,
+    /// What there is still to write; `None` when all is written.
+    source: Option<Box<dyn SnapshotSource>>,
+    payload: Vec<u8>,
+    buffer: Vec<u8>,
+    records: u64,
+    written: u64,
+}
+
+impl<F> std::fmt::Debug for SnapshotWriter<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SnapshotWriter")
+            .field("name", &self.name)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F: DiskFile> SnapshotWriter<F> {
+    /// Creates the file under a temporary name.
+    pub(super) fn begin<D: Disk<File = F>>(
+        disk: &D,
+        store: u64,
+        request: SnapshotRequest,
+    ) -> Result<Self, DiskError> {
+        let SnapshotRequest {
+            shard,
+            index,
+            source,
+        } = request;
+        let name = name::snapshot(shard, index);
+        let temporary = name::temporary(&name);
+        let file = disk
+            .create(&temporary)
+            .map_err(DiskError::on(Action::Create, &temporary))?;
+        let header = Header {
+            store,
+            number: index.0,
+            shard: shard.0,
+        };
+        Ok(Self {
+            shard,
+            index,
+            name,
+            temporary,
+            file,
+            source: Some(source),
+            payload: Vec::new(),
+            buffer: header.encode(Kind::Snapshot).to_vec(),
+            records: 0,
+            written: 0,
+        })
+    }
+
+    pub(super) fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    pub(super) fn index(&self) -> LogIndex {
+        self.index
+    }
+
+    /// Whether every record and the end mark are written (not that they are durable).
+    pub(super) fn is_written(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// Writes about a megabyte of records.
+    pub(super) fn write_some(&mut self) -> Result<(), DiskError> {
+        while self.buffer.len() < WRITE_BYTES
+            && let Some(source) = &mut self.source
+        {
+            self.payload.clear();
+            let (shard, kind, index) = match source.next_record(&mut self.payload) {
+                Some(kind) => (self.shard.0, kind, self.index.0),
+                None => (MARK_SHARD, END_KIND, self.records),
+            };
+            let payload = &self.payload;
+            if shard == MARK_SHARD {
+                self.source = None;
+                record::encode(&mut self.buffer, shard, kind, index, |_| {});
+            } else {
+                self.records += 1;
+                record::encode(&mut self.buffer, shard, kind, index, |out| {
+                    out.extend_from_slice(payload);
+                });
+            }
+        }
+        self.file
+            .write_all_at(&mut [IoSlice::new(&self.buffer)], self.written)
+            .map_err(DiskError::on(Action::Write, &self.temporary))?;
+        let synced = self.written / SYNC_EVERY_BYTES;
+        self.written += bytes_u64(self.buffer.len());
+        self.buffer.clear();
+        if self.written / SYNC_EVERY_BYTES > synced {
+            self.file
+                .sync_data()
+                .map_err(DiskError::on(Action::Sync, &self.temporary))?;
+        }
+        Ok(())
+    }
+
+    /// Makes it the current snapshot of its shard, durably. The log is committed up to its index.
+    pub(super) fn publish<D: Disk<File = F>>(self, disk: &D) -> Result<SnapshotFile, DiskError> {
+        finish_segment(disk, &self.name, &self.file)?;
+        Ok(SnapshotFile {
+            index: self.index,
+            bytes: self.written,
+        })
+    }
+}
+
+/// Reads a snapshot back. Returns how many records it has.
+pub(super) fn read<F: DiskFile>(
+    reader: &mut Reader<'_, F>,
+    store: u64,
+    (shard, index): (ShardId, LogIndex),
+    replay: &mut dyn FnMut(Replayed<'_>),
+) -> Result<u64, OpenError> {
+    let file = reader.name().to_owned();
+    let corrupt = |offset, flaw| {
+        OpenError::from(Corruption {
+            file: file.clone(),
+            offset,
+            shard: Some(shard),
+            index: Some(index),
+            flaw,
+        })
+    };
+    let header = Header::decode(Kind::Snapshot, &file, reader.bytes(0, HEADER_BYTES)?)?;
+    if (header.store, header.number, header.shard) != (store, index.0, shard.0) {
+        return Err(corrupt(0, Flaw::Foreign));
+    }
+    let mut offset = bytes_u64(HEADER_BYTES);
+    let mut records = 0;
+    loop {
+        let Some(found) = reader.record(offset, u64::MAX)? else {
+            return Err(corrupt(offset, Flaw::Unfinished));
+        };
+        let framed = bytes_u64(record::framed_bytes(found.payload.len()));
+        match (found.header.shard, found.header.kind, found.header.index) {
+            (MARK_SHARD, END_KIND, count) => {
+                if count != records || offset + framed != reader.size_bytes() {
+                    return Err(corrupt(offset, Flaw::Unfinished));
+                }
+                return Ok(records);
+            }
+            (found_shard, kind, found_index) => {
+                if (found_shard, found_index) != (shard.0, index.0) {
+                    return Err(corrupt(offset, Flaw::Foreign));
+                }
+                let payload = found.payload;
+                replay(Replayed {
+                    shard,
+                    index,
+                    kind,
+                    payload,
+                });
+            }
+        }
+        records += 1;
+        offset += framed;
+    }
+}

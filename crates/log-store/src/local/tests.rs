@@ -1,0 +1,417 @@
+//! The files byte by byte, and what is refused.
+
+use super::{
+    Corruption, DiskError, Flaw, HousekeeperError, JournalError, Local, OpenError, Options, Step,
+};
+use crate::disk::{Disk, Fault, MemoryDisk};
+use crate::record::checksum;
+use crate::shard_log::{ShardLog, SnapshotSource, StoreFailed};
+use model::{LogIndex, ShardId};
+
+const SEGMENT: &str = "journal-0000000000000001";
+
+const OPTIONS: Options = Options {
+    shards: 2,
+    segment_bytes: 2048,
+};
+
+/// A snapshot of these records, all of kind 9.
+struct Saved(Vec<&'static [u8]>);
+
+impl SnapshotSource for Saved {
+    fn next_record(&mut self, payload: &mut Vec<u8>) -> Option<u8> {
+        let record = self.0.pop()?;
+        payload.extend_from_slice(record);
+        Some(9)
+    }
+}
+
+type Replay = Vec<(u16, u64, u8, Vec<u8>)>;
+
+fn open(disk: &MemoryDisk) -> Result<(Local<MemoryDisk>, Replay), OpenError> {
+    let mut replay = Vec::new();
+    let local = Local::open(disk.clone(), OPTIONS, &mut |record| {
+        let payload = record.payload.to_vec();
+        replay.push((record.shard.0, record.index.0, record.kind, payload));
+    })?;
+    Ok((local, replay))
+}
+
+fn submit(local: &mut Local<MemoryDisk>, shard: usize, payload: &[u8]) {
+    let mut batch = local.logs[shard].batch();
+    batch.push(7, |out| out.extend_from_slice(payload));
+    local.logs[shard].submit(batch).unwrap();
+}
+
+fn keep_house(local: &mut Local<MemoryDisk>) {
+    while local.housekeeper.step().unwrap() == Step::Worked {}
+}
+
+/// A store with three rounds: shard 0 "one", shard 1 "two", both "three" and "four".
+fn three_rounds() -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"one");
+    local.journal.round().unwrap();
+    submit(&mut local, 1, b"two");
+    local.journal.round().unwrap();
+    submit(&mut local, 0, b"three");
+    submit(&mut local, 1, b"four");
+    local.journal.round().unwrap();
+    disk
+}
+
+/// Where the rounds of [`three_rounds`] begin.
+const ROUNDS: [usize; 3] = [40, 104, 168];
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for line in bytes.chunks(20) {
+        for byte in line {
+            write!(text, "{byte:02x}").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn refusal(disk: &MemoryDisk) -> OpenError {
+    open(disk).map(|_| ()).unwrap_err()
+}
+
+fn corruption(disk: &MemoryDisk) -> Corruption {
+    match refusal(disk) {
+        OpenError::Corrupt(corruption) => corruption,
+        other @ (OpenError::Disk(_) | OpenError::Newer { .. }) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_files_are_as_drawn() {
+    let disk = three_rounds();
+    let (mut local, _) = open(&disk).unwrap();
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"state"])));
+    keep_house(&mut local);
+    let names = disk.list().unwrap();
+    assert_eq!(
+        names,
+        ["format", SEGMENT, "snapshot-00000-00000000000000000002"]
+    );
+    let content = |name: &str| hex(&disk.content(name).unwrap());
+    assert_eq!(
+        content(&names[0]),
+        include_str!("../../tests/golden/format.hex")
+    );
+    assert_eq!(
+        content(SEGMENT),
+        include_str!("../../tests/golden/segment.hex")
+    );
+    assert_eq!(
+        content(&names[2]),
+        include_str!("../../tests/golden/snapshot.hex")
+    );
+}
+
+#[test]
+fn what_was_committed_is_replayed_in_order() {
+    let disk = three_rounds();
+    let (mut local, replay) = open(&disk).unwrap();
+    let expected = [
+        (0, 1, 7, b"one".to_vec()),
+        (1, 1, 7, b"two".to_vec()),
+        (0, 2, 7, b"three".to_vec()),
+        (1, 2, 7, b"four".to_vec()),
+    ];
+    assert_eq!(replay, expected);
+    assert_eq!((local.recovered.records, local.recovered.bytes), (4, 15));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"b", b"a"])));
+    keep_house(&mut local);
+    drop(local);
+    let (local, replay) = open(&disk).unwrap();
+    let snapshot = [(0, 2, 9, b"a".to_vec()), (0, 2, 9, b"b".to_vec())];
+    assert_eq!(replay[..2], snapshot);
+    assert_eq!(replay[2..], [expected[1].clone(), expected[3].clone()]);
+    assert_eq!(local.recovered.snapshots, 1);
+    assert_eq!(local.logs[0].next_index(), LogIndex(3));
+}
+
+#[test]
+fn a_store_keeps_its_number_of_shards() {
+    let disk = three_rounds();
+    let options = Options {
+        shards: 5,
+        ..OPTIONS
+    };
+    let local = Local::open(disk, options, &mut |_| {}).unwrap();
+    assert_eq!(local.logs.len(), 2);
+}
+
+#[test]
+fn a_damaged_byte_in_an_earlier_round_is_corruption() {
+    for (round, start) in [(1, ROUNDS[0]), (2, ROUNDS[1])] {
+        let record = start + 40;
+        for at in (start..start + 20).chain(record..record + 20) {
+            let disk = three_rounds();
+            let before = disk.content(SEGMENT).unwrap();
+            disk.flip(SEGMENT, at, 0x10);
+            let found = corruption(&disk);
+            assert_eq!(found.file, SEGMENT);
+            let place = usize::try_from(found.offset).unwrap();
+            if at < record {
+                assert_eq!(found.flaw, Flaw::RoundHeader { round });
+                assert_eq!(place, start, "byte {at}");
+            } else {
+                assert_eq!(found.flaw, Flaw::Record, "byte {at}");
+                assert_eq!(place, record, "byte {at}");
+            }
+            let mut expected = before;
+            expected[at] ^= 0x10;
+            assert_eq!(
+                disk.content(SEGMENT).unwrap(),
+                expected,
+                "nothing was changed"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_shard_and_index_of_a_damaged_record_are_named() {
+    let disk = three_rounds();
+    disk.flip(SEGMENT, ROUNDS[1] + 60, 1);
+    let found = corruption(&disk);
+    assert_eq!(
+        (found.shard, found.index),
+        (Some(ShardId(1)), Some(LogIndex(1)))
+    );
+    assert_eq!(
+        found.to_string(),
+        "journal-0000000000000001 is corrupt at byte 144, shard 1, index 1: a record is damaged"
+    );
+}
+
+#[test]
+fn a_torn_last_round_is_cut_whole() {
+    let whole = three_rounds().content(SEGMENT).unwrap();
+    for torn in ROUNDS[2]..whole.len() {
+        if whole[torn] == 0 {
+            continue;
+        }
+        let disk = three_rounds();
+        disk.flip(SEGMENT, torn, 0xFF);
+        let (local, replay) = open(&disk).unwrap();
+        assert_eq!(replay.len(), 2, "byte {torn}");
+        assert!(local.recovered.torn_bytes_cut > 0);
+        let after = disk.content(SEGMENT).unwrap();
+        assert_eq!(after[..ROUNDS[2]], whole[..ROUNDS[2]]);
+        assert_eq!(
+            after[ROUNDS[2] + 40..],
+            vec![0; whole.len() - ROUNDS[2] - 40]
+        );
+    }
+}
+
+#[test]
+fn once_a_store_was_closed_its_last_round_cannot_be_torn() {
+    let disk = three_rounds();
+    drop(open(&disk).unwrap());
+    disk.flip(SEGMENT, ROUNDS[2] + 60, 1);
+    assert_eq!(corruption(&disk).flaw, Flaw::Record);
+}
+
+#[test]
+fn a_newer_version_is_refused() {
+    let disk = three_rounds();
+    for name in ["format", SEGMENT] {
+        let mut bytes = disk.content(name).unwrap();
+        bytes[8] = 2;
+        let sum = checksum(&bytes[..12]);
+        bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+        let changed = three_rounds();
+        changed.put(name, bytes);
+        let refusal = refusal(&changed);
+        assert_eq!(
+            refusal.to_string(),
+            format!("{name} has format version 2, this program reads up to 1")
+        );
+    }
+}
+
+#[test]
+fn a_damaged_file_header_is_refused() {
+    for name in ["format", SEGMENT] {
+        for at in 0..40 {
+            let disk = three_rounds();
+            disk.flip(name, at, 4);
+            let found = corruption(&disk);
+            assert_eq!(
+                (found.file.as_str(), found.flaw),
+                (name, Flaw::Header),
+                "byte {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused() {
+    let name = "snapshot-00000-00000000000000000002";
+    for at in [0, 20, 41, 61, 64, 80, 88] {
+        let disk = three_rounds();
+        let (mut local, _) = open(&disk).unwrap();
+        local.logs[0].save_snapshot(Box::new(Saved(vec![b"state"])));
+        keep_house(&mut local);
+        disk.flip(name, at, 4);
+        assert_eq!(corruption(&disk).file, name, "byte {at}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let check = |name: &str, missing: &str| {
+        let disk = three_rounds();
+        disk.remove(name).unwrap();
+        let found = corruption(&disk);
+        assert_eq!((found.file.as_str(), found.flaw), (missing, Flaw::Missing));
+    };
+    check("format", "format");
+    check(SEGMENT, SEGMENT);
+}
+
+#[test]
+fn a_segment_of_another_store_is_refused() {
+    let disk = three_rounds();
+    let other = MemoryDisk::new();
+    other.random();
+    drop(open(&other).unwrap());
+    disk.put(SEGMENT, other.content(SEGMENT).unwrap());
+    assert_eq!(corruption(&disk).flaw, Flaw::Foreign);
+}
+
+#[test]
+fn a_lost_segment_is_refused() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    for _ in 0..80 {
+        submit(&mut local, 0, &[1; 100]);
+        local.journal.round().unwrap();
+        keep_house(&mut local);
+    }
+    assert!(local.logs[0].wants_snapshot(), "the journal has grown");
+    assert!(!local.logs[1].wants_snapshot(), "it holds up nothing");
+    drop(local);
+    let lost = MemoryDisk::clone(&disk);
+    lost.remove("journal-0000000000000002").unwrap();
+    let found = corruption(&lost);
+    assert_eq!(found.file, "journal-0000000000000002");
+    assert_eq!(found.flaw, Flaw::Missing);
+    lost.remove(SEGMENT).unwrap();
+    let found = corruption(&lost);
+    let expected = LogIndex(1);
+    assert!(
+        matches!(found.flaw, Flaw::Gap { expected: at, .. } if at == expected),
+        "{found}"
+    );
+}
+
+#[test]
+fn unknown_files_are_left_alone_and_unfinished_ones_removed() {
+    let disk = three_rounds();
+    disk.put("notes", b"mine".to_vec());
+    disk.put("snapshot-00001-00000000000000000009.tmp", b"half".to_vec());
+    let (local, _) = open(&disk).unwrap();
+    assert_eq!(local.recovered.unknown_files, ["notes"]);
+    assert_eq!(
+        local.recovered.unfinished_files,
+        ["snapshot-00001-00000000000000000009.tmp"]
+    );
+    assert_eq!(disk.list().unwrap(), ["format", SEGMENT, "notes"]);
+}
+
+#[test]
+fn a_failed_write_or_sync_is_final() {
+    let set: [(fn(&MemoryDisk), &str, &str); 3] = [
+        (
+            |disk| disk.fail_write(1, Fault::Io),
+            "write",
+            "Input/output",
+        ),
+        (
+            |disk| disk.fail_write(1, Fault::NoSpace),
+            "write",
+            "No space left",
+        ),
+        (|disk| disk.fail_sync(1, Fault::Io), "sync", "Input/output"),
+    ];
+    for (fault, action, cause) in set {
+        let disk = MemoryDisk::new();
+        let (mut local, _) = open(&disk).unwrap();
+        submit(&mut local, 0, b"one");
+        local.journal.round().unwrap();
+        submit(&mut local, 0, b"two");
+        fault(&disk);
+        match local.journal.round().unwrap_err() {
+            JournalError::Disk(DiskError {
+                action: found,
+                file,
+                source,
+            }) => {
+                assert_eq!(
+                    (found.to_string().as_str(), file.as_str()),
+                    (action, SEGMENT)
+                );
+                assert!(source.to_string().starts_with(cause), "{source}");
+            }
+            JournalError::Failed => panic!("it is the first failure"),
+        }
+        let syncs = disk.syncs();
+        assert!(local.logs.iter().all(ShardLog::is_failed));
+        let batch = local.logs[1].batch();
+        assert_eq!(local.logs[1].submit(batch), Err(StoreFailed));
+        assert!(matches!(local.journal.round(), Err(JournalError::Failed)));
+        assert!(matches!(
+            local.housekeeper.step(),
+            Err(HousekeeperError::Failed)
+        ));
+        assert_eq!(local.logs[0].committed(), LogIndex(1));
+        assert_eq!(disk.syncs(), syncs, "no second try");
+    }
+}
+
+#[test]
+fn a_journal_that_is_dropped_unclosed_fails_the_store() {
+    let (local, _) = open(&MemoryDisk::new()).unwrap();
+    drop(local.journal);
+    assert!(local.logs[0].is_failed());
+}
+
+#[test]
+fn threads_commit_and_close() {
+    let disk = MemoryDisk::new();
+    let (local, _) = open(&disk).unwrap();
+    let Local {
+        mut logs,
+        journal,
+        housekeeper,
+        ..
+    } = local;
+    let journal = std::thread::spawn(move || journal.run());
+    let housekeeper = std::thread::spawn(move || housekeeper.run());
+    for _ in 0..200 {
+        for log in &mut logs {
+            let mut batch = log.batch();
+            batch.push(1, |out| out.extend_from_slice(&[5; 200]));
+            log.submit(batch).unwrap();
+            if log.wants_snapshot() {
+                log.save_snapshot(Box::new(Saved(vec![b"state"])));
+            }
+        }
+    }
+    drop(logs);
+    journal.join().unwrap().unwrap();
+    housekeeper.join().unwrap().unwrap();
+    let (local, _) = open(&disk).unwrap();
+    assert_eq!(local.logs[0].next_index(), LogIndex(201));
+    assert_eq!(local.recovered.torn_bytes_cut, 0);
+}

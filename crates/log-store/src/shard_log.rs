@@ -1,0 +1,90 @@
+//! The contract between a shard's machine and whatever makes its entries durable.
+
+use crate::Batch;
+use model::{LogIndex, ShardId};
+use std::task::Waker;
+
+/// One shard's totally ordered log.
+///
+/// ```text
+///        snapshot            committed            next_index
+///            │                   │                    │
+///   ─────────┴───────────────────┴────────────────────┴────────▶ index
+///   trimmed        durable            submitted
+/// ```
+///
+/// What every provider promises:
+/// - Records keep the order in which they were submitted, and their indexes are dense.
+/// - When [`committed`](Self::committed) says `n`, the records up to and including `n` survive a
+///   crash of the process and of the machine. It never goes back.
+/// - After a crash, the log holds a prefix of what was submitted that includes everything committed.
+///   Logs of different shards lose their tails independently: nothing may rely on two shards sharing
+///   a journal.
+/// - Once it has failed it stays failed: `submit` refuses and `committed` stands still. A failed sync
+///   is never tried again.
+pub trait ShardLog: Send {
+    /// Whose log it is.
+    fn shard(&self) -> ShardId;
+
+    /// The index that the next record will have.
+    fn next_index(&self) -> LogIndex;
+
+    /// An empty batch that begins at [`next_index`](Self::next_index), with a reused buffer.
+    fn batch(&mut self) -> Batch;
+
+    /// Appends a batch that came from [`batch`](Self::batch) since the last submit; returns the index
+    /// of its last record. Does not wait: the batch joins the next round, which begins at once.
+    ///
+    /// # Errors
+    /// [`StoreFailed`] when the store has failed: nothing more becomes durable.
+    fn submit(&mut self, batch: Batch) -> Result<LogIndex, StoreFailed>;
+
+    /// The last index that is durable; 0 if none is.
+    fn committed(&self) -> LogIndex;
+
+    /// Whether the store has failed.
+    fn is_failed(&self) -> bool;
+
+    /// The bytes submitted and not yet committed, of all shards of the node: for back-pressure.
+    fn uncommitted_bytes(&self) -> usize;
+
+    /// Has `waker` called whenever `committed` moves, the store fails or a snapshot is wanted.
+    fn wake_on_commit(&mut self, waker: Waker);
+
+    /// Whether the store asks for a snapshot, to be able to delete old records. Asked cheaply at any
+    /// time; stays true until [`save_snapshot`](Self::save_snapshot) is called.
+    fn wants_snapshot(&self) -> bool;
+
+    /// Saves, in the background, the machine's state as it is after the last submitted record. When
+    /// the snapshot and all records up to `next_index` at this call are durable, it replaces them and
+    /// they are trimmed. A crash before that leaves the older snapshot and the records.
+    fn save_snapshot(&mut self, source: Box<dyn SnapshotSource>);
+}
+
+/// The state of a machine at one moment, as records to be replayed before those of the log.
+///
+/// Encoded piece by piece on the store's own thread, so it must not refer to what the machine goes on
+/// changing.
+pub trait SnapshotSource: Send {
+    /// Appends the next record's payload to `payload` (empty when called) and returns its kind; `None`
+    /// at the end.
+    fn next_record(&mut self, payload: &mut Vec<u8>) -> Option<u8>;
+}
+
+/// One record, read back at open: first those of the shard's snapshot, then those behind it, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed<'a> {
+    /// Whose log it stands in.
+    pub shard: ShardId,
+    /// Its index; for a record of a snapshot, the index of the last record that it replaces.
+    pub index: LogIndex,
+    /// What the machine makes of it.
+    pub kind: u8,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+/// The store has failed: a write or a sync went wrong. Nothing more is promised until a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store has failed and accepts nothing more")]
+pub struct StoreFailed;

@@ -1,0 +1,47 @@
+//! Listeners, and the one driver that runs any [`Session`](broker_api::Session) over a transport.
+//!
+//! This crate knows tokio, sockets and the waist. It must not know a protocol, and not the broker: a
+//! [`Protocol`] hands it a session and an attachment for each connection, and it carries bytes,
+//! commands and events between a socket and these two.
+//!
+//! How data flows through one connection, all in one task:
+//!
+//! ```text
+//!              read              handle_input                submit
+//!   socket ───────────► input ────────────────► session ───────────────► attachment
+//!          ◄─────────── wire  ◄──────────────── session ◄───────────────
+//!              write             handle_event              poll_events
+//! ```
+//!
+//! What holds for every connection:
+//! - Reading stops while the session waits at a barrier, while the attachment does not admit more,
+//!   and while [`Driver::WIRE_BYTES_MAX`] bytes wait to be sent: a peer that does not read cannot
+//!   make the broker buffer for it. One that accepts nothing for [`Limits::send_timeout`] is cut.
+//! - Events are taken only when everything before them has been handed to the transport.
+//! - Written once per batch of input or events, never per message.
+//! - An idle connection holds no buffer and, if nobody wants a deadline, no timer.
+//! - However a connection ends, its attachment is closed exactly once.
+//!
+//! Read first: [`Driver`] (one connection), then [`Server`] (accepting them). [`Endpoint`] and
+//! [`bind`] turn the addresses that a user writes into listeners.
+
+mod clock;
+mod counters;
+mod driver;
+mod endpoint;
+mod limits;
+mod listener;
+mod pool;
+mod server;
+mod stop;
+#[cfg(test)]
+mod toy;
+
+pub use clock::Clock;
+pub use counters::Counters;
+pub use driver::{Driver, End, Environment};
+pub use endpoint::{Endpoint, EndpointError};
+pub use limits::Limits;
+pub use listener::{BindError, BindWarning, Bound, Listener, bind};
+pub use server::{Protocol, Server};
+pub use stop::{StopSignal, Stopper};

@@ -1,0 +1,28 @@
+//! What a connection may take.
+
+use std::time::Duration;
+
+/// What connections may take of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at the same time on one [`Server`](crate::Server), over all protocols. One
+    /// more is accepted and closed at once.
+    pub connections_max: usize,
+    /// A peer that has bytes to take and takes none for this long is cut.
+    pub send_timeout: Duration,
+    /// How long what was written before a close may take to be sent.
+    pub linger: Duration,
+    /// How long a connection may take to end once the broker stops.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 100_000,
+            send_timeout: Duration::from_secs(30),
+            linger: Duration::from_secs(5),
+            grace: Duration::from_secs(5),
+        }
+    }
+}

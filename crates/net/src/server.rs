@@ -1,0 +1,302 @@
+//! Accepts connections and gives each a driver.
+
+use crate::clock::Clock;
+use crate::counters::{Counters, add};
+use crate::driver::{Driver, End, Environment};
+use crate::limits::Limits;
+use crate::listener::Listener;
+use crate::stop::{StopSignal, StopWatch};
+use broker_api::{Attachment, Peer, Session};
+use model::{ConnectionId, Instant};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+use tracing::{debug, error, warn};
+
+/// Connections accepted in one poll; then others get their turn.
+const ACCEPTS_MAX: usize = 64;
+
+/// The pause after an accept that failed for want of something; doubles up to the maximum.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Makes what belongs to one connection.
+type Maker<T> = Arc<dyn Fn(Instant, ConnectionId, Peer) -> Box<T> + Send + Sync>;
+
+/// What a listener speaks.
+#[derive(Clone)]
+pub struct Protocol {
+    /// What it is called in the log.
+    pub name: &'static str,
+    /// Makes the session of a connection.
+    pub session: Maker<dyn Session>,
+    /// Makes the broker's side of a connection.
+    pub attach: Maker<dyn Attachment>,
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protocol")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all listeners of a node share: the clock, the limits, the wish to stop, the ids.
+///
+/// A clone is the same server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    clock: Clock,
+    limits: Limits,
+    stop: StopSignal,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The id given last.
+    connection_id: AtomicU64,
+    connections_open: AtomicUsize,
+}
+
+impl Server {
+    /// A server without listeners. There should be one in a process: connections get ids from it.
+    #[must_use]
+    pub fn new(clock: Clock, limits: Limits, stop: StopSignal) -> Self {
+        Self {
+            clock,
+            limits,
+            stop,
+            shared: Arc::default(),
+        }
+    }
+
+    /// Accepts connections from `listeners` and runs each in a task of its own until the broker
+    /// stops; returns when the last of them has ended, which takes no longer than
+    /// [`Limits::grace`]. Dropped before, it cuts its connections.
+    ///
+    /// # Errors
+    /// When the runtime does not take a listener; then nothing is served.
+    pub async fn serve(
+        &self,
+        listeners: Vec<Listener>,
+        protocol: Protocol,
+        counters: Arc<Counters>,
+    ) -> io::Result<()> {
+        let listeners = listeners
+            .into_iter()
+            .map(Listener::into_tokio)
+            .collect::<io::Result<Vec<_>>>()?;
+        let mut accepting = Accepting {
+            server: self.clone(),
+            listeners,
+            protocol,
+            environment: Arc::new(Environment {
+                clock: self.clock,
+                limits: self.limits,
+                counters,
+            }),
+            connections: JoinSet::new(),
+            stop: StopWatch::new(self.stop.clone()),
+            pause: None,
+            pause_next: PAUSE_MIN,
+        };
+        poll_fn(|cx| accepting.poll(cx)).await;
+        accepting.listeners.clear();
+        while let Some(joined) = accepting.connections.join_next().await {
+            report(&accepting.protocol, joined);
+        }
+        Ok(())
+    }
+
+    /// Takes a place among the connections, if there is one left.
+    fn take_place(&self, counters: &Arc<Counters>) -> Option<Place> {
+        let max = self.limits.connections_max;
+        let open = &self.shared.connections_open;
+        open.try_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+            (open < max).then_some(open + 1)
+        })
+        .ok()?;
+        add(&counters.accepted, 1);
+        Some(Place {
+            id: ConnectionId(self.shared.connection_id.fetch_add(1, Ordering::Relaxed) + 1),
+            shared: Arc::clone(&self.shared),
+            counters: Arc::clone(counters),
+        })
+    }
+}
+
+/// A place among the connections; free again when it is dropped, however the connection ended.
+struct Place {
+    id: ConnectionId,
+    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.connections_open.fetch_sub(1, Ordering::AcqRel);
+        self.counters.closed.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// The task of one connection. A struct, for an async block would hold the driver twice.
+struct Connection {
+    driver: Driver<TcpStream>,
+    place: Place,
+    protocol: &'static str,
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let Poll::Ready(end) = Pin::new(&mut this.driver).poll(cx) else {
+            return Poll::Pending;
+        };
+        if end == End::Stalled {
+            add(&this.place.counters.stalled, 1);
+        }
+        debug!(
+            protocol = this.protocol,
+            connection = this.place.id.0,
+            ?end,
+            "connection ended"
+        );
+        Poll::Ready(())
+    }
+}
+
+/// The state of one [`Server::serve`].
+struct Accepting {
+    server: Server,
+    listeners: Vec<TcpListener>,
+    protocol: Protocol,
+    environment: Arc<Environment>,
+    connections: JoinSet<()>,
+    stop: StopWatch,
+    /// Nothing is accepted until this is over.
+    pause: Option<Pin<Box<Sleep>>>,
+    pause_next: Duration,
+}
+
+impl Accepting {
+    /// Ready when the broker stops.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stop.poll_stopping(cx) {
+            return Poll::Ready(());
+        }
+        while let Poll::Ready(Some(joined)) = self.connections.poll_join_next(cx) {
+            report(&self.protocol, joined);
+        }
+        for _ in 0..ACCEPTS_MAX {
+            if let Some(pause) = &mut self.pause {
+                if pause.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.pause = None;
+            }
+            let mut is_idle = true;
+            for at in 0..self.listeners.len() {
+                match self.listeners[at].poll_accept(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok((socket, address))) => {
+                        is_idle = false;
+                        self.pause_next = PAUSE_MIN;
+                        self.handle_socket(socket, address);
+                    }
+                    Poll::Ready(Err(error)) => {
+                        is_idle = false;
+                        self.handle_error(&error);
+                    }
+                }
+            }
+            if is_idle {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn handle_socket(&mut self, socket: TcpStream, address: SocketAddr) {
+        let protocol = self.protocol.name;
+        let peer = Peer {
+            address: address.ip().to_canonical(),
+        };
+        let Some(place) = self.server.take_place(&self.environment.counters) else {
+            add(&self.environment.counters.refused, 1);
+            let max = self.server.limits.connections_max;
+            debug!(protocol, %address, max, "connection refused: too many connections");
+            return;
+        };
+        // Answers are written in batches, so there is nothing to be gained by waiting for more.
+        if let Err(error) = socket.set_nodelay(true) {
+            debug!(protocol, %address, %error, "cannot set TCP_NODELAY");
+        }
+        debug!(protocol, connection = place.id.0, %address, "connection accepted");
+        let now = self.server.clock.now();
+        let driver = Driver::new(
+            socket,
+            (self.protocol.session)(now, place.id, peer),
+            (self.protocol.attach)(now, place.id, peer),
+            Arc::clone(&self.environment),
+            self.server.stop.clone(),
+        );
+        self.connections.spawn(Connection {
+            driver,
+            place,
+            protocol,
+        });
+    }
+
+    fn handle_error(&mut self, error: &io::Error) {
+        let protocol = self.protocol.name;
+        if is_of_the_peer(error) {
+            debug!(protocol, %error, "a connection ended before it was accepted");
+            return;
+        }
+        // No file descriptors or no memory: what is there goes on, and once some of it has ended
+        // there is room again. Said once per lack, not once per try.
+        if self.pause_next == PAUSE_MIN {
+            warn!(protocol, %error, "cannot accept connections, trying again until it works");
+        }
+        self.pause = Some(Box::pin(tokio::time::sleep(self.pause_next)));
+        self.pause_next = (self.pause_next * 2).min(PAUSE_MAX);
+    }
+}
+
+/// Whether only the one connection failed that was to be accepted, not the accepting.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+    )
+}
+
+fn report(protocol: &Protocol, joined: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = joined {
+        error!(protocol = protocol.name, %error, "a connection failed, this is a bug in Barid");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! What a client did that ends its connection: one error per cause, told by an ERROR frame.
+
+use crate::Version;
+use crate::frame::ClientCommand;
+use crate::version::SUPPORTED;
+use std::fmt;
+use std::time::Duration;
+
+/// Bytes of a peer's own text that an error repeats.
+const EXCERPT_BYTES_MAX: usize = 128;
+
+/// The beginning of what a peer sent, made readable, to be shown in an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt(String);
+
+impl Excerpt {
+    /// The first bytes of `text`; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let shown = &text[..text.len().min(EXCERPT_BYTES_MAX)];
+        let mut readable = String::from_utf8_lossy(shown).into_owned();
+        readable.retain(|letter| letter != '\0');
+        if shown.len() < text.len() {
+            readable.push_str("...");
+        }
+        Self(readable)
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why the input cannot be read as frames.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The first line of a frame names no command of a client.
+    #[error("'{0}' is no command of a STOMP client")]
+    UnknownCommand(Excerpt),
+    /// The command line and the headers are too long together.
+    #[error("the head of the frame is longer than {limit} bytes")]
+    HeadTooLong {
+        /// In bytes.
+        limit: usize,
+    },
+    /// One header line is too long.
+    #[error("a header line is longer than {limit} bytes")]
+    HeaderTooLong {
+        /// In bytes.
+        limit: usize,
+    },
+    /// There are too many headers.
+    #[error("the frame has more than {limit} headers")]
+    TooManyHeaders {
+        /// The highest number.
+        limit: usize,
+    },
+    /// A header line holds no colon.
+    #[error("the header line '{0}' has no colon")]
+    HeaderWithoutColon(Excerpt),
+    /// A header line begins with a colon.
+    #[error("the header line '{0}' has no name before its colon")]
+    HeaderWithoutName(Excerpt),
+    /// In 1.1 and 1.2 a head is UTF-8.
+    #[error("the head of the frame is not UTF-8")]
+    NotUtf8,
+    /// A backslash is followed by what the version gives no meaning to.
+    #[error("the escape '{escape}' is not defined in STOMP {}", version.text())]
+    UndefinedEscape {
+        /// The backslash and what follows it.
+        escape: Excerpt,
+        /// The connection's.
+        version: Version,
+    },
+    /// In 1.2 a carriage return is only allowed before the line feed, else as `\r`.
+    #[error("the header line '{0}' holds a carriage return that is not escaped as \\r")]
+    BareCarriageReturn(Excerpt),
+    /// `content-length` is no number.
+    #[error("the content-length '{0}' is not a number")]
+    ContentLength(Excerpt),
+    /// `content-length` is over the limit.
+    #[error("the content-length {length} of the {} frame is over the limit of {limit} bytes", command.name())]
+    ContentLengthOverLimit {
+        /// The frame's.
+        command: ClientCommand,
+        /// As it was sent.
+        length: Excerpt,
+        /// In bytes.
+        limit: usize,
+    },
+    /// A body without `content-length` has no NUL within the limit.
+    #[error("the body of the {} frame has no NUL within the limit of {limit} bytes", command.name())]
+    BodyTooLong {
+        /// The frame's.
+        command: ClientCommand,
+        /// In bytes.
+        limit: usize,
+    },
+    /// What follows a body of `content-length` bytes is not a NUL.
+    #[error("there is no NUL behind the {content_length} bytes that content-length announces")]
+    MissingNul {
+        /// As it was sent.
+        content_length: usize,
+    },
+}
+
+/// What a client did that ends its connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Violation {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error("a connection begins with CONNECT or STOMP, not with {}", .0.name())]
+    NotConnected(ClientCommand),
+    #[error("the connection has been opened before, {} cannot come again", .0.name())]
+    AlreadyConnected(ClientCommand),
+    #[error("Supported protocol versions are {SUPPORTED}; accept-version is '{0}'")]
+    NoCommonVersion(Excerpt),
+    #[error("no CONNECT frame within {} ms", .0.as_millis())]
+    ConnectTimeout(Duration),
+    #[error("nothing was received for {} ms, twice the heart-beat interval agreed on", .0.as_millis())]
+    PeerSilent(Duration),
+    #[error("a {} frame needs the header '{header}'", command.name())]
+    MissingHeader {
+        command: ClientCommand,
+        header: &'static str,
+    },
+    #[error("the header '{header}' is '{value}', but must be {expected}")]
+    HeaderValue {
+        header: &'static str,
+        value: Excerpt,
+        expected: &'static str,
+    },
+    #[error("the destination '{value}' {}", .problem)]
+    Destination {
+        value: Excerpt,
+        problem: DestinationError,
+    },
+    #[error("transactions are not implemented; {} asked for one", .0.name())]
+    Transaction(ClientCommand),
+    #[error(
+        "the header '{name}' with the value '{value}' on {} is not implemented",
+        command.name()
+    )]
+    HeaderNotImplemented {
+        command: ClientCommand,
+        name: Excerpt,
+        value: Excerpt,
+    },
+    #[error("there is a subscription '{0}' on this connection already")]
+    SubscriptionExists(Excerpt),
+    #[error("there is no subscription '{0}' on this connection")]
+    SubscriptionNotFound(Excerpt),
+    #[error("this connection has {limit} subscriptions, which is the limit")]
+    TooManySubscriptions { limit: usize },
+    #[error(
+        "there is no delivery '{id}' to {} on this connection: it is unknown, settled already, its \
+         subscription is gone or has ack:auto",
+        command.name()
+    )]
+    DeliveryNotFound { command: ClientCommand, id: Excerpt },
+}
+
+/// Why a destination leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DestinationError {
+    /// Its form is not one we know.
+    #[error("has no known form; supported are /queue/NAME and /topic/KEY")]
+    Unknown,
+    /// Its form is known, and comes later.
+    #[error("has a form that is not implemented yet; supported are /queue/NAME and /topic/KEY")]
+    NotImplemented,
+    /// The name of its queue is impossible.
+    #[error("names no queue: {0}")]
+    QueueName(model::QueueNameError),
+    /// There is nothing behind `/topic/`.
+    #[error("has no routing key behind /topic/")]
+    EmptyKey,
+}
+
+impl Violation {
+    /// The short text for the `message` header.
+    pub(crate) const fn summary(&self) -> &'static str {
+        match self {
+            Self::Decode(error) => error.summary(),
+            Self::NotConnected(_) => "not connected",
+            Self::AlreadyConnected(_) => "already connected",
+            Self::NoCommonVersion(_) => "unsupported protocol versions",
+            Self::ConnectTimeout(_) => "connect timeout",
+            Self::PeerSilent(_) => "heart-beat timeout",
+            Self::MissingHeader { .. } => "missing header",
+            Self::HeaderValue { .. } => "invalid header value",
+            Self::Destination { problem, .. } => match problem {
+                DestinationError::Unknown => "unknown destination",
+                DestinationError::NotImplemented => "destination not implemented",
+                DestinationError::QueueName(_) | DestinationError::EmptyKey => {
+                    "invalid destination"
+                }
+            },
+            Self::Transaction(_) => "transactions are not implemented",
+            Self::HeaderNotImplemented { .. } => "header not implemented",
+            Self::SubscriptionExists(_) => "duplicate subscription identifier",
+            Self::SubscriptionNotFound(_) => "subscription not found",
+            Self::TooManySubscriptions { .. } => "too many subscriptions",
+            Self::DeliveryNotFound { .. } => "message not found",
+        }
+    }
+}
+
+impl DecodeError {
+    /// The short text for the `message` header.
+    const fn summary(&self) -> &'static str {
+        match self {
+            Self::UnknownCommand(_) => "unknown command",
+            Self::HeadTooLong { .. }
+            | Self::HeaderTooLong { .. }
+            | Self::TooManyHeaders { .. }
+            | Self::ContentLengthOverLimit { .. }
+            | Self::BodyTooLong { .. } => "frame too large",
+            Self::HeaderWithoutColon(_)
+            | Self::HeaderWithoutName(_)
+            | Self::NotUtf8
+            | Self::UndefinedEscape { .. }
+            | Self::BareCarriageReturn(_)
+            | Self::ContentLength(_)
+            | Self::MissingNul { .. } => "malformed frame",
+        }
+    }
+}

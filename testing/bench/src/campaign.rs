@@ -1,0 +1,195 @@
+//! The whole of a benchmark: every cell, round by round, on each system in turn.
+//!
+//! The systems stay up from the first run that needs them to the end, but only the one that is
+//! measured runs: the others are stopped from running meanwhile.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Result;
+
+use crate::{
+    cell::{Cell, Shape},
+    load::Sample,
+    progress,
+    systems::{Running, System},
+};
+
+/// Load on a system that was just started, before its first run: what is compiled as it runs
+/// should not be in the first cell only.
+const BREAK_IN: Duration = Duration::from_secs(3);
+
+/// What is to be measured, and what was.
+pub(crate) struct Campaign {
+    /// Systems, in the order of the report.
+    pub(crate) systems: Vec<System>,
+    /// Cells, in the order of the report.
+    pub(crate) cells: Vec<Cell>,
+    /// Rounds of each.
+    pub(crate) rounds: usize,
+    /// Time under load before each window.
+    pub(crate) warm_up: Duration,
+    /// Length of each window.
+    pub(crate) window: Duration,
+    /// Barid's binary.
+    pub(crate) barid: PathBuf,
+    /// Folder for all data.
+    pub(crate) dir: PathBuf,
+    /// One per cell and system that can do it.
+    pub(crate) results: Vec<CellResult>,
+}
+
+/// All rounds of one cell on one system.
+#[derive(Debug, Clone)]
+pub(crate) struct CellResult {
+    /// The cell.
+    pub(crate) cell: Cell,
+    /// The system.
+    pub(crate) system: System,
+    /// What each round that came to its end gave.
+    pub(crate) samples: Vec<Sample>,
+    /// Why the others did not.
+    pub(crate) failures: Vec<String>,
+}
+
+impl CellResult {
+    /// Whether another round would only show again that the rate is too high.
+    fn is_overloaded(&self) -> bool {
+        self.samples.iter().any(|sample| !sample.rate_held)
+    }
+}
+
+impl Campaign {
+    /// Measures everything, leaving what it got in `results` however it ends.
+    ///
+    /// # Errors
+    /// If a system cannot be started, or a signal asks to end.
+    pub(crate) fn run(&mut self) -> Result<()> {
+        let mut running = BTreeMap::new();
+        let (mut done, total) = (0, self.run_count());
+        for cell in self.cells.clone() {
+            let mut results = self.empty_results(&cell);
+            let mut outcome = Ok(());
+            for round in 1..=self.rounds {
+                for result in &mut results {
+                    done += 1;
+                    if outcome.is_err() || result.is_overloaded() {
+                        continue;
+                    }
+                    let (name, system) = (cell.name(), result.system);
+                    progress(format_args!(
+                        "[{done}/{total}] {name} on {system}, round {round}"
+                    ));
+                    outcome = self.run_once(&mut running, result, round);
+                }
+            }
+            self.results.append(&mut results);
+            outcome?;
+        }
+        Ok(())
+    }
+
+    fn run_count(&self) -> usize {
+        let pairs = self
+            .cells
+            .iter()
+            .flat_map(|cell| self.systems.iter().filter(|system| cell.suits(**system)));
+        pairs.count() * self.rounds
+    }
+
+    fn empty_results(&self, cell: &Cell) -> Vec<CellResult> {
+        let systems = self
+            .systems
+            .iter()
+            .copied()
+            .filter(|system| cell.suits(*system));
+        systems
+            .map(|system| CellResult {
+                cell: cell.clone(),
+                system,
+                samples: Vec::new(),
+                failures: Vec::new(),
+            })
+            .collect()
+    }
+
+    /// One round of a cell on a system, which is started if it is not up.
+    fn run_once(
+        &self,
+        running: &mut BTreeMap<System, Running>,
+        result: &mut CellResult,
+        round: usize,
+    ) -> Result<()> {
+        let (cell, system) = (&result.cell, result.system);
+        let target = match running.entry(system) {
+            Entry::Occupied(up) => up.into_mut(),
+            Entry::Vacant(down) => down.insert(self.start(system)?),
+        };
+        target.resume();
+        let name = format!("bench.{}.{}.{round}", cell.shape.name(), cell.body_bytes);
+        let outcome = cell
+            .load(system, target, name, self.warm_up, self.window)
+            .run();
+        target.pause();
+        match outcome {
+            Ok(sample) => {
+                tell(&sample);
+                result.samples.push(sample);
+            }
+            Err(error) => {
+                crate::check_interrupted()?;
+                progress(format_args!("    failed: {error:#}"));
+                result.failures.push(format!("{error:#}"));
+                // It may be dead, or busy with what the run left behind.
+                running.remove(&system);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a system and breaks it in.
+    fn start(&self, system: System) -> Result<Running> {
+        progress(format_args!("    starting {system}"));
+        let running = Running::start(system, &self.dir, &self.barid)?;
+        let shape = match system {
+            System::Barid | System::Rabbitmq | System::Activemq => Shape::TransientQueue,
+            System::Nats => Shape::Topic(1),
+        };
+        let cell = Cell {
+            shape,
+            body_bytes: 100,
+        };
+        let name = "bench.break-in".to_owned();
+        let outcome = cell
+            .load(system, &running, name, BREAK_IN, Duration::from_millis(100))
+            .run();
+        if let Err(error) = outcome {
+            crate::check_interrupted()?;
+            progress(format_args!("    breaking in {system} failed: {error:#}"));
+        }
+        running.pause();
+        Ok(running)
+    }
+}
+
+/// One line on a run.
+fn tell(sample: &Sample) {
+    let latency = sample
+        .latency
+        .map_or("-".to_owned(), |latency| format!("{:.0}", latency.p50));
+    let verdict = match (sample.loss.is_none(), sample.rate_held) {
+        (true, true) => "",
+        (false, _) => ", WITH LOSSES: does not count",
+        (true, false) => ", rate not held: does not count",
+    };
+    progress(format_args!(
+        "    {:.0} msg/s, CPU broker {:.2} µs/msg, generator {:.2} ({:.2} cores), p50 {latency} µs{verdict}",
+        sample.delivered_per_second,
+        sample.broker_cpu_us,
+        sample.generator_cpu_us,
+        sample.generator_cores
+    ));
+}

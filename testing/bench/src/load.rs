@@ -1,0 +1,137 @@
+//! What one run does and what it gives. How it is done stands in `run`.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::{
+    measure::Quantiles,
+    tally::Loss,
+    wire::{Safety, Target, Wire},
+};
+
+/// Most messages in flight to the slowest subscriber.
+const WINDOW_COUNT: u64 = 10_000;
+
+/// Most deliveries in flight to all subscribers together, so that a run is not mostly the wait
+/// for what was sent before it. No subscriber gets less than a tenth of [`WINDOW_COUNT`].
+const FAN_OUT_COUNT: u64 = 10 * WINDOW_COUNT;
+
+/// Most body bytes in flight to the slowest subscriber.
+const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How fast messages are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As fast as the window allows.
+    Full,
+    /// As fast as that many outstanding receipts, and the window, allow.
+    Outstanding(u64),
+    /// That many per second by the clock, whatever the broker does.
+    Rate(u64),
+}
+
+/// What one run does.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    /// Protocol.
+    pub(crate) wire: Wire,
+    /// Where the broker listens.
+    pub(crate) address: SocketAddr,
+    /// The process whose CPU time and memory count.
+    pub(crate) broker_pid: u32,
+    /// Queue or topic.
+    pub(crate) target: Target,
+    /// Name of a queue or topic nobody has used.
+    pub(crate) name: String,
+    /// Subscribers, each with a connection.
+    pub(crate) subscribers: usize,
+    /// Size of each body.
+    pub(crate) body_bytes: usize,
+    /// What is asked of the broker.
+    pub(crate) safety: Safety,
+    /// How fast.
+    pub(crate) pace: Pace,
+    /// Time before the window.
+    pub(crate) warm_up: Duration,
+    /// Time that is measured.
+    pub(crate) window: Duration,
+}
+
+/// What one run gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    /// Deliveries per second within the window.
+    pub(crate) delivered_per_second: f64,
+    /// CPU time of the broker per delivery, in microseconds.
+    pub(crate) broker_cpu_us: f64,
+    /// CPU time of the generator per delivery, sending included, in microseconds.
+    pub(crate) generator_cpu_us: f64,
+    /// Share of one core that the generator used.
+    pub(crate) generator_cores: f64,
+    /// From send to delivery, of the messages sent within the window.
+    pub(crate) latency: Option<Quantiles>,
+    /// From send to receipt, of the same.
+    pub(crate) confirm: Option<Quantiles>,
+    /// By how much the generator itself was late on its schedule.
+    pub(crate) lateness: Option<Quantiles>,
+    /// Resident memory of the broker at the end of the window.
+    pub(crate) resident_bytes: u64,
+    /// What went wrong.
+    pub(crate) loss: Loss,
+    /// Whether the broker kept up with a fixed rate.
+    pub(crate) rate_held: bool,
+    /// What the broker calls itself.
+    pub(crate) server: String,
+}
+
+impl Sample {
+    /// Whether the run counts.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.loss.is_none() && self.rate_held
+    }
+}
+
+impl Load {
+    /// Bound on what is sent and not received, or sent and not confirmed.
+    pub(crate) fn in_flight_max(&self) -> u64 {
+        match self.pace {
+            Pace::Full | Pace::Outstanding(_) => {
+                let share = FAN_OUT_COUNT / self.subscribers as u64;
+                let count = share.clamp(WINDOW_COUNT / 10, WINDOW_COUNT);
+                count.min((WINDOW_BYTES / self.body_bytes as u64).max(1))
+            }
+            // A broker that is a second behind does not hold the rate.
+            Pace::Rate(per_second) => per_second,
+        }
+    }
+}
+
+/// Messages that are due after `elapsed_ns` of a fixed rate, the first of them at once.
+pub(crate) fn due_count(elapsed_ns: u64, per_second: u64) -> u64 {
+    let due = u128::from(elapsed_ns) * u128::from(per_second) / 1_000_000_000;
+    u64::try_from(due).unwrap_or(u64::MAX) + 1
+}
+
+/// When a sequence is due, in nanoseconds after the first.
+pub(crate) fn due_ns(sequence: u64, per_second: u64) -> u64 {
+    let due = u128::from(sequence) * 1_000_000_000;
+    u64::try_from(due.div_ceil(u128::from(per_second))).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_due_exactly_when_it_is_counted() {
+        for rate in [1, 3, 1000, 7777, 10_000] {
+            for sequence in [0, 1, 2, 100, 12_345] {
+                let due = due_ns(sequence, rate);
+                assert_eq!(due_count(due, rate), sequence + 1, "{sequence} at {rate}/s");
+                assert!(
+                    due == 0 || due_count(due - 1, rate) == sequence,
+                    "{sequence} at {rate}/s"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The sending side: one frame rendered many times over in a buffer, patched and written in bulk.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    connection::{Connection, Written, write_from},
+    measure::Latencies,
+    stamp::{self, DIGITS, decode_digits, encode_digits},
+    wire::{Frame, Template},
+};
+
+/// Size of the buffer of rendered frames: what one write hands to the kernel.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Most frames per batch, so that their send time is told apart often enough.
+const BATCH_FRAMES_MAX: usize = 512;
+
+/// A connection that publishes.
+pub(crate) struct Publisher {
+    /// Its connection.
+    pub(crate) connection: Connection,
+    /// As many copies of the frame as a batch holds.
+    batch: Vec<u8>,
+    frame: Template,
+    /// Bytes of the batch that are rendered, and how many of them are written.
+    rendered: usize,
+    written: usize,
+    /// Messages rendered so far; the next sequence.
+    pub(crate) sent: u64,
+    /// Receipts that came.
+    pub(crate) confirmed: u64,
+    /// Send times of the messages whose receipt may be missing, by sequence modulo its length.
+    sent_at: Vec<u64>,
+}
+
+impl Publisher {
+    /// A publisher of `frame` with at most `unconfirmed_max` receipts outstanding.
+    pub(crate) fn new(connection: Connection, frame: Template, unconfirmed_max: usize) -> Self {
+        let frames = (BATCH_BYTES / frame.bytes.len()).clamp(1, BATCH_FRAMES_MAX);
+        Self {
+            connection,
+            batch: frame.bytes.repeat(frames),
+            frame,
+            rendered: 0,
+            written: 0,
+            sent: 0,
+            confirmed: 0,
+            sent_at: vec![0; unconfirmed_max.next_power_of_two()],
+        }
+    }
+
+    /// Whether the socket still holds back a part of what was rendered.
+    #[inline]
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.written < self.rendered
+    }
+
+    /// Goes on with a write that was cut short.
+    ///
+    /// # Errors
+    /// If the connection ends.
+    #[inline]
+    pub(crate) fn flush(&mut self) -> Result<Written> {
+        write_from(
+            &self.connection.stream,
+            &self.batch[..self.rendered],
+            &mut self.written,
+        )
+    }
+
+    /// Renders and sends one batch of at most `count` messages, `sent_at` giving each sequence its
+    /// send time. Gives the number rendered. May only be called while not blocked.
+    ///
+    /// # Errors
+    /// If the connection ends.
+    pub(crate) fn publish(
+        &mut self,
+        count: u64,
+        mut sent_at: impl FnMut(u64) -> u64,
+    ) -> Result<u64> {
+        ensure!(
+            !self.is_blocked(),
+            "a batch is rendered over one that is not written"
+        );
+        let frame_bytes = self.frame.bytes.len();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let frames = count.min(self.batch.len() / frame_bytes);
+        let mask = self.sent_at.len() - 1;
+        self.rendered = frames * frame_bytes;
+        self.written = 0;
+        for frame in self.batch[..self.rendered].chunks_exact_mut(frame_bytes) {
+            let time = sent_at(self.sent);
+            let sequence = encode_digits(self.sent);
+            let body = &mut frame[self.frame.body_at..];
+            body[stamp::SEQUENCE_AT..][..DIGITS].copy_from_slice(&sequence);
+            body[stamp::TIME_AT..][..DIGITS].copy_from_slice(&encode_digits(time));
+            if let Some(at) = self.frame.receipt_at {
+                frame[at..][..DIGITS].copy_from_slice(&sequence);
+                self.sent_at[slot(self.sent, mask)] = time;
+            }
+            self.sent += 1;
+        }
+        self.flush()?;
+        Ok(frames as u64)
+    }
+
+    /// Bytes of one frame.
+    #[inline]
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.frame.bytes.len()
+    }
+
+    /// Reads receipts that have come by `now`, and records the latency of those sent in `window`.
+    /// Gives the bytes read.
+    ///
+    /// # Errors
+    /// If the connection ends, or a receipt is none that was asked for.
+    pub(crate) fn read_receipts(
+        &mut self,
+        scratch: &mut [u8],
+        now: u64,
+        window: &std::ops::Range<u64>,
+        latencies: &mut Latencies,
+    ) -> Result<usize> {
+        let Self {
+            connection,
+            confirmed,
+            sent,
+            sent_at,
+            ..
+        } = self;
+        let mask = sent_at.len() - 1;
+        let mut strange = false;
+        let (count, _) = connection.read_frames(scratch, |input, frame, _| {
+            let Frame::Receipt { id } = frame else { return };
+            let Some(sequence) = input[id].first_chunk().map(decode_digits) else {
+                return;
+            };
+            strange |= sequence >= *sent;
+            *confirmed += 1;
+            let time = sent_at[slot(sequence, mask)];
+            if window.contains(&time) {
+                latencies.record(now.saturating_sub(time));
+            }
+        })?;
+        (!strange)
+            .then_some(count)
+            .context("a receipt came for a message that was not sent")
+    }
+}
+
+/// Place of a sequence in a ring whose length is a power of two.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the mask is smaller than any usize"
+)]
+fn slot(sequence: u64, mask: usize) -> usize {
+    sequence as usize & mask
+}

@@ -1,0 +1,436 @@
+//! Markdown of what was measured: the machine, a row per cell and system, and the ratios aimed at.
+
+use std::fmt::Write as _;
+
+use crate::{
+    campaign::{Campaign, CellResult},
+    cell::{Shape, Way},
+    load::Sample,
+    measure::{Machine, Quantiles},
+    systems::System,
+    tally::Loss,
+};
+
+/// Above this share of a core, the generator itself may have been what held a run back.
+const GENERATOR_CORES_MAX: f64 = 0.95;
+
+/// A ratio of medians that Barid aims at.
+struct Aim {
+    shape: Shape,
+    peer: System,
+    what: &'static str,
+    value: fn(&Sample) -> Option<f64>,
+    bound: Bound,
+}
+
+/// When a ratio is good.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Bound {
+    fn is_met(self, ratio: f64) -> bool {
+        match self {
+            Self::AtLeast(bound) => ratio >= bound,
+            Self::AtMost(bound) => ratio <= bound,
+        }
+    }
+}
+
+/// The whole report.
+pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
+    let mut out = String::from("# Barid beside its peers\n\n");
+    out += &machine.to_string();
+    for system in &campaign.systems {
+        let server = campaign.results.iter().find_map(|result| {
+            let sample = result
+                .samples
+                .first()
+                .filter(|_| result.system == *system)?;
+            Some(sample.server.as_str()).filter(|server| !server.is_empty())
+        });
+        line(
+            &mut out,
+            format_args!("- {system}: {}", server.unwrap_or("version not told")),
+        );
+    }
+    line(
+        &mut out,
+        format_args!(
+            "- Medians of {} rounds, one round of each system after the other; window {:?} after a \
+             warm-up of {:?}",
+            campaign.rounds, campaign.window, campaign.warm_up
+        ),
+    );
+    out += "- One publisher; CPU per delivery; latency from send (at a fixed rate: from when it \
+            was due) to delivery, at full speed mostly queueing\n\n";
+    out += &cells(&campaign.results);
+    out += &notes(&campaign.results);
+    out += &ratios(campaign);
+    out
+}
+
+/// One row per cell and system.
+fn cells(results: &[CellResult]) -> String {
+    let mut out = String::from(
+        "| cell | body | system | msg/s | broker CPU µs | generator CPU µs | latency µs p50 / p99 / \
+         p99.9 | confirm µs p50 / p99 / p99.9 | RSS MiB | lost / expected | runs |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for result in results.iter().filter(|result| !result.is_empty()) {
+        let (cell, system) = (&result.cell, result.system);
+        let number = |value: fn(&Sample) -> Option<f64>, decimals| {
+            let median = result.median(value);
+            median.map_or("–".to_owned(), |median| format!("{median:.decimals$}"))
+        };
+        line(
+            &mut out,
+            format_args!(
+                "| {} | {} | {system} | {} | {} | {}{} | {} | {} | {} | {} | {} |",
+                cell.shape.name(),
+                cell.body_bytes,
+                number(|sample| Some(sample.delivered_per_second), 0),
+                number(|sample| Some(sample.broker_cpu_us), 2),
+                number(|sample| Some(sample.generator_cpu_us), 2),
+                if result.is_generator_bound() {
+                    " (bound)"
+                } else {
+                    ""
+                },
+                result.quantiles(|sample| sample.latency),
+                result.quantiles(|sample| sample.confirm),
+                number(|sample| Some(mib(sample.resident_bytes)), 0),
+                losses(&result.loss()),
+                result.runs(),
+            ),
+        );
+    }
+    out.push('\n');
+    out
+}
+
+impl CellResult {
+    fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.failures.is_empty()
+    }
+
+    /// Rounds that count.
+    fn valid(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().filter(|sample| sample.is_valid())
+    }
+
+    /// Median of a value over the rounds that count.
+    fn median(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+        let mut values = self.valid().filter_map(value).collect::<Vec<_>>();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        match values.len() {
+            0 => None,
+            count if count.is_multiple_of(2) => {
+                Some(f64::midpoint(values[middle - 1], values[middle]))
+            }
+            _ => Some(values[middle]),
+        }
+    }
+
+    fn quantiles(&self, of: fn(&Sample) -> Option<Quantiles>) -> String {
+        let part = |value: fn(Quantiles) -> f64| self.median(|sample| of(sample).map(value));
+        match (
+            part(|all| all.p50),
+            part(|all| all.p99),
+            part(|all| all.p999),
+        ) {
+            (Some(p50), Some(p99), Some(p999)) => format!("{p50:.0} / {p99:.0} / {p999:.0}"),
+            _ => "–".to_owned(),
+        }
+    }
+
+    fn is_generator_bound(&self) -> bool {
+        let cores = self.median(|sample| Some(sample.generator_cores));
+        cores.is_some_and(|cores| cores > GENERATOR_CORES_MAX)
+    }
+
+    /// What went wrong in all rounds together.
+    fn loss(&self) -> Loss {
+        let mut loss = Loss::default();
+        self.samples.iter().for_each(|sample| loss += sample.loss);
+        loss
+    }
+
+    /// How many rounds count, and why the others do not.
+    fn runs(&self) -> String {
+        let rounds = self.samples.len() + self.failures.len();
+        let mut out = format!("{}/{rounds}", self.valid().count());
+        let lossy = self
+            .samples
+            .iter()
+            .filter(|sample| !sample.loss.is_none())
+            .count();
+        let behind = self
+            .samples
+            .iter()
+            .filter(|sample| !sample.rate_held)
+            .count();
+        for (count, why) in [
+            (lossy, "with losses"),
+            (behind, "rate not held"),
+            (self.failures.len(), "failed"),
+        ] {
+            if count > 0 {
+                out += &format!(", {count} {why}");
+            }
+        }
+        out
+    }
+}
+
+fn losses(loss: &Loss) -> String {
+    let mut out = format!("{} / {}", loss.missing, loss.expected);
+    if loss.misplaced > 0 {
+        out += &format!(", {} misplaced", loss.misplaced);
+    }
+    if loss.unconfirmed > 0 {
+        out += &format!(", {} unconfirmed", loss.unconfirmed);
+    }
+    out
+}
+
+/// What a reader of the table should know of its rows.
+fn notes(results: &[CellResult]) -> String {
+    let mut out = String::new();
+    let late = results
+        .iter()
+        .flat_map(CellResult::valid)
+        .filter_map(|sample| sample.lateness);
+    let late = late.fold(None, |worst: Option<Quantiles>, late| match worst {
+        Some(worst) if worst.p50 >= late.p50 => Some(worst),
+        _ => Some(late),
+    });
+    if let Some(late) = late {
+        line(
+            &mut out,
+            format_args!(
+                "The generator's own lateness at fixed rates, in its worst run: p50 {:.0} µs, p99 \
+                 {:.0} µs. It is part of the latencies above.\n",
+                late.p50, late.p99
+            ),
+        );
+    }
+    for result in results {
+        for failure in &result.failures {
+            let (name, system) = (result.cell.name(), result.system);
+            line(
+                &mut out,
+                format_args!("- {name} on {system} failed: {failure}"),
+            );
+        }
+    }
+    if !out.is_empty() && !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    out
+}
+
+/// The ratios of medians that Barid aims at.
+fn ratios(campaign: &Campaign) -> String {
+    let mut out = String::from(
+        "| ratio of medians | body | Barid | peer | ratio | aim | |\n|---|---|---|---|---|---|---|\n",
+    );
+    for aim in aims() {
+        for cell in campaign.cells.iter().filter(|cell| cell.shape == aim.shape) {
+            let median = |system| {
+                let mut results = campaign.results.iter();
+                let result = results.find(|result| result.cell == *cell && result.system == system);
+                result.and_then(|result| result.median(aim.value))
+            };
+            let (ours, theirs) = (median(System::Barid), median(aim.peer));
+            let text = |value: Option<f64>| value.map_or("–".to_owned(), plain);
+            let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+            let verdict = match ratio {
+                None => "not measured",
+                Some(ratio) if aim.bound.is_met(ratio) => "met",
+                Some(_) => "missed",
+            };
+            let bound = match aim.bound {
+                Bound::AtLeast(bound) => format!("≥ {bound}"),
+                Bound::AtMost(bound) => format!("≤ {bound}"),
+            };
+            line(
+                &mut out,
+                format_args!(
+                    "| {}, {}, Barid / {} | {} | {} | {} | {} | {bound} | {verdict} |",
+                    aim.shape.name(),
+                    aim.what,
+                    aim.peer,
+                    cell.body_bytes,
+                    text(ours),
+                    text(theirs),
+                    ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
+                ),
+            );
+        }
+    }
+    out
+}
+
+fn aims() -> Vec<Aim> {
+    let mut aims = Vec::new();
+    let throughput = |shape, bound| Aim {
+        shape,
+        peer: System::Rabbitmq,
+        what: "msg/s",
+        value: |sample| Some(sample.delivered_per_second),
+        bound: Bound::AtLeast(bound),
+    };
+    aims.push(throughput(Shape::TransientQueue, 30.0));
+    aims.extend([1, 16, 1000].map(|count| throughput(Shape::Receipts(count), 12.0)));
+    aims.extend([1, 100].map(|count| Aim {
+        shape: Shape::Topic(count),
+        peer: System::Nats,
+        what: "broker CPU per delivery",
+        value: |sample| Some(sample.broker_cpu_us),
+        bound: Bound::AtMost(1.0),
+    }));
+    aims.extend([Way::Queue, Way::Persistent, Way::Topic].map(|way| Aim {
+        shape: Shape::Rate(1000, way),
+        peer: System::Rabbitmq,
+        what: "p50",
+        value: |sample| sample.latency.map(|latency| latency.p50),
+        bound: Bound::AtMost(0.5),
+    }));
+    aims
+}
+
+/// A number with as many decimals as it needs to be told from its neighbors.
+fn plain(value: f64) -> String {
+    if value < 100.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.0}")
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a resident size is far below 2^52"
+)]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    writeln!(out, "{text}").expect("writing to a String does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cell::Cell;
+
+    fn sample(delivered_per_second: f64, missing: u64, rate_held: bool) -> Sample {
+        let quantiles = Quantiles {
+            p50: 50.0,
+            p99: 99.0,
+            p999: 100.0,
+        };
+        Sample {
+            delivered_per_second,
+            broker_cpu_us: 2.0,
+            generator_cpu_us: 0.5,
+            generator_cores: 0.5,
+            latency: Some(quantiles),
+            confirm: None,
+            lateness: None,
+            resident_bytes: 3 << 20,
+            loss: Loss {
+                expected: 100,
+                missing,
+                misplaced: 0,
+                unconfirmed: 0,
+            },
+            rate_held,
+            server: "X/1".to_owned(),
+        }
+    }
+
+    fn result(system: System, samples: Vec<Sample>) -> CellResult {
+        let cell = Cell {
+            shape: Shape::TransientQueue,
+            body_bytes: 100,
+        };
+        CellResult {
+            cell,
+            system,
+            samples,
+            failures: Vec::new(),
+        }
+    }
+
+    fn campaign(results: Vec<CellResult>) -> Campaign {
+        Campaign {
+            systems: vec![System::Barid, System::Rabbitmq],
+            cells: results
+                .first()
+                .map(|result| result.cell.clone())
+                .into_iter()
+                .collect(),
+            rounds: 3,
+            warm_up: Duration::from_secs(1),
+            window: Duration::from_secs(3),
+            barid: "barid".into(),
+            dir: "dir".into(),
+            results,
+        }
+    }
+
+    #[test]
+    fn the_row_shows_the_median_of_the_rounds_that_count() {
+        let rounds = [(5.0, 0), (9.0, 1), (7.0, 0), (6.0, 0)];
+        let samples = rounds
+            .map(|(rate, missing)| sample(rate, missing, true))
+            .to_vec();
+        let text = cells(&[result(System::Barid, samples)]);
+        let row = text.lines().nth(2).unwrap();
+        assert_eq!(
+            row,
+            "| transient-queue | 100 | Barid | 6 | 2.00 | 0.50 | 50 / 99 / 100 | – | 3 | 1 / 400 \
+             | 3/4, 1 with losses |"
+        );
+    }
+
+    #[test]
+    fn a_rate_that_is_not_held_does_not_count() {
+        let text = cells(&[result(System::Barid, vec![sample(5.0, 0, false)])]);
+        assert!(text.contains("| – | – | – | – | – | – | 0 / 100 | 0/1, 1 rate not held |"));
+    }
+
+    #[test]
+    fn an_aim_is_met_missed_or_not_measured() {
+        let check = |ours: Vec<Sample>, expect: &str| {
+            let theirs = result(System::Rabbitmq, vec![sample(10.0, 0, true)]);
+            let text = ratios(&campaign(vec![result(System::Barid, ours), theirs]));
+            let row = text
+                .lines()
+                .find(|row| row.contains("transient-queue"))
+                .unwrap();
+            assert!(row.ends_with(expect), "{row}");
+        };
+        check(
+            vec![sample(300.0, 0, true)],
+            "| 300 | 10.00 | 30.00 | ≥ 30 | met |",
+        );
+        check(
+            vec![sample(299.0, 0, true)],
+            "| 299 | 10.00 | 29.90 | ≥ 30 | missed |",
+        );
+        check(
+            vec![sample(300.0, 1, true)],
+            "| – | 10.00 | – | ≥ 30 | not measured |",
+        );
+        check(Vec::new(), "not measured |");
+    }
+}

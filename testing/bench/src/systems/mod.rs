@@ -1,0 +1,153 @@
+//! The systems that are measured: how each is started, where it listens, and how it is stopped.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{measure::wait_for, process::Owned, wire::Wire};
+
+mod activemq;
+mod barid;
+mod nats;
+mod rabbitmq;
+
+/// Time a system has to come up.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// One of the systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum System {
+    /// This project's broker, over STOMP.
+    Barid,
+    /// RabbitMQ with its STOMP plugin.
+    Rabbitmq,
+    /// ActiveMQ with its STOMP connector and `KahaDB`.
+    Activemq,
+    /// nats-server, over its own protocol. Topics only.
+    Nats,
+}
+
+impl System {
+    /// All of them, in the order of the report.
+    pub(crate) const ALL: [Self; 4] = [Self::Barid, Self::Rabbitmq, Self::Activemq, Self::Nats];
+
+    /// The protocol it is measured by.
+    pub(crate) fn wire(self) -> Wire {
+        match self {
+            Self::Barid | Self::Rabbitmq | Self::Activemq => Wire::Stomp,
+            Self::Nats => Wire::Nats,
+        }
+    }
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(match self {
+            Self::Barid => "Barid",
+            Self::Rabbitmq => "RabbitMQ",
+            Self::Activemq => "ActiveMQ",
+            Self::Nats => "NATS",
+        })
+    }
+}
+
+/// What a system's own file hands over once it has started its processes.
+struct Started {
+    /// Its processes; those that others depend on come first.
+    processes: Vec<Owned>,
+    /// Program name of the process that does the work, where that is not the last one itself.
+    worker: Option<&'static str>,
+    /// Where clients connect.
+    address: SocketAddr,
+}
+
+/// A system that is up. Ended, with its processes, when dropped.
+pub(crate) struct Running {
+    processes: Vec<Owned>,
+    /// Where clients connect.
+    pub(crate) address: SocketAddr,
+    /// The process whose CPU time and memory count.
+    pub(crate) pid: u32,
+}
+
+impl Running {
+    /// Starts `system` with nothing but an empty folder of its own below `dir`, and waits until
+    /// it takes connections. `barid` is the path of Barid's binary.
+    ///
+    /// # Errors
+    /// If it cannot be installed or does not come up.
+    pub(crate) fn start(system: System, dir: &Path, barid: &Path) -> Result<Self> {
+        let own_dir = dir.join(system.to_string().to_lowercase());
+        if own_dir.exists() {
+            std::fs::remove_dir_all(&own_dir).context("removing what the last start left")?;
+        }
+        std::fs::create_dir_all(&own_dir).context("creating a data folder")?;
+        let started = match system {
+            System::Barid => barid::start(barid, &own_dir)?,
+            System::Rabbitmq => rabbitmq::start(&own_dir)?,
+            System::Activemq => activemq::start(&own_dir)?,
+            System::Nats => nats::start(&own_dir)?,
+        };
+        Self::when_ready(started).with_context(|| format!("waiting for {system}"))
+    }
+
+    fn when_ready(started: Started) -> Result<Self> {
+        let Started {
+            mut processes,
+            worker,
+            address,
+        } = started;
+        wait_for("the listener", START_LIMIT, || {
+            crate::check_interrupted()?;
+            for process in &mut processes {
+                process.check_alive()?;
+            }
+            Ok(TcpStream::connect(address).ok())
+        })?;
+        let broker = processes.last().context("a system has no process")?;
+        let pid = worker.map_or(Some(broker.pid()), |program| broker.pid_of(program));
+        let pid = pid.context("the broker's process is not found")?;
+        Ok(Self {
+            processes,
+            address,
+            pid,
+        })
+    }
+
+    /// Takes the cores from it while another system is measured.
+    pub(crate) fn pause(&self) {
+        self.processes.iter().for_each(Owned::pause);
+    }
+
+    /// Lets it run.
+    pub(crate) fn resume(&self) {
+        self.processes.iter().for_each(Owned::resume);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The broker before what it depends on.
+        while let Some(process) = self.processes.pop() {
+            drop(process);
+        }
+    }
+}
+
+/// A port on loopback that was free a moment ago.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
+    Ok(listener.local_addr()?)
+}
+
+/// Writes a configuration file and gives its path.
+fn write_config(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = dir.join(name);
+    std::fs::write(&path, text).with_context(|| format!("writing {name}"))?;
+    Ok(path)
+}

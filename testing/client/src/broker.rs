@@ -1,0 +1,228 @@
+//! The real binary as a child process.
+
+use crate::connection::{Client, Options, WAIT_MAX};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// Pause between two looks at something that cannot be waited for otherwise.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A broker that runs until it is dropped.
+///
+/// What it says goes to a file beside its data folder, named after it with `.log` appended.
+#[derive(Debug)]
+pub struct Broker {
+    binary: PathBuf,
+    data_dir: PathBuf,
+    args: Vec<String>,
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Broker {
+    /// Starts a broker with its data in this folder, which may be missing.
+    ///
+    /// # Errors
+    /// When there is no binary, or it does not come up; the text has what it said.
+    pub fn start(data_dir: &Path) -> Result<Self> {
+        Self::start_with(data_dir, &[])
+    }
+
+    /// As [`Self::start`], with more arguments.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(data_dir: &Path, args: &[&str]) -> Result<Self> {
+        let binary = binary()?;
+        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let child = spawn(&binary, data_dir, &args)?;
+        let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
+        let data_dir = data_dir.to_owned();
+        let mut broker = Self {
+            binary,
+            data_dir,
+            args,
+            child,
+            address: unbound,
+        };
+        broker.address = broker.wait_until_ready()?;
+        Ok(broker)
+    }
+
+    /// Where it speaks STOMP. Another one after [`Self::restart`].
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder with its data.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Connects to it with STOMP 1.2.
+    ///
+    /// # Errors
+    /// When it cannot be reached or refuses.
+    pub fn connect(&self) -> Result<Client> {
+        Client::connect_as(self.address, &Options::default())
+    }
+
+    /// Ends it with SIGKILL and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it ended before.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!(
+                "the broker ended before it was killed ({status}):\n{}",
+                self.said()
+            );
+        }
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to end with SIGTERM and waits until it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked or does not end.
+    pub fn terminate(&mut self) -> Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(status);
+        }
+        let pid = i32::try_from(self.child.id()).context("a process id")?;
+        kill_process(Pid::from_raw(pid).context("a process id")?, Signal::TERM)?;
+        poll(|| Ok(self.child.try_wait()?))?.context("the broker does not end on SIGTERM")
+    }
+
+    /// Starts it again on the same folder, after [`Self::kill`] or [`Self::terminate`].
+    ///
+    /// # Errors
+    /// When it still runs or does not come up.
+    pub fn restart(&mut self) -> Result<()> {
+        ensure!(self.child.try_wait()?.is_some(), "the broker still runs");
+        self.child = spawn(&self.binary, &self.data_dir, &self.args)?;
+        self.address = self.wait_until_ready()?;
+        Ok(())
+    }
+
+    /// What it wrote to its outputs since it was last started.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(log_path(&self.data_dir)).unwrap_or_default()
+    }
+
+    fn wait_until_ready(&mut self) -> Result<SocketAddr> {
+        let ready = poll(|| {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the broker ended at start ({status}):\n{}", self.said());
+            }
+            let text = fs::read(listeners_path(&self.data_dir)).unwrap_or_default();
+            // Nothing or half of it may be there yet.
+            let listeners: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+            Ok(listeners["stomp"][0].as_str().map(str::to_owned))
+        })?;
+        let address = ready.with_context(|| {
+            format!(
+                "the broker wrote no listeners.json in {WAIT_MAX:?}:\n{}",
+                self.said()
+            )
+        })?;
+        address
+            .parse()
+            .with_context(|| format!("{address} in listeners.json"))
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Both fail only if it is gone, which is what is wanted.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn spawn(binary: &Path, data_dir: &Path, args: &[String]) -> Result<Child> {
+    fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+    // The one of the run before would be taken for the new one.
+    let stale = listeners_path(data_dir);
+    if stale.exists() {
+        fs::remove_file(&stale).with_context(|| format!("removing {}", stale.display()))?;
+    }
+    let log = File::create(log_path(data_dir)).context("making the broker's log")?;
+    let mut command = Command::new(binary);
+    command.arg("serve").arg("--data-dir").arg(data_dir);
+    command.args(["--stomp", "127.0.0.1:0"]).args(args);
+    // Settings of whoever runs the tests are not the tests' settings.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("BARID_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    command
+        .spawn()
+        .with_context(|| format!("starting {}", binary.display()))
+}
+
+fn listeners_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("listeners.json")
+}
+
+fn log_path(data_dir: &Path) -> PathBuf {
+    let mut name = data_dir.as_os_str().to_owned();
+    name.push(".log");
+    PathBuf::from(name)
+}
+
+/// Looks until there is something, at most for [`WAIT_MAX`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process gives no event to wait for"
+)]
+fn poll<T>(mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    for _ in 0..WAIT_MAX.as_millis() / POLL.as_millis() {
+        if let Some(found) = look()? {
+            return Ok(Some(found));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(None)
+}
+
+/// The binary: named by `CARGO_BIN_EXE_barid`, or the one that was built with this program.
+fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("CARGO_BIN_EXE_barid") {
+        return Ok(path.into());
+    }
+    let own = std::env::current_exe()?;
+    let folders = own.ancestors().skip(1).take(2);
+    let found = folders
+        .map(|folder| folder.join("barid"))
+        .find(|path| path.is_file());
+    found.context("the binary `barid` is not built: run `cargo build -p barid` first")
+}
+
+/// The folder that cargo builds into, for what tests keep beside the builds.
+///
+/// # Errors
+/// When this program does not lie in such a folder.
+pub fn target_dir() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let found = own
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    let found = found.with_context(|| format!("{} is in no target folder", own.display()))?;
+    Ok(found.to_owned())
+}

@@ -1,0 +1,15 @@
+//! A small blocking STOMP client, and [`Broker`]: the real binary as a child process.
+//!
+//! For the project's own tests. It knows nothing of the broker's crates, so a mistake in their codec
+//! cannot hide in both ends. It never sleeps to let something happen: it waits for frames, and its
+//! time limit only turns a hang into a failure.
+//!
+//! Read first: [`Client`] (connect, send, subscribe, receive) and [`Broker`] (start, kill, restart).
+
+mod broker;
+mod connection;
+mod frame;
+
+pub use broker::{Broker, target_dir};
+pub use connection::{Client, Options, Reader, Send, Subscribe, WAIT_MAX, Writer};
+pub use frame::{Frame, Version};

@@ -1,0 +1,187 @@
+//! Puts the clients at pinned versions beside the builds.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use client::target_dir;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const REQUIREMENTS: &str = include_str!("../stomp_py/requirements.txt");
+const PACKAGE: &str = include_str!("../stompit/package.json");
+
+/// A client of another maker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    /// stomp.py, from Python's package index.
+    StompPy,
+    /// stompit, from npm.
+    Stompit,
+    /// `Net::Stomp` for Perl, from Debian.
+    NetStomp,
+}
+
+impl ClientKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::StompPy, Self::Stompit, Self::NetStomp];
+
+    /// The name that commands know it by.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StompPy => "stomp_py",
+            Self::Stompit => "stompit",
+            Self::NetStomp => "net_stomp",
+        }
+    }
+
+    /// Its script, ready for the arguments.
+    ///
+    /// # Errors
+    /// When the client is not installed.
+    pub fn command(self) -> Result<Command> {
+        let home = home(self)?;
+        ensure!(
+            is_installed(self, &home),
+            "the client {} is not installed: run `cargo xtask interop --install`",
+            self.name()
+        );
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name());
+        let mut command = match self {
+            Self::StompPy => Command::new(home.join("bin/python")),
+            Self::Stompit => Command::new("node"),
+            Self::NetStomp => Command::new(PERL),
+        };
+        command.stdin(Stdio::null());
+        match self {
+            Self::StompPy => command.arg("-B").arg(folder.join("cases.py")),
+            Self::Stompit => command
+                .env("NODE_PATH", home.join("node_modules"))
+                .arg(folder.join("cases.js")),
+            Self::NetStomp => command.arg(folder.join("cases.pl")),
+        };
+        Ok(command)
+    }
+}
+
+/// Debian's own Perl: another one in the path does not see Debian's modules.
+const PERL: &str = "/usr/bin/perl";
+
+/// Installs a client, unless it is there with the version that is asked for.
+///
+/// # Errors
+/// When it cannot be installed; the text says what is missing.
+pub fn install(kind: ClientKind) -> Result<()> {
+    let home = home(kind)?;
+    if is_installed(kind, &home) {
+        return Ok(());
+    }
+    match kind {
+        ClientKind::StompPy => install_stomp_py(&home)?,
+        ClientKind::Stompit => install_stompit(&home)?,
+        ClientKind::NetStomp => apt_install(&["libnet-stomp-perl"])?,
+    }
+    if let Some(stamp) = stamp(kind) {
+        fs::write(home.join("installed"), stamp)?;
+    }
+    ensure!(
+        is_installed(kind, &home),
+        "{} is still missing after its installation",
+        kind.name()
+    );
+    Ok(())
+}
+
+fn install_stomp_py(home: &Path) -> Result<()> {
+    if !works("python3", &["-c", "import ensurepip, venv"]) {
+        apt_install(&["python3", "python3-venv"])?;
+    }
+    clear(home)?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(home))?;
+    let requirements = home.join("requirements.txt");
+    fs::write(&requirements, REQUIREMENTS)?;
+    let mut pip = Command::new(home.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]);
+    run(pip.arg("--requirement").arg(requirements))
+}
+
+fn install_stompit(home: &Path) -> Result<()> {
+    if !works("node", &["--version"]) || !works("npm", &["--version"]) {
+        apt_install(&["nodejs", "npm"])?;
+    }
+    clear(home)?;
+    fs::write(home.join("package.json"), PACKAGE)?;
+    let mut npm = Command::new("npm");
+    npm.args([
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--no-package-lock",
+        "--ignore-scripts",
+    ]);
+    run(npm.current_dir(home))
+}
+
+/// Installs Debian packages, which only root can; anybody else is told which.
+fn apt_install(packages: &[&str]) -> Result<()> {
+    let update = run(Command::new("apt-get").args(["update", "--quiet"]));
+    let install = ["install", "--yes", "--no-install-recommends"];
+    let install = || run(Command::new("apt-get").args(install).args(packages));
+    update
+        .and_then(|()| install())
+        .with_context(|| format!("install the Debian packages {}", packages.join(", ")))
+}
+
+fn works(program: &str, args: &[&str]) -> bool {
+    let output = Command::new(program).args(args).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// What is written beside an installation, so that another version is installed anew.
+const fn stamp(kind: ClientKind) -> Option<&'static str> {
+    match kind {
+        ClientKind::StompPy => Some(REQUIREMENTS),
+        ClientKind::Stompit => Some(PACKAGE),
+        ClientKind::NetStomp => None,
+    }
+}
+
+fn is_installed(kind: ClientKind, home: &Path) -> bool {
+    match stamp(kind) {
+        Some(stamp) => fs::read_to_string(home.join("installed")).is_ok_and(|found| found == stamp),
+        None => works(PERL, &["-MNet::Stomp", "-e", "1"]),
+    }
+}
+
+fn home(kind: ClientKind) -> Result<PathBuf> {
+    Ok(target_dir()?.join("interop").join(kind.name()))
+}
+
+fn clear(home: &Path) -> Result<()> {
+    if home.exists() {
+        fs::remove_dir_all(home).with_context(|| format!("removing {}", home.display()))?;
+    }
+    fs::create_dir_all(home).with_context(|| format!("making {}", home.display()))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {}", command.get_program().display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "{} failed: {}",
+            command.get_program().display(),
+            said.trim()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Real clients of other makers, run as scripts against the real binary.
+//!
+//! A script gets `CASE VERSION HOST PORT`, tries one feature and ends with success or with a text on
+//! standard error that says what was wrong. [`install`] puts the clients at pinned versions beside
+//! the builds; a client that is missing fails its tests, it never skips them.
+
+mod install;
+
+pub use install::{ClientKind, install};
+
+use anyhow::{Context as _, Result, ensure};
+use client::Broker;
+use std::process::Command;
+
+/// A broker of its own for one test, on an empty folder that goes with it.
+#[derive(Debug)]
+pub struct Stage {
+    /// The broker; it ends before its folder goes.
+    pub broker: Broker,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts the broker.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let broker = Broker::start(&folder.path().join("data"))?;
+        Ok(Self {
+            broker,
+            _folder: folder,
+        })
+    }
+
+    /// Runs one case of a client's script with one version of STOMP.
+    ///
+    /// # Errors
+    /// When the client is not installed or its script fails; the text has what it said.
+    pub fn run(&self, kind: ClientKind, case: &str, version: &str) -> Result<()> {
+        let mut command: Command = kind.command()?;
+        let address = self.broker.address();
+        command.args([
+            case,
+            version,
+            &address.ip().to_string(),
+            &address.port().to_string(),
+        ]);
+        let output = command
+            .output()
+            .with_context(|| format!("starting {kind:?}"))?;
+        ensure!(
+            output.status.success(),
+            "{kind:?}, case {case}, version {version}: {}\n{}{}\nthe broker said:\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+            self.broker.said(),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! stompit and `Net::Stomp` against the broker.
+
+use anyhow::Result;
+use interop::{ClientKind, Stage};
+
+fn check(kind: ClientKind, case: &str, versions: &[&str]) -> Result<()> {
+    let stage = Stage::new()?;
+    for version in versions {
+        stage.run(kind, case, version)?;
+    }
+    Ok(())
+}
+
+macro_rules! cases {
+    ($module:ident, $kind:expr, $versions:expr, $($case:ident,)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $case() -> Result<()> {
+                    check($kind, stringify!($case), $versions)
+                }
+            )*
+        }
+    };
+}
+
+cases! {
+    stompit, ClientKind::Stompit, &["1.0", "1.1", "1.2"],
+    sends_through_a_queue_and_a_topic,
+    binary_bodies_stay,
+    headers_stay,
+    receipts_come,
+    acks_settle,
+}
+
+cases! {
+    stompit_since_1_1, ClientKind::Stompit, &["1.1", "1.2"],
+    nack_brings_it_back,
+    heart_beats_keep_it_up,
+}
+
+cases! {
+    net_stomp, ClientKind::NetStomp, &["1.0", "1.1", "1.2"],
+    sends_through_a_queue_and_a_topic,
+    binary_bodies_stay,
+    receipts_come,
+    acks_settle,
+}
+
+#[test]
+fn clients_of_different_makers_meet() -> Result<()> {
+    let stage = Stage::new()?;
+    stage.run(ClientKind::StompPy, "sends_persistent_messages", "1.0")?;
+    stage.run(ClientKind::Stompit, "finds_persistent_messages", "1.2")
+}

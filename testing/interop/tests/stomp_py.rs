@@ -1,0 +1,64 @@
+//! stomp.py against the broker.
+
+use anyhow::{Result, ensure};
+use interop::{ClientKind, Stage};
+
+fn check(case: &str, versions: &[&str]) -> Result<()> {
+    let stage = Stage::new()?;
+    for version in versions {
+        stage.run(ClientKind::StompPy, case, version)?;
+    }
+    Ok(())
+}
+
+const ALL: &[&str] = &["1.0", "1.1", "1.2"];
+/// NACK, escapes in headers and heart-beats came with 1.1.
+const SINCE_1_1: &[&str] = &["1.1", "1.2"];
+
+macro_rules! cases {
+    ($($case:ident: $versions:expr,)*) => {$(
+        #[test]
+        fn $case() -> Result<()> {
+            check(stringify!($case), $versions)
+        }
+    )*};
+}
+
+cases! {
+    connects_and_disconnects: ALL,
+    sends_through_a_queue_and_a_topic: ALL,
+    wildcards_match_levels: ALL,
+    binary_bodies_stay: ALL,
+    headers_stay: ALL,
+    escaped_headers_stay: SINCE_1_1,
+    receipts_come: ALL,
+    auto_needs_no_ack: ALL,
+    client_acks_are_cumulative: ALL,
+    client_individual_acks_are_single: SINCE_1_1,
+    nack_brings_it_back: SINCE_1_1,
+    prefetch_count_limits_deliveries: ALL,
+    heart_beats_go_both_ways: SINCE_1_1,
+    garbage_gets_an_error: ALL,
+}
+
+#[test]
+fn a_persistent_message_survives_a_kill() -> Result<()> {
+    for version in ALL {
+        let mut stage = Stage::new()?;
+        stage.run(ClientKind::StompPy, "sends_persistent_messages", version)?;
+        stage.broker.kill()?;
+        stage.broker.restart()?;
+        stage.run(ClientKind::StompPy, "finds_persistent_messages", version)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_message_survives_an_orderly_restart() -> Result<()> {
+    let mut stage = Stage::new()?;
+    stage.run(ClientKind::StompPy, "sends_persistent_messages", "1.2")?;
+    let status = stage.broker.terminate()?;
+    ensure!(status.success(), "{status}: {}", stage.broker.said());
+    stage.broker.restart()?;
+    stage.run(ClientKind::StompPy, "finds_persistent_messages", "1.2")
+}

@@ -1,0 +1,91 @@
+//! Kills the real binary under load, starts it again, and checks what it promised.
+//!
+//! 1. Publishers and consumers work on queues of their own and on one that all share (`load.rs`).
+//! 2. At the nth event of a kind, both drawn from the seed, the broker gets SIGKILL.
+//! 3. It starts again on the same folder; perhaps 1 and 2 once more.
+//! 4. One consumer per queue takes all that is left (`drain.rs`).
+//! 5. Everything that was published, confirmed, delivered and acknowledged in all lives of the
+//!    broker stands in one [`History`]; [`check`] holds it against the promises.
+//!
+//! Threads race with the kill, so a seed fixes the plan of a round, not its every event.
+
+mod check;
+mod drain;
+mod history;
+mod load;
+mod plan;
+
+pub use check::check;
+pub use history::{Ack, Delivery, History, Id, Publication, Queue};
+pub use plan::{Consumers, Plan, Random, Trigger};
+
+use anyhow::{Context as _, Result};
+use client::Broker;
+
+/// What one or several rounds came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Times that the broker was killed.
+    pub kills: usize,
+    /// Messages sent.
+    pub published: usize,
+    /// Messages confirmed by a receipt.
+    pub confirmed: usize,
+    /// Deliveries seen, those after restarts included.
+    pub delivered: usize,
+    /// Deliveries among them that were marked as possibly not the first.
+    pub redelivered: usize,
+}
+
+impl Summary {
+    /// Adds another round.
+    pub const fn add(&mut self, other: &Self) {
+        self.kills += other.kills;
+        self.published += other.published;
+        self.confirmed += other.confirmed;
+        self.delivered += other.delivered;
+        self.redelivered += other.redelivered;
+    }
+}
+
+/// One round: load and kill, as often as the plan says, then drain and check.
+///
+/// # Errors
+/// When the broker breaks a promise or does not come up. Its folder is then kept and named.
+pub fn round(seed: u64) -> Result<Summary> {
+    let folder = tempfile::Builder::new().prefix("barid-kill-").tempdir()?;
+    let result = round_in(seed, &folder.path().join("data"));
+    if result.is_err() {
+        let kept = folder.keep();
+        return result.with_context(|| format!("seed {seed}, data kept in {}", kept.display()));
+    }
+    result
+}
+
+fn round_in(seed: u64, data_dir: &std::path::Path) -> Result<Summary> {
+    let mut random = Random::new(seed);
+    let plan = Plan::draw(&mut random);
+    let args: Vec<&str> = plan.broker_args.iter().map(String::as_str).collect();
+    let mut broker = Broker::start_with(data_dir, &args)?;
+    let mut history = History::new(&plan);
+    for _ in 0..plan.lives {
+        load::run(&plan, &mut random, &mut broker, &mut history)?;
+        broker.restart().context("starting again after a kill")?;
+    }
+    drain::run(&plan, &broker, &mut history)?;
+    check(&history)?;
+    let publications = history.publications.values();
+    Ok(Summary {
+        kills: plan.lives,
+        published: history.publications.len(),
+        confirmed: publications
+            .filter(|publication| publication.is_confirmed)
+            .count(),
+        delivered: history.deliveries.len(),
+        redelivered: history
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.redelivered)
+            .count(),
+    })
+}

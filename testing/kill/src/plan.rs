@@ -1,0 +1,142 @@
+//! What a round does, drawn from its seed.
+
+/// A stream of numbers that its seed decides (`SplitMix64`).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The stream of this seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub const fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number from `min` to `max`, both included.
+    pub fn between(&mut self, min: u64, max: u64) -> u64 {
+        min + self.draw() % (max - min + 1)
+    }
+
+    /// A number from `min` to `max`, small ones as often as large ones.
+    pub fn magnitude(&mut self, min: u64, max: u64) -> u64 {
+        let bits = self.between(0, u64::from(max.ilog2()));
+        self.between(1 << bits, (2 << bits) - 1).clamp(min, max)
+    }
+
+    /// True in `percent` of all cases.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.draw() % 100 < percent
+    }
+
+    /// One of these.
+    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        let index = self.draw() % items.len() as u64;
+        items[usize::try_from(index).unwrap_or(0)]
+    }
+
+    /// A stream of its own for a thread.
+    #[must_use]
+    pub const fn split(&mut self) -> Self {
+        Self(self.draw())
+    }
+}
+
+/// What a kill waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Receipts of messages.
+    Confirmed,
+    /// Deliveries.
+    Delivered,
+    /// Receipts of acknowledgements.
+    Acknowledged,
+}
+
+/// The consumers of one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumers {
+    /// How many there are.
+    pub count: u32,
+    /// Deliveries that each may have unacknowledged.
+    pub prefetch_count: u32,
+    /// After so many deliveries a consumer acknowledges no more.
+    pub acks_max: u64,
+}
+
+/// What a round does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// More arguments of the broker.
+    pub broker_args: Vec<String>,
+    /// Times that the broker runs under load and is killed.
+    pub lives: usize,
+    /// Publishers; each has a queue of its own.
+    pub publishers: u16,
+    /// Messages of a publisher that may wait for their receipts.
+    pub window: usize,
+    /// The consumers by queue: first the shared one, then that of each publisher.
+    pub consumers: Vec<Consumers>,
+}
+
+impl Plan {
+    /// Draws a plan.
+    #[must_use]
+    pub fn draw(random: &mut Random) -> Self {
+        let shards = random.pick(&[2, 3, 8, 64]);
+        let segment = random.pick(&["1MiB", "1MiB", "4MiB", "64MiB"]);
+        let publishers = u16::try_from(random.between(2, 5)).unwrap_or(2);
+        let consumers = (0..=publishers).map(|queue| {
+            let is_shared = queue == 0;
+            Consumers {
+                // Some queues have none, so that a backlog builds up.
+                count: match (is_shared, random.chance(75)) {
+                    (true, _) => 2,
+                    (false, true) => 1,
+                    (false, false) => 0,
+                },
+                prefetch_count: u32::try_from(random.magnitude(1, 300)).unwrap_or(1),
+                acks_max: if random.chance(40) {
+                    random.magnitude(1, 2000)
+                } else {
+                    u64::MAX
+                },
+            }
+        });
+        let consumers = consumers.collect();
+        Self {
+            broker_args: vec![
+                format!("--store-shards={shards}"),
+                format!("--store-segment-bytes={segment}"),
+            ],
+            lives: if random.chance(40) { 2 } else { 1 },
+            publishers,
+            window: usize::try_from(random.magnitude(1, 512)).unwrap_or(1),
+            consumers,
+        }
+    }
+
+    /// What the next kill waits for, and how many of it.
+    pub fn draw_trigger(&self, random: &mut Random) -> (Trigger, u64) {
+        let confirmed = (Trigger::Confirmed, 8000);
+        // Consumers that stop acknowledging must not keep the event from coming.
+        let is_endless = self.consumers[0].acks_max == u64::MAX;
+        let (trigger, max) = if is_endless {
+            random.pick(&[
+                confirmed,
+                (Trigger::Delivered, 4000),
+                (Trigger::Acknowledged, 1000),
+            ])
+        } else {
+            confirmed
+        };
+        (trigger, random.magnitude(1, max))
+    }
+}

@@ -1,0 +1,37 @@
+//! A message that nobody was ever given, far behind all that anybody was, is not marked.
+//!
+//! The broker reserves its delivery mark a fixed distance ahead, so a message that many others of its
+//! queue lie before, none of which was delivered in an earlier life, cannot be marked.
+
+use crate::history::History;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far ahead the broker reserves, at most.
+const RESERVED_MAX: usize = 4096;
+
+pub(super) fn check(history: &History) -> Result<(), String> {
+    let lives: BTreeSet<_> = history.seen.iter().map(|seen| seen.life).collect();
+    let mut before: BTreeSet<_> = BTreeSet::new();
+    for life in lives {
+        let mut untouched = BTreeMap::<u32, usize>::new();
+        for seen in history.seen.iter().filter(|seen| seen.life == life) {
+            let count = untouched.entry(seen.queue).or_default();
+            if before.contains(&seen.message) {
+                *count = 0;
+                continue;
+            }
+            *count += 1;
+            if seen.redelivered && *count > RESERVED_MAX {
+                return Err(format!("{seen:?} is marked and was never near a delivery"));
+            }
+        }
+        before.extend(
+            history
+                .seen
+                .iter()
+                .filter(|s| s.life == life)
+                .map(|s| s.message),
+        );
+    }
+    Ok(())
+}

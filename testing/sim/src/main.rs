@@ -1,0 +1,81 @@
+//! `sim [seed] [--count n]`: runs the broker from seeds and says which of them break it.
+
+use anyhow::bail;
+use clap::Parser;
+use sim::run::{Crash, Plan, Size, run};
+
+/// Runs the whole broker in one thread, on a disk that crashes, from seeds.
+#[derive(Parser)]
+struct Arguments {
+    /// The first seed.
+    #[arg(default_value_t = 1)]
+    seed: u64,
+    /// How many seeds.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// Crash a small workload at every step and in every disk operation, for each seed.
+    #[arg(long)]
+    every: bool,
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to its user"
+)]
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let mut runs = 0_u64;
+    let mut crashes = 0_u64;
+    let mut failed = 0_u64;
+    let mut check = |plan: Plan| {
+        runs += 1;
+        match std::panic::catch_unwind(|| run(plan)) {
+            Ok(Ok(report)) => {
+                crashes += u64::from(report.crashes);
+                return Some(report);
+            }
+            Ok(Err(broken)) => eprintln!("{plan:?}: {broken}"),
+            Err(_) => eprintln!("{plan:?}: panicked"),
+        }
+        failed += 1;
+        None
+    };
+    for seed in arguments.seed..arguments.seed + arguments.count {
+        if !arguments.every {
+            check(Plan {
+                seed,
+                size: Size::Large,
+                crash: Crash::Random,
+            });
+            continue;
+        }
+        let whole = Plan {
+            seed,
+            size: Size::Small,
+            crash: Crash::Never,
+        };
+        let Some(report) = check(whole) else { continue };
+        for step in 1..=report.steps {
+            check(Plan {
+                crash: Crash::BeforeStep(step),
+                ..whole
+            });
+        }
+        for operation in 1..=report.operations {
+            check(Plan {
+                crash: Crash::InOperation(operation),
+                ..whole
+            });
+        }
+    }
+    println!(
+        "{runs} runs with {crashes} crashes from seed {}",
+        arguments.seed
+    );
+    println!("{} passed, {failed} failed", runs - failed);
+    if failed > 0 {
+        bail!("{failed} of {runs} runs broke an invariant");
+    }
+    Ok(())
+}

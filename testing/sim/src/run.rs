@@ -1,0 +1,256 @@
+//! One run: a workload, crashes, a drain, and the invariants.
+
+use crate::actor::{Ack, Actor, Role, Script};
+use crate::history::History;
+use crate::invariant;
+use crate::world::World;
+use fastrand::Rng;
+use log_store::MemoryDisk;
+use model::Instant;
+use std::time::Duration;
+
+/// What one run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Drives everything that is left to chance.
+    pub seed: u64,
+    /// How large the workload is.
+    pub size: Size,
+    /// Where the broker crashes.
+    pub crash: Crash,
+}
+
+/// How large the workload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// One publisher, one queue, a dozen messages.
+    Small,
+    /// Some of each, a few hundred messages.
+    Large,
+}
+
+/// Where the broker crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// Up to three times, between steps or within a write, as the seed has it.
+    Random,
+    /// Once, before this step.
+    BeforeStep(u64),
+    /// Once, in this operation of the disk.
+    InOperation(u64),
+    /// Not at all.
+    Never,
+}
+
+/// What a run amounted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the clients did and saw.
+    pub history: History,
+    /// Steps made before the drain.
+    pub steps: u64,
+    /// Operations of the disk before the drain.
+    pub operations: u64,
+    /// Crashes.
+    pub crashes: u32,
+}
+
+/// A workload takes no more steps than this; one that does is stuck.
+const STEPS_MAX: u64 = 2_000_000;
+
+struct Run {
+    rng: Rng,
+    disk: MemoryDisk,
+    world: World,
+    actors: Vec<Actor>,
+    script: Script,
+    publishers: u32,
+    history: History,
+    life: u32,
+    steps: u64,
+}
+
+/// Makes one run and checks every invariant of its history.
+///
+/// # Errors
+/// What went wrong: an invariant with what breaks it, or a broker that does not start or is stuck.
+pub fn run(plan: Plan) -> Result<Report, String> {
+    let mut rng = Rng::with_seed(plan.seed);
+    let disk = MemoryDisk::new();
+    let world = World::start(&disk, Instant::default()).map_err(|error| format!("{error:#}"))?;
+    let (publishers, queues, messages_max, body_bytes_max) = match plan.size {
+        Size::Small => (1, 1, 12, 20),
+        Size::Large => (rng.u32(1..4), rng.u32(1..4), rng.u32(20..150), 400),
+    };
+    let script = Script {
+        messages_max,
+        queues,
+        body_bytes_max,
+        numbers: Default::default(),
+    };
+    let mut run = Run {
+        rng,
+        disk,
+        world,
+        actors: Vec::new(),
+        script,
+        publishers,
+        history: History::default(),
+        life: 0,
+        steps: 0,
+    };
+    run.people();
+    run.work(plan.crash)?;
+    let (steps, operations) = (run.steps, run.disk.operations());
+    run.drain()?;
+    for (name, check) in invariant::ALL {
+        check(&run.history).map_err(|broken| format!("{name}: {broken}"))?;
+    }
+    Ok(Report {
+        history: run.history,
+        steps,
+        operations,
+        crashes: run.life,
+    })
+}
+
+impl Run {
+    /// Connects the clients of a life.
+    fn people(&mut self) {
+        self.actors.clear();
+        for publisher in 0..self.publishers {
+            self.actors
+                .push(Actor::new(Role::Publisher(publisher), &mut self.world));
+        }
+        for queue in 0..self.script.queues {
+            self.consumer(queue);
+        }
+    }
+
+    fn consumer(&mut self, queue: u32) {
+        let ack = match self.rng.u32(..3) {
+            0 => Ack::Cumulative,
+            _ => Ack::Individual,
+        };
+        self.actors
+            .push(Actor::new(Role::Consumer { queue, ack }, &mut self.world));
+    }
+
+    fn work(&mut self, crash: Crash) -> Result<(), String> {
+        let mut crashes_left = match crash {
+            Crash::Random => self.rng.u32(0..4),
+            Crash::BeforeStep(_) | Crash::InOperation(_) => 1,
+            Crash::Never => 0,
+        };
+        if let Crash::InOperation(nth) = crash {
+            self.disk.crash_at(nth);
+        }
+        let settle_steps = 200;
+        let mut idle_steps = 0;
+        while idle_steps < settle_steps {
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return Err("the workload is stuck".into());
+            }
+            let is_due = match crash {
+                Crash::BeforeStep(step) => self.steps == step,
+                Crash::Random => self.rng.u32(..2000) == 0,
+                Crash::InOperation(_) | Crash::Never => false,
+            };
+            let is_alive = self.step();
+            if crashes_left > 0 && (is_due || !is_alive) {
+                crashes_left -= 1;
+                self.crash()?;
+                if crash == Crash::Random && self.rng.bool() {
+                    self.disk.crash_at(self.rng.u64(1..200));
+                }
+            } else if !is_alive {
+                self.crash()?;
+            }
+            idle_steps = if self.script.is_done(self.publishers) {
+                idle_steps + 1
+            } else {
+                0
+            };
+        }
+        Ok(())
+    }
+
+    /// One step of something. Returns false when the store has failed.
+    fn step(&mut self) -> bool {
+        let choice = self.rng.u32(..10);
+        match choice {
+            0..=4 => {
+                let part = self.rng.usize(..self.world.parts());
+                return self.world.step(part).is_ok();
+            }
+            5 => {
+                let pass = Duration::from_millis(self.rng.u64(..30));
+                self.world.pass(pass);
+            }
+            6 | 7 => self.carry_one(),
+            _ => self.act_one(),
+        }
+        true
+    }
+
+    fn carry_one(&mut self) {
+        let actor = self.rng.usize(..self.actors.len());
+        let bytes = self.rng.usize(1..600);
+        self.actors[actor].carry(&self.world, bytes, self.life, &mut self.history);
+    }
+
+    fn act_one(&mut self) {
+        let index = self.rng.usize(..self.actors.len());
+        let actor = &mut self.actors[index];
+        let (script, history) = (&mut self.script, &mut self.history);
+        if !actor.act(&mut self.rng, &self.world, self.life, script, history) {
+            self.actors.remove(index);
+            let queue = self.rng.u32(..self.script.queues);
+            self.consumer(queue);
+        }
+    }
+
+    /// Power loss: the disk keeps what was synced and some of the rest; the broker starts again.
+    fn crash(&mut self) -> Result<(), String> {
+        let rng = &mut self.rng;
+        self.actors.clear();
+        self.disk.crash(&mut |below| rng.u64(..below.max(1)));
+        self.life += 1;
+        self.world = World::start(&self.disk, self.world.now)
+            .map_err(|error| format!("does not start after crash {}: {error:#}", self.life))?;
+        self.people();
+        Ok(())
+    }
+
+    /// No more faults: everything that the queues hold comes out.
+    fn drain(&mut self) -> Result<(), String> {
+        self.crash()?;
+        self.actors.clear();
+        for queue in 0..self.script.queues {
+            self.actors
+                .push(Actor::new(Role::Drain(queue), &mut self.world));
+        }
+        let mut quiet = 0;
+        for _ in 0..STEPS_MAX {
+            let mut any = false;
+            for part in 0..self.world.parts() {
+                any |= self
+                    .world
+                    .step(part)
+                    .map_err(|error| format!("drain: {error:#}"))?;
+            }
+            for actor in &mut self.actors {
+                any |= actor.carry(&self.world, usize::MAX, self.life, &mut self.history);
+                let (script, history) = (&mut self.script, &mut self.history);
+                actor.act(&mut self.rng, &self.world, self.life, script, history);
+            }
+            self.world.pass(Duration::from_millis(1));
+            quiet = if any { 0 } else { quiet + 1 };
+            if quiet > 300 {
+                return Ok(());
+            }
+        }
+        Err("the drain is stuck".into())
+    }
+}
