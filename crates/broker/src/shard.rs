@@ -190,6 +190,11 @@ impl Shard {
                 continue;
             };
             let (batch, log) = (&mut self.batch, &mut self.log);
+            if let Some(mark) = hosted.queue.mark_for_unlogged(age) {
+                let batch = batch.get_or_insert_with(|| log.batch());
+                let index = batch.push(entry::MARKED, |to| entry::encode_marked(to, id, mark));
+                hosted.queue.mark_logged(mark, index);
+            }
             let mut any = false;
             hosted.queue.log_unlogged(age, |unlogged| {
                 any = true;

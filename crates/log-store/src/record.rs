@@ -145,7 +145,7 @@ mod tests {
     fn a_changed_bit_is_noticed() {
         let mut bytes = Vec::new();
         encode(&mut bytes, 3, 1, 5, |out| {
-            out.extend_from_slice(b"abcdefgh")
+            out.extend_from_slice(b"abcdefgh");
         });
         for at in 0..28 {
             for bit in 0..8 {

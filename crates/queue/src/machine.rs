@@ -329,29 +329,51 @@ impl Queue {
         self.unlogged_from < self.next
     }
 
+    /// The mark that must stand in the log before what [`log_unlogged`](Self::log_unlogged) is about to
+    /// log: a message that was delivered and came back would else be unmarked after a crash.
+    #[must_use]
+    pub fn mark_for_unlogged(&self, age: Age) -> Option<Sequence> {
+        let (from, until) = self.unlogged(age);
+        self.ready
+            .range(from..)
+            .take_while(|entry| entry.sequence < until)
+            .filter(|entry| entry.logged.is_none() && entry.redelivered)
+            .map(|entry| entry.sequence)
+            .max()
+            .filter(|sequence| *sequence > self.mark.reserved)
+    }
+
     /// Hands the ready messages that stand in no log, and were there at the last call, to `log`,
     /// which says where each stands now. With `Age::Any`, also those that came since.
     pub fn log_unlogged(&mut self, age: Age, mut log: impl FnMut(Unlogged<'_>) -> LogIndex) {
-        let until = match age {
-            Age::SinceLastCall => self.young_from,
-            Age::Any => self.next,
-        };
-        let from = self
-            .ready
-            .partition_point(|entry| entry.sequence < self.unlogged_from);
+        let (from, until) = self.unlogged(age);
         for entry in self.ready.range_mut(from..) {
             if entry.sequence >= until {
                 break;
             }
             if entry.logged.is_none() {
-                entry.logged = Some(log(Unlogged {
+                let unlogged = Unlogged {
                     sequence: entry.sequence,
                     message: &entry.message,
-                }));
+                };
+                entry.logged = Some(log(unlogged));
             }
         }
         self.unlogged_from = self.unlogged_from.max(until);
         self.young_from = self.next;
+    }
+
+    /// Where in `ready` unlogged messages of the age begin, and before which sequence they end.
+    fn unlogged(&self, age: Age) -> (usize, Sequence) {
+        let until = match age {
+            Age::SinceLastCall => self.young_from,
+            Age::Any => self.next,
+        };
+        (
+            self.ready
+                .partition_point(|entry| entry.sequence < self.unlogged_from),
+            until,
+        )
     }
 
     /// All messages, ready and unsettled, in no particular order, with whether each stands in a log.

@@ -1,6 +1,7 @@
 //! The real binary as a child process.
 
-use crate::connection::{Client, Options, WAIT_MAX};
+use crate::connection::{Client, WAIT_MAX};
+use crate::request::Options;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};

@@ -9,7 +9,9 @@
 mod broker;
 mod connection;
 mod frame;
+mod request;
 
 pub use broker::{Broker, target_dir};
-pub use connection::{Client, Options, Reader, Send, Subscribe, WAIT_MAX, Writer};
+pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};
+pub use request::{Options, Send, Subscribe};

@@ -1,4 +1,4 @@
-//! One suite for every provider of [`ShardLog`]: what the contract promises, as functions over a small
+//! One suite for every provider of [`ShardLog`](log_store::ShardLog): what the contract promises, as functions over a small
 //! [`Provider`].
 //!
 //! It must not know how a provider keeps its records. A provider that cannot do what a check needs (a

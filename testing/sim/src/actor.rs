@@ -52,8 +52,8 @@ enum Awaited {
 
 impl Actor {
     /// A client that has just connected.
-    pub fn new(role: Role, world: &mut World) -> Self {
-        let mut wire = world.connect();
+    pub fn new(role: Role, number: u32, world: &mut World) -> Self {
+        let mut wire = world.connect(number);
         push(
             &mut wire,
             &Frame::new("CONNECT", &[("accept-version", "1.2"), ("host", "/")]),
@@ -95,7 +95,7 @@ impl Actor {
     pub fn carry(&mut self, world: &World, bytes: usize, life: u32, history: &mut History) -> bool {
         let moved = world.carry(&mut self.wire, bytes);
         while let Some((frame, used)) =
-            Frame::decode(Version::V12, &self.wire.to_client).expect("the broker sends frames")
+            Frame::decode(Version::V1_2, &self.wire.to_client).expect("the broker sends frames")
         {
             self.wire.to_client.drain(..used);
             self.take(frame, life, history);
@@ -138,6 +138,7 @@ impl Actor {
                 history.seen.push(Seen {
                     message,
                     queue,
+                    client: self.wire.number,
                     redelivered,
                     life,
                 });
@@ -286,7 +287,7 @@ impl Script {
 
 fn push(wire: &mut Wire, frame: &Frame) {
     let mut bytes = Vec::new();
-    frame.encode(Version::V12, &mut bytes);
+    frame.encode(Version::V1_2, &mut bytes);
     wire.to_broker.extend_from_slice(&bytes);
 }
 

@@ -18,6 +18,8 @@ pub struct Seen {
     pub message: Name,
     /// The queue that it came from.
     pub queue: u32,
+    /// The client that received it; never the same one again after a disconnect.
+    pub client: u32,
     /// Whether it came marked as redelivered.
     pub redelivered: bool,
     /// The life of the broker in which it came; the first is 0.

@@ -68,6 +68,7 @@ struct Run {
     history: History,
     life: u32,
     steps: u64,
+    connections: u32,
 }
 
 /// Makes one run and checks every invariant of its history.
@@ -98,6 +99,7 @@ pub fn run(plan: Plan) -> Result<Report, String> {
         history: History::default(),
         life: 0,
         steps: 0,
+        connections: 0,
     };
     run.people();
     run.work(plan.crash)?;
@@ -119,12 +121,17 @@ impl Run {
     fn people(&mut self) {
         self.actors.clear();
         for publisher in 0..self.publishers {
-            self.actors
-                .push(Actor::new(Role::Publisher(publisher), &mut self.world));
+            self.connect(Role::Publisher(publisher));
         }
         for queue in 0..self.script.queues {
             self.consumer(queue);
         }
+    }
+
+    fn connect(&mut self, role: Role) {
+        self.connections += 1;
+        self.actors
+            .push(Actor::new(role, self.connections, &mut self.world));
     }
 
     fn consumer(&mut self, queue: u32) {
@@ -132,8 +139,7 @@ impl Run {
             0 => Ack::Cumulative,
             _ => Ack::Individual,
         };
-        self.actors
-            .push(Actor::new(Role::Consumer { queue, ack }, &mut self.world));
+        self.connect(Role::Consumer { queue, ack });
     }
 
     fn work(&mut self, crash: Crash) -> Result<(), String> {
@@ -228,8 +234,7 @@ impl Run {
         self.crash()?;
         self.actors.clear();
         for queue in 0..self.script.queues {
-            self.actors
-                .push(Actor::new(Role::Drain(queue), &mut self.world));
+            self.connect(Role::Drain(queue));
         }
         let mut quiet = 0;
         for _ in 0..STEPS_MAX {

@@ -17,6 +17,8 @@ const SEGMENT_BYTES: u64 = 16 << 10;
 
 /// One wire between a client and the broker.
 pub struct Wire {
+    /// Which it is, over all lives of the broker.
+    pub number: u32,
     /// On its way to the broker.
     pub to_broker: BytesMut,
     /// On its way to the client.
@@ -104,13 +106,14 @@ impl World {
     }
 
     /// A new connection.
-    pub fn connect(&mut self) -> Wire {
+    pub fn connect(&mut self, number: u32) -> Wire {
         self.last_connection += 1;
         let id = ConnectionId(self.last_connection);
         let peer = Peer {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         Wire {
+            number,
             to_broker: BytesMut::new(),
             to_client: Vec::new(),
             is_closed: false,

@@ -331,7 +331,8 @@ fn unknown_files_are_left_alone_and_unfinished_ones_removed() {
 
 #[test]
 fn a_failed_write_or_sync_is_final() {
-    let set: [(fn(&MemoryDisk), &str, &str); 3] = [
+    type Arm = fn(&MemoryDisk);
+    let faults: [(Arm, &str, &str); 3] = [
         (
             |disk| disk.fail_write(1, Fault::Io),
             "write",
@@ -344,7 +345,7 @@ fn a_failed_write_or_sync_is_final() {
         ),
         (|disk| disk.fail_sync(1, Fault::Io), "sync", "Input/output"),
     ];
-    for (fault, action, cause) in set {
+    for (fault, action, cause) in faults {
         let disk = MemoryDisk::new();
         let (mut local, _) = open(&disk).unwrap();
         submit(&mut local, 0, b"one");

@@ -263,7 +263,7 @@ fn the_same_input_gives_the_same_frame_again() {
     codec.set_version(Version::V12);
     for _ in 0..2 {
         let decoded = codec.decode(b"\nSEND\na:1\n\nbody\0ACK").unwrap();
-        assert_eq!(decoded.consumed, 15);
+        assert_eq!(decoded.consumed, 16);
         assert_eq!(decoded.frame.unwrap().body, b"body");
     }
 }
