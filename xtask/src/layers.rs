@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &[]),
-    ("telemetry", &["model"]),
+    ("telemetry", &[]),
     ("selector", &["model"]),
     ("queue", &["model"]),
     ("stream", &["model"]),
@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("broker-api", &["model"]),
     ("proto-zmq", &["model", "broker-api", "selector", "zmtp"]),
     ("proto-*", &["model", "broker-api", "selector"]),
-    ("net", &["model", "broker-api", "telemetry"]),
+    ("net", &["model", "broker-api"]),
     ("cluster", &["model", "log-store"]),
     (
         "broker",
@@ -32,7 +32,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stream",
             "log-store",
             "cluster",
-            "telemetry",
         ],
     ),
     ("management", &["model", "broker-api", "telemetry"]),

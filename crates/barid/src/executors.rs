@@ -25,7 +25,8 @@ pub(crate) async fn run(
     executor.flush()?;
     poll_fn(|cx| match poll(&mut executor, clock, &mut timer, cx) {
         Poll::Pending if executor.is_settled() => Poll::Ready(Ok(())),
-        polled => polled,
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(failed) => Poll::Ready(failed),
     })
     .await
 }

@@ -42,8 +42,8 @@ impl Drop for ListenersFile {
 }
 
 /// Binds the addresses of a setting.
-pub(crate) fn bind(key: &str, addresses: &str) -> anyhow::Result<Bound> {
-    let endpoints = Endpoint::parse_list(addresses).with_context(|| format!("{key}"))?;
+pub(crate) fn bind(key: &'static str, addresses: &str) -> anyhow::Result<Bound> {
+    let endpoints = Endpoint::parse_list(addresses).context(key)?;
     let bound = net::bind(&endpoints)?;
     for warning in &bound.warnings {
         warn!("{warning}");

@@ -10,21 +10,19 @@ mod serve;
 mod store;
 
 use config::Invocation;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program talks to its user"
-)]
+#[expect(clippy::print_stderr, reason = "a program talks to its user")]
 fn main() -> ExitCode {
     let config = match config::from_process() {
         Ok(Invocation::Serve(config)) => config,
         Ok(Invocation::Print(text)) => {
-            println!("{}", text.trim_end());
+            // Whoever asked may have read enough.
+            let _is_read = writeln!(std::io::stdout(), "{}", text.trim_end());
             return ExitCode::SUCCESS;
         }
         Err(error) => {

@@ -9,11 +9,16 @@
 //!
 //! An error depends on the bytes up to the one that makes it certain, never on how they were split.
 
+mod check;
+mod scan;
+
 use crate::escape::undefined_escape;
 use crate::frame::{ClientCommand, Frame, Head, HeaderName, Line, NO_LINE};
 use crate::violation::{DecodeError, Excerpt};
 use crate::{Limits, Version};
+use check::{check_text, length_within};
 use memchr::{memchr, memchr2};
+use scan::{Scanned, line_ends_count, scan_line};
 
 /// No command is longer; what is longer is no STOMP, and is refused before it ends.
 const COMMAND_BYTES_MAX: usize = 32;
@@ -73,16 +78,6 @@ enum LineEnds {
     MayHaveCr,
     /// A part of the value: 1.0 and 1.1 end lines with a line feed alone.
     LfOnly,
-}
-
-/// One line of the input.
-struct Scanned {
-    /// The first colon.
-    colon: Option<usize>,
-    /// Whether another colon follows it.
-    extra_colon: bool,
-    /// The line feed.
-    line_feed: usize,
 }
 
 impl Codec {
@@ -204,6 +199,10 @@ impl Codec {
             return Ok(true);
         };
         loop {
+            if input.get(line_at) == Some(&0) {
+                // The specification's own DISCONNECT and RECEIPT have no empty line before the NUL.
+                return self.finish_head(command, line_at, input).map(|()| true);
+            }
             let found = scan_line(input, line_at, scanned);
             let line_feed = found.as_ref().map_or(input.len(), |line| line.line_feed);
             self.check_lengths(line_at, line_feed)?;
@@ -300,12 +299,13 @@ impl Codec {
         match self.version {
             // 1.0 names no encoding, and CONNECT may carry a password in any.
             None | Some(Version::V10) => {}
-            Some(version) => self.check_text(version, bytes)?,
+            Some(version) => check_text(&self.head, version, bytes)?,
         }
         let content_length = match self.head.line(HeaderName::ContentLength) {
-            Some(line) => Some(
-                self.content_length(command, &bytes[line.colon as usize + 1..line.end as usize])?,
-            ),
+            Some(line) => {
+                let spelled = &bytes[line.colon as usize + 1..line.end as usize];
+                Some(self.content_length(command, spelled)?)
+            }
             None => None,
         };
         self.stage = Stage::Body {
@@ -317,53 +317,18 @@ impl Codec {
         Ok(())
     }
 
-    fn check_text(&self, version: Version, bytes: &[u8]) -> Result<(), DecodeError> {
-        if std::str::from_utf8(bytes).is_err() {
-            return Err(DecodeError::NotUtf8);
-        }
-        let texts = || {
-            let lines = self.head.lines.iter();
-            lines.map(|line| &bytes[line.name_at as usize..line.end as usize])
-        };
-        if self.head.backslash
-            && let Some(escape) = texts().find_map(|text| undefined_escape(version, text))
-        {
-            return Err(DecodeError::UndefinedEscape {
-                escape: Excerpt::of(escape),
-                version,
-            });
-        }
-        if self.head.carriage_return
-            && version == Version::V12
-            && let Some(text) = texts().find(|text| memchr(b'\r', text).is_some())
-        {
-            return Err(DecodeError::BareCarriageReturn(Excerpt::of(text)));
-        }
-        Ok(())
-    }
-
     fn content_length(&self, command: ClientCommand, spelled: &[u8]) -> Result<usize, DecodeError> {
         let limit = self.body_bytes_max(command);
         let digits = match self.version {
+            // 1.0's own examples pad values.
             None | Some(Version::V10) => spelled.trim_ascii(),
             Some(Version::V11 | Version::V12) => spelled,
         };
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return Err(DecodeError::ContentLength(Excerpt::of(spelled)));
-        }
-        let length = digits.iter().try_fold(0_usize, |length, digit| {
-            length
-                .checked_mul(10)?
-                .checked_add(usize::from(digit - b'0'))
-        });
-        match length {
-            Some(length) if length <= limit => Ok(length),
-            _ => Err(DecodeError::ContentLengthOverLimit {
-                command,
-                length: Excerpt::of(digits),
-                limit,
-            }),
-        }
+        length_within(digits, limit)?.ok_or_else(|| DecodeError::ContentLengthOverLimit {
+            command,
+            length: Excerpt::of(digits),
+            limit,
+        })
     }
 
     /// Only the body of a SEND means anything; of the others' no more is tolerated than of a head.
@@ -418,54 +383,6 @@ impl Codec {
 
 fn position(at: usize) -> u32 {
     u32::try_from(at).expect("the limit on a head is clamped to 32 bits")
-}
-
-/// The bytes of the whole line ends at the front.
-fn line_ends_count(input: &[u8]) -> usize {
-    let mut at = 0;
-    loop {
-        match &input[at..] {
-            [b'\n', ..] => at += 1,
-            [b'\r', b'\n', ..] => at += 2,
-            _ => return at,
-        }
-    }
-}
-
-/// Finds the end of the line that begins at `line_at` and has none before `scanned`.
-fn scan_line(input: &[u8], line_at: usize, scanned: usize) -> Option<Scanned> {
-    let from_start = (scanned == line_at)
-        .then(|| memchr2(b':', b'\n', &input[line_at..]))
-        .flatten()
-        .map(|at| line_at + at);
-    match from_start {
-        Some(at) if input[at] == b'\n' => Some(Scanned {
-            colon: None,
-            extra_colon: false,
-            line_feed: at,
-        }),
-        Some(colon) => {
-            let next = colon + 1 + memchr2(b'\n', b':', &input[colon + 1..])?;
-            let extra_colon = input[next] == b':';
-            let line_feed = next + memchr(b'\n', &input[next..])?;
-            Some(Scanned {
-                colon: Some(colon),
-                extra_colon,
-                line_feed,
-            })
-        }
-        None => {
-            let line_feed = scanned + memchr(b'\n', &input[scanned..])?;
-            let colon = memchr(b':', &input[line_at..line_feed]).map(|at| line_at + at);
-            let extra_colon =
-                colon.is_some_and(|colon| memchr(b':', &input[colon + 1..line_feed]).is_some());
-            Some(Scanned {
-                colon,
-                extra_colon,
-                line_feed,
-            })
-        }
-    }
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ pub(crate) fn undefined_escape(version: Version, text: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The text that `spelled` stands for. An undefined escape, which [`undefined_escape`] finds before,
-/// stands for itself.
+/// The text that `spelled` stands for. An undefined escape stands for itself; the codec
+/// refuses frames that hold one.
 #[must_use]
 pub fn unescape(version: Version, spelled: &[u8]) -> Cow<'_, [u8]> {
     if version == Version::V10 || memchr(b'\\', spelled).is_none() {

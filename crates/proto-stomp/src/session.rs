@@ -71,6 +71,17 @@ enum State {
     Closed,
 }
 
+impl State {
+    /// Whether nothing may be read until the broker answers.
+    const fn is_waiting(&self) -> bool {
+        match self {
+            Self::AwaitConnect(await_connect) => await_connect.is_waiting(),
+            Self::Open(open) => open.is_waiting(),
+            Self::Closing(_) | Self::Closed => false,
+        }
+    }
+}
+
 /// What a frame has done.
 enum Step {
     /// It is dealt with.
@@ -153,6 +164,9 @@ impl Stomp {
     /// bytes dealt with.
     fn read_frames(&mut self, input: &[u8], out: &mut Out) -> usize {
         let mut at = 0;
+        if self.state.is_waiting() {
+            return at;
+        }
         while !out.is_held() {
             let Self {
                 link, codec, state, ..
@@ -275,7 +289,7 @@ impl Session for Stomp {
     fn handle_deadline(&mut self, now: Instant, out: &mut Out) {
         let violation = match &self.state {
             State::AwaitConnect(await_connect) => await_connect.handle_deadline(now, &self.link),
-            State::Open(open) if open.is_waiting() => {
+            State::Open(_) if self.state.is_waiting() => {
                 // Nothing was read meanwhile, so silence says nothing of the peer.
                 self.link.heart_beat.handle_received(now);
                 None

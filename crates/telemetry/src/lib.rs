@@ -1,14 +1,9 @@
-//! What the broker tells its operator: log lines on standard error, and counters.
+//! What the broker tells its operator: log lines on standard error.
 //!
-//! This crate knows nothing of what is counted or told. Broker and net increment [`Counters`], which
-//! the binary made and shared with them; whoever displays them takes a [`Snapshot`].
-//!
-//! Counters are cheap, not free: a cache line that two cores write travels between them. Count a
-//! batch with one [`Counter::add`], not each message of it.
+//! This crate knows nothing of what is told. Whoever counts something keeps its own counters
+//! (`broker::Counters`, `net::Counters`); the binary tells them.
 
-mod counters;
 mod log;
 
-pub use counters::{Counter, Counters, Snapshot};
 pub use log::{AlreadySet, init};
 pub use tracing::Level;

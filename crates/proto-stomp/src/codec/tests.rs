@@ -94,6 +94,15 @@ fn reads_frames() {
 }
 
 #[test]
+fn a_nul_may_stand_for_the_empty_line() {
+    check(
+        V12,
+        "DISCONNECT\nreceipt:77\n\0\nACK\n\0",
+        "DISCONNECT receipt=77 []\nACK []\n0 left",
+    );
+}
+
+#[test]
 fn a_carriage_return_is_what_the_version_says() {
     check(
         V12,

@@ -39,7 +39,7 @@ pub enum HeaderName {
     QueueName,
     /// An argument of a queue or a subscription, as RabbitMQ takes them (`x-message-ttl`, ...).
     QueueArgument,
-    /// An option of a subscription, as ActiveMQ takes them (`activemq.prefetchSize`, ...).
+    /// An option of a subscription, as ActiveMQ takes them (`activemq.exclusive`, ...).
     ActiveMqOption,
     /// Any other.
     User,
@@ -104,6 +104,8 @@ impl HeaderName {
     fn from_prefix(name: &[u8]) -> Self {
         match name {
             [b'x', b'-', ..] if QUEUE_ARGUMENTS.contains(&name) => Self::QueueArgument,
+            // ActiveMQ's spelling of the same wish.
+            b"activemq.prefetchSize" => Self::PrefetchCount,
             [b'a', b'c', ..] if name.starts_with(b"activemq.") => Self::ActiveMqOption,
             _ => Self::User,
         }

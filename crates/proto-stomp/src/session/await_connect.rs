@@ -34,6 +34,11 @@ impl AwaitConnect {
         }
     }
 
+    /// Whether CONNECT has come and the broker has not answered.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.connecting.is_some()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.connecting.is_none().then_some(self.deadline)
     }

@@ -1,5 +1,7 @@
 //! The session against a scripted broker, in virtual time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod arbitrary;
 mod connect;
 mod golden;

@@ -64,7 +64,10 @@ fn settlements_of_one_input_are_gathered_in_order() {
             Command::Settle(settle) => format!("settle {}", settle.sequences.len()),
             Command::Publish(..) => "publish".into(),
             Command::Grant(id, grant) => format!("grant {id} {}", grant.total()),
-            other => format!("{other:?}"),
+            Command::Connect(_)
+            | Command::DeclareQueue(_)
+            | Command::Subscribe(_)
+            | Command::Cancel(_) => "another".into(),
         })
         .collect();
     assert_eq!(

@@ -3,7 +3,7 @@
 use crate::scripted_broker::{Driven, message};
 use model::SubscriptionId;
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, any, proptest};
+use proptest::prelude::{any, proptest};
 use proptest::sample::Index;
 use std::collections::BTreeMap;
 
@@ -53,8 +53,6 @@ fn byte_by_byte_is_as_good_as_whole() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn any_split_gives_the_same(cuts in vec(0..CONVERSATION.len(), 0..20)) {
         assert_eq!(outcome(CONVERSATION, Vec::new()), outcome(CONVERSATION, cuts));

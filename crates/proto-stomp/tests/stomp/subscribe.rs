@@ -106,7 +106,7 @@ fn what_is_wrong_or_not_implemented_is_refused() {
         (queue, "exclusive:true"),
         (topic, "x-queue-name:q"),
         (queue, "x-stream-offset:first"),
-        (queue, "activemq.prefetchSize:1"),
+        (queue, "activemq.exclusive:true"),
     ] {
         let (name, value) = header.split_once(':').unwrap();
         let detail = format!("the header '{name}' with the value '{value}' on SUBSCRIBE is not");
@@ -117,6 +117,13 @@ fn what_is_wrong_or_not_implemented_is_refused() {
             &detail,
         );
     }
+}
+
+#[test]
+fn activemq_spells_the_prefetch_count_in_its_own_way() {
+    let mut driven = Driven::connected("1.2");
+    driven.talk("SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\nactivemq.prefetchSize:3\n\n\0");
+    assert!(driven.log[0].contains("limit: 3,"), "{:?}", driven.log);
 }
 
 #[test]
