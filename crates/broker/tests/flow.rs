@@ -137,7 +137,7 @@ fn a_queue_delivers_no_more_than_the_outbox_has_room_for() {
     let mut consumer = node.connect();
     let mut publisher = node.connect();
     consumer.declare(&mut node, "q");
-    (0..40).for_each(|number| publisher.publish(&node, message("q", number).to_queue()));
+    (0..40).for_each(|number| publisher.publish(&node, message("q", number).queued()));
     consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Explicit);
     node.settle_down();
     let first = consumer.drain(&mut node);
@@ -163,11 +163,11 @@ fn presettled_deliveries_that_were_not_sent_go_back() {
     let mut publisher = node.connect();
     first.declare(&mut node, "q");
     first.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
-    (0..3).for_each(|number| publisher.publish(&node, message("q", number).to_queue()));
+    (0..3).for_each(|number| publisher.publish(&node, message("q", number).queued()));
     node.settle_down();
     assert_eq!(support::numbers(&first.drain(&mut node)), [0, 1, 2]);
     first.sent(&node);
-    (3..5).for_each(|number| publisher.publish(&node, message("q", number).to_queue()));
+    (3..5).for_each(|number| publisher.publish(&node, message("q", number).queued()));
     node.settle_down();
     assert_eq!(support::numbers(&first.drain(&mut node)), [3, 4]);
     first.close(&node);
@@ -187,7 +187,7 @@ fn publishes_wait_while_the_queues_hold_too_much() {
     let mut consumer = node.connect();
     let mut publisher = node.connect();
     consumer.declare(&mut node, "q");
-    let big = |number| message("q", number).to_queue().of_bytes(1 << 20);
+    let big = |number| message("q", number).queued().of_bytes(1 << 20);
     let mut count = 0;
     while publisher.is_admitted(&node) {
         publisher.publish(&node, big(count));
@@ -213,7 +213,7 @@ fn confirms_say_what_the_table_says() {
     publisher.declare(&mut node, "q");
     publisher.submit(
         &node,
-        Command::Publish(message("q", 1).to_queue().build(), Confirm::Wanted),
+        Command::Publish(message("q", 1).queued().build(), Confirm::Wanted),
     );
     node.step_executors();
     assert_eq!(
@@ -221,7 +221,7 @@ fn confirms_say_what_the_table_says() {
         1,
         "transient: it is in the queue"
     );
-    let persistent = message("q", 2).to_queue().persistent();
+    let persistent = message("q", 2).queued().persistent();
     publisher.submit(&node, Command::Publish(persistent.build(), Confirm::Wanted));
     node.step_executors();
     assert_eq!(
@@ -250,8 +250,8 @@ fn nothing_is_delivered_before_it_is_durable() {
     let mut consumer = node.connect();
     consumer.declare(&mut node, "q");
     consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
-    publisher.publish(&node, message("q", 1).to_queue().persistent());
-    publisher.publish(&node, message("q", 2).to_queue());
+    publisher.publish(&node, message("q", 1).queued().persistent());
+    publisher.publish(&node, message("q", 2).queued());
     node.step_executors();
     assert_eq!(
         consumer.take_numbers(&mut node),

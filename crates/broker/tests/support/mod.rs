@@ -234,7 +234,7 @@ pub fn message(key: &str, number: u32) -> Draft {
 }
 
 impl Draft {
-    pub fn to_queue(self) -> Self {
+    pub fn queued(self) -> Self {
         Self {
             exchange: Exchange::Default,
             ..self
