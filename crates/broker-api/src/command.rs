@@ -17,9 +17,10 @@ pub struct Submission {
 
 /// What a session asks of the broker.
 ///
-/// Each is answered by exactly one [`Event::Done`](crate::Event::Done), but for `Publish` and
-/// `Settle`: these are answered by one [`Event::Confirmed`](crate::Event::Confirmed) (or a refusing
-/// `Done`) if they ask for it with [`Confirm::Wanted`], else only when they are refused.
+/// Each is answered by exactly one [`Event::Done`](crate::Event::Done), but for `Publish`, `Settle`
+/// and `Grant`. The first two are answered by one [`Event::Confirmed`](crate::Event::Confirmed) (or a
+/// refusing `Done`) if they ask for it with [`Confirm::Wanted`]; else, and for a grant, only a refusal
+/// is answered.
 #[derive(Debug)]
 pub enum Command {
     /// Says who is at the other end. The first command of every connection.

@@ -29,6 +29,10 @@ pub trait Session: Send {
     /// Called when [`deadline`](Self::deadline) has passed.
     fn handle_deadline(&mut self, now: Instant, out: &mut Out);
 
+    /// Until now, the driver has not been reading, for reasons of the broker's: the peer's silence
+    /// says nothing of the peer. Called before `handle_deadline` while that lasts.
+    fn handle_paused(&mut self, _now: Instant) {}
+
     /// The transport ended, or the broker is about to end it; the last call there is. What is written
     /// to `out` may still be sent; commands are still carried out. Not called when the session itself
     /// asked to close: then it has already said what there is to say.

@@ -1,7 +1,7 @@
 //! The core: routes, shards, outboxes. Composed of pure parts and stepped by a shell.
 //!
 //! A [`Broker`] attaches connections; each gets a [`Connection`], which carries out its commands:
-//! - **direct**: a publish to topic subscribers is pushed into their [`Outbox`](outbox::Outbox)es by
+//! - **direct**: a publish to topic subscribers is pushed into their outboxes by
 //!   the publisher's own task;
 //! - **private**: a topic subscription that settles by itself has a queue of its own, run by its own
 //!   connection and fed through its outbox;

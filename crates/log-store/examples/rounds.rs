@@ -1,4 +1,5 @@
-//! How fast the store confirms on a real folder: `cargo run --release --example rounds [FOLDER]`.
+//! How fast the store confirms on a real folder:
+//! `cargo run --release --example rounds [FOLDER [OUTSTANDING]]`.
 //!
 //! One shard keeps so many records outstanding, as a publisher with a window does: it submits, waits
 //! until some are committed, and submits as many again.
@@ -32,12 +33,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os()
         .nth(1)
         .map_or_else(|| PathBuf::from("rounds-data"), PathBuf::from);
+    let only: Option<u64> = match std::env::args().nth(2) {
+        Some(outstanding) => Some(outstanding.parse()?),
+        None => None,
+    };
     println!(
         "{:>8} {:>12} {:>12} {:>9} {:>14}",
         "bytes", "outstanding", "records/s", "syncs/s", "records/sync"
     );
     for payload_bytes in [100, 1024] {
         for outstanding in [1, 16, 1000] {
+            if only.is_some_and(|only| only != outstanding) {
+                continue;
+            }
             let (records, syncs) = measure(&folder, payload_bytes, outstanding)?;
             println!(
                 "{payload_bytes:>8} {outstanding:>12} {records:>12.0} {syncs:>9.0} {:>14.1}",

@@ -183,6 +183,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if is_due(self.stop_deadline, now) {
             return self.cut(now, End::Stopped);
         }
+        self.tell_paused(now);
         if is_due(self.session.deadline(), now) {
             self.session.handle_deadline(now, &mut self.out);
             self.submit(now);

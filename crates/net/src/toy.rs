@@ -36,6 +36,7 @@ pub(crate) struct State {
     pub(crate) beat: Option<Duration>,
     pub(crate) attachment_deadline: Option<Instant>,
     pub(crate) admissions_asked: usize,
+    pub(crate) pauses_told: usize,
     events: VecDeque<Event>,
     waker: Option<Waker>,
 }
@@ -195,6 +196,10 @@ impl Session for Lines {
     fn handle_deadline(&mut self, _: Instant, out: &mut Out) {
         self.beat_at = None;
         out.wire.put(b"beat\n");
+    }
+
+    fn handle_paused(&mut self, _now: Instant) {
+        self.toy.state().pauses_told += 1;
     }
 
     fn handle_close(&mut self, _: Instant, out: &mut Out) {

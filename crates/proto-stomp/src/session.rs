@@ -306,6 +306,10 @@ impl Session for Stomp {
         }
     }
 
+    fn handle_paused(&mut self, now: Instant) {
+        self.link.heart_beat.handle_received(now);
+    }
+
     fn handle_close(&mut self, _now: Instant, _out: &mut Out) {
         // The attachment releases what the subscriptions hold.
         self.state = State::Closed;

@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far ahead of its deliveries a queue may note that messages were delivered.
-const MARK_AHEAD_MAX: usize = 1024;
+const MARK_AHEAD_MAX: usize = 4096;
 
 /// Checks every promise.
 ///

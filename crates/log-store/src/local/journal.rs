@@ -17,6 +17,13 @@ use std::task::Waker;
 /// The buffers of one write. The kernel takes up to 1024.
 const WRITE_SLICES_MAX: usize = 512;
 
+/// What a segment may hold that grows round by round, before it is left for one filled with zeros.
+///
+/// To sync a file that has grown costs a third more than to sync overwritten zeros (235 against 175 µs
+/// on the disk where this was chosen), as its new size and blocks must be written too. To fill a segment
+/// costs a write of all of it, which a store that has hardly any traffic is spared.
+const GROWN_BYTES_MAX: u64 = 1 << 20;
+
 /// The end of the logs that writes: takes what all of them submitted, a round at a time.
 ///
 /// Belongs to a thread of its own, which calls [`run`](Self::run); the simulator steps it with
@@ -49,6 +56,8 @@ pub(super) struct Segment<F> {
     pub(super) file: F,
     /// Where the next round goes.
     pub(super) end: u64,
+    /// The file's size when it became the journal's: up to here, rounds overwrite zeros.
+    pub(super) filled: u64,
     /// The last index of each shard in it.
     pub(super) last: Box<[LogIndex]>,
 }
@@ -187,7 +196,7 @@ impl<D: Disk> Journal<D> {
     /// Writes and syncs a round of `taken`.
     fn append(&mut self, round: Round) -> Result<(), DiskError> {
         let size = bytes_u64(ROUND_HEADER_BYTES) + bytes_u64(round.bytes);
-        let left = self.begin_segment_if_full(size)?;
+        let left = self.begin_segment_if_due(size)?;
         self.write_round(round)?;
         let file = &self.segment.file;
         file.sync_data()
@@ -234,11 +243,13 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// Goes on to the next segment if a round of `size` bytes does not fit into this one; returns what
-    /// it leaves. The size is a wish: where the next segment is not ready, this one grows.
-    fn begin_segment_if_full(&mut self, size: u64) -> Result<Option<ClosedSegment>, DiskError> {
+    /// Goes on to the next segment if a round of `size` bytes does not fit into this one, or this one
+    /// has grown enough; returns what it leaves. The size is a wish: where the next segment is not
+    /// ready, this one grows.
+    fn begin_segment_if_due(&mut self, size: u64) -> Result<Option<ClosedSegment>, DiskError> {
         let is_empty = self.segment.end == bytes_u64(HEADER_BYTES);
-        if is_empty || self.segment.end + size <= self.segment_bytes {
+        let is_full = self.segment.end + size > self.segment_bytes;
+        if is_empty || !(is_full || self.segment.has_grown()) {
             return Ok(None);
         }
         let sequence = self.segment.sequence + 1;
@@ -254,12 +265,16 @@ impl<D: Disk> Journal<D> {
             .disk
             .open(&name)
             .map_err(DiskError::on(Action::Open, &name))?;
+        let filled = file
+            .size_bytes()
+            .map_err(DiskError::on(Action::Read, &name))?;
         let last = vec![LogIndex(0); self.segment.last.len()].into_boxed_slice();
         let segment = Segment {
             sequence,
             name,
             file,
             end: bytes_u64(HEADER_BYTES),
+            filled,
             last,
         };
         let left = replace(&mut self.segment, segment);
@@ -270,9 +285,10 @@ impl<D: Disk> Journal<D> {
         }))
     }
 
-    /// Has the next segment prepared when this one is half full.
+    /// Has the next segment prepared when this one is half full, or has grown enough.
     fn want_next_segment(&self) {
-        if self.segment.end < self.segment_bytes / 2 {
+        let is_half_full = self.segment.end >= self.segment_bytes / 2;
+        if !(is_half_full || self.segment.has_grown()) {
             return;
         }
         let mut upkeep = self.shared.upkeep.lock();
@@ -308,6 +324,13 @@ impl<D: Disk> Journal<D> {
         if self.shared.awaits_commit.load(Ordering::SeqCst) {
             self.shared.call_housekeeper(|_| {});
         }
+    }
+}
+
+impl<F> Segment<F> {
+    /// Whether it grows, and holds so much that one filled with zeros is worth its writing.
+    fn has_grown(&self) -> bool {
+        self.end > self.filled.max(GROWN_BYTES_MAX)
     }
 }
 

@@ -138,6 +138,10 @@ impl<D: Disk> Recovery<'_, D> {
         self.recovered.segments = segments.len();
         let has_next = at + 1 < segments.len();
         let segment = segments.into_iter().nth(at).expect("it was just read");
+        let filled = segment
+            .file
+            .size_bytes()
+            .map_err(DiskError::on(Action::Read, &segment.name))?;
         Ok(End {
             closed,
             segment: Segment {
@@ -145,6 +149,7 @@ impl<D: Disk> Recovery<'_, D> {
                 name: segment.name,
                 file: segment.file,
                 end: extent.end,
+                filled,
                 last: extent.last,
             },
             has_next,

@@ -84,7 +84,7 @@ pub(super) struct Upkeep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextSegment {
     NotYet,
-    /// The journal's segment is half full.
+    /// The journal's segment is half full, or has grown enough.
     Wanted(u64),
     Preparing,
     Ready(u64),

@@ -25,6 +25,8 @@ pub(super) struct Reading {
     buffer_bytes: usize,
     /// The session stopped within the input; it is offered again once it may go on.
     is_held: bool,
+    /// Nothing was read last time because the broker or the transport has to catch up.
+    is_paused: bool,
 }
 
 /// What came of an attempt to read.
@@ -45,6 +47,7 @@ impl Default for Reading {
             room: BUFFER_BYTES_MIN,
             buffer_bytes: 0,
             is_held: false,
+            is_paused: false,
         }
     }
 }
@@ -61,16 +64,27 @@ impl Reading {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
+    /// Tells the session if reading has paused until now.
+    pub(super) fn tell_paused(&mut self, now: Instant) {
+        if self.reading.is_paused {
+            self.session.handle_paused(now);
+        }
+    }
+
     /// Reads a batch and lets the session handle it, unless something stands against it: a barrier,
     /// too much that is not sent, an attachment that does not admit more.
     pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Input {
         let is_held = self.out.is_held();
-        let is_closed = is_held || self.out.wire.len() >= Self::WIRE_BYTES_MAX;
+        let is_full = self.out.wire.len() >= Self::WIRE_BYTES_MAX;
+        let is_closed = is_held || is_full;
+        self.reading.is_paused = is_full;
         // The attachment wants to be asked when its deadline has passed, whatever else holds.
         if is_closed && !is_due(self.attachment.deadline(), now) {
             return Input::Waits;
         }
-        if self.attachment.poll_admission(now, cx).is_pending() || is_closed {
+        let is_refused = self.attachment.poll_admission(now, cx).is_pending();
+        self.reading.is_paused |= is_refused;
+        if is_refused || is_closed {
             return Input::Waits;
         }
         if std::mem::take(&mut self.reading.is_held) && !self.input.is_empty() {

@@ -125,10 +125,20 @@ async fn reading_waits_for_admission() {
     settle().await;
     assert_eq!(run.bytes_in(), 0);
     // Events go on meanwhile.
+    assert_eq!(run.toy.state().pauses_told, 0);
     run.toy.deliver(b"event\n");
     expect(&mut client, b"event\n").await;
+    assert!(
+        run.toy.state().pauses_told > 0,
+        "the silence is not the peer's"
+    );
     run.toy.admit();
     expect(&mut client, b"12345\n").await;
+    settle().await;
+    let told = run.toy.state().pauses_told;
+    client.write_all(b"67890\n").await.unwrap();
+    expect(&mut client, b"67890\n").await;
+    assert_eq!(run.toy.state().pauses_told, told, "it is read again");
 }
 
 #[tokio::test(start_paused = true)]
