@@ -55,6 +55,12 @@ impl Broker {
         Ok(broker)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it speaks STOMP. Another one after [`Self::restart`].
     #[must_use]
     pub const fn address(&self) -> SocketAddr {

@@ -91,6 +91,17 @@ pub fn install(kind: ClientKind) -> Result<()> {
     Ok(())
 }
 
+/// Installs `strace`, with which a test watches the broker's system calls, unless it is there.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn install_strace() -> Result<()> {
+    if works("strace", &["--version"]) {
+        return Ok(());
+    }
+    apt_install(&["strace"])
+}
+
 fn install_stomp_py(home: &Path) -> Result<()> {
     if !works("python3", &["-c", "import ensurepip, venv"]) {
         apt_install(&["python3", "python3-venv"])?;
@@ -130,9 +141,14 @@ fn install_stompit(home: &Path) -> Result<()> {
 
 /// Installs Debian packages, which only root can; anybody else is told which.
 fn apt_install(packages: &[&str]) -> Result<()> {
-    let update = run(Command::new("apt-get").args(["update", "--quiet"]));
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    let update = run(apt().args(["update", "--quiet"]));
     let install = ["install", "--yes", "--no-install-recommends"];
-    let install = || run(Command::new("apt-get").args(install).args(packages));
+    let install = || run(apt().args(install).args(packages));
     update
         .and_then(|()| install())
         .with_context(|| format!("install the Debian packages {}", packages.join(", ")))

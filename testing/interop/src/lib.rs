@@ -6,7 +6,7 @@
 
 mod install;
 
-pub use install::{ClientKind, install};
+pub use install::{ClientKind, install, install_strace};
 
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
