@@ -125,7 +125,7 @@ fn protocol(config: &Config, broker: &Broker) -> Protocol {
     Protocol {
         name: "STOMP",
         session: Arc::new(move |now, id, _| Box::new(Stomp::new(now, id, limits))),
-        attach: Arc::new(move |now, id, peer| Box::new(broker.attach(now, id, peer))),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
 }
 

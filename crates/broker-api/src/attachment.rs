@@ -1,6 +1,6 @@
 //! What the driver of a connection holds of the broker.
 
-use crate::{Event, Submission};
+use crate::{Event, Refusal, Submission};
 use model::Instant;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
@@ -36,6 +36,11 @@ pub trait Attachment: Send {
         bytes_max: usize,
         handle: &mut dyn FnMut(Event),
     ) -> Poll<()>;
+
+    /// Ready when the broker wants the connection ended, whatever waits to be sent on it: the driver
+    /// tells the session and sends what it can within its linger. Pending, with the waker kept, else.
+    /// To be asked while [`poll_events`](Self::poll_events) is not.
+    fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<Refusal>;
 
     /// All that was made of the events handed over so far has been taken by the transport: presettled
     /// deliveries count as accepted, and their bytes no longer count against the budget. May come when

@@ -41,6 +41,12 @@ pub trait Session: Send {
     /// When `handle_deadline` wants to be called, if at all.
     fn deadline(&self) -> Option<Instant>;
 
+    /// What the session keeps, in bytes, for answers that its peer waits for: a driver stops reading
+    /// when this grows large.
+    fn unanswered_bytes(&self) -> usize {
+        0
+    }
+
     /// How many bytes the session expects to complete what is in the input, beyond what is there:
     /// a hint for reading large frames in large pieces. 0 if it cannot tell.
     fn missing_bytes(&self) -> usize {

@@ -1,20 +1,14 @@
 //! The broker's side of one connection.
 
 use crate::Node;
-use crate::counters;
-use crate::mailbox::{Control, Settlement};
-use crate::outbox::{Direct, Outbox};
+use crate::mailbox::Control;
+use crate::outbox::{Direct, Outbox, event_bytes};
 use crate::permit::{Principal, authenticate, permit};
 use crate::private::PrivateQueue;
 use crate::publish::Publisher;
-use crate::routes::{QueueTarget, TopicTarget};
-use broker_api::{
-    Attachment, Command, Confirm, Delivery, Event, Grant, Peer, Refusal, Settle, SettleMode,
-    Source, Submission, Subscribe,
-};
-use model::{
-    CommandId, ConnectionId, Instant, Outcome, Pattern, QueueName, Sequence, SubscriptionId,
-};
+use crate::routes::QueueTarget;
+use broker_api::{Attachment, Command, Confirm, Event, Peer, Refusal, SettleMode, Submission};
+use model::{CommandId, ConnectionId, Instant, Pattern, Sequence, SubscriptionId};
 use queue::SubscriberId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,31 +16,35 @@ use std::task::{Context, Poll};
 
 /// The broker's side of one connection: carries out its commands and hands it events.
 pub struct Connection {
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
     peer: Peer,
-    outbox: Arc<Outbox>,
+    pub(crate) outbox: Arc<Outbox>,
     principal: Option<Principal>,
-    subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
     /// Ids up to this one have been used.
-    subscription_max: Option<SubscriptionId>,
+    pub(crate) subscription_max: Option<SubscriptionId>,
     publisher: Publisher,
     /// Answers that needed nobody else.
-    answers: VecDeque<Event>,
+    pub(crate) answers: VecDeque<Event>,
     /// What this call has for each executor.
     controls: Vec<Vec<Control>>,
-    /// Private queues that may have something to deliver.
-    ready_private: Vec<SubscriptionId>,
+    /// Private queues that may have something to deliver, in turn.
+    pub(crate) ready_private: VecDeque<SubscriptionId>,
+    /// What all private queues hold is charged with.
+    pub(crate) private_bytes: usize,
+    /// Subscriptions that end once the transport has taken what it was given.
+    pub(crate) leaving: Vec<Leaving>,
     /// Drained from the outbox, being handed over.
-    drained_events: Vec<Event>,
-    drained_direct: Vec<Direct>,
+    pub(crate) drained_events: Vec<Event>,
+    pub(crate) drained_direct: Vec<Direct>,
     /// What was handed over since the transport took everything, as charged to the outbox.
-    handed_bytes: usize,
+    pub(crate) handed_bytes: usize,
     /// Subscriptions with presettled deliveries among them.
-    presettled: Vec<SubscriptionId>,
+    pub(crate) presettled: Vec<SubscriptionId>,
 }
 
 /// Where a subscription of the connection reads.
-enum Subscription {
+pub(crate) enum Subscription {
     /// A shared queue.
     Queue {
         target: QueueTarget,
@@ -60,8 +58,16 @@ enum Subscription {
     Private(Pattern, PrivateQueue),
 }
 
+/// A subscription to a queue that was cancelled while presettled deliveries were on the transport.
+pub(crate) struct Leaving {
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) target: QueueTarget,
+    pub(crate) handed: Vec<Sequence>,
+    pub(crate) command: CommandId,
+}
+
 impl Connection {
-    pub(crate) fn new(node: Arc<Node>, _now: Instant, id: ConnectionId, peer: Peer) -> Self {
+    pub(crate) fn new(node: Arc<Node>, id: ConnectionId, peer: Peer) -> Self {
         Self {
             node,
             peer,
@@ -72,7 +78,9 @@ impl Connection {
             publisher: Publisher::default(),
             answers: VecDeque::new(),
             controls: Vec::new(),
-            ready_private: Vec::new(),
+            ready_private: VecDeque::new(),
+            private_bytes: 0,
+            leaving: Vec::new(),
             drained_events: Vec::new(),
             drained_direct: Vec::new(),
             handed_bytes: 0,
@@ -83,14 +91,14 @@ impl Connection {
     fn carry_out(&mut self, submission: Submission) {
         let id = submission.id;
         if let Err(refusal) = permit(self.principal.as_ref(), &submission.command) {
-            self.answers.push_back(Event::Done(id, Err(refusal)));
+            self.answer(id, Err(refusal));
             return;
         }
         match submission.command {
             Command::Connect(connect) => {
                 let principal = authenticate(connect.login.as_ref(), self.peer, &connect.vhost);
                 let done = principal.map(|principal| self.principal = Some(principal));
-                self.answers.push_back(Event::Done(id, done));
+                self.answer(id, done);
             }
             Command::DeclareQueue(name) => self.declare(id, name),
             Command::Subscribe(subscribe) => self.subscribe(id, subscribe),
@@ -101,241 +109,19 @@ impl Connection {
         }
     }
 
-    fn declare(&mut self, command: CommandId, name: QueueName) {
-        if self.node.routes.load().queue(name.as_bytes()).is_some() {
-            self.answers.push_back(Event::Done(command, Ok(())));
-            return;
-        }
-        let outbox = Arc::clone(&self.outbox);
-        self.control(
-            0,
-            Control::Declare {
-                name,
-                outbox,
-                command,
-            },
-        );
+    pub(crate) fn answer(&mut self, command: CommandId, done: Result<(), Refusal>) {
+        self.answers.push_back(Event::Done(command, done));
     }
 
-    fn subscribe(&mut self, command: CommandId, subscribe: Subscribe) {
-        let Subscribe {
-            subscription,
-            source,
-            settle_mode,
-            grant,
-        } = subscribe;
-        if self.subscription_max.is_some_and(|max| subscription <= max) {
-            let refusal = Refusal::SubscriptionExists(subscription);
-            self.answers.push_back(Event::Done(command, Err(refusal)));
-            return;
-        }
-        let subscriber = self.subscriber(subscription);
-        let subscribed = match source {
-            Source::Queue(name) => {
-                self.subscribe_queue(command, subscriber, name, settle_mode, grant)
-            }
-            Source::Topic(pattern) => {
-                self.subscribe_topic(command, subscriber, pattern, settle_mode, grant)
-            }
-        };
-        match subscribed {
-            Ok(subscribed) => {
-                self.subscription_max = Some(subscription);
-                self.subscriptions.insert(subscription, subscribed);
-            }
-            Err(refusal) => self.answers.push_back(Event::Done(command, Err(refusal))),
-        }
-    }
-
-    fn subscribe_queue(
-        &mut self,
-        command: CommandId,
-        subscriber: SubscriberId,
-        name: QueueName,
-        settle_mode: SettleMode,
-        grant: Grant,
-    ) -> Result<Subscription, Refusal> {
-        let target = self.node.routes.load().queue(name.as_bytes()).copied();
-        let target = target.ok_or(Refusal::QueueNotFound(name))?;
-        let outbox = Arc::clone(&self.outbox);
-        self.control(
-            target.executor,
-            Control::Subscribe {
-                outbox,
-                subscriber,
-                target,
-                grant,
-                command,
-            },
-        );
-        Ok(Subscription::Queue {
-            target,
-            settle_mode,
-            handed: Vec::new(),
-        })
-    }
-
-    fn subscribe_topic(
-        &mut self,
-        command: CommandId,
-        subscriber: SubscriberId,
-        pattern: Pattern,
-        settle_mode: SettleMode,
-        grant: Grant,
-    ) -> Result<Subscription, Refusal> {
-        let subscription = subscriber.subscription;
-        let target = TopicTarget {
-            outbox: Arc::clone(&self.outbox),
-            subscription,
-        };
-        self.node
-            .routes
-            .bind(&pattern, &target)
-            .map_err(|error| match error {
-                routing::BindError::TooManyLevels { limit, .. } => Refusal::LimitReached {
-                    what: "levels of a topic pattern",
-                    limit: limit as u64,
-                },
-            })?;
-        self.answers.push_back(Event::Done(command, Ok(())));
-        Ok(match settle_mode {
-            SettleMode::Presettled if grant == Grant::UNLIMITED => Subscription::Direct(pattern),
-            SettleMode::Presettled | SettleMode::Explicit => {
-                Subscription::Private(pattern, PrivateQueue::new(subscriber, grant))
-            }
-        })
-    }
-
-    fn cancel(&mut self, command: CommandId, subscription: SubscriptionId) {
-        let subscriber = self.subscriber(subscription);
-        match self.subscriptions.remove(&subscription) {
-            None => {
-                let refusal = Refusal::SubscriptionNotFound(subscription);
-                self.answers.push_back(Event::Done(command, Err(refusal)));
-            }
-            Some(Subscription::Queue { target, handed, .. }) => {
-                self.accept_handed(subscriber, target, handed);
-                self.control(
-                    target.executor,
-                    Control::Cancel {
-                        subscriber,
-                        target,
-                        command,
-                    },
-                );
-            }
-            Some(Subscription::Direct(pattern) | Subscription::Private(pattern, _)) => {
-                self.node.routes.unbind(&pattern, subscriber);
-                self.answers.push_back(Event::Done(command, Ok(())));
-            }
-        }
-    }
-
-    fn grant(&mut self, command: CommandId, subscription: SubscriptionId, grant: Grant) {
-        let subscriber = self.subscriber(subscription);
-        match self.subscriptions.get_mut(&subscription) {
-            Some(Subscription::Queue { target, .. }) => {
-                let target = *target;
-                self.control(
-                    target.executor,
-                    Control::Grant {
-                        subscriber,
-                        target,
-                        grant,
-                    },
-                );
-            }
-            Some(Subscription::Private(_, private)) => {
-                private.grant(grant);
-                self.ready_private.push(subscription);
-                if grant.drain {
-                    self.drain_private(subscription);
-                }
-            }
-            // What is delivered directly is never short of credit.
-            Some(Subscription::Direct(_)) => {}
-            None => {
-                let refusal = Refusal::SubscriptionNotFound(subscription);
-                self.answers.push_back(Event::Done(command, Err(refusal)));
-            }
-        }
-    }
-
-    fn drain_private(&mut self, subscription: SubscriptionId) {
-        let Some(Subscription::Private(_, private)) = self.subscriptions.get_mut(&subscription)
-        else {
-            return;
-        };
-        let answers = &mut self.answers;
-        let mut bytes_left = usize::MAX;
-        private.pump(&mut bytes_left, &mut |event| answers.push_back(event));
-        private.use_up_grant();
-        answers.push_back(Event::Drained(subscription));
-    }
-
-    fn settle(&mut self, command: CommandId, settle: Settle) {
-        let Settle {
-            subscription,
-            sequences,
-            outcome,
-            confirm,
-        } = settle;
-        let subscriber = self.subscriber(subscription);
-        let wanted = confirm == Confirm::Wanted;
-        match self.subscriptions.get_mut(&subscription) {
-            Some(Subscription::Queue { target, .. }) => {
-                let target = *target;
-                let confirm = wanted.then(|| (Arc::clone(&self.outbox), command));
-                let settlement = Settlement {
-                    subscriber,
-                    target,
-                    sequences,
-                    outcome,
-                    confirm,
-                };
-                self.control(target.executor, Control::Settle(settlement));
-            }
-            Some(Subscription::Private(_, private)) => {
-                private.settle(&sequences, outcome);
-                self.ready_private.push(subscription);
-                self.answers
-                    .extend(wanted.then_some(Event::Confirmed(command)));
-            }
-            Some(Subscription::Direct(_)) | None => {
-                let refusal = Refusal::SubscriptionNotFound(subscription);
-                self.answers.push_back(Event::Done(command, Err(refusal)));
-            }
-        }
-    }
-
-    /// Settles presettled deliveries that the peer has been given.
-    fn accept_handed(
-        &mut self,
-        subscriber: SubscriberId,
-        target: QueueTarget,
-        sequences: Vec<Sequence>,
-    ) {
-        if !sequences.is_empty() {
-            let (outcome, confirm) = (Outcome::Accept, None);
-            let settlement = Settlement {
-                subscriber,
-                target,
-                sequences,
-                outcome,
-                confirm,
-            };
-            self.control(target.executor, Control::Settle(settlement));
-        }
-    }
-
-    fn subscriber(&self, subscription: SubscriptionId) -> SubscriberId {
+    pub(crate) fn subscriber(&self, subscription: SubscriptionId) -> SubscriberId {
         SubscriberId {
             connection: self.outbox.connection(),
             subscription,
         }
     }
 
-    fn control(&mut self, executor: usize, control: Control) {
+    /// Puts a control into what this call has for an executor.
+    pub(crate) fn control(&mut self, executor: usize, control: Control) {
         if self.controls.is_empty() {
             self.controls
                 .resize_with(self.node.mailboxes.len(), Vec::new);
@@ -347,88 +133,6 @@ impl Connection {
         for (mailbox, controls) in self.node.mailboxes.iter().zip(&mut self.controls) {
             if !controls.is_empty() {
                 mailbox.post(controls);
-            }
-        }
-    }
-
-    /// Hands over what was drained from the outbox.
-    fn hand_over(&mut self, now: Instant, handle: &mut dyn FnMut(Event)) {
-        let mut delivered_count = 0;
-        let mut moved_bytes = 0;
-        for event in self.drained_events.drain(..) {
-            let Event::Delivery(delivery) = &event else {
-                handle(event);
-                continue;
-            };
-            let bytes = delivery.message.cost_bytes();
-            let Some(Subscription::Queue {
-                settle_mode,
-                handed,
-                ..
-            }) = self.subscriptions.get_mut(&delivery.subscription)
-            else {
-                // It was cancelled meanwhile; the queue has the message back.
-                moved_bytes += bytes;
-                continue;
-            };
-            delivered_count += 1;
-            self.handed_bytes += bytes;
-            if *settle_mode == SettleMode::Presettled {
-                if handed.is_empty() {
-                    self.presettled.push(delivery.subscription);
-                }
-                handed.push(delivery.sequence);
-            }
-            handle(event);
-        }
-        for Direct {
-            subscription,
-            message,
-        } in self.drained_direct.drain(..)
-        {
-            let bytes = message.cost_bytes();
-            match self.subscriptions.get_mut(&subscription) {
-                Some(Subscription::Direct(_)) => {
-                    delivered_count += 1;
-                    self.handed_bytes += bytes;
-                    handle(Event::Delivery(Delivery {
-                        subscription,
-                        sequence: Sequence(0),
-                        redelivered: false,
-                        message,
-                    }));
-                }
-                Some(Subscription::Private(_, private)) => {
-                    moved_bytes += bytes;
-                    private.enqueue(message, &self.node.settings, &self.node.counters);
-                    if self.ready_private.last() != Some(&subscription) {
-                        self.ready_private.push(subscription);
-                    }
-                }
-                Some(Subscription::Queue { .. }) | None => moved_bytes += bytes,
-            }
-        }
-        counters::add(&self.node.counters.delivered, delivered_count);
-        if moved_bytes > 0 {
-            self.outbox.release(&self.node, now, moved_bytes);
-        }
-    }
-
-    fn pump_private(&mut self, bytes_max: usize, handle: &mut dyn FnMut(Event)) {
-        let mut bytes_left = bytes_max;
-        let mut ready = std::mem::take(&mut self.ready_private);
-        ready.sort_unstable();
-        ready.dedup();
-        for subscription in ready {
-            if bytes_left == 0 {
-                self.ready_private.push(subscription);
-            } else if let Some(Subscription::Private(_, private)) =
-                self.subscriptions.get_mut(&subscription)
-            {
-                private.pump(&mut bytes_left, handle);
-                if bytes_left == 0 {
-                    self.ready_private.push(subscription);
-                }
             }
         }
     }
@@ -477,7 +181,11 @@ impl Attachment for Connection {
         handle: &mut dyn FnMut(Event),
     ) -> Poll<()> {
         let mut any = !self.answers.is_empty() || !self.ready_private.is_empty();
-        for event in self.answers.drain(..) {
+        let mut bytes_left = bytes_max;
+        while bytes_left > 0
+            && let Some(event) = self.answers.pop_front()
+        {
+            bytes_left = bytes_left.saturating_sub(event_bytes(&event));
             handle(event);
         }
         let (events, direct) = (&mut self.drained_events, &mut self.drained_direct);
@@ -495,21 +203,16 @@ impl Attachment for Connection {
         if any { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        self.outbox.poll_cut(cx)
+    }
+
     fn handle_sent(&mut self, now: Instant) {
         if self.handed_bytes > 0 {
             let bytes = std::mem::take(&mut self.handed_bytes);
             self.outbox.release(&self.node, now, bytes);
         }
-        for subscription in std::mem::take(&mut self.presettled) {
-            let subscriber = self.subscriber(subscription);
-            let Some(Subscription::Queue { target, handed, .. }) =
-                self.subscriptions.get_mut(&subscription)
-            else {
-                continue;
-            };
-            let (target, handed) = (*target, std::mem::take(handed));
-            self.accept_handed(subscriber, target, handed);
-        }
+        self.accept_sent();
         self.post_controls();
     }
 
@@ -523,6 +226,9 @@ impl Attachment for Connection {
         let id = self.outbox.connection();
         let subscriptions = std::mem::take(&mut self.subscriptions);
         let mut executors = vec![false; self.node.mailboxes.len()];
+        for leaving in self.leaving.drain(..) {
+            executors[leaving.target.executor] = true;
+        }
         for (subscription, subscribed) in subscriptions {
             match subscribed {
                 Subscription::Queue { target, .. } => executors[target.executor] = true,

@@ -24,6 +24,9 @@ pub(crate) const MARKED: u8 = 4;
 pub(crate) const QUEUE: u8 = 5;
 pub(crate) const QUEUE_IDS: u8 = 6;
 
+/// No sequence or id is above this: numbers ascend one by one from 1.
+const NUMBER_MAX: u64 = u64::MAX / 2;
+
 /// A record, read back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -154,6 +157,16 @@ impl<'a> Fields<'a> {
         self.array(field).map(u64::from_le_bytes)
     }
 
+    /// A number that ascends from 1, so that there is always a next one.
+    fn number(&mut self, field: &'static str) -> Result<u64, EntryError> {
+        let number = self.u64(field)?;
+        if number <= NUMBER_MAX {
+            Ok(number)
+        } else {
+            Err(self.bad(field))
+        }
+    }
+
     fn u32(&mut self, field: &'static str) -> Result<usize, EntryError> {
         self.array(field)
             .map(|bytes| u32::from_le_bytes(bytes) as usize)
@@ -208,15 +221,15 @@ impl Entry {
         };
         let entry = match kind {
             DECLARED => {
-                let queue = QueueId(fields.u64("queue")?);
+                let queue = QueueId(fields.number("queue")?);
                 let shard = ShardId(fields.array("shard").map(u16::from_le_bytes)?);
                 let name = std::mem::take(&mut fields.left);
                 let name = QueueName::new(name).map_err(|_| fields.bad("name"))?;
                 Self::Declared { queue, shard, name }
             }
             ENQUEUED => {
-                let queue = QueueId(fields.u64("queue")?);
-                let sequence = Sequence(fields.u64("sequence")?);
+                let queue = QueueId(fields.number("queue")?);
+                let sequence = Sequence(fields.number("sequence")?);
                 Self::Enqueued {
                     queue,
                     sequence,
@@ -224,32 +237,35 @@ impl Entry {
                 }
             }
             SETTLED => {
-                let queue = QueueId(fields.u64("queue")?);
+                let queue = QueueId(fields.number("queue")?);
                 let mut ranges = Vec::with_capacity(fields.left.len() / 16);
                 while !fields.left.is_empty() {
-                    let (first, last) = (fields.u64("first")?, fields.u64("last")?);
+                    let (first, last) = (fields.number("first")?, fields.number("last")?);
+                    if first > last {
+                        return Err(fields.bad("range"));
+                    }
                     ranges.push((Sequence(first), Sequence(last)));
                 }
                 Self::Settled { queue, ranges }
             }
             MARKED => {
-                let queue = QueueId(fields.u64("queue")?);
+                let queue = QueueId(fields.number("queue")?);
                 Self::Marked {
                     queue,
-                    mark: Sequence(fields.u64("sequence")?),
+                    mark: Sequence(fields.number("sequence")?),
                 }
             }
             QUEUE => {
-                let queue = QueueId(fields.u64("queue")?);
-                let next = Sequence(fields.u64("next sequence")?);
+                let queue = QueueId(fields.number("queue")?);
+                let next = Sequence(fields.number("next sequence")?);
                 Self::Queue {
                     queue,
                     next,
-                    mark: Sequence(fields.u64("mark")?),
+                    mark: Sequence(fields.number("mark")?),
                 }
             }
             QUEUE_IDS => Self::QueueIds {
-                next: QueueId(fields.u64("next id")?),
+                next: QueueId(fields.number("next id")?),
             },
             other => return Err(EntryError::UnknownKind(other)),
         };

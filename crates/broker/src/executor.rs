@@ -1,22 +1,22 @@
 //! One executor: runs its shards, a step at a time.
 
 use crate::Node;
+use crate::deliver::Deliveries;
 use crate::mailbox::{Admission, Control, Mailbox, PublishBatch, Taken};
 use crate::outbox::Outbox;
 use crate::recovery::RecoveredShards;
 use crate::routes::QueueTarget;
 use crate::shard::{Confirms, Enqueued, Shard, tell};
 use crate::topology::Topology;
-use broker_api::{Delivery, Event, Grant};
+use broker_api::{Event, Grant};
 use log_store::{ShardLog, StoreFailed};
-use model::{CommandId, ConnectionId, Instant, ShardId};
-use queue::{Age, Handover, Port, Queue, SubscriberId};
-use std::collections::BTreeMap;
+use model::{CommandId, Instant, ShardId};
+use queue::{Age, Queue, SubscriberId};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-/// The store may be this many bytes behind before publishes wait for it.
-const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
+/// The store may be this many bytes behind an executor before publishes wait for it.
+const UNCOMMITTED_BYTES_MAX: usize = 16 << 20;
 
 /// Whether a step found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,6 @@ impl Executor {
             self.taken = taken;
             return Ok(Step::Idle);
         }
-        let queued_before = self.node.queued.get();
         for control in taken.controls.drain(..) {
             self.control(control);
         }
@@ -132,10 +131,10 @@ impl Executor {
         if is_due {
             self.shards
                 .iter_mut()
-                .for_each(|shard| shard.log_riders(Age::SinceLastCall));
+                .for_each(|shard| shard.log_riders(Age::Known));
             self.ride_deadline = None;
         }
-        self.finish(now, queued_before)?;
+        self.finish(now)?;
         Ok(Step::Worked)
     }
 
@@ -159,7 +158,7 @@ impl Executor {
     }
 
     /// Delivers, submits, and tells those who wait.
-    fn finish(&mut self, now: Instant, queued_before: usize) -> Result<(), StoreFailed> {
+    fn finish(&mut self, now: Instant) -> Result<(), StoreFailed> {
         let mut has_riders = false;
         for shard in &mut self.shards {
             shard.pump(&mut self.deliveries);
@@ -171,22 +170,12 @@ impl Executor {
         if has_riders && self.ride_deadline.is_none() {
             self.ride_deadline = Some(now + self.node.settings.ride_delay);
         }
-        let limit = self.node.settings.queued_bytes;
-        if queued_before >= limit && self.node.queued.get() < limit {
-            self.node
-                .mailboxes
-                .iter()
-                .for_each(|mailbox| mailbox.nudge());
-        }
         Ok(())
     }
 
     /// Whether publishes are taken: not while the store or the memory has to catch up.
     fn admission(&self) -> Admission {
-        let behind = self
-            .shards
-            .first()
-            .map_or(0, |shard| shard.log.uncommitted_bytes());
+        let behind: usize = self.shards.iter().map(Shard::uncommitted_bytes).sum();
         if behind > UNCOMMITTED_BYTES_MAX
             || self.node.queued.get() >= self.node.settings.queued_bytes
         {
@@ -245,7 +234,7 @@ impl Executor {
         }
         self.node.queued.add(queued_bytes);
         if !at_once.is_empty() {
-            batch.outbox.push(&mut at_once, 0);
+            batch.outbox.push(&mut at_once);
         }
     }
 
@@ -265,9 +254,7 @@ impl Executor {
                 target,
                 command,
             } => {
-                if let Some(queue) = self.shard(target.shard).touch(target.queue) {
-                    queue.cancel(subscriber);
-                }
+                self.shard(target.shard).cancel(target.queue, subscriber);
                 self.deliveries.forget(subscriber);
                 self.deliveries
                     .answer(subscriber.connection, Event::Done(command, Ok(())));
@@ -279,7 +266,13 @@ impl Executor {
             } => self.grant(subscriber, target, grant),
             Control::Settle(settlement) => {
                 let freed_bytes = self.shard(settlement.target.shard).settle(settlement);
-                self.node.queued.subtract(freed_bytes);
+                let limit = self.node.settings.queued_bytes;
+                if self.node.queued.subtract(freed_bytes, limit) {
+                    self.node
+                        .mailboxes
+                        .iter()
+                        .for_each(|mailbox| mailbox.nudge());
+                }
             }
             Control::Room(connection) => {
                 for target in self.deliveries.handle_room(connection) {
@@ -288,9 +281,7 @@ impl Executor {
             }
             Control::Closed(connection) => {
                 for (subscriber, target) in self.deliveries.remove(connection) {
-                    if let Some(queue) = self.shard(target.shard).touch(target.queue) {
-                        queue.cancel(subscriber);
-                    }
+                    self.shard(target.shard).cancel(target.queue, subscriber);
                 }
             }
             Control::Declare {
@@ -338,140 +329,5 @@ impl Executor {
             let drained = Event::Drained(subscriber.subscription);
             self.deliveries.answer(subscriber.connection, drained);
         }
-    }
-}
-
-/// What the executor's shards deliver in one step, by connection.
-pub(crate) struct Deliveries {
-    node: Arc<Node>,
-    mailbox: Arc<Mailbox>,
-    peers: BTreeMap<ConnectionId, Receiver>,
-    /// Those with something staged.
-    staged: Vec<ConnectionId>,
-}
-
-/// A connection with subscriptions here.
-struct Receiver {
-    outbox: Arc<Outbox>,
-    subscriptions: Vec<(SubscriberId, QueueTarget)>,
-    /// What this step has for it.
-    events: Vec<Event>,
-    bytes: usize,
-    /// The bytes it may still be sent before its outbox is asked again.
-    room: usize,
-    /// Its outbox was full when last asked; it says when that changes.
-    is_full: bool,
-}
-
-impl Receiver {
-    fn flush(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.outbox.push(&mut self.events, bytes);
-    }
-}
-
-impl Deliveries {
-    fn new(node: &Arc<Node>, mailbox: &Arc<Mailbox>) -> Self {
-        Self {
-            node: Arc::clone(node),
-            mailbox: Arc::clone(mailbox),
-            peers: BTreeMap::new(),
-            staged: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, outbox: Arc<Outbox>, subscriber: SubscriberId, target: QueueTarget) {
-        let receiver = self
-            .peers
-            .entry(subscriber.connection)
-            .or_insert_with(|| Receiver {
-                outbox,
-                subscriptions: Vec::new(),
-                events: Vec::new(),
-                bytes: 0,
-                room: 0,
-                is_full: false,
-            });
-        receiver.subscriptions.push((subscriber, target));
-    }
-
-    fn forget(&mut self, subscriber: SubscriberId) {
-        if let Some(receiver) = self.peers.get_mut(&subscriber.connection) {
-            receiver
-                .subscriptions
-                .retain(|(known, _)| *known != subscriber);
-        }
-    }
-
-    fn remove(&mut self, connection: ConnectionId) -> Vec<(SubscriberId, QueueTarget)> {
-        self.peers
-            .remove(&connection)
-            .map(|receiver| receiver.subscriptions)
-            .unwrap_or_default()
-    }
-
-    fn handle_room(&mut self, connection: ConnectionId) -> Vec<QueueTarget> {
-        let Some(receiver) = self.peers.get_mut(&connection) else {
-            return Vec::new();
-        };
-        receiver.is_full = false;
-        receiver
-            .subscriptions
-            .iter()
-            .map(|(_, target)| *target)
-            .collect()
-    }
-
-    fn answer(&mut self, connection: ConnectionId, event: Event) {
-        let Some(receiver) = self.peers.get_mut(&connection) else {
-            return;
-        };
-        if receiver.events.is_empty() {
-            self.staged.push(connection);
-        }
-        receiver.events.push(event);
-    }
-
-    fn flush(&mut self) {
-        for connection in self.staged.drain(..) {
-            if let Some(receiver) = self.peers.get_mut(&connection) {
-                receiver.flush();
-                if receiver.subscriptions.is_empty() {
-                    self.peers.remove(&connection);
-                }
-            }
-        }
-    }
-}
-
-impl Port for Deliveries {
-    fn has_room(&mut self, subscriber: SubscriberId) -> bool {
-        let Some(receiver) = self.peers.get_mut(&subscriber.connection) else {
-            return false;
-        };
-        if receiver.room == 0 && !receiver.is_full {
-            receiver.flush();
-            receiver.room = receiver.outbox.room(&self.node, &self.mailbox);
-            receiver.is_full = receiver.room == 0;
-        }
-        receiver.room > 0
-    }
-
-    fn deliver(&mut self, subscriber: SubscriberId, handover: Handover) {
-        let Some(receiver) = self.peers.get_mut(&subscriber.connection) else {
-            return;
-        };
-        if receiver.events.is_empty() {
-            self.staged.push(subscriber.connection);
-        }
-        let bytes = handover.message.cost_bytes();
-        receiver.room = receiver.room.saturating_sub(bytes);
-        receiver.bytes += bytes;
-        receiver.events.push(Event::Delivery(Delivery {
-            subscription: subscriber.subscription,
-            sequence: handover.sequence,
-            redelivered: handover.redelivered,
-            message: handover.message,
-        }));
     }
 }

@@ -16,8 +16,11 @@
 
 mod connection;
 mod counters;
+mod deliver;
 mod entry;
 mod executor;
+mod hand_over;
+mod hold;
 mod mailbox;
 mod outbox;
 mod permit;
@@ -27,6 +30,7 @@ mod recovery;
 mod routes;
 mod settings;
 mod shard;
+mod subscribe;
 mod topology;
 
 pub use connection::Connection;
@@ -38,7 +42,7 @@ pub use settings::{Settings, StalledPolicy};
 
 use log_store::ShardLog;
 use mailbox::Mailbox;
-use model::{ConnectionId, Instant};
+use model::ConnectionId;
 use routes::Routes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,8 +70,11 @@ impl QueuedBytes {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn subtract(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    /// Returns whether this has brought the sum from `limit` or above to below it.
+    #[must_use]
+    pub(crate) fn subtract(&self, bytes: usize, limit: usize) -> bool {
+        let before = self.0.fetch_sub(bytes, Ordering::AcqRel);
+        before >= limit && before - bytes < limit
     }
 }
 
@@ -105,8 +112,8 @@ impl Broker {
 
     /// The broker's side of a new connection.
     #[must_use]
-    pub fn attach(&self, now: Instant, id: ConnectionId, peer: broker_api::Peer) -> Connection {
-        Connection::new(Arc::clone(&self.node), now, id, peer)
+    pub fn attach(&self, id: ConnectionId, peer: broker_api::Peer) -> Connection {
+        Connection::new(Arc::clone(&self.node), id, peer)
     }
 
     /// What has been counted since the start.

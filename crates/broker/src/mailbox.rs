@@ -84,6 +84,8 @@ struct State {
     publish_bytes: usize,
     /// The store has news (a commit, a failure, the wish for a snapshot).
     is_store_news: bool,
+    /// Something else has changed that the executor looks at by itself.
+    is_nudged: bool,
     /// The executor waits.
     waker: Option<Waker>,
     /// Connections whose publishes were refused.
@@ -135,9 +137,12 @@ impl Mailbox {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Has the executor look again, for a reason it finds itself.
+    /// Has the executor look again at what it looks at by itself. Not lost if it is about to wait.
     pub(crate) fn nudge(&self) {
-        let waker = self.state.lock().waker.take();
+        let mut state = self.state.lock();
+        state.is_nudged = true;
+        let waker = state.waker.take();
+        drop(state);
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -146,7 +151,8 @@ impl Mailbox {
     pub(crate) fn take(&self, taken: &mut Taken, admission: Admission, waker: &Waker) -> bool {
         let mut state = self.state.lock();
         let has_publishes = admission == Admission::Open && !state.publishes.is_empty();
-        if state.controls.is_empty() && !has_publishes && !state.is_store_news {
+        let is_nudged = std::mem::take(&mut state.is_nudged);
+        if state.controls.is_empty() && !has_publishes && !state.is_store_news && !is_nudged {
             if state
                 .waker
                 .as_ref()
@@ -191,4 +197,30 @@ pub(crate) enum Admission {
     Open,
     /// The store or the memory has to catch up first.
     Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nudge_is_not_lost_between_the_look_and_the_wait() {
+        let mailbox = Mailbox::default();
+        let outbox = Arc::new(Outbox::new(ConnectionId(1)));
+        let batch = PublishBatch {
+            outbox,
+            publishes: Vec::new(),
+            bytes: 1,
+        };
+        assert!(mailbox.offer(batch, Waker::noop()).is_ok());
+        // The executor has found admission closed; then it opens, and only then does it take.
+        mailbox.nudge();
+        let mut taken = Taken::default();
+        assert!(
+            mailbox.take(&mut taken, Admission::Closed, Waker::noop()),
+            "it waits"
+        );
+        assert!(mailbox.take(&mut taken, Admission::Open, Waker::noop()));
+        assert_eq!(taken.publishes.len(), 1);
+    }
 }

@@ -2,19 +2,24 @@
 
 use crate::Node;
 use crate::counters;
+use crate::hold::Hold;
 use crate::mailbox::{Control, Mailbox};
-use crate::settings::{Settings, StalledPolicy};
+use crate::settings::StalledPolicy;
 use broker_api::{Event, Refusal};
 use model::{ConnectionId, Instant, Message, SubscriptionId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+
+/// The most bytes that an executor reserves at once.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+/// What an answer counts as when events are drained by bytes.
+const ANSWER_BYTES: usize = 64;
 
 /// What is on its way to one connection, with a budget in bytes.
 ///
-/// Filled by executors (answers, deliveries from shared queues, within the room they asked for) and
+/// Filled by executors (answers, and deliveries from shared queues within room that they reserve) and
 /// by publishers (messages for topic subscriptions, whatever the room), drained by the connection.
 /// A message counts against the budget until the transport has taken it.
 ///
@@ -22,7 +27,7 @@ use std::time::Duration;
 /// longer than the subscriber's allowance (`hold` in any `hold_window`). After that, topic messages
 /// that are still undrained are dropped by policy until the budget holds again.
 ///
-/// Invariant: `bytes` <= budget + what one read batch of each publisher brings.
+/// Invariant: `bytes` <= budget + one message + what one read batch of each publisher brings.
 pub(crate) struct Outbox {
     connection: ConnectionId,
     state: Mutex<State>,
@@ -36,13 +41,18 @@ struct State {
     direct: VecDeque<Direct>,
     /// What the messages in `events`, in `direct` and on the transport are charged with.
     bytes: usize,
+    /// What executors keep for deliveries of the step that they are in.
+    reserved: usize,
+    /// How long this subscriber has held publishers.
     hold: Hold,
-    /// The connection waits for something to drain.
+    /// The connection waits for something to drain, or to be cut.
     waker: Option<Waker>,
     /// Publishers wait for room.
     held: Vec<Waker>,
     /// Executors wait for room.
     starved: Vec<Arc<Mailbox>>,
+    /// The connection is to be ended, by the policy for stalled subscribers.
+    is_cut: bool,
     is_closed: bool,
 }
 
@@ -50,38 +60,6 @@ struct State {
 pub(crate) struct Direct {
     pub(crate) subscription: SubscriptionId,
     pub(crate) message: Message,
-}
-
-/// What a subscriber has used of its allowance to hold publishers.
-#[derive(Default)]
-struct Hold {
-    /// Used, as of `at`; it is given back at the rate of `hold` per `hold_window` while nobody is held.
-    used: Duration,
-    at: Instant,
-    /// Publishers are held since then.
-    since: Option<Instant>,
-}
-
-impl Hold {
-    /// When the allowance is used up, if publishers are held from now on.
-    fn until(&mut self, now: Instant, settings: &Settings) -> Instant {
-        self.settle(now, settings);
-        now + settings.hold.saturating_sub(self.used)
-    }
-
-    /// Accounts for the time since the last call.
-    fn settle(&mut self, now: Instant, settings: &Settings) {
-        let passed = now.since(self.at);
-        self.at = now;
-        if let Some(since) = &mut self.since {
-            self.used += now.since(*since);
-            *since = now;
-        } else {
-            let window = settings.hold_window.as_secs_f64().max(f64::MIN_POSITIVE);
-            let given_back = passed.mul_f64(settings.hold.as_secs_f64() / window);
-            self.used = self.used.saturating_sub(given_back);
-        }
-    }
 }
 
 /// Whether a publisher may go on.
@@ -104,18 +82,50 @@ impl Outbox {
         self.connection
     }
 
-    /// Pushes answers and deliveries, which are charged with `bytes`, and leaves the list empty.
-    pub(crate) fn push(&self, events: &mut Vec<Event>, bytes: usize) {
+    /// Pushes answers and leaves the list empty.
+    pub(crate) fn push(&self, events: &mut Vec<Event>) {
+        self.push_reserved(events, 0, 0);
+    }
+
+    /// Pushes answers and deliveries, which are charged with `bytes`, gives back what was `reserved`
+    /// for them, and leaves the list empty.
+    pub(crate) fn push_reserved(&self, events: &mut Vec<Event>, bytes: usize, reserved: usize) {
+        if events.is_empty() && reserved == 0 {
+            return;
+        }
         let mut state = self.state.lock();
+        state.reserved -= reserved;
         if state.is_closed {
             events.clear();
             return;
         }
         state.bytes += bytes;
+        let is_empty = events.is_empty();
         state.events.extend(events.drain(..));
-        let waker = state.waker.take();
+        let waker = if is_empty { None } else { state.waker.take() };
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Keeps room for deliveries from shared queues. If there is none, the mailbox is told when there
+    /// is some again.
+    pub(crate) fn reserve(&self, node: &Node, mailbox: &Arc<Mailbox>) -> usize {
+        let mut state = self.state.lock();
+        let room = node
+            .settings
+            .outbox_bytes
+            .saturating_sub(state.bytes + state.reserved);
+        let reserved = room.min(RESERVED_BYTES_MAX);
+        state.reserved += reserved;
+        if reserved == 0
+            && !state
+                .starved
+                .iter()
+                .any(|known| Arc::ptr_eq(known, mailbox))
+        {
+            state.starved.push(Arc::clone(mailbox));
+        }
+        reserved
     }
 
     /// Pushes messages for a topic subscription.
@@ -127,7 +137,7 @@ impl Outbox {
         messages: &[Message],
     ) -> Pressure {
         let mut state = self.state.lock();
-        if state.is_closed {
+        if state.is_closed || state.is_cut {
             return Pressure::None;
         }
         for message in messages {
@@ -138,16 +148,19 @@ impl Outbox {
             });
         }
         let waker = state.waker.take();
-        let mut pressure = Pressure::None;
-        if state.bytes > node.settings.outbox_bytes {
-            pressure = state.hold_or_shed(node, now);
-        }
-        drop(state);
+        let pressure = if state.bytes <= node.settings.outbox_bytes {
+            Pressure::None
+        } else if state.hold_or_shed(node, now).is_some() {
+            Pressure::Hold
+        } else {
+            Pressure::None
+        };
+        self.let_go(state, node, now);
         waker.into_iter().for_each(Waker::wake);
         pressure
     }
 
-    /// Ready when a held publisher may go on. Pending with the moment at which it may in any case.
+    /// Whether a held publisher may go on; if not, the moment at which it may in any case.
     pub(crate) fn poll_room(
         &self,
         node: &Node,
@@ -155,35 +168,30 @@ impl Outbox {
         cx: &Context<'_>,
     ) -> Result<(), Instant> {
         let mut state = self.state.lock();
-        if state.is_closed || state.bytes <= node.settings.outbox_bytes {
+        if state.is_closed || state.is_cut || state.bytes <= node.settings.outbox_bytes {
             return Ok(());
         }
-        if state.hold_or_shed(node, now) == Pressure::None {
-            return Ok(());
+        if let Some(until) = state.hold_or_shed(node, now) {
+            if !state.held.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.held.push(cx.waker().clone());
+            }
+            return Err(until);
         }
-        if !state.held.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.held.push(cx.waker().clone());
-        }
-        Err(state.hold.until(now, &node.settings))
+        self.let_go(state, node, now);
+        Ok(())
     }
 
-    /// The bytes that deliveries from shared queues may still bring. If none, the mailbox is told
-    /// when there are some.
-    pub(crate) fn room(&self, node: &Node, mailbox: &Arc<Mailbox>) -> usize {
+    /// A publisher does not wait any longer, whatever this subscriber's allowance.
+    pub(crate) fn stop_holding(&self, node: &Node, now: Instant) {
         let mut state = self.state.lock();
-        let room = node.settings.outbox_bytes.saturating_sub(state.bytes);
-        if room == 0
-            && !state
-                .starved
-                .iter()
-                .any(|known| Arc::ptr_eq(known, mailbox))
-        {
-            state.starved.push(Arc::clone(mailbox));
+        if !state.is_closed && state.bytes > node.settings.outbox_bytes {
+            state.shed(node);
         }
-        room
+        self.let_go(state, node, now);
     }
 
-    /// Moves out what is there, up to about `bytes_max`. Pending, with the waker kept, if nothing is.
+    /// Moves out what is there, up to about `bytes_max`, both kinds in turn. Pending, with the waker
+    /// kept, if nothing is.
     pub(crate) fn poll_drain(
         &self,
         cx: &Context<'_>,
@@ -193,40 +201,31 @@ impl Outbox {
     ) -> Poll<()> {
         let mut state = self.state.lock();
         if state.events.is_empty() && state.direct.is_empty() {
-            if state
-                .waker
-                .as_ref()
-                .is_none_or(|known| !known.will_wake(cx.waker()))
-            {
-                state.waker = Some(cx.waker().clone());
-            }
+            state.keep_waker(cx);
             return Poll::Pending;
         }
-        let mut bytes = 0;
-        while bytes < bytes_max
-            && let Some(event) = state.events.pop_front()
-        {
-            if let Event::Delivery(delivery) = &event {
-                bytes += delivery.message.cost_bytes();
-            }
-            events.push(event);
-        }
-        while bytes < bytes_max
-            && let Some(entry) = state.direct.pop_front()
-        {
-            bytes += entry.message.cost_bytes();
-            direct.push(entry);
-        }
+        let is_shared = !state.events.is_empty() && !state.direct.is_empty();
+        let share = if is_shared { bytes_max / 2 } else { bytes_max };
+        state.drain_events(share, events);
+        state.drain_direct(share, direct);
         Poll::Ready(())
+    }
+
+    /// Ready when the connection is to be ended. Pending with the waker kept.
+    pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<Refusal> {
+        let mut state = self.state.lock();
+        if state.is_cut {
+            return Poll::Ready(Refusal::Stalled);
+        }
+        state.keep_waker(cx);
+        Poll::Pending
     }
 
     /// The transport has taken messages charged with `bytes`.
     pub(crate) fn release(&self, node: &Node, now: Instant, bytes: usize) {
         let mut state = self.state.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
-        let (held, starved) = state.wake_for_room(node, now);
-        drop(state);
-        self.wake(held, starved);
+        self.let_go(state, node, now);
     }
 
     /// The connection has ended: what is there is dropped and nothing more is taken.
@@ -241,7 +240,19 @@ impl Outbox {
         held.into_iter().for_each(Waker::wake);
     }
 
-    fn wake(&self, held: Vec<Waker>, starved: Vec<Arc<Mailbox>>) {
+    /// Unlocks, and wakes who waited for what room there is now.
+    fn let_go(&self, mut state: MutexGuard<'_, State>, node: &Node, now: Instant) {
+        let budget = node.settings.outbox_bytes;
+        let mut held = Vec::new();
+        let mut starved = Vec::new();
+        if state.bytes <= budget && state.hold.is_holding() {
+            state.hold.end(now, &node.settings);
+            held = std::mem::take(&mut state.held);
+        }
+        if state.bytes + state.reserved <= budget / 2 {
+            starved = std::mem::take(&mut state.starved);
+        }
+        drop(state);
         held.into_iter().for_each(Waker::wake);
         for mailbox in starved {
             mailbox.post(&mut vec![Control::Room(self.connection)]);
@@ -250,22 +261,54 @@ impl Outbox {
 }
 
 impl State {
-    /// Over the budget: holds the publisher while the subscriber's allowance lasts, then sheds.
-    fn hold_or_shed(&mut self, node: &Node, now: Instant) -> Pressure {
-        if self.hold.until(now, &node.settings) > now {
-            self.hold.since.get_or_insert(now);
-            return Pressure::Hold;
+    fn keep_waker(&mut self, cx: &Context<'_>) {
+        if self
+            .waker
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(cx.waker()))
+        {
+            self.waker = Some(cx.waker().clone());
         }
-        self.hold.since = None;
-        self.shed(node);
-        Pressure::None
     }
 
+    /// Over the budget: the moment until which publishers are held, or sheds if there is none.
+    fn hold_or_shed(&mut self, node: &Node, now: Instant) -> Option<Instant> {
+        let was_holding = self.hold.is_holding();
+        let until = self.hold.begin(now, &node.settings);
+        if until.is_none() {
+            counters::add(&node.counters.stalls, usize::from(was_holding));
+            self.shed(node);
+        }
+        until
+    }
+
+    fn drain_events(&mut self, mut bytes_left: usize, events: &mut Vec<Event>) {
+        while bytes_left > 0
+            && let Some(event) = self.events.pop_front()
+        {
+            bytes_left = bytes_left.saturating_sub(event_bytes(&event));
+            events.push(event);
+        }
+    }
+
+    fn drain_direct(&mut self, mut bytes_left: usize, direct: &mut Vec<Direct>) {
+        while bytes_left > 0
+            && let Some(entry) = self.direct.pop_front()
+        {
+            bytes_left = bytes_left.saturating_sub(entry.message.cost_bytes());
+            direct.push(entry);
+        }
+    }
+
+    /// Drops by policy until the budget holds, but not the only message there is.
     fn shed(&mut self, node: &Node) {
         let budget = node.settings.outbox_bytes;
         let policy = node.settings.when_stalled;
         let mut dropped_count = 0;
-        while self.bytes > budget {
+        while self.bytes > budget
+            && let Some(first) = self.direct.front()
+            && first.message.cost_bytes() < self.bytes
+        {
             let dropped = match policy {
                 StalledPolicy::DropOldest | StalledPolicy::Disconnect => self.direct.pop_front(),
                 StalledPolicy::DropNewest => self.direct.pop_back(),
@@ -275,30 +318,20 @@ impl State {
             dropped_count += 1;
         }
         counters::add(&node.counters.dropped, dropped_count);
-        counters::add(&node.counters.stalls, 1);
-        if policy == StalledPolicy::Disconnect
-            && !self
-                .events
-                .iter()
-                .any(|event| matches!(event, Event::Disconnect(_)))
-        {
-            self.events.push_front(Event::Disconnect(Refusal::Stalled));
+        if policy == StalledPolicy::Disconnect {
+            self.is_cut = true;
         }
     }
+}
 
-    /// Who is to be woken because there is room.
-    fn wake_for_room(&mut self, node: &Node, now: Instant) -> (Vec<Waker>, Vec<Arc<Mailbox>>) {
-        let budget = node.settings.outbox_bytes;
-        let mut held = Vec::new();
-        let mut starved = Vec::new();
-        if self.bytes <= budget && self.hold.since.is_some() {
-            self.hold.settle(now, &node.settings);
-            self.hold.since = None;
-            held = std::mem::take(&mut self.held);
-        }
-        if self.bytes <= budget / 2 {
-            starved = std::mem::take(&mut self.starved);
-        }
-        (held, starved)
+/// What an event counts as when events are drained by bytes.
+pub(crate) fn event_bytes(event: &Event) -> usize {
+    match event {
+        Event::Delivery(delivery) => delivery.message.cost_bytes(),
+        Event::Confirmed(_)
+        | Event::Done(..)
+        | Event::Drained(_)
+        | Event::Ended(..)
+        | Event::Disconnect(_) => ANSWER_BYTES,
     }
 }

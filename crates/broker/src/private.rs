@@ -1,34 +1,53 @@
 //! A queue that lives and dies with one subscription of one connection.
 
+use crate::Node;
 use crate::counters;
-use crate::{Counters, Settings};
-use broker_api::{Delivery, Event, Grant};
+use broker_api::{Delivery, Event, Grant, SettleMode};
 use model::{LogIndex, Message, Outcome, Sequence, SubscriptionId};
 use queue::{Handover, Port, Queue, SubscriberId};
 
 /// A topic subscription that settles its deliveries itself: the queue machine, run by the
 /// connection, without a log.
 ///
-/// What it holds, unsettled deliveries included, is bounded by the subscriber's budget: over it, the
-/// oldest message that waits is dropped.
+/// What all private queues of a connection hold, unsettled deliveries included, is bounded by the
+/// subscriber's budget: over it, the oldest message that waits in the queue that grew is dropped.
 pub(crate) struct PrivateQueue {
     id: SubscriberId,
+    settle_mode: SettleMode,
     queue: Queue,
+    /// It waits for its turn to deliver.
+    pub(crate) is_queued: bool,
 }
 
 impl PrivateQueue {
-    pub(crate) fn new(id: SubscriberId, grant: Grant) -> Self {
+    pub(crate) fn new(id: SubscriberId, settle_mode: SettleMode, grant: Grant) -> Self {
         let mut queue = Queue::new();
         queue.subscribe(id, grant.total());
-        Self { id, queue }
+        Self {
+            id,
+            settle_mode,
+            queue,
+            is_queued: false,
+        }
     }
 
-    /// Takes a message in.
-    pub(crate) fn enqueue(&mut self, message: Message, settings: &Settings, counts: &Counters) {
+    /// What it holds is charged with.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.bytes()
+    }
+
+    /// Takes a message in; `others` is what the connection's other private queues hold. The only
+    /// message of a connection is kept whatever its size.
+    pub(crate) fn enqueue(&mut self, message: Message, others: usize, node: &Node) {
         self.queue.enqueue(message, None);
-        while self.queue.bytes() > settings.outbox_bytes && self.queue.drop_oldest().is_some() {
-            counters::add(&counts.dropped, 1);
+        let mut dropped_count = 0;
+        while others + self.queue.bytes() > node.settings.outbox_bytes
+            && (others > 0 || self.queue.len() > 1)
+            && self.queue.drop_oldest().is_some()
+        {
+            dropped_count += 1;
         }
+        counters::add(&node.counters.dropped, dropped_count);
     }
 
     pub(crate) fn grant(&mut self, grant: Grant) {
@@ -41,14 +60,21 @@ impl PrivateQueue {
     }
 
     pub(crate) fn settle(&mut self, sequences: &[Sequence], outcome: Outcome) {
-        for sequence in sequences {
-            self.queue.settle(self.id, *sequence, outcome);
-        }
+        self.queue.settle(self.id, sequences, outcome, |_| {});
     }
 
     /// Hands over what may be delivered, while `bytes_left` lasts.
     pub(crate) fn pump(&mut self, bytes_left: &mut usize, handle: &mut dyn FnMut(Event)) {
         let subscription = self.id.subscription;
+        let mut presettled = Vec::new();
+        let settle_mode = self.settle_mode;
+        let mut handle = |event| {
+            if let (SettleMode::Presettled, Event::Delivery(delivery)) = (settle_mode, &event) {
+                presettled.push(delivery.sequence);
+            }
+            handle(event);
+        };
+        let handle = &mut handle;
         self.queue.pump(
             LogIndex(0),
             &mut Transport {
@@ -57,6 +83,7 @@ impl PrivateQueue {
                 handle,
             },
         );
+        self.settle(&presettled, Outcome::Accept);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Node;
 use crate::counters;
+use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch};
 use crate::outbox::{Outbox, Pressure};
 use crate::routes::{QueueTarget, Route, RouteCache, Snapshot, TopicTarget};
@@ -29,6 +30,9 @@ pub(crate) struct Publisher {
     parked_bytes: usize,
     /// Subscribers over their budget that this publisher waits for.
     held_by: Vec<Arc<Outbox>>,
+    /// How long this publisher has been held, by whomever: many subscribers that stall one after the
+    /// other hold it no longer than one.
+    held: Hold,
     /// When the wait for them ends in any case.
     held_until: Option<Instant>,
 }
@@ -58,7 +62,10 @@ impl Publisher {
                 self.run.push(message);
                 self.run_confirms.extend(confirm);
             }
-            Route::Nowhere => answers.extend(confirm.map(Event::Confirmed)),
+            Route::Nowhere => {
+                counters::add(&node.counters.published, 1);
+                answers.extend(confirm.map(Event::Confirmed));
+            }
         }
     }
 
@@ -158,19 +165,40 @@ impl Publisher {
                 }
             }
         }
-        self.held_until = None;
-        self.held_by
-            .retain(|outbox| match outbox.poll_room(node, now, cx) {
-                Ok(()) => false,
-                Err(until) => {
-                    self.held_until = Some(self.held_until.map_or(until, |known| known.min(until)));
-                    true
-                }
-            });
+        self.wait_for_room(node, now, cx);
         if self.held_by.is_empty() && self.parked_bytes <= node.settings.parked_bytes {
             Poll::Ready(())
         } else {
             Poll::Pending
+        }
+    }
+
+    /// Waits for subscribers over their budget, as far as their allowances and this publisher's own
+    /// reach.
+    fn wait_for_room(&mut self, node: &Node, now: Instant, cx: &Context<'_>) {
+        self.held_until = None;
+        if self.held_by.is_empty() {
+            return;
+        }
+        let Some(own) = self.held.begin(now, &node.settings) else {
+            self.held_by
+                .drain(..)
+                .for_each(|outbox| outbox.stop_holding(node, now));
+            return;
+        };
+        let mut until = own;
+        self.held_by
+            .retain(|outbox| match outbox.poll_room(node, now, cx) {
+                Ok(()) => false,
+                Err(theirs) => {
+                    until = until.min(theirs);
+                    true
+                }
+            });
+        if self.held_by.is_empty() {
+            self.held.end(now, &node.settings);
+        } else {
+            self.held_until = Some(until);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::entry::{Entry, EntryError};
 use log_store::Replayed;
-use model::{LogIndex, QueueId, QueueName, Sequence, ShardId};
+use model::{LogIndex, QueueId, QueueName, ShardId};
 use queue::RecoveredQueue;
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ impl Recovery {
             Entry::Settled { queue, ranges } => {
                 let recovered = self.queue(at, queue);
                 for (first, last) in ranges {
-                    (first.0..=last.0).for_each(|sequence| recovered.settled(Sequence(sequence)));
+                    recovered.settled(first, last);
                 }
             }
             Entry::Marked { queue, mark } => self.queue(at, queue).marked(mark),

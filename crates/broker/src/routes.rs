@@ -7,8 +7,9 @@ use queue::SubscriberId;
 use routing::{BindError, Table};
 use std::sync::Arc;
 
-/// The most keys whose routes a connection remembers.
+/// The most keys whose routes a connection remembers, and the longest.
 const REMEMBERED_MAX: usize = 1024;
+const KEY_BYTES_MAX: usize = 255;
 
 /// A shared queue: where it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,17 +104,22 @@ impl RouteCache {
         {
             return route.clone();
         }
-        let key = (exchange, message.key().to_vec());
-        let route = self
-            .remembered
-            .get(&key)
-            .cloned()
-            .unwrap_or_else(|| look_up(table, message));
-        if self.remembered.len() >= REMEMBERED_MAX {
-            self.remembered.clear();
+        if message.key().len() > KEY_BYTES_MAX {
+            return look_up(table, message);
         }
-        self.last = Some((exchange, key.1.clone(), route.clone()));
-        self.remembered.insert(key, route.clone());
+        let key = (exchange, message.key().to_vec());
+        let route = match self.remembered.get(&key) {
+            Some(route) => route.clone(),
+            None => {
+                let route = look_up(table, message);
+                if self.remembered.len() >= REMEMBERED_MAX {
+                    self.remembered.clear();
+                }
+                self.remembered.insert(key.clone(), route.clone());
+                route
+            }
+        };
+        self.last = Some((key.0, key.1, route.clone()));
         route
     }
 }

@@ -5,8 +5,8 @@ use crate::mailbox::{Publish, Settlement};
 use crate::outbox::Outbox;
 use broker_api::Event;
 use log_store::{Batch, ShardLog, SnapshotSource, StoreFailed};
-use model::{CommandId, LogIndex, Message, Outcome, Persistence, QueueId, Sequence};
-use queue::{Age, Port, Queue, Settled, Stop};
+use model::{CommandId, LogIndex, Message, Persistence, QueueId, Sequence};
+use queue::{Age, Port, Queue, Stop, SubscriberId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -35,6 +35,9 @@ pub(crate) struct Shard {
     /// The same for batches that were submitted, in order.
     waiting_confirms: VecDeque<(LogIndex, Confirms)>,
     waiting_queues: VecDeque<(LogIndex, QueueId)>,
+    waiting_bytes: VecDeque<(LogIndex, usize)>,
+    /// The bytes of batches that were submitted and are not durable.
+    uncommitted_bytes: usize,
     /// Queues to be pumped in this step.
     touched: Vec<QueueId>,
     /// Logged messages that left their queues; their records ride along with the next batch.
@@ -62,6 +65,8 @@ impl Shard {
             batch_queues: Vec::new(),
             waiting_confirms: VecDeque::new(),
             waiting_queues: VecDeque::new(),
+            waiting_bytes: VecDeque::new(),
+            uncommitted_bytes: 0,
             touched: Vec::new(),
             settled: Vec::new(),
             riding: Vec::new(),
@@ -82,6 +87,11 @@ impl Shard {
             self.touched.push(id);
         }
         Some(&mut hosted.queue)
+    }
+
+    /// The bytes that were submitted and are not durable.
+    pub(crate) fn uncommitted_bytes(&self) -> usize {
+        self.uncommitted_bytes
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
@@ -153,28 +163,43 @@ impl Shard {
         } = settlement;
         let mut freed_bytes = 0;
         if let Some(hosted) = self.queues.get_mut(&target.queue) {
-            for sequence in sequences {
-                let settled = hosted.queue.settle(subscriber, sequence, outcome);
-                if let Some(Settled { message, is_logged }) = settled {
-                    freed_bytes += message.cost_bytes();
-                    if is_logged {
-                        self.settled.push((target.queue, sequence));
+            let settled = &mut self.settled;
+            hosted
+                .queue
+                .settle(subscriber, &sequences, outcome, |ended| {
+                    freed_bytes += ended.message.cost_bytes();
+                    if ended.is_logged {
+                        settled.push((target.queue, ended.sequence));
                     }
-                }
-            }
-            if outcome == Outcome::Release && hosted.queue.has_unlogged() && !hosted.is_riding {
-                hosted.is_riding = true;
-                self.riding.push(target.queue);
-            }
-            if !std::mem::replace(&mut hosted.is_touched, true) {
-                self.touched.push(target.queue);
-            }
+                });
+            self.touch_released(target.queue);
         }
         if let Some((outbox, command)) = confirm {
             self.log_settled();
             self.confirm_with_batch(&outbox, command);
         }
         freed_bytes
+    }
+
+    /// Ends a subscription; what it has not settled goes back to the queue.
+    pub(crate) fn cancel(&mut self, id: QueueId, subscriber: SubscriberId) {
+        if let Some(hosted) = self.queues.get_mut(&id) {
+            hosted.queue.cancel(subscriber);
+            self.touch_released(id);
+        }
+    }
+
+    /// Notes that messages may have come back to the queue.
+    fn touch_released(&mut self, id: QueueId) {
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        if hosted.queue.has_unlogged() && !std::mem::replace(&mut hosted.is_riding, true) {
+            self.riding.push(id);
+        }
+        if !std::mem::replace(&mut hosted.is_touched, true) {
+            self.touched.push(id);
+        }
     }
 
     /// Whether something waits for a batch to ride along with.
@@ -272,7 +297,10 @@ impl Shard {
             news.append(&mut self.batch_confirms);
             return Ok(());
         };
+        let bytes = batch.size_bytes();
         let last = self.log.submit(batch)?;
+        self.waiting_bytes.push_back((last, bytes));
+        self.uncommitted_bytes += bytes;
         self.waiting_confirms.extend(
             self.batch_confirms
                 .drain(..)
@@ -301,6 +329,12 @@ impl Shard {
                     .pop_front()
                     .map(|(_, confirms)| confirms),
             );
+        }
+        while let Some((index, bytes)) = self.waiting_bytes.front().copied()
+            && index <= committed
+        {
+            self.waiting_bytes.pop_front();
+            self.uncommitted_bytes -= bytes;
         }
         while let Some((index, id)) = self.waiting_queues.front().copied()
             && index <= committed
@@ -379,6 +413,6 @@ pub(crate) fn tell(news: &mut Vec<Confirms>) {
     let mut events = Vec::new();
     for Confirms { outbox, commands } in news.drain(..) {
         events.extend(commands.into_iter().map(Event::Confirmed));
-        outbox.push(&mut events, 0);
+        outbox.push(&mut events);
     }
 }

@@ -55,7 +55,7 @@ impl Topology {
         command: CommandId,
     ) {
         if self.queues.contains_key(&name) {
-            outbox.push(&mut vec![Event::Done(command, Ok(()))], 0);
+            outbox.push(&mut vec![Event::Done(command, Ok(()))]);
             return;
         }
         if let Some(pending) = self.pending.iter_mut().find(|pending| pending.name == name) {
@@ -104,7 +104,7 @@ impl Topology {
             routes.add_queue(&name, target);
             self.queues.insert(name, target);
             for (outbox, command) in asked {
-                outbox.push(&mut vec![Event::Done(command, Ok(()))], 0);
+                outbox.push(&mut vec![Event::Done(command, Ok(()))]);
             }
         }
     }

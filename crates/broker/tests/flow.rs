@@ -3,7 +3,9 @@
 mod support;
 
 use broker::{Settings, StalledPolicy};
-use broker_api::{Command, Confirm, Event, Refusal, SettleMode};
+use broker_api::{Attachment as _, Command, Confirm, Delivery, Event, SettleMode};
+use model::SubscriptionId;
+use std::task::{Context, Waker};
 use std::time::Duration;
 use support::{Node, cost, message, queue, topic};
 
@@ -95,9 +97,7 @@ fn what_a_stalled_subscriber_loses_is_its_policy() {
         subscriber.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
         (0..15).for_each(|number| publisher.publish(&node, message("t", number)));
         let events = subscriber.take(&mut node);
-        let ended = events
-            .iter()
-            .any(|e| matches!(e, Event::Disconnect(Refusal::Stalled)));
+        let ended = subscriber.is_cut();
         (support::numbers(&events), ended)
     };
     assert_eq!(run(StalledPolicy::DropOldest), ((5..15).collect(), false));
@@ -260,4 +260,176 @@ fn nothing_is_delivered_before_it_is_durable() {
     );
     node.settle_down();
     assert_eq!(consumer.take_numbers(&mut node), [1, 2]);
+}
+
+#[test]
+fn an_allowance_comes_back_with_time() {
+    let mut node = Node::new(settings());
+    let mut slow = node.connect();
+    let mut publisher = node.connect();
+    slow.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
+    (0..11).for_each(|number| publisher.publish(&node, message("t", number)));
+    assert!(!publisher.is_admitted(&node));
+    node.pass(Duration::from_millis(100));
+    assert!(publisher.is_admitted(&node), "the allowance is used up");
+    slow.take(&mut node);
+
+    node.pass(Duration::from_secs(5));
+    (0..11).for_each(|number| publisher.publish(&node, message("t", number)));
+    assert!(!publisher.is_admitted(&node), "half of it is back");
+    let half = Duration::from_millis(50);
+    assert_eq!(publisher.deadline(), Some(node.now + half));
+    node.pass(half);
+    assert!(publisher.is_admitted(&node), "and used up again");
+}
+
+#[test]
+fn a_cancel_does_not_accept_what_was_not_sent() {
+    let mut node = Node::new(Settings::default());
+    let mut publisher = node.connect();
+    publisher.declare(&mut node, "q");
+    (0..2).for_each(|number| publisher.publish(&node, message("q", number).queued().persistent()));
+    let mut consumer = node.connect();
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    node.settle_down();
+    assert_eq!(support::numbers(&consumer.drain(&mut node)), [0, 1]);
+    consumer.submit(&node, Command::Cancel(SubscriptionId(1)));
+    node.settle_down();
+    consumer.close(&node);
+    let mut second = node.connect();
+    second.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    node.settle_down();
+    assert_eq!(second.take_numbers(&mut node), [0, 1]);
+}
+
+#[test]
+fn a_cancel_takes_effect_once_what_was_given_is_sent() {
+    let mut node = Node::new(Settings::default());
+    let mut consumer = node.connect();
+    consumer.declare(&mut node, "q");
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    (0..2).for_each(|number| consumer.publish(&node, message("q", number).queued()));
+    node.settle_down();
+    assert_eq!(support::numbers(&consumer.drain(&mut node)), [0, 1]);
+    consumer.submit(&node, Command::Cancel(SubscriptionId(1)));
+    consumer.publish(&node, message("q", 2).queued());
+    node.settle_down();
+    assert_eq!(
+        support::numbers(&consumer.take(&mut node)),
+        [],
+        "it takes no more"
+    );
+    node.settle_down();
+    let events = consumer.take(&mut node);
+    assert!(matches!(events[..], [Event::Done(_, Ok(()))]), "{events:?}");
+    let mut second = node.connect();
+    second.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    node.settle_down();
+    assert_eq!(
+        second.take_numbers(&mut node),
+        [2],
+        "what was sent counts as accepted"
+    );
+}
+
+#[test]
+fn a_transient_message_that_came_back_survives_an_orderly_stop() {
+    let mut node = Node::new(Settings::default());
+    let mut publisher = node.connect();
+    let mut consumer = node.connect();
+    publisher.declare(&mut node, "q");
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Explicit);
+    publisher.publish(&node, message("q", 5).queued());
+    node.settle_down();
+    assert_eq!(consumer.take_numbers(&mut node), [5]);
+    node.pass(Duration::from_secs(5));
+    node.settle_down();
+    consumer.close(&node);
+    node.settle_down();
+    node.executors
+        .iter_mut()
+        .for_each(|executor| executor.flush().expect("the store works"));
+    node.settle_down();
+    let store = node.store.clone();
+    drop((publisher, node));
+    let mut node = Node::open(Settings::default(), store);
+    let mut reader = node.connect();
+    reader.subscribe(&mut node, 1, queue("q"), SettleMode::Explicit);
+    node.settle_down();
+    assert_eq!(reader.take_numbers(&mut node), [5]);
+}
+
+#[test]
+fn a_topic_is_not_starved_by_a_queue_on_the_same_connection() {
+    let mut node = Node::new(Settings {
+        outbox_bytes: 64 << 10,
+        ..Settings::default()
+    });
+    let mut publisher = node.connect();
+    publisher.declare(&mut node, "q");
+    for number in 0..2000 {
+        publisher.publish(&node, message("q", number).queued().of_bytes(1000));
+    }
+    node.settle_down();
+    let mut consumer = node.connect();
+    consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
+    consumer.subscribe(&mut node, 2, topic("t"), SettleMode::Presettled);
+    node.settle_down();
+    publisher.publish(&node, message("t", 0).of_bytes(1000));
+    let mut queued_first = 0;
+    let mut is_seen = false;
+    while !is_seen && queued_first < 2000 {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut handle = |event| match event {
+            Event::Delivery(Delivery {
+                subscription: SubscriptionId(2),
+                ..
+            }) => is_seen = true,
+            Event::Delivery(_) => queued_first += 1,
+            Event::Done(..)
+            | Event::Confirmed(_)
+            | Event::Drained(_)
+            | Event::Ended(..)
+            | Event::Disconnect(_) => {}
+        };
+        let now = node.now;
+        let polled = consumer
+            .attachment()
+            .poll_events(now, &mut cx, 8 << 10, &mut handle);
+        assert!(polled.is_ready());
+        consumer.sent(&node);
+        node.settle_down();
+    }
+    assert!(
+        is_seen && queued_first < 20,
+        "it waited for {queued_first} messages of the queue"
+    );
+}
+
+#[test]
+fn two_executors_share_one_budget() {
+    let settings = Settings {
+        outbox_bytes: 1 << 20,
+        executors: 2,
+        ..Settings::default()
+    };
+    let mut node = Node::new(settings);
+    let mut consumer = node.connect();
+    for (id, name) in [(1, "a"), (2, "b")] {
+        consumer.declare(&mut node, name);
+        consumer.subscribe(&mut node, id, queue(name), SettleMode::Explicit);
+        node.settle_down();
+        consumer.take(&mut node);
+    }
+    node.settle_down();
+    consumer.take(&mut node);
+    for number in 0..3000 {
+        for name in ["a", "b"] {
+            consumer.publish(&node, message(name, number).queued().of_bytes(1000));
+        }
+        node.settle_down();
+    }
+    let count = consumer.drain(&mut node).len();
+    let bytes = count * message("a", 0).queued().of_bytes(1000).build().cost_bytes();
+    assert!(bytes < (1 << 20) + 4000, "{bytes} bytes are on their way");
 }

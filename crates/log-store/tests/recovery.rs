@@ -329,6 +329,72 @@ fn a_crash_at_every_operation_is_survived() {
     }
 }
 
+/// The power fails at each operation in turn while the journal leaves a segment that has grown.
+#[test]
+fn a_crash_while_a_grown_segment_is_left_is_survived() {
+    let record = vec![3; 200_000];
+    let submit = |world: &mut World, log: &mut LocalLog, payload: &[u8]| {
+        let mut batch = log.batch();
+        batch.push(1, |out| out.extend_from_slice(payload));
+        log.submit(batch).unwrap();
+        let states = &mut world.shards[usize::from(log.shard().0)].states;
+        let mut machine = *states.last().unwrap();
+        machine.apply(1, payload);
+        states.push(machine);
+    };
+    let grown = || {
+        let mut world = World::new(11);
+        world.options.segment_bytes = 3 << 20;
+        let mut local = Local::open(world.disk.clone(), world.options, &mut |_| {}).unwrap();
+        for _ in 0..2 {
+            for log in &mut local.logs {
+                submit(&mut world, log, &record);
+            }
+            local.journal.round().unwrap();
+        }
+        (world, local)
+    };
+    let is_there = |disk: &MemoryDisk, name: &str| disk.content(name).is_some();
+    for nth in 1.. {
+        for survival in 0..3 {
+            let (mut world, mut local) = grown();
+            world.disk.crash_at(nth);
+            let mut went_well = true;
+            while went_well && !is_there(&world.disk, "journal-0000000000000002") {
+                submit(&mut world, &mut local.logs[0], b"a record");
+                went_well = local.journal.round().is_ok() && local.housekeeper.step().is_ok();
+            }
+            for _ in 0..2 {
+                if went_well {
+                    submit(&mut world, &mut local.logs[1], b"behind");
+                    went_well = local.journal.round().is_ok();
+                }
+            }
+            for (log, expected) in local.logs.iter().zip(&mut world.shards) {
+                expected.committed = log.committed().0;
+            }
+            drop(local);
+            if went_well {
+                let names = world.disk.list().unwrap();
+                let [_, grown, filled] = names.as_slice() else {
+                    panic!("{names:?}");
+                };
+                assert!(world.disk.content(grown).unwrap().len() < 2 << 20);
+                assert_eq!(world.disk.content(filled).unwrap().len(), 3 << 20);
+                assert!(nth > 15, "there are {nth} operations");
+                return;
+            }
+            let chance = &mut world.chance;
+            match survival {
+                0 => world.disk.crash(&mut |_| 0),
+                1 => world.disk.crash(&mut |limit| limit - 1),
+                _ => world.disk.crash(&mut |limit| chance.below(limit)),
+            }
+            world.open();
+        }
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum Ended {
     Well,

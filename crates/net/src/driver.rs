@@ -119,6 +119,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// The most bytes that wait to be sent before reading stops.
     pub const WIRE_BYTES_MAX: usize = 256 * 1024;
 
+    /// The most that a session may keep for answers that its peer waits for before reading stops: a
+    /// peer that asks and does not read cannot make the broker keep its answers without limit.
+    pub const UNANSWERED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
     /// A connection that begins. Whoever makes it has the session and the attachment for itself.
     #[must_use]
     pub fn new(
@@ -188,6 +192,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             self.session.handle_deadline(now, &mut self.out);
             self.submit(now);
         }
+        self.hear_disconnect(now, cx);
         let mut is_busy = self.take_events(now, cx);
         match self.write(now, cx) {
             Ok(progress) => is_busy |= progress,
@@ -210,6 +215,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Input::Failed(kind) => self.cut(now, End::Failed(kind)),
             Input::Waits if is_busy => Round::Busy,
             Input::Waits => Round::Idle,
+        }
+    }
+
+    /// Events wait while bytes do. The broker may want the connection ended in spite of that.
+    fn hear_disconnect(&mut self, now: Instant, cx: &mut Context<'_>) {
+        if self.writing.is_drained(&self.out) || self.out.is_closing() {
+            return;
+        }
+        if let Poll::Ready(refusal) = self.attachment.poll_disconnect(cx) {
+            let event = Event::Disconnect(refusal);
+            self.session.handle_event(now, event, &mut self.out);
+            self.submit(now);
         }
     }
 

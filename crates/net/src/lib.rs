@@ -22,6 +22,9 @@
 //! - An idle connection holds no buffer and, if nobody wants a deadline, no timer.
 //! - However a connection ends, its attachment is closed exactly once.
 //!
+//! A [`Transport`] may stand between the socket and the driver: a WebSocket carries the bytes of any
+//! session as messages, and neither the driver nor the session knows.
+//!
 //! Read first: [`Driver`] (one connection), then [`Server`] (accepting them). [`Endpoint`] and
 //! [`bind`] turn the addresses that a user writes into listeners.
 
@@ -36,6 +39,7 @@ mod server;
 mod stop;
 #[cfg(test)]
 mod toy;
+mod websocket;
 
 pub use clock::Clock;
 pub use counters::Counters;
@@ -43,5 +47,6 @@ pub use driver::{Driver, End, Environment};
 pub use endpoint::{Endpoint, EndpointError};
 pub use limits::Limits;
 pub use listener::{BindError, BindWarning, Bound, Listener, bind};
-pub use server::{Protocol, Server};
+pub use server::{Protocol, Server, Transport};
 pub use stop::{StopSignal, Stopper};
+pub use websocket::WebSocketRules;

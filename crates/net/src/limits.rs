@@ -10,6 +10,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// A peer that has bytes to take and takes none for this long is cut.
     pub send_timeout: Duration,
+    /// How long a transport that begins with a handshake may take to it.
+    pub handshake_timeout: Duration,
     /// How long what was written before a close may take to be sent.
     pub linger: Duration,
     /// How long a connection may take to end once the broker stops.
@@ -21,6 +23,7 @@ impl Default for Limits {
         Self {
             connections_max: 100_000,
             send_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(5),
             grace: Duration::from_secs(5),
         }

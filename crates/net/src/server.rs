@@ -6,6 +6,7 @@ use crate::driver::{Driver, End, Environment};
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::stop::{StopSignal, StopWatch};
+use crate::websocket::{self, WebSocketRules};
 use broker_api::{Attachment, Peer, Session};
 use model::{ConnectionId, Instant};
 use std::fmt;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
@@ -37,10 +39,21 @@ type Maker<T> = Arc<dyn Fn(Instant, ConnectionId, Peer) -> Box<T> + Send + Sync>
 pub struct Protocol {
     /// What it is called in the log.
     pub name: &'static str,
+    /// What its bytes travel in.
+    pub transport: Transport,
     /// Makes the session of a connection.
     pub session: Maker<dyn Session>,
     /// Makes the broker's side of a connection.
     pub attach: Maker<dyn Attachment>,
+}
+
+/// What the bytes of a protocol travel in.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// TCP, as they are.
+    Tcp,
+    /// The messages of a WebSocket.
+    WebSocket(Arc<WebSocketRules>),
 }
 
 impl fmt::Debug for Protocol {
@@ -150,14 +163,66 @@ impl Drop for Place {
     }
 }
 
+/// What a connection is made of once its transport is ready.
+struct Starting {
+    accepted_at: Instant,
+    place: Place,
+    peer: Peer,
+    protocol: Protocol,
+    environment: Arc<Environment>,
+    stop: StopSignal,
+}
+
+impl Starting {
+    /// The connection over a transport. What its session has to wait for counts from the accept.
+    fn start<T: AsyncRead + AsyncWrite + Unpin>(self, io: T) -> Connection<T> {
+        let (at, id) = (self.accepted_at, self.place.id);
+        Connection {
+            driver: Driver::new(
+                io,
+                (self.protocol.session)(at, id, self.peer),
+                (self.protocol.attach)(at, id, self.peer),
+                self.environment,
+                self.stop,
+            ),
+            place: self.place,
+            protocol: self.protocol.name,
+        }
+    }
+
+    /// The connection over a WebSocket: first the handshake, then the same.
+    async fn start_websocket(self, socket: TcpStream, rules: Arc<WebSocketRules>) {
+        let limits = self.environment.limits;
+        let mut stop = StopWatch::new(self.stop.clone());
+        // Both in boxes, so that a task does not hold room for one while it is the other.
+        let mut upgrade = Box::pin(websocket::upgrade(socket, rules, &limits));
+        let upgraded = poll_fn(|cx| match upgrade.as_mut().poll(cx) {
+            Poll::Ready(upgraded) => Poll::Ready(Some(upgraded)),
+            // Nothing that was promised is lost with it.
+            Poll::Pending if stop.poll_stopping(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let upgraded = upgraded.await;
+        drop((upgrade, stop));
+        match upgraded {
+            Some(Ok(io)) => Box::pin(self.start(io)).await,
+            Some(Err(error)) => {
+                let (protocol, connection) = (self.protocol.name, self.place.id.0);
+                debug!(protocol, connection, %error, "no WebSocket");
+            }
+            None => {}
+        }
+    }
+}
+
 /// The task of one connection. A struct, for an async block would hold the driver twice.
-struct Connection {
-    driver: Driver<TcpStream>,
+struct Connection<T> {
+    driver: Driver<T>,
     place: Place,
     protocol: &'static str,
 }
 
-impl Future for Connection {
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -246,19 +311,24 @@ impl Accepting {
             debug!(protocol, %address, %error, "cannot set TCP_NODELAY");
         }
         debug!(protocol, connection = place.id.0, %address, "connection accepted");
-        let now = self.server.clock.now();
-        let driver = Driver::new(
-            socket,
-            (self.protocol.session)(now, place.id, peer),
-            (self.protocol.attach)(now, place.id, peer),
-            Arc::clone(&self.environment),
-            self.server.stop.clone(),
-        );
-        self.connections.spawn(Connection {
-            driver,
+        let starting = Starting {
+            accepted_at: self.server.clock.now(),
             place,
-            protocol,
-        });
+            peer,
+            protocol: self.protocol.clone(),
+            environment: Arc::clone(&self.environment),
+            stop: self.server.stop.clone(),
+        };
+        match &self.protocol.transport {
+            Transport::Tcp => {
+                self.connections.spawn(starting.start(socket));
+            }
+            Transport::WebSocket(rules) => {
+                let rules = Arc::clone(rules);
+                self.connections
+                    .spawn(starting.start_websocket(socket, rules));
+            }
+        }
     }
 
     fn handle_error(&mut self, error: &io::Error) {

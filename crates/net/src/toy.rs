@@ -2,7 +2,7 @@
 
 use crate::driver::{Driver, End, Environment};
 use crate::{Clock, Counters, Limits, StopSignal, Stopper};
-use broker_api::{Attachment, Command, Delivery, Event, Out, Session, Submission};
+use broker_api::{Attachment, Command, Delivery, Event, Out, Refusal, Session, Submission};
 use bytes::{Buf, BytesMut};
 use model::{
     CommandId, ConversationId, Dialect, Envelope, Exchange, Instant, Message, Parts, Persistence,
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) attachment_deadline: Option<Instant>,
     pub(crate) admissions_asked: usize,
     pub(crate) pauses_told: usize,
+    /// The broker wants the connection ended.
+    pub(crate) is_cut: bool,
     events: VecDeque<Event>,
     waker: Option<Waker>,
 }
@@ -57,6 +59,11 @@ impl Toy {
 
     pub(crate) fn deliver(&self, body: &[u8]) {
         self.push(Event::Delivery(delivery(body)));
+    }
+
+    pub(crate) fn cut(&self) {
+        self.state().is_cut = true;
+        self.wake();
     }
 
     pub(crate) fn admit(&self) {
@@ -253,6 +260,15 @@ impl Attachment for Toy {
         }
         self.state().waker = Some(cx.waker().clone());
         any
+    }
+
+    fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        let mut state = self.state();
+        if state.is_cut {
+            return Poll::Ready(Refusal::Stalled);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     fn handle_sent(&mut self, _: Instant) {

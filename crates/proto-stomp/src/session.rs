@@ -164,8 +164,11 @@ impl Stomp {
     /// bytes dealt with.
     fn read_frames(&mut self, input: &[u8], out: &mut Out) -> usize {
         let mut at = 0;
-        if self.state.is_waiting() {
-            return at;
+        match &self.state {
+            // Nothing means anything behind DISCONNECT or ERROR.
+            State::Closing(_) | State::Closed => return input.len(),
+            State::Open(_) if self.state.is_waiting() => return at,
+            State::AwaitConnect(_) | State::Open(_) => {}
         }
         while !out.is_held() {
             let Self {
@@ -303,6 +306,13 @@ impl Session for Stomp {
         } else if self.link.heart_beat.is_due(now) {
             out.wire.put(b"\n");
             self.link.heart_beat.handle_sent(now);
+        }
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        match &self.state {
+            State::Open(open) => open.unanswered_bytes(),
+            State::AwaitConnect(_) | State::Closing(_) | State::Closed => 0,
         }
     }
 

@@ -177,6 +177,14 @@ pub(crate) enum DestinationError {
     /// There is nothing behind `/topic/`.
     #[error("has no routing key behind /topic/")]
     EmptyKey,
+    /// The routing key is longer than one may be.
+    #[error("has a routing key of {length} bytes, the limit is {limit}")]
+    LongKey {
+        /// Its length.
+        length: usize,
+        /// How long it may be.
+        limit: usize,
+    },
 }
 
 impl Violation {
@@ -194,9 +202,9 @@ impl Violation {
             Self::Destination { problem, .. } => match problem {
                 DestinationError::Unknown => "unknown destination",
                 DestinationError::NotImplemented => "destination not implemented",
-                DestinationError::QueueName(_) | DestinationError::EmptyKey => {
-                    "invalid destination"
-                }
+                DestinationError::QueueName(_)
+                | DestinationError::EmptyKey
+                | DestinationError::LongKey { .. } => "invalid destination",
             },
             Self::Transaction(_) => "transactions are not implemented",
             Self::HeaderNotImplemented { .. } => "header not implemented",

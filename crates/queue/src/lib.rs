@@ -8,6 +8,7 @@
 //! Read first: [`Queue`], then [`Port`].
 
 mod machine;
+mod ready;
 mod recovery;
 mod subscription;
 

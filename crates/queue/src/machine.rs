@@ -1,8 +1,10 @@
 //! The machine itself.
 
+use crate::ready::Ready;
 use crate::subscription::Subscription;
 use model::{ConnectionId, LogIndex, Message, Outcome, Sequence, SubscriptionId};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// The delivery mark is reserved this far ahead of what is delivered next.
 const MARK_AHEAD: u64 = 4096;
@@ -16,6 +18,14 @@ pub struct SubscriberId {
     pub connection: ConnectionId,
     /// The subscription, unique on it.
     pub subscription: SubscriptionId,
+}
+
+impl SubscriberId {
+    /// At or below all others.
+    const MIN: Self = Self {
+        connection: ConnectionId(0),
+        subscription: SubscriptionId(0),
+    };
 }
 
 /// A message in the queue.
@@ -93,14 +103,16 @@ struct Mark {
 #[derive(Debug, Default)]
 pub struct Queue {
     next: Sequence,
-    ready: VecDeque<Entry>,
-    subscriptions: Vec<Subscription>,
-    /// The subscription whose turn it is.
-    turn: usize,
+    ready: Ready,
+    subscriptions: BTreeMap<SubscriberId, Subscription>,
+    /// Those with credit.
+    takers: BTreeSet<SubscriberId>,
+    /// The subscription that was served last; the turn is the next one's.
+    served: Option<SubscriberId>,
     mark: Mark,
     /// No entry below this that is ready lacks a record.
     unlogged_from: Sequence,
-    /// Entries at or above this arrived since the last tick; they are not logged before the next.
+    /// Entries at or above this came after the last call of `log_unlogged`.
     young_from: Sequence,
     bytes: usize,
     count: usize,
@@ -118,7 +130,7 @@ impl Queue {
         mark: Sequence,
         messages: impl Iterator<Item = (u64, Message)>,
     ) -> Self {
-        let ready: VecDeque<_> = messages
+        let ready: std::collections::VecDeque<_> = messages
             .map(|(sequence, message)| Entry {
                 sequence: Sequence(sequence),
                 logged: Some(LogIndex(0)),
@@ -130,7 +142,7 @@ impl Queue {
             next,
             bytes: ready.iter().map(|entry| entry.message.cost_bytes()).sum(),
             count: ready.len(),
-            ready,
+            ready: Ready::new(ready),
             mark: Mark {
                 durable: mark,
                 reserved: mark,
@@ -181,7 +193,7 @@ impl Queue {
         if logged.is_none() && self.unlogged_from > sequence {
             self.unlogged_from = sequence;
         }
-        self.ready.push_back(Entry {
+        self.ready.push(Entry {
             sequence,
             logged,
             redelivered: false,
@@ -190,68 +202,92 @@ impl Queue {
         sequence
     }
 
-    /// Adds a subscription. The id must be new.
+    /// Adds a subscription.
+    ///
+    /// # Panics
+    /// When the id has a subscription already.
     pub fn subscribe(&mut self, id: SubscriberId, granted_total: u64) {
-        self.subscriptions
-            .push(Subscription::new(id, granted_total));
+        let previous = self
+            .subscriptions
+            .insert(id, Subscription::new(granted_total));
+        assert!(previous.is_none(), "{id:?} subscribes a second time");
+        self.note_credit(id);
     }
 
     /// Ends a subscription; what it has not settled is ready again. Returns whether it was there.
     pub fn cancel(&mut self, id: SubscriberId) -> bool {
-        let Some(index) = self.position(id) else {
+        let Some(subscription) = self.subscriptions.remove(&id) else {
             return false;
         };
-        let subscription = self.subscriptions.remove(index);
-        if self.turn > index {
-            self.turn -= 1;
-        }
+        self.takers.remove(&id);
         self.release(subscription.into_unsettled());
         true
     }
 
     /// Sets what a subscription may receive in total. Returns whether it was there.
     pub fn grant(&mut self, id: SubscriberId, total: u64) -> bool {
-        self.position(id)
-            .map(|index| self.subscriptions[index].grant(total))
-            .is_some()
+        let granted = self
+            .subscriptions
+            .get_mut(&id)
+            .map(|subscription| subscription.grant(total));
+        self.note_credit(id);
+        granted.is_some()
     }
 
     /// Takes away what a subscription is granted and has not used.
     pub fn use_up_grant(&mut self, id: SubscriberId) {
-        if let Some(index) = self.position(id) {
-            self.subscriptions[index].use_up_grant();
+        if let Some(subscription) = self.subscriptions.get_mut(&id) {
+            subscription.use_up_grant();
         }
+        self.note_credit(id);
     }
 
-    /// Ends a delivery. Returns the message if it left the queue, and whether it stands in the log.
-    /// A delivery that is not unsettled there is passed over.
+    /// Ends deliveries. Those that make their messages leave the queue are told to `settled`; the
+    /// others are ready again. A delivery that is not unsettled there is passed over.
     pub fn settle(
         &mut self,
         id: SubscriberId,
-        sequence: Sequence,
+        sequences: &[Sequence],
         outcome: Outcome,
-    ) -> Option<Settled> {
-        let index = self.position(id)?;
-        let entry = self.subscriptions[index].settle(sequence)?;
+        mut settled: impl FnMut(Settled),
+    ) {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else {
+            return;
+        };
+        let ended = sequences
+            .iter()
+            .filter_map(|sequence| subscription.settle(*sequence));
         match outcome {
             Outcome::Release => {
-                self.release(vec![entry]);
-                None
+                let mut entries: Vec<_> = ended.collect();
+                entries.sort_unstable_by_key(|entry| entry.sequence);
+                self.release(entries);
             }
             Outcome::Accept | Outcome::Reject => {
-                self.forget(&entry);
-                Some(Settled {
-                    is_logged: entry.logged.is_some(),
-                    message: entry.message,
-                })
+                for Entry {
+                    sequence,
+                    logged,
+                    message,
+                    ..
+                } in ended
+                {
+                    self.bytes -= message.cost_bytes();
+                    self.count -= 1;
+                    settled(Settled {
+                        sequence,
+                        is_logged: logged.is_some(),
+                        message,
+                    });
+                }
             }
         }
     }
 
     /// Takes the oldest ready message away: for a private queue over its budget.
     pub fn drop_oldest(&mut self) -> Option<Message> {
-        let entry = self.ready.pop_front()?;
-        self.forget(&entry);
+        let entry = self.ready.pop_first()?;
+        self.bytes -= entry.message.cost_bytes();
+        self.count -= 1;
         Some(entry.message)
     }
 
@@ -261,7 +297,7 @@ impl Queue {
             self.mark.durable = self.mark.reserved;
         }
         loop {
-            let Some(first) = self.ready.front() else {
+            let Some(first) = self.ready.first() else {
                 return Stop::Empty;
             };
             if let Some(index) = first.logged {
@@ -275,19 +311,21 @@ impl Queue {
             let Some(taker) = self.taker(port) else {
                 return Stop::NoTaker;
             };
-            let Some(entry) = self.ready.pop_front() else {
+            let Some(entry) = self.ready.pop_first() else {
                 return Stop::Empty;
             };
-            let subscription = &mut self.subscriptions[taker];
-            port.deliver(
-                subscription.id,
-                Handover {
-                    sequence: entry.sequence,
-                    redelivered: entry.redelivered,
-                    message: entry.message.clone(),
-                },
-            );
-            subscription.hold(entry);
+            let handover = Handover {
+                sequence: entry.sequence,
+                redelivered: entry.redelivered,
+                message: entry.message.clone(),
+            };
+            if let Some(subscription) = self.subscriptions.get_mut(&taker) {
+                subscription.hold(entry);
+                if subscription.credit() == 0 {
+                    self.takers.remove(&taker);
+                }
+            }
+            port.deliver(taker, handover);
         }
     }
 
@@ -295,25 +333,13 @@ impl Queue {
     /// caller logs it and says where with [`mark_logged`](Self::mark_logged).
     #[must_use]
     pub fn wanted_mark(&self) -> Option<Sequence> {
-        if self
-            .subscriptions
-            .iter()
-            .all(|subscription| subscription.credit() == 0)
-        {
+        if self.takers.is_empty() {
             return None;
         }
-        let first = self.ready.front().map_or(self.next, |entry| entry.sequence);
+        let first = self.ready.first().map_or(self.next, |entry| entry.sequence);
         let left = self.mark.reserved.0.saturating_sub(first.0);
-        let has_logged = self
-            .ready
-            .iter()
-            .rev()
-            .take(1)
-            .any(|entry| entry.logged.is_some())
-            || self
-                .ready
-                .front()
-                .is_some_and(|entry| entry.logged.is_some());
+        let ends = [self.ready.first(), self.ready.last()];
+        let has_logged = ends.iter().flatten().any(|entry| entry.logged.is_some());
         (has_logged && left < MARK_LEFT_MIN).then_some(Sequence(first.0 + MARK_AHEAD))
     }
 
@@ -333,9 +359,9 @@ impl Queue {
     /// log: a message that was delivered and came back would else be unmarked after a crash.
     #[must_use]
     pub fn mark_for_unlogged(&self, age: Age) -> Option<Sequence> {
-        let (from, until) = self.unlogged(age);
+        let until = self.unlogged_until(age);
         self.ready
-            .range(from..)
+            .behind(self.unlogged_from)
             .take_while(|entry| entry.sequence < until)
             .filter(|entry| entry.logged.is_none() && entry.redelivered)
             .map(|entry| entry.sequence)
@@ -343,14 +369,11 @@ impl Queue {
             .filter(|sequence| *sequence > self.mark.reserved)
     }
 
-    /// Hands the ready messages that stand in no log, and were there at the last call, to `log`,
-    /// which says where each stands now. With `Age::Any`, also those that came since.
+    /// Hands ready messages that stand in no log to `log`, which says where each stands now.
     pub fn log_unlogged(&mut self, age: Age, mut log: impl FnMut(Unlogged<'_>) -> LogIndex) {
-        let (from, until) = self.unlogged(age);
-        for entry in self.ready.range_mut(from..) {
-            if entry.sequence >= until {
-                break;
-            }
+        let until = self.unlogged_until(age);
+        let ready = self.ready.behind_mut(self.unlogged_from);
+        for entry in ready.take_while(|entry| entry.sequence < until) {
             if entry.logged.is_none() {
                 let unlogged = Unlogged {
                     sequence: entry.sequence,
@@ -363,102 +386,81 @@ impl Queue {
         self.young_from = self.next;
     }
 
-    /// Where in `ready` unlogged messages of the age begin, and before which sequence they end.
-    fn unlogged(&self, age: Age) -> (usize, Sequence) {
-        let until = match age {
-            Age::SinceLastCall => self.young_from,
+    fn unlogged_until(&self, age: Age) -> Sequence {
+        match age {
+            Age::Known => self.young_from,
             Age::Any => self.next,
-        };
-        (
-            self.ready
-                .partition_point(|entry| entry.sequence < self.unlogged_from),
-            until,
-        )
+        }
     }
 
     /// All messages, ready and unsettled, in no particular order, with whether each stands in a log.
     pub fn messages(&self) -> impl Iterator<Item = (Sequence, &Message, bool)> {
-        let unsettled = self.subscriptions.iter().flat_map(Subscription::unsettled);
+        let unsettled = self
+            .subscriptions
+            .values()
+            .flat_map(Subscription::unsettled);
         self.ready
             .iter()
             .chain(unsettled)
             .map(|entry| (entry.sequence, &entry.message, entry.logged.is_some()))
     }
 
-    /// Who subscribed.
-    pub fn subscribers(&self) -> impl Iterator<Item = SubscriberId> {
-        self.subscriptions
-            .iter()
-            .map(|subscription| subscription.id)
-    }
-
     fn wait_for_mark(&self) -> Stop {
         // A mark that is on its way may cover it; then its commit pumps the queue.
-        match self.ready.front() {
+        match self.ready.first() {
             Some(first) if first.sequence <= self.mark.reserved => {
                 Stop::Uncommitted(self.mark.reserved_at)
             }
-            _ if self
-                .subscriptions
-                .iter()
-                .all(|subscription| subscription.credit() == 0) =>
-            {
-                Stop::NoTaker
-            }
+            _ if self.takers.is_empty() => Stop::NoTaker,
             _ => Stop::Unmarked,
         }
     }
 
     /// The next subscription, in turn, with credit and room.
-    fn taker(&mut self, port: &mut impl Port) -> Option<usize> {
-        for _ in 0..self.subscriptions.len() {
-            if self.turn >= self.subscriptions.len() {
-                self.turn = 0;
-            }
-            let index = self.turn;
-            self.turn += 1;
-            let subscription = &self.subscriptions[index];
-            if subscription.credit() > 0 && port.has_room(subscription.id) {
-                return Some(index);
-            }
-        }
-        None
+    fn taker(&mut self, port: &mut impl Port) -> Option<SubscriberId> {
+        let after = self.served.map_or(Bound::Unbounded, Bound::Excluded);
+        let up_to = self
+            .served
+            .map_or(Bound::Excluded(SubscriberId::MIN), Bound::Included);
+        let behind = self.takers.range((after, Bound::Unbounded));
+        let taker = behind
+            .chain(self.takers.range((Bound::Unbounded, up_to)))
+            .copied()
+            .find(|id| port.has_room(*id))?;
+        self.served = Some(taker);
+        Some(taker)
     }
 
     /// Puts entries, which ascend by sequence, back to their places.
-    fn release(&mut self, entries: Vec<Entry>) {
-        for mut entry in entries.into_iter().rev() {
+    fn release(&mut self, mut entries: Vec<Entry>) {
+        for entry in &mut entries {
             entry.redelivered = true;
-            if entry.logged.is_none() && entry.sequence < self.unlogged_from {
-                self.unlogged_from = entry.sequence;
-            }
-            match self.ready.front() {
-                Some(first) if first.sequence < entry.sequence => {
-                    let place = self.ready.partition_point(|e| e.sequence < entry.sequence);
-                    self.ready.insert(place, entry);
-                }
-                _ => self.ready.push_front(entry),
+            if entry.logged.is_none() {
+                self.unlogged_from = self.unlogged_from.min(entry.sequence);
             }
         }
+        self.ready.put_back(entries);
     }
 
-    fn forget(&mut self, entry: &Entry) {
-        self.bytes -= entry.message.cost_bytes();
-        self.count -= 1;
-    }
-
-    fn position(&self, id: SubscriberId) -> Option<usize> {
-        self.subscriptions
-            .iter()
-            .position(|subscription| subscription.id == id)
+    /// Sees to it that the subscription is among the takers if it has credit, and only then.
+    fn note_credit(&mut self, id: SubscriberId) {
+        if self
+            .subscriptions
+            .get(&id)
+            .is_some_and(|subscription| subscription.credit() > 0)
+        {
+            self.takers.insert(id);
+        } else {
+            self.takers.remove(&id);
+        }
     }
 }
 
 /// Which unlogged messages are to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
-    /// Those that were there at the last call: most messages leave before they need a record.
-    SinceLastCall,
+    /// Those that were there at the call before: most messages leave before they need a record.
+    Known,
     /// All.
     Any,
 }
@@ -466,6 +468,8 @@ pub enum Age {
 /// A message that has left the queue.
 #[derive(Debug)]
 pub struct Settled {
+    /// Its place in the queue.
+    pub sequence: Sequence,
     /// The message.
     pub message: Message,
     /// Whether it stands in the log, so that its end must stand there too.

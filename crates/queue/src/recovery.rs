@@ -34,10 +34,23 @@ impl RecoveredQueue {
         self.messages.insert(sequence.0, message);
     }
 
-    /// A message left the queue.
-    pub fn settled(&mut self, sequence: Sequence) {
-        self.next = self.next.max(sequence.next());
-        self.messages.remove(sequence.0);
+    /// The messages from `first` to `last` left the queue, if they were there.
+    pub fn settled(&mut self, first: Sequence, last: Sequence) {
+        self.next = self.next.max(last.next());
+        let is_wide = last.0.saturating_sub(first.0) > 2 * self.messages.len() as u64;
+        if is_wide {
+            let within = |key: &u64| (first.0..=last.0).contains(key);
+            let keys: Vec<_> = self
+                .messages
+                .iter()
+                .map(|(key, _)| key)
+                .filter(within)
+                .collect();
+            keys.into_iter()
+                .for_each(|key| drop(self.messages.remove(key)));
+        } else {
+            (first.0..=last.0).for_each(|key| drop(self.messages.remove(key)));
+        }
     }
 
     /// Messages up to this one may have been delivered.

@@ -1,12 +1,11 @@
 //! One subscription to a queue and what it has not settled.
 
-use crate::machine::{Entry, SubscriberId};
+use crate::machine::Entry;
 use model::{Sequence, SequenceMap};
 
 /// One subscription to a queue.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    pub(crate) id: SubscriberId,
     /// Deliveries since it began.
     delivered_count: u64,
     /// Deliveries that it is granted since it began.
@@ -16,9 +15,8 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(id: SubscriberId, granted_total: u64) -> Self {
+    pub(crate) fn new(granted_total: u64) -> Self {
         Self {
-            id,
             delivered_count: 0,
             granted_total,
             unsettled: SequenceMap::new(),

@@ -6,6 +6,7 @@ mod no_confirmed_message_lost;
 mod nothing_invented;
 mod order_per_publisher;
 mod settled_stays_settled;
+mod unsettled_comes_again;
 
 use crate::history::History;
 
@@ -13,7 +14,7 @@ use crate::history::History;
 pub type Invariant = fn(&History) -> Result<(), String>;
 
 /// Every invariant with its name.
-pub const ALL: [(&str, Invariant); 6] = [
+pub const ALL: [(&str, Invariant); 7] = [
     (
         "no confirmed message lost",
         no_confirmed_message_lost::check,
@@ -23,4 +24,5 @@ pub const ALL: [(&str, Invariant); 6] = [
     ("marked if delivered", marked_if_delivered::check),
     ("marked only if reserved", marked_only_if_reserved::check),
     ("settled stays settled", settled_stays_settled::check),
+    ("unsettled comes again", unsettled_comes_again::check),
 ];

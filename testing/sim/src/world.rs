@@ -118,7 +118,7 @@ impl World {
             to_client: Vec::new(),
             is_closed: false,
             session: Stomp::new(self.now, id, Limits::default()),
-            attachment: self.broker.attach(self.now, id, peer),
+            attachment: self.broker.attach(id, peer),
             input: BytesMut::new(),
             out: Out::new(),
         }

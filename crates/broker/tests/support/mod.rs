@@ -51,7 +51,7 @@ impl Node {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         let mut client = Client {
-            connection: self.broker.attach(self.now, id, peer),
+            connection: self.broker.attach(id, peer),
             last: 0,
         };
         client.submit(
@@ -207,6 +207,16 @@ impl Client {
             .iter()
             .filter(|event| matches!(event, Event::Confirmed(_)))
             .count()
+    }
+
+    pub fn is_cut(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.connection.poll_disconnect(&mut cx).is_ready()
+    }
+
+    /// The broker's side of it.
+    pub fn attachment(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     pub fn close(mut self, node: &Node) {

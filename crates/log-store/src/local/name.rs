@@ -5,6 +5,10 @@ use model::{LogIndex, ShardId};
 /// The file that says what store this is.
 pub(super) const FORMAT: &str = "format";
 
+/// The highest number that a segment, a round or the index of a snapshot can have. None is ever reached;
+/// what is above was not written by a store. So whatever is read has a next one.
+pub(super) const NUMBER_MAX: u64 = u64::MAX >> 1;
+
 /// Ends the name of a file that is being written.
 const TEMPORARY: &str = ".tmp";
 
@@ -50,13 +54,15 @@ impl Name {
 
     fn parse_segment(name: &str) -> Option<Self> {
         let sequence = name.strip_prefix("journal-")?.parse().ok()?;
-        (segment(sequence) == name).then_some(Self::Segment(sequence))
+        let is_written_so = sequence <= NUMBER_MAX && segment(sequence) == name;
+        is_written_so.then_some(Self::Segment(sequence))
     }
 
     fn parse_snapshot(name: &str) -> Option<Self> {
         let (shard, index) = name.strip_prefix("snapshot-")?.split_once('-')?;
         let (shard, index) = (ShardId(shard.parse().ok()?), LogIndex(index.parse().ok()?));
-        (snapshot(shard, index) == name).then_some(Self::Snapshot(shard, index))
+        let is_written_so = index.0 <= NUMBER_MAX && snapshot(shard, index) == name;
+        is_written_so.then_some(Self::Snapshot(shard, index))
     }
 }
 
@@ -78,6 +84,8 @@ mod tests {
         for unknown in [
             "journal-7",
             "journal-+000000000000007",
+            "journal-9223372036854775808",
+            "snapshot-00000-18446744073709551615",
             "x.tmp",
             "a.tmp.tmp",
             "core",

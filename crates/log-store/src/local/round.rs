@@ -19,6 +19,7 @@
 //! synced. So an unreadable place in the last round is a torn write, and one before that is corruption.
 //! The store's number, which nobody outside knows, keeps a payload from being taken for a round header.
 
+use super::name::NUMBER_MAX;
 use crate::record::{self, MARK_SHARD, framed_bytes};
 
 const KIND: u8 = 1;
@@ -56,7 +57,7 @@ impl RoundHeader {
         let (fields, payload) = record::decode(bytes)?;
         let (size, rest) = payload.split_first_chunk::<8>()?;
         let (found_store, records) = rest.split_first_chunk::<8>()?;
-        if u64::from_le_bytes(*found_store) != store {
+        if u64::from_le_bytes(*found_store) != store || fields.index > NUMBER_MAX {
             return None;
         }
         Some(Self {

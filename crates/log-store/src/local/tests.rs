@@ -315,6 +315,96 @@ fn a_lost_segment_is_refused() {
     );
 }
 
+fn sizes(disk: &MemoryDisk) -> Vec<usize> {
+    let names = disk.list().unwrap();
+    let segments = names.iter().filter(|name| name.starts_with("journal"));
+    segments
+        .map(|name| disk.content(name).unwrap().len())
+        .collect()
+}
+
+#[test]
+fn a_segment_that_grows_is_left_when_it_holds_enough_for_one_that_is_filled() {
+    const SEGMENT_BYTES: usize = 5 << 20;
+    const ROUND_BYTES: usize = 64 + 100_000;
+    let disk = MemoryDisk::new();
+    let options = Options {
+        segment_bytes: 5 << 20,
+        ..OPTIONS
+    };
+    let open = || Local::open(disk.clone(), options, &mut |_| {}).unwrap();
+    let mut local = open();
+    let round = |local: &mut Local<MemoryDisk>| {
+        submit(local, 0, &[1; 100_000]);
+        local.journal.round().unwrap();
+    };
+    let mut grown = 40;
+    while grown + ROUND_BYTES <= 1 << 20 {
+        round(&mut local);
+        keep_house(&mut local);
+        grown += ROUND_BYTES;
+        assert_eq!(sizes(&disk), [grown], "little is written for little");
+    }
+    round(&mut local);
+    grown += ROUND_BYTES;
+    assert_eq!(local.housekeeper.step().unwrap(), Step::Worked);
+    round(&mut local);
+    grown += ROUND_BYTES;
+    assert_eq!(
+        sizes(&disk),
+        [grown, 40],
+        "it grows until the next is ready"
+    );
+    keep_house(&mut local);
+    assert_eq!(sizes(&disk), [grown, SEGMENT_BYTES]);
+    for _ in 0..20 {
+        round(&mut local);
+        keep_house(&mut local);
+        assert_eq!(sizes(&disk), [grown, SEGMENT_BYTES], "it is left for good");
+    }
+    // Whether a segment grows is seen after a restart, too.
+    drop(local);
+    let mut local = open();
+    round(&mut local);
+    keep_house(&mut local);
+    assert_eq!(sizes(&disk), [grown, SEGMENT_BYTES]);
+    for _ in 0..6 {
+        round(&mut local);
+    }
+    keep_house(&mut local);
+    let filled = [grown, SEGMENT_BYTES, SEGMENT_BYTES];
+    assert_eq!(sizes(&disk), filled, "one that is filled is left when full");
+    let mut expected = 0;
+    Local::open(disk, options, &mut |record| {
+        expected += 1;
+        assert_eq!(record.index, LogIndex(expected));
+    })
+    .unwrap();
+    assert_eq!(expected, 39);
+}
+
+#[test]
+fn small_segments_are_left_when_they_are_full() {
+    const SEGMENT_BYTES: usize = 16 << 10;
+    let disk = MemoryDisk::new();
+    let options = Options {
+        segment_bytes: 16 << 10,
+        ..OPTIONS
+    };
+    let mut local = Local::open(disk.clone(), options, &mut |_| {}).unwrap();
+    let mut bytes = 0_usize;
+    while bytes < 2 << 20 {
+        submit(&mut local, 0, &[1; 1000]);
+        local.journal.round().unwrap();
+        keep_house(&mut local);
+        bytes += 64 + 1000;
+        let sizes = sizes(&disk);
+        let needed = bytes.div_ceil(SEGMENT_BYTES - 2 * 1064);
+        assert!(sizes.len() <= needed + 1, "{} for {bytes}", sizes.len());
+        assert!(sizes.iter().all(|size| *size <= SEGMENT_BYTES));
+    }
+}
+
 #[test]
 fn unknown_files_are_left_alone_and_unfinished_ones_removed() {
     let disk = three_rounds();

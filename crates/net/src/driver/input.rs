@@ -75,7 +75,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// too much that is not sent, an attachment that does not admit more.
     pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Input {
         let is_held = self.out.is_held();
-        let is_full = self.out.wire.len() >= Self::WIRE_BYTES_MAX;
+        let is_full = self.out.wire.len() >= Self::WIRE_BYTES_MAX
+            || self.session.unanswered_bytes() >= Self::UNANSWERED_BYTES_MAX;
         let is_closed = is_held || is_full;
         self.reading.is_paused = is_full;
         // The attachment wants to be asked when its deadline has passed, whatever else holds.

@@ -102,6 +102,22 @@ async fn a_peer_that_never_reads_is_bounded_and_then_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_never_reads_is_cut_as_soon_as_the_broker_wants_it() {
+    let run = Run::new();
+    let (mut client, io) = duplex(10);
+    let driver = run.spawn(io);
+    client.write_all(b"=100000\n").await.unwrap();
+    settle().await;
+    let started = tokio::time::Instant::now();
+    run.toy.cut();
+    driver.await.unwrap();
+    assert!(
+        started.elapsed() <= Limits::default().linger,
+        "not by the send timeout"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_peer_is_not_cut() {
     let run = Run::new();
     let (mut client, io) = duplex(10);

@@ -23,6 +23,7 @@ fn start(limits: Limits) -> Setup {
     let (one, two) = (toy.clone(), toy.clone());
     let protocol = Protocol {
         name: "lines",
+        transport: Transport::Tcp,
         session: Arc::new(move |_, _, _| one.session()),
         attach: Arc::new(move |_, _, peer| {
             assert!(peer.address.is_loopback());
@@ -126,6 +127,6 @@ async fn a_reset_ends_the_session() {
 
 #[test]
 fn a_connection_task_is_small() {
-    let bytes = size_of::<Connection>();
+    let bytes = size_of::<Connection<TcpStream>>();
     assert!(bytes < 768, "{bytes} bytes");
 }

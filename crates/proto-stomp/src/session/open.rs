@@ -67,6 +67,11 @@ impl Open {
         self.awaited.is_some()
     }
 
+    /// What is kept for answers that the client waits for, in bytes.
+    pub(super) const fn unanswered_bytes(&self) -> usize {
+        self.outstanding.bytes()
+    }
+
     pub(super) fn handle_frame(
         &mut self,
         link: &mut Link,
@@ -211,6 +216,11 @@ impl Open {
         out: &mut Out,
     ) -> Closing {
         self.flush(link, out);
+        // What is delivered from now on must not count as received: the client has said that it takes
+        // no more.
+        for id in self.subscriptions.ids() {
+            link.submit(out, Command::Cancel(id));
+        }
         Closing::new(self.outstanding, receipt)
     }
 }

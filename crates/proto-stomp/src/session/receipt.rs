@@ -44,30 +44,54 @@ impl Receipt {
     }
 }
 
+/// What an entry of [`Outstanding`] takes, beside a long receipt.
+const ENTRY_BYTES: usize = size_of::<Option<Receipt>>();
+
 /// Commands whose answer matters to the client: those it wants a receipt for, and cancels.
 ///
-/// One entry per such command that is under way, which the broker bounds by how much it admits.
+/// One entry per such command that is under way. The driver stops reading when they take too much
+/// memory, which [`bytes`](Self::bytes) tells.
 #[derive(Debug, Default)]
-pub(super) struct Outstanding(SequenceMap<Option<Receipt>>);
+pub(super) struct Outstanding {
+    receipts: SequenceMap<Option<Receipt>>,
+    bytes: usize,
+}
 
 impl Outstanding {
     pub(super) fn insert(&mut self, id: CommandId, receipt: Option<Receipt>) {
-        self.0.insert(id.0, receipt);
+        self.bytes += bytes_of(receipt.as_ref());
+        self.receipts.insert(id.0, receipt);
     }
 
     /// The command is answered: its RECEIPT goes out, if it has one.
     pub(super) fn handle_answer(&mut self, id: CommandId, out: &mut Out) {
-        if let Some(Some(receipt)) = self.0.remove(id.0) {
+        if let Some(receipt) = self.remove(id) {
             receipt.put(out);
         }
     }
 
     /// The command is refused: what its ERROR frame says.
     pub(super) fn handle_refusal(&mut self, id: CommandId, refusal: &Refusal) -> super::Failure {
-        super::Failure::refused(refusal, self.0.remove(id.0).flatten())
+        super::Failure::refused(refusal, self.remove(id))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.receipts.is_empty()
     }
+
+    /// What they take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn remove(&mut self, id: CommandId) -> Option<Receipt> {
+        let receipt = self.receipts.remove(id.0)?;
+        self.bytes -= bytes_of(receipt.as_ref());
+        receipt
+    }
+}
+
+fn bytes_of(receipt: Option<&Receipt>) -> usize {
+    let long = receipt.map_or(0, |receipt| receipt.as_bytes().len());
+    ENTRY_BYTES + long.saturating_sub(INLINE_BYTES_MAX)
 }

@@ -32,6 +32,9 @@ const OPTIONS: [(HeaderName, Harmless, Harmless); 10] = [
     (HeaderName::ActiveMqOption, None, None),
 ];
 
+/// The longest id of a subscription, in bytes: it is kept, and stands in each of its messages.
+const ID_BYTES_MAX: usize = 255;
+
 impl Open {
     pub(super) fn handle_subscribe(
         &mut self,
@@ -126,6 +129,13 @@ impl Open {
             header,
         };
         if let Some(id) = frame.value(HeaderName::Id) {
+            if id.len() > ID_BYTES_MAX {
+                return Err(Violation::HeaderValue {
+                    header: "id",
+                    value: Excerpt::of(&id),
+                    expected: "at most 255 bytes",
+                });
+            }
             return Ok(SubscriptionName::Id(boxed(id)));
         }
         match self.version {

@@ -100,6 +100,10 @@ impl Subscriptions {
         id
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = SubscriptionId> {
+        self.by_name.values().copied()
+    }
+
     pub(super) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
         self.by_id.get_mut(u64::from(id.0))
     }

@@ -5,6 +5,10 @@ use memchr::memchr;
 use model::{Exchange, QueueName, QueueNameError};
 use std::borrow::Cow;
 
+/// The longest routing key or pattern, in bytes, as in AMQP 0-9-1 and RabbitMQ: what matching one
+/// costs grows with its levels.
+const KEY_BYTES_MAX: usize = 255;
+
 /// Forms that RabbitMQ or ActiveMQ know and that are to come.
 const FORMS_TO_COME: &[&[u8]] = &[
     b"/exchange/",
@@ -48,10 +52,13 @@ impl<'a> Destination<'a> {
             if key.is_empty() {
                 return Err(DestinationError::EmptyKey);
             }
-            return Ok(Self {
-                exchange: Exchange::Topic,
-                key: percent_decode(key),
-            });
+            let key = percent_decode(key);
+            let (length, limit) = (key.len(), KEY_BYTES_MAX);
+            if length > limit {
+                return Err(DestinationError::LongKey { length, limit });
+            }
+            let exchange = Exchange::Topic;
+            return Ok(Self { exchange, key });
         }
         let is_to_come = FORMS_TO_COME.iter().any(|form| text.starts_with(form));
         let is_bare_name = !text.is_empty() && text[0] != b'/';
@@ -121,6 +128,9 @@ mod tests {
         check("/queue/", Err(empty));
         check(&format!("/queue/{}", "n".repeat(256)), Err(too_long));
         check("/topic/", Err(DestinationError::EmptyKey));
+        let (length, limit) = (256, 255);
+        let long = format!("/topic/{}", "a.".repeat(128));
+        check(&long, Err(DestinationError::LongKey { length, limit }));
         check("/queues/a", Err(DestinationError::Unknown));
         check("", Err(DestinationError::Unknown));
         let forms = [

@@ -202,19 +202,19 @@ impl Pair {
             return;
         };
         let logged = self.messages[&sequence].1;
-        let settled = self.queue.settle(id, sequence, outcome);
-        assert!(
-            self.queue.settle(id, sequence, outcome).is_none(),
-            "settled twice"
-        );
+        let mut settled = Vec::new();
+        self.queue
+            .settle(id, &[sequence, sequence], outcome, |ended| {
+                settled.push(ended.is_logged)
+            });
+        self.queue.settle(id, &[sequence], outcome, |ended| {
+            panic!("settled twice: {ended:?}")
+        });
         if outcome == Outcome::Release {
-            assert!(settled.is_none());
+            assert_eq!(settled, []);
             self.messages.insert(sequence, (Place::Ready, logged, true));
         } else {
-            assert_eq!(
-                settled.map(|settled| settled.is_logged),
-                Some(logged.is_some())
-            );
+            assert_eq!(settled, [logged.is_some()]);
             self.messages.remove(&sequence);
         }
     }
@@ -337,7 +337,7 @@ fn only_what_may_have_been_delivered_is_marked_after_a_restart() {
     for sequence in 1..=5 {
         recovered.enqueued(Sequence(sequence), message("x"));
     }
-    recovered.settled(Sequence(2));
+    recovered.settled(Sequence(2), Sequence(2));
     recovered.marked(Sequence(3));
     let mut queue = recovered.into_queue();
     queue.subscribe(subscriber(1), u64::MAX);

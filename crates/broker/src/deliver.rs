@@ -1,0 +1,161 @@
+//! Deliveries from shared queues to the connections that subscribed.
+
+use crate::Node;
+use crate::mailbox::Mailbox;
+use crate::outbox::Outbox;
+use crate::routes::QueueTarget;
+use broker_api::{Delivery, Event};
+use model::ConnectionId;
+use queue::{Handover, Port, SubscriberId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the executor's shards deliver in one step, gathered by connection.
+pub(crate) struct Deliveries {
+    node: Arc<Node>,
+    mailbox: Arc<Mailbox>,
+    receivers: BTreeMap<ConnectionId, Receiver>,
+    /// Those with something to push at the end of the step.
+    staged: Vec<ConnectionId>,
+}
+
+/// A connection with subscriptions here.
+struct Receiver {
+    outbox: Arc<Outbox>,
+    subscriptions: BTreeMap<SubscriberId, QueueTarget>,
+    /// What this step has for it.
+    events: Vec<Event>,
+    /// What the messages in `events` are charged with.
+    bytes: usize,
+    /// The bytes that its outbox keeps for this step.
+    reserved: usize,
+    is_staged: bool,
+    /// Its outbox was full when last asked; it says when that changes.
+    is_full: bool,
+}
+
+impl Receiver {
+    fn new(outbox: Arc<Outbox>) -> Self {
+        Self {
+            outbox,
+            subscriptions: BTreeMap::new(),
+            events: Vec::new(),
+            bytes: 0,
+            reserved: 0,
+            is_staged: false,
+            is_full: false,
+        }
+    }
+
+    fn push(&mut self) {
+        let (bytes, reserved) = (self.bytes, self.reserved);
+        (self.bytes, self.reserved) = (0, 0);
+        self.outbox.push_reserved(&mut self.events, bytes, reserved);
+    }
+}
+
+impl Deliveries {
+    pub(crate) fn new(node: &Arc<Node>, mailbox: &Arc<Mailbox>) -> Self {
+        Self {
+            node: Arc::clone(node),
+            mailbox: Arc::clone(mailbox),
+            receivers: BTreeMap::new(),
+            staged: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        outbox: Arc<Outbox>,
+        subscriber: SubscriberId,
+        target: QueueTarget,
+    ) {
+        let receivers = self.receivers.entry(subscriber.connection);
+        let receiver = receivers.or_insert_with(|| Receiver::new(outbox));
+        receiver.subscriptions.insert(subscriber, target);
+    }
+
+    pub(crate) fn forget(&mut self, subscriber: SubscriberId) {
+        if let Some(receiver) = self.receivers.get_mut(&subscriber.connection) {
+            receiver.subscriptions.remove(&subscriber);
+        }
+    }
+
+    /// The connection has ended; returns what it had subscribed.
+    pub(crate) fn remove(
+        &mut self,
+        connection: ConnectionId,
+    ) -> BTreeMap<SubscriberId, QueueTarget> {
+        let receiver = self.receivers.remove(&connection);
+        receiver
+            .map(|receiver| receiver.subscriptions)
+            .unwrap_or_default()
+    }
+
+    /// The connection has room again; returns the queues that may go on.
+    pub(crate) fn handle_room(&mut self, connection: ConnectionId) -> Vec<QueueTarget> {
+        let Some(receiver) = self.receivers.get_mut(&connection) else {
+            return Vec::new();
+        };
+        receiver.is_full = false;
+        receiver.subscriptions.values().copied().collect()
+    }
+
+    pub(crate) fn answer(&mut self, connection: ConnectionId, event: Event) {
+        if let Some(receiver) = self.receivers.get_mut(&connection) {
+            receiver.events.push(event);
+            Self::stage(&mut self.staged, connection, receiver);
+        }
+    }
+
+    /// Pushes what the step has for each connection.
+    pub(crate) fn flush(&mut self) {
+        for connection in self.staged.drain(..) {
+            if let Some(receiver) = self.receivers.get_mut(&connection) {
+                receiver.is_staged = false;
+                receiver.push();
+                if receiver.subscriptions.is_empty() {
+                    self.receivers.remove(&connection);
+                }
+            }
+        }
+    }
+
+    fn stage(staged: &mut Vec<ConnectionId>, connection: ConnectionId, receiver: &mut Receiver) {
+        if !std::mem::replace(&mut receiver.is_staged, true) {
+            staged.push(connection);
+        }
+    }
+}
+
+impl Port for Deliveries {
+    fn has_room(&mut self, subscriber: SubscriberId) -> bool {
+        let Some(receiver) = self.receivers.get_mut(&subscriber.connection) else {
+            return false;
+        };
+        if receiver.bytes < receiver.reserved {
+            return true;
+        }
+        if receiver.is_full {
+            return false;
+        }
+        receiver.push();
+        receiver.reserved = receiver.outbox.reserve(&self.node, &self.mailbox);
+        receiver.is_full = receiver.reserved == 0;
+        Self::stage(&mut self.staged, subscriber.connection, receiver);
+        !receiver.is_full
+    }
+
+    fn deliver(&mut self, subscriber: SubscriberId, handover: Handover) {
+        let Some(receiver) = self.receivers.get_mut(&subscriber.connection) else {
+            return;
+        };
+        receiver.bytes += handover.message.cost_bytes();
+        receiver.events.push(Event::Delivery(Delivery {
+            subscription: subscriber.subscription,
+            sequence: handover.sequence,
+            redelivered: handover.redelivered,
+            message: handover.message,
+        }));
+    }
+}

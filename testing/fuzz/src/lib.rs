@@ -1,0 +1,36 @@
+//! Fuzz targets: one function each, from bytes to a panic or none.
+//!
+//! The same function is run in two ways: `tests/replay.rs` replays `corpus/TARGET/*` and mutations of it
+//! in every test run, and `cargo xtask fuzz TARGET` runs libFuzzer on it (the package in `fuzz/`).
+//!
+//! A target is deterministic, has no clock and no disk, and takes any bytes. How it reads them is told
+//! at its function, so that a corpus can be written by hand. It must not know how the code under test
+//! works: only what that promises.
+//!
+//! Read first: [`TARGETS`], then [`log_recovery`].
+
+mod broker_entry;
+mod input;
+mod known;
+mod log_recovery;
+mod stomp_codec;
+mod stomp_session;
+mod topic_match;
+
+pub use broker_entry::broker_entry;
+pub use log_recovery::log_recovery;
+pub use stomp_codec::stomp_codec;
+pub use stomp_session::stomp_session;
+pub use topic_match::topic_match;
+
+/// A target: panics when what it tests does.
+pub type Target = fn(&[u8]);
+
+/// All targets, by the name of their corpus.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("broker_entry", broker_entry),
+    ("log_recovery", log_recovery),
+    ("stomp_codec", stomp_codec),
+    ("stomp_session", stomp_session),
+    ("topic_match", topic_match),
+];

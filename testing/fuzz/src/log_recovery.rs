@@ -1,0 +1,344 @@
+//! A damaged or forged data folder, opened.
+
+use crate::input::Input;
+use log_store::{
+    Disk, Housekeeper, Local, LocalLog, MemoryDisk, OpenError, Options, Replayed, ShardLog,
+    SnapshotSource, Step,
+};
+use model::{LogIndex, ShardId};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+const OPTIONS: Options = Options {
+    shards: 2,
+    segment_bytes: 1024,
+};
+
+/// The most changes that are made.
+const CHANGES_MAX: usize = 32;
+
+/// The bytes in front of the records of a file.
+const FILE_HEADER_BYTES: usize = 40;
+
+/// The shard number of the store's own marks.
+const MARK_SHARD: u16 = 0xFFFF;
+
+/// The kind of the mark that begins a round.
+const ROUND_KIND: u8 = 1;
+
+/// Files by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// A record as it was replayed.
+type Seen = (ShardId, LogIndex, u8, Vec<u8>);
+
+/// Opens a folder that was changed: the store refuses it and leaves it as it was, or opens it, goes on
+/// writing, and holds the same and what was written when it is opened again.
+///
+/// Bytes: 1, the folder to begin with (see `bases`); then changes, each with 1 for what it is:
+///
+/// ```text
+///   0 patch     file u8 · place u16 · length u8 · bytes
+///   1 append    file u8 · length u16 · bytes
+///   2 truncate  file u8 · size u16
+///   3 record    file u8 · place u16 · shard u16 · kind u8 · index u64 · length u16 · payload
+///   4 round     file u8 · place u16 · number u64 · bytes u64 · records u16
+///   5 remove    file u8
+///   6 create    name (below) · zeros behind the header u16
+///   7 copy      file u8 · name
+///   8 replace   file u8 · all that is left
+/// ```
+///
+/// A file is meant by its place in the sorted list. A record, a round and a created file have right
+/// checksums; place 0xFFFF is behind the last byte that is not zero. A name is 1 (0 segment, 1 snapshot,
+/// 2 format, 3 unfinished segment) · number u64 · shard u16.
+///
+/// # Panics
+/// When one of these promises is broken.
+pub fn log_recovery(data: &[u8]) {
+    let mut input = Input::new(data);
+    let bases = bases();
+    let mut files = bases[usize::from(input.u8()) % bases.len()].clone();
+    for _ in 0..CHANGES_MAX {
+        if input.is_empty() {
+            break;
+        }
+        change(&mut files, &mut input);
+    }
+    check(&files);
+}
+
+fn check(files: &Files) {
+    let disk = MemoryDisk::new();
+    for (name, bytes) in files {
+        disk.put(name, bytes.clone());
+    }
+    let (mut local, mut seen) = match open(&disk) {
+        Ok(opened) => opened,
+        Err(OpenError::Corrupt(_) | OpenError::Newer { .. }) => {
+            assert_eq!(contents(&disk), *files, "a refused folder was changed");
+            return;
+        }
+        Err(OpenError::Disk(error)) => panic!("the disk has no fault: {error:?}"),
+    };
+    for log in &mut local.logs {
+        let index = submit(log, b"behind");
+        seen.push((log.shard(), index, 7, b"behind".to_vec()));
+    }
+    local.journal.round().expect("the disk has no fault");
+    keep_house(&mut local.housekeeper);
+    drop(local);
+    let (_, mut again) = open(&disk).expect("what was opened can be opened again");
+    // Each shard's records keep their order; shards do not have one among each other.
+    seen.sort_by_key(|record| record.0);
+    again.sort_by_key(|record| record.0);
+    assert_eq!(seen, again, "another opening finds the same");
+}
+
+/// Opens the store; returns what comes back, which is what a log can hold.
+fn open(disk: &MemoryDisk) -> Result<(Local<MemoryDisk>, Vec<Seen>), OpenError> {
+    let mut seen = Vec::new();
+    let local = Local::open(disk.clone(), OPTIONS, &mut |record: Replayed<'_>| {
+        let payload = record.payload.to_vec();
+        seen.push((record.shard, record.index, record.kind, payload));
+    })?;
+    for log in &local.logs {
+        check_order(log, &seen);
+    }
+    Ok((local, seen))
+}
+
+fn check_order(log: &LocalLog, seen: &[Seen]) {
+    let shard = log.shard();
+    let mut last = None;
+    for (_, index, ..) in seen.iter().filter(|record| record.0 == shard) {
+        // A snapshot's records all have its index.
+        let follows = last.is_none_or(|last: LogIndex| *index == last || *index == last.next());
+        assert!(follows, "{index} follows {last:?} in shard {shard}");
+        last = Some(*index);
+    }
+    assert_eq!(log.committed().next(), log.next_index());
+    assert!(last.is_none_or(|last| log.committed() == last));
+}
+
+fn submit(log: &mut LocalLog, payload: &[u8]) -> LogIndex {
+    let mut batch = log.batch();
+    batch.push(7, |out| out.extend_from_slice(payload));
+    log.submit(batch).expect("the disk has no fault")
+}
+
+fn keep_house(housekeeper: &mut Housekeeper<MemoryDisk>) {
+    while housekeeper.step().expect("the disk has no fault") == Step::Worked {}
+}
+
+fn contents(disk: &MemoryDisk) -> Files {
+    let names = disk.list().expect("the disk has no fault");
+    let content = |name: String| {
+        let bytes = disk.content(&name).expect("it is listed");
+        (name, bytes)
+    };
+    names.into_iter().map(content).collect()
+}
+
+/// The folders to begin with: 0 three rounds, 1 segments and snapshots, 2 the same closed, 3 a new store,
+/// 4 nothing.
+fn bases() -> &'static [Files] {
+    static BASES: OnceLock<Vec<Files>> = OnceLock::new();
+    BASES.get_or_init(|| {
+        let new = MemoryDisk::new();
+        drop(open(&new));
+        vec![
+            three_rounds(),
+            segments_and_snapshots(false),
+            segments_and_snapshots(true),
+            contents(&new),
+            Files::new(),
+        ]
+    })
+}
+
+fn three_rounds() -> Files {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).expect("it is a new folder");
+    for payload in [&b"one"[..], b"two", b"three"] {
+        submit(&mut local.logs[0], payload);
+        submit(&mut local.logs[1], payload);
+        local.journal.round().expect("the disk has no fault");
+    }
+    contents(&disk)
+}
+
+fn segments_and_snapshots(is_closed: bool) -> Files {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).expect("it is a new folder");
+    for turn in 0..40_u8 {
+        submit(&mut local.logs[0], &[turn; 60]);
+        if turn % 3 == 0 {
+            submit(&mut local.logs[1], &[turn; 20]);
+        }
+        local.journal.round().expect("the disk has no fault");
+        if turn == 25 {
+            local.logs[0].save_snapshot(Box::new(Saved(3)));
+            local.logs[1].save_snapshot(Box::new(Saved(1)));
+        }
+        keep_house(&mut local.housekeeper);
+    }
+    if is_closed {
+        local.journal.close().expect("the disk has no fault");
+    }
+    contents(&disk)
+}
+
+/// A snapshot of so many records.
+struct Saved(u8);
+
+impl SnapshotSource for Saved {
+    fn next_record(&mut self, payload: &mut Vec<u8>) -> Option<u8> {
+        self.0 = self.0.checked_sub(1)?;
+        payload.extend_from_slice(b"state");
+        Some(9)
+    }
+}
+
+fn change(files: &mut Files, input: &mut Input<'_>) {
+    match input.u8() % 9 {
+        6 => {
+            let (name, header) = file(files, input);
+            let mut bytes = header.to_vec();
+            bytes.resize(FILE_HEADER_BYTES + usize::from(input.u16()), 0);
+            files.insert(name, bytes);
+        }
+        what => {
+            let names: Vec<String> = files.keys().cloned().collect();
+            let place = usize::from(input.u8());
+            if names.is_empty() {
+                return;
+            }
+            let name = &names[place % names.len()];
+            change_file(files, name, what, input);
+        }
+    }
+}
+
+fn change_file(files: &mut Files, name: &str, what: u8, input: &mut Input<'_>) {
+    let store = store(files);
+    let bytes = files.get_mut(name).expect("it was just listed");
+    match what {
+        0 => {
+            let place = usize::from(input.u16());
+            let length = usize::from(input.u8());
+            let patch = input.bytes(length);
+            for (byte, patch) in bytes.iter_mut().skip(place).zip(patch) {
+                *byte = *patch;
+            }
+        }
+        1 => {
+            let length = usize::from(input.u16());
+            bytes.extend_from_slice(input.bytes(length));
+        }
+        2 => bytes.truncate(usize::from(input.u16())),
+        3 => {
+            let place = place(bytes, input);
+            let (shard, kind, index) = (input.u16(), input.u8(), input.u64());
+            let length = usize::from(input.u16());
+            put(
+                bytes,
+                place,
+                &record(shard, kind, index, input.bytes(length)),
+            );
+        }
+        4 => {
+            let place = place(bytes, input);
+            let number = input.u64();
+            let mut payload = input.u64().to_le_bytes().to_vec();
+            payload.extend_from_slice(&store);
+            payload.extend_from_slice(&u32::from(input.u16()).to_le_bytes());
+            put(
+                bytes,
+                place,
+                &record(MARK_SHARD, ROUND_KIND, number, &payload),
+            );
+        }
+        5 => {
+            files.remove(name);
+        }
+        7 => {
+            let bytes = bytes.clone();
+            let (name, _) = file(files, input);
+            files.insert(name, bytes);
+        }
+        _ => *bytes = input.rest().to_vec(),
+    }
+}
+
+/// The number of the store, from its format file.
+fn store(files: &Files) -> [u8; 8] {
+    let format = files.get("format").and_then(|bytes| bytes.get(16..24));
+    format
+        .and_then(|bytes| bytes.try_into().ok())
+        .unwrap_or_default()
+}
+
+/// A name, and the header that belongs to it.
+fn file(files: &Files, input: &mut Input<'_>) -> (String, [u8; FILE_HEADER_BYTES]) {
+    let store = store(files);
+    let (what, number, shard) = (input.u8() % 4, input.u64(), input.u16());
+    let (name, magic, shard) = match what {
+        0 => (format!("journal-{number:016}"), b"BARIDJNL", 0),
+        1 => (
+            format!("snapshot-{shard:05}-{number:020}"),
+            b"BARIDSNP",
+            shard,
+        ),
+        2 => ("format".to_owned(), b"BARIDFMT", shard),
+        _ => (format!("journal-{number:016}.tmp"), b"BARIDJNL", 0),
+    };
+    let mut header = [0; FILE_HEADER_BYTES];
+    header[..8].copy_from_slice(magic);
+    header[8] = 1;
+    let sum = checksum(&header[..12]);
+    header[12..16].copy_from_slice(&sum);
+    header[16..24].copy_from_slice(&store);
+    header[24..32].copy_from_slice(&number.to_le_bytes());
+    header[32..34].copy_from_slice(&shard.to_le_bytes());
+    let sum = checksum(&header[16..36]);
+    header[36..].copy_from_slice(&sum);
+    (name, header)
+}
+
+fn place(bytes: &[u8], input: &mut Input<'_>) -> usize {
+    match input.u16() {
+        u16::MAX => {
+            let last = bytes.iter().rposition(|byte| *byte != 0);
+            last.map_or(0, |last| last + 1).next_multiple_of(8)
+        }
+        place => usize::from(place),
+    }
+}
+
+/// Overwrites, and extends where there is not enough.
+fn put(bytes: &mut Vec<u8>, place: usize, patch: &[u8]) {
+    let end = place + patch.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    bytes[place..end].copy_from_slice(patch);
+}
+
+/// A record as the files hold it.
+fn record(shard: u16, kind: u8, index: u64, payload: &[u8]) -> Vec<u8> {
+    let mut checked = shard.to_le_bytes().to_vec();
+    checked.extend_from_slice(&[kind, 0]);
+    checked.extend_from_slice(&index.to_le_bytes());
+    checked.extend_from_slice(payload);
+    let length = u32::try_from(payload.len()).expect("it is shorter than the input's lengths go");
+    let mut bytes = length.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&checksum(&checked));
+    bytes.extend_from_slice(&checked);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    crc_fast::crc32_iscsi(bytes).to_le_bytes()
+}
