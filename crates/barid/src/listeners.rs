@@ -1,15 +1,15 @@
 //! Where the broker listens, for people and for programs.
 
 use anyhow::Context as _;
-use net::{Bound, Endpoint, Listener};
+use net::{Endpoint, Listener};
 use std::path::{Path, PathBuf};
 use tracing::warn;
 
 /// The file in the data folder that holds the bound addresses while the broker is ready.
 const FILE: &str = "listeners.json";
 
-/// The file that holds the bound addresses, by protocol: `{"stomp":["127.0.0.1:61613"]}`. It exists
-/// while the broker is ready.
+/// The file that holds the bound addresses, by the name that the listener has in the settings:
+/// `{"stomp":["127.0.0.1:61613"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
 pub(crate) struct ListenersFile(PathBuf);
 
 impl ListenersFile {
@@ -24,9 +24,12 @@ impl ListenersFile {
     }
 
     /// Writes it, so that a reader finds either nothing or the whole.
-    pub(crate) fn write(&self, stomp: &[Listener]) -> anyhow::Result<()> {
-        let addresses: Vec<_> = stomp.iter().map(|l| l.address().to_string()).collect();
-        let text = serde_json::json!({ "stomp": addresses }).to_string();
+    pub(crate) fn write(&self, listeners: &Listeners) -> anyhow::Result<()> {
+        let text = serde_json::json!({
+            "stomp": addresses(&listeners.stomp),
+            "ws": addresses(&listeners.ws),
+        });
+        let text = text.to_string();
         let part = self.0.with_extension("json.part");
         std::fs::write(&part, text)
             .and_then(|()| std::fs::rename(&part, &self.0))
@@ -41,12 +44,33 @@ impl Drop for ListenersFile {
     }
 }
 
-/// Binds the addresses of a setting.
-pub(crate) fn bind(key: &'static str, addresses: &str) -> anyhow::Result<Bound> {
+/// All that the broker listens on.
+pub(crate) struct Listeners {
+    pub(crate) stomp: Vec<Listener>,
+    /// STOMP over WebSocket.
+    pub(crate) ws: Vec<Listener>,
+}
+
+impl Listeners {
+    /// Binds what the settings say.
+    pub(crate) fn bind(listen: &config::Listen) -> anyhow::Result<Self> {
+        Ok(Self {
+            stomp: bind("listen.stomp", &listen.stomp)?,
+            ws: bind("listen.ws", &listen.ws)?,
+        })
+    }
+}
+
+/// Where these listen.
+pub(crate) fn addresses(listeners: &[Listener]) -> Vec<String> {
+    listeners.iter().map(|l| l.address().to_string()).collect()
+}
+
+fn bind(key: &'static str, addresses: &str) -> anyhow::Result<Vec<Listener>> {
     let endpoints = Endpoint::parse_list(addresses).context(key)?;
-    let bound = net::bind(&endpoints)?;
+    let bound = net::bind(&endpoints).context(key)?;
     for warning in &bound.warnings {
         warn!("{warning}");
     }
-    Ok(bound)
+    Ok(bound.listeners)
 }

@@ -7,6 +7,7 @@
 mod executors;
 mod listeners;
 mod serve;
+mod stomp_frame;
 mod store;
 
 use config::Invocation;

@@ -1,12 +1,12 @@
 //! `barid serve`: from settings to a running broker and back.
 
 use crate::executors;
-use crate::listeners::{self, ListenersFile};
-use crate::store;
+use crate::listeners::{self, Listeners, ListenersFile};
+use crate::{stomp_frame, store};
 use anyhow::Context as _;
 use broker::{Broker, Settings, StalledPolicy};
 use config::{Config, WhenStalled};
-use net::{Clock, Protocol, Server, StopSignal, Stopper};
+use net::{Clock, Protocol, Server, StopSignal, Stopper, Transport, WebSocketRules};
 use proto_stomp::Stomp;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,7 +38,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let found = opened.recovered.clone();
     let settings = settings(config, cores);
     let (broker, executors, recovered) = Broker::open(settings, opened.take_logs(), recovery)?;
-    let stomp = listeners::bind("listen.stomp", &config.listen.stomp)?.listeners;
+    let listeners = Listeners::bind(&config.listen)?;
 
     let (fatal, mut failures) = mpsc::unbounded_channel();
     let threads = opened.start(&fatal)?;
@@ -48,16 +48,16 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
 
     let (stopper, stop) = Stopper::new();
     let server = Server::new(clock, limits(config), stop);
-    listeners_file.write(&stomp)?;
+    listeners_file.write(&listeners)?;
     let banner = Banner {
         config,
-        stomp: &stomp,
+        listeners: &listeners,
         found: &found,
         recovered,
         started,
     };
     banner.print();
-    let serving = server.serve(stomp, protocol(config, &broker), Arc::default());
+    let serving = serve_all(&server, listeners, config, &broker);
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served.context("cannot serve")?,
@@ -111,6 +111,39 @@ async fn told_to_stop() -> anyhow::Result<&'static str> {
     }
 }
 
+/// Serves all listeners until the server stops.
+async fn serve_all(
+    server: &Server,
+    listeners: Listeners,
+    config: &Config,
+    broker: &Broker,
+) -> std::io::Result<()> {
+    let stomp = protocol(config, broker);
+    let ws = Protocol {
+        name: "STOMP over WebSocket",
+        transport: Transport::WebSocket(Arc::new(websocket_rules(config))),
+        ..stomp.clone()
+    };
+    tokio::try_join!(
+        server.serve(listeners.stomp, stomp, Arc::default()),
+        server.serve(listeners.ws, ws, Arc::default()),
+    )?;
+    Ok(())
+}
+
+fn websocket_rules(config: &Config) -> WebSocketRules {
+    WebSocketRules {
+        paths: &["/", "/ws", "/stomp"],
+        subprotocols: &["v12.stomp", "v11.stomp", "v10.stomp"],
+        frame_bytes: stomp_frame::len,
+        // The longest frame, and room for small ones beside it.
+        message_bytes_max: config
+            .stomp
+            .body_bytes_max
+            .saturating_add(config.stomp.head_bytes_max.saturating_mul(2)),
+    }
+}
+
 fn protocol(config: &Config, broker: &Broker) -> Protocol {
     let broker = broker.clone();
     let limits = proto_stomp::Limits {
@@ -124,6 +157,7 @@ fn protocol(config: &Config, broker: &Broker) -> Protocol {
     };
     Protocol {
         name: "STOMP",
+        transport: Transport::Tcp,
         session: Arc::new(move |now, id, _| Box::new(Stomp::new(now, id, limits))),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
@@ -133,6 +167,7 @@ fn limits(config: &Config) -> net::Limits {
     net::Limits {
         connections_max: config.connection.connections_max,
         send_timeout: config.connection.send_timeout,
+        handshake_timeout: config.stomp.connect_timeout,
         ..net::Limits::default()
     }
 }
@@ -161,7 +196,7 @@ fn settings(config: &Config, cores: usize) -> Settings {
 /// What the operator sees when the broker is ready.
 struct Banner<'a> {
     config: &'a Config,
-    stomp: &'a [net::Listener],
+    listeners: &'a Listeners,
     found: &'a log_store::Recovered,
     recovered: broker::Recovered,
     started: Instant,
@@ -173,14 +208,17 @@ impl Banner<'_> {
         reason = "the banner is the program's answer to its user"
     )]
     fn print(&self) {
-        let addresses: Vec<_> = self.stomp.iter().map(|l| l.address().to_string()).collect();
-        let stomp = if addresses.is_empty() {
-            "off".into()
-        } else {
-            addresses.join(", ")
+        let shown = |listeners: &[net::Listener]| {
+            let addresses = listeners::addresses(listeners).join(", ");
+            if addresses.is_empty() {
+                "off".to_owned()
+            } else {
+                addresses
+            }
         };
         println!("Barid {}", env!("CARGO_PKG_VERSION"));
-        println!("  STOMP  {stomp}");
+        println!("  STOMP  {}", shown(&self.listeners.stomp));
+        println!("  ws     {}", shown(&self.listeners.ws));
         println!(
             "  data   {}: {} queues, {} messages, recovered in {} ms",
             self.config.data_dir.display(),

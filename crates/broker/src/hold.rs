@@ -7,7 +7,7 @@ use std::time::Duration;
 /// An allowance of time: used while a hold lasts, given back evenly over the window while none does.
 #[derive(Debug, Default)]
 pub(crate) struct Hold {
-    /// Used, as of `at`.
+    /// Used, as of `at`; never more than there is.
     used: Duration,
     at: Instant,
     is_holding: bool,
@@ -38,7 +38,7 @@ impl Hold {
         let passed = now.since(self.at);
         self.at = now;
         if self.is_holding {
-            self.used += passed;
+            self.used = (self.used + passed).min(settings.hold);
         } else {
             let window = settings.hold_window.as_secs_f64().max(f64::MIN_POSITIVE);
             let given_back = passed.mul_f64(settings.hold.as_secs_f64() / window);

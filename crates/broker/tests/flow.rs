@@ -433,3 +433,24 @@ fn two_executors_share_one_budget() {
     let bytes = count * message("a", 0).queued().of_bytes(1000).build().cost_bytes();
     assert!(bytes < (1 << 20) + 4000, "{bytes} bytes are on their way");
 }
+
+#[test]
+fn a_publisher_that_leaves_while_held_costs_no_more_than_the_allowance() {
+    let mut node = Node::new(settings());
+    let mut slow = node.connect();
+    let mut publisher = node.connect();
+    slow.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
+    (0..11).for_each(|number| publisher.publish(&node, message("t", number)));
+    assert!(!publisher.is_admitted(&node));
+    publisher.close(&node);
+    node.pass(Duration::from_secs(3600));
+    slow.take(&mut node);
+    node.pass(Duration::from_secs(10));
+    let mut publisher = node.connect();
+    (0..11).for_each(|number| publisher.publish(&node, message("t", number)));
+    assert!(
+        !publisher.is_admitted(&node),
+        "the allowance is back after the window"
+    );
+    assert_eq!(node.broker.counters().totals().dropped, 0);
+}

@@ -34,6 +34,8 @@ pub struct Config {
 pub struct Listen {
     /// The addresses that speak STOMP.
     pub stomp: String,
+    /// The addresses that speak STOMP over WebSocket.
+    pub ws: String,
 }
 
 /// Limits of STOMP connections.
@@ -120,6 +122,7 @@ impl Config {
             data_dir: PathBuf::new(),
             listen: Listen {
                 stomp: String::new(),
+                ws: String::new(),
             },
             stomp: Stomp {
                 head_bytes_max: 0,

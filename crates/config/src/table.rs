@@ -107,6 +107,18 @@ pub(crate) static KEYS: &[Key] = &[
         },
         default: Default::Value("localhost:61613"),
     },
+    Key {
+        path: "listen.ws",
+        flag: Some("ws"),
+        group: LISTENERS,
+        doc: "Where STOMP clients connect over WebSocket, at the paths /, /ws and /stomp",
+        kind: Kind::Text {
+            placeholder: "ADDR",
+            allowed: "host:port, several by comma, or off",
+            set: |config, text| text.clone_into(&mut config.listen.ws),
+        },
+        default: Default::Value("localhost:15675"),
+    },
     number(
         "stomp.head_bytes_max",
         STOMP,

@@ -144,7 +144,11 @@ impl Part {
 
     fn before_suffix<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
-            Self::Text(part) => text.strip_suffix(&**part),
+            Self::Text(part) => {
+                let rest_len = text.len().checked_sub(part.len())?;
+                let fits = text.as_bytes()[rest_len..] == *part.as_bytes();
+                fits.then(|| &text[..rest_len])
+            }
             Self::Symbols(symbols) => {
                 let mut characters = text.chars();
                 let fits = |symbol: &Symbol| fits(*symbol, characters.next_back());

@@ -196,10 +196,7 @@ fn operators_bind_as_in_sql() {
         ("age BETWEEN 17 AND 17 OR f", True),
         ("age BETWEEN 1 AND 2 = f", True),
         ("age BETWEEN (1) AND (20) AND age BETWEEN 2 AND 20", True),
-        (
-            "not T or Country in('UK')and age between 1 and 20",
-            Truth::True,
-        ),
+        ("not T or Country in('UK')and age between 1 and 20", True),
     ]);
 }
 
@@ -374,12 +371,8 @@ fn patterns_have_wildcards_and_escapes() {
         ("ab", "'ab!' ESCAPE '!'", True),
         ("a_", "'a%_' ESCAPE '%'", True),
         ("ab", "'a%_' ESCAPE '%'", False),
-        ("it's", "'it'''s' ESCAPE ''''", True),
     ];
     for (value, pattern, expected) in rows {
-        if value == "it's" && pattern.contains("ESCAPE") {
-            continue;
-        }
         let text = format!("v LIKE {pattern}");
         let selector = Selector::parse(&text, &Limits::default()).expect(&text);
         let message = Message(BTreeMap::from([("v", Value::from(value))]));

@@ -43,11 +43,14 @@ pub struct Actor {
     receipts: u32,
     /// Deliveries not yet acknowledged, with their frames.
     held: Vec<(Name, Frame)>,
+    /// It has said DISCONNECT.
+    has_left: bool,
 }
 
 enum Awaited {
     Sent(Name),
     Acked(Vec<Name>),
+    Left,
 }
 
 impl Actor {
@@ -85,6 +88,7 @@ impl Actor {
             awaited: BTreeMap::new(),
             receipts: 0,
             held: Vec::new(),
+            has_left: false,
         }
     }
 
@@ -94,13 +98,27 @@ impl Actor {
     /// When the broker answers with what it must not: an ERROR, or bytes that are no frame.
     pub fn carry(&mut self, world: &World, bytes: usize, life: u32, history: &mut History) -> bool {
         let moved = world.carry(&mut self.wire, bytes);
+        self.read(life, history);
+        moved
+    }
+
+    /// Takes in all that the transport has.
+    ///
+    /// # Panics
+    /// As [`carry`](Self::carry).
+    pub fn read(&mut self, life: u32, history: &mut History) {
         while let Some((frame, used)) =
             Frame::decode(Version::V1_2, &self.wire.to_client).expect("the broker sends frames")
         {
             self.wire.to_client.drain(..used);
             self.take(frame, life, history);
         }
-        moved
+    }
+
+    /// Whether every receipt that it asked for has come.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.awaited.is_empty()
     }
 
     fn take(&mut self, frame: Frame, life: u32, history: &mut History) {
@@ -120,6 +138,7 @@ impl Actor {
                         let sent = history.sent.get_mut(&name).expect("it was sent");
                         sent.is_confirmed = true;
                     }
+                    Awaited::Left => {}
                     Awaited::Acked(names) => {
                         let count = history.seen.len();
                         history
@@ -142,7 +161,11 @@ impl Actor {
                     redelivered,
                     life,
                 });
-                if !matches!(self.role, Role::Consumer { ack: Ack::Auto, .. }) {
+                let settles = !matches!(self.role, Role::Consumer { ack: Ack::Auto, .. });
+                if !settles {
+                    history.acked.insert(message, history.seen.len());
+                }
+                if settles && !self.has_left {
                     self.held.push((message, frame));
                 }
             }
@@ -162,17 +185,38 @@ impl Actor {
         match self.role {
             Role::Publisher(publisher) => self.publish(rng, publisher, life, script, history),
             Role::Consumer { ack: Ack::Auto, .. } => {}
+            Role::Consumer { .. } if self.has_left => {}
             Role::Consumer { ack, .. } => self.acknowledge(rng, ack, history),
-            Role::Drain(_) => {
-                for (message, frame) in std::mem::take(&mut self.held) {
-                    self.settle("ACK", &frame, vec![message], true, history);
-                }
-            }
+            Role::Drain(_) => self.settle_all(history),
+        }
+        if self.has_left {
+            return !self.is_answered() && !self.wire.is_closed;
         }
         if matches!(self.role, Role::Consumer { .. }) && rng.u32(..40) == 0 {
+            return self.leave(rng, world, life, history);
+        }
+        true
+    }
+
+    /// Goes, in one of the ways that clients go. Returns whether it is still to be heard of.
+    fn leave(&mut self, rng: &mut Rng, world: &World, life: u32, history: &mut History) -> bool {
+        let way = rng.u32(..4);
+        if way == 0 {
             world.disconnect(&mut self.wire);
+            self.read(life, history);
             return false;
         }
+        if way == 1 {
+            push(&mut self.wire, &Frame::new("UNSUBSCRIBE", &[("id", "0")]));
+        }
+        let mut frame = Frame::new("DISCONNECT", &[]);
+        if way < 3 {
+            frame.headers.push(("receipt".into(), "bye".into()));
+            self.awaited.insert("bye".into(), Awaited::Left);
+        }
+        push(&mut self.wire, &frame);
+        self.held.clear();
+        self.has_left = true;
         true
     }
 
@@ -214,6 +258,13 @@ impl Actor {
         let padding = "x".repeat(rng.usize(..script.body_bytes_max));
         frame.body = format!("{publisher} {} {padding}", message.number).into_bytes();
         push(&mut self.wire, &frame);
+    }
+
+    /// Acknowledges everything that it holds, each by itself.
+    pub fn settle_all(&mut self, history: &mut History) {
+        for (message, frame) in std::mem::take(&mut self.held) {
+            self.settle("ACK", &frame, vec![message], true, history);
+        }
     }
 
     fn acknowledge(&mut self, rng: &mut Rng, ack: Ack, history: &mut History) {
@@ -288,7 +339,7 @@ impl Script {
 fn push(wire: &mut Wire, frame: &Frame) {
     let mut bytes = Vec::new();
     frame.encode(Version::V1_2, &mut bytes);
-    wire.to_broker.extend_from_slice(&bytes);
+    wire.push(&bytes);
 }
 
 fn name(frame: &Frame) -> Name {

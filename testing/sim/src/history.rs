@@ -49,6 +49,6 @@ pub struct History {
     /// Messages whose ACK was sent with a receipt that came, by the number of deliveries seen by
     /// then.
     pub settled: BTreeMap<Name, usize>,
-    /// Messages whose ACK was sent.
+    /// Messages whose ACK was sent, or that need none.
     pub acked: BTreeMap<Name, usize>,
 }

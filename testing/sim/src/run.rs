@@ -3,7 +3,7 @@
 use crate::actor::{Ack, Actor, Role, Script};
 use crate::history::History;
 use crate::invariant;
-use crate::world::World;
+use crate::world::{Bounds, World};
 use fastrand::Rng;
 use log_store::MemoryDisk;
 use model::Instant;
@@ -55,11 +55,15 @@ pub struct Report {
     pub crashes: u32,
 }
 
+/// What is outstanding is answered within so many rounds.
+const ROUNDS_MAX: u32 = 20_000;
+
 /// A workload takes no more steps than this; one that does is stuck.
 const STEPS_MAX: u64 = 2_000_000;
 
 struct Run {
     rng: Rng,
+    bounds: Bounds,
     disk: MemoryDisk,
     world: World,
     actors: Vec<Actor>,
@@ -78,7 +82,12 @@ struct Run {
 pub fn run(plan: Plan) -> Result<Report, String> {
     let mut rng = Rng::with_seed(plan.seed);
     let disk = MemoryDisk::new();
-    let world = World::start(&disk, Instant::default()).map_err(|error| format!("{error:#}"))?;
+    let bounds = Bounds {
+        outbox_bytes: rng.usize(500..8000),
+        queued_bytes: rng.usize(3000..60_000),
+    };
+    let world =
+        World::start(&disk, Instant::default(), bounds).map_err(|error| format!("{error:#}"))?;
     let (publishers, queues, messages_max, body_bytes_max) = match plan.size {
         Size::Small => (1, 1, 12, 20),
         Size::Large => (rng.u32(1..4), rng.u32(1..4), rng.u32(20..150), 400),
@@ -91,6 +100,7 @@ pub fn run(plan: Plan) -> Result<Report, String> {
     };
     let mut run = Run {
         rng,
+        bounds,
         disk,
         world,
         actors: Vec::new(),
@@ -103,6 +113,7 @@ pub fn run(plan: Plan) -> Result<Report, String> {
     };
     run.people();
     run.work(plan.crash)?;
+    run.answer()?;
     let (steps, operations) = (run.steps, run.disk.operations());
     run.drain()?;
     for (name, check) in invariant::ALL {
@@ -135,8 +146,9 @@ impl Run {
     }
 
     fn consumer(&mut self, queue: u32) {
-        let ack = match self.rng.u32(..3) {
+        let ack = match self.rng.u32(..4) {
             0 => Ack::Cumulative,
+            1 => Ack::Auto,
             _ => Ack::Individual,
         };
         self.connect(Role::Consumer { queue, ack });
@@ -182,6 +194,34 @@ impl Run {
         Ok(())
     }
 
+    /// Nobody crashes or leaves any more: every receipt that was asked for comes.
+    fn answer(&mut self) -> Result<(), String> {
+        self.disk.crash_at(u64::MAX);
+        // A queue that nobody reads may rightly hold its publishers for ever.
+        for queue in 0..self.script.queues {
+            self.connect(Role::Consumer {
+                queue,
+                ack: Ack::Individual,
+            });
+        }
+        for _ in 0..ROUNDS_MAX {
+            if self.actors.iter().all(Actor::is_answered) {
+                return Ok(());
+            }
+            for part in 0..self.world.parts() {
+                self.world
+                    .step(part)
+                    .map_err(|error| format!("{error:#}"))?;
+            }
+            for actor in &mut self.actors {
+                actor.carry(&self.world, usize::MAX, self.life, &mut self.history);
+                actor.settle_all(&mut self.history);
+            }
+            self.world.pass(Duration::from_millis(1));
+        }
+        Err("a receipt does not come: a wake-up was missed".into())
+    }
+
     /// One step of something. Returns false when the store has failed.
     fn step(&mut self) -> bool {
         let choice = self.rng.u32(..10);
@@ -219,11 +259,15 @@ impl Run {
 
     /// Power loss: the disk keeps what was synced and some of the rest; the broker starts again.
     fn crash(&mut self) -> Result<(), String> {
+        // What the transport has taken reaches the clients.
+        for actor in &mut self.actors {
+            actor.read(self.life, &mut self.history);
+        }
         let rng = &mut self.rng;
         self.actors.clear();
         self.disk.crash(&mut |below| rng.u64(..below.max(1)));
         self.life += 1;
-        self.world = World::start(&self.disk, self.world.now)
+        self.world = World::start(&self.disk, self.world.now, self.bounds)
             .map_err(|error| format!("does not start after crash {}: {error:#}", self.life))?;
         self.people();
         Ok(())

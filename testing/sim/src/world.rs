@@ -7,7 +7,9 @@ use log_store::{Housekeeper, Journal, Local, MemoryDisk, Options, ShardLog};
 use model::{ConnectionId, Instant};
 use proto_stomp::{Limits, Stomp};
 use std::net::{IpAddr, Ipv4Addr};
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 /// Few shards, so that some of them share an executor and the first is used for both.
@@ -15,26 +17,62 @@ const SHARDS: u16 = 4;
 /// Small segments, so that runs see segments come and go.
 const SEGMENT_BYTES: u64 = 16 << 10;
 
+/// Whether somebody has called a waker. A part of the world is stepped only then (or when its
+/// deadline has passed), as the shell does it: a wake-up that is missed is a run that is stuck.
+struct Woken(AtomicBool);
+
+impl Woken {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(true)))
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.set();
+    }
+}
+
 /// One wire between a client and the broker.
 pub struct Wire {
     /// Which it is, over all lives of the broker.
     pub number: u32,
     /// On its way to the broker.
-    pub to_broker: BytesMut,
-    /// On its way to the client.
+    to_broker: BytesMut,
+    /// On its way to the client, taken by the transport.
     pub to_client: Vec<u8>,
     /// Whether the broker has ended the connection.
     pub is_closed: bool,
+    woken: Arc<Woken>,
     session: Stomp,
     attachment: broker::Connection,
     input: BytesMut,
     out: Out,
+    /// Events were handed over and the transport has not taken what became of them.
+    is_unsent: bool,
+}
+
+/// Limits that a run chooses, small enough to matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes on their way to one connection.
+    pub outbox_bytes: usize,
+    /// Bytes in all queues beyond which publishes wait.
+    pub queued_bytes: usize,
 }
 
 /// The broker in one life, from start to crash.
 pub struct World {
     broker: Broker,
-    executors: Vec<Executor>,
+    executors: Vec<(Executor, Arc<Woken>)>,
     journal: Journal<MemoryDisk>,
     housekeeper: Housekeeper<MemoryDisk>,
     /// The time, which only passes when the run says so.
@@ -47,7 +85,7 @@ impl World {
     ///
     /// # Errors
     /// When it does not start: on a disk that only crashed, it must.
-    pub fn start(disk: &MemoryDisk, now: Instant) -> anyhow::Result<Self> {
+    pub fn start(disk: &MemoryDisk, now: Instant, limits: Bounds) -> anyhow::Result<Self> {
         let mut recovery = Recovery::default();
         let options = Options {
             shards: SHARDS,
@@ -58,11 +96,17 @@ impl World {
         let logs = local.logs.into_iter().map(boxed).collect();
         let settings = Settings {
             executors: 2,
-            outbox_bytes: 4096,
+            outbox_bytes: limits.outbox_bytes,
+            queued_bytes: limits.queued_bytes,
+            parked_bytes: 1000,
             ..Settings::default()
         };
         let (broker, executors, _) = Broker::open(settings, logs, recovery)?;
         let (journal, housekeeper) = (local.journal, local.housekeeper);
+        let executors = executors
+            .into_iter()
+            .map(|executor| (executor, Woken::new()))
+            .collect();
         Ok(Self {
             broker,
             executors,
@@ -84,20 +128,24 @@ impl World {
     /// # Errors
     /// The store has failed, as it does on a disk that has crashed.
     pub fn step(&mut self, part: usize) -> anyhow::Result<bool> {
-        let cx = Context::from_waker(Waker::noop());
-        if let Some(executor) = self.executors.get_mut(part) {
-            return Ok(executor.step(self.now, &cx)? == Step::Worked);
+        if let Some((executor, woken)) = self.executors.get_mut(part) {
+            let is_due = executor
+                .deadline()
+                .is_some_and(|deadline| deadline <= self.now);
+            if !woken.take() && !is_due {
+                return Ok(false);
+            }
+            let waker = Waker::from(Arc::clone(woken));
+            let step = executor.step(self.now, &Context::from_waker(&waker))?;
+            if step == Step::Worked {
+                woken.set();
+            }
+            return Ok(step == Step::Worked);
         }
         if part == self.executors.len() {
             return Ok(self.journal.round()?.records > 0);
         }
         Ok(self.housekeeper.step()? == log_store::Step::Worked)
-    }
-
-    /// The earliest moment at which a part wants to be stepped in any case.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        self.executors.iter().filter_map(Executor::deadline).min()
     }
 
     /// Lets time pass.
@@ -117,40 +165,32 @@ impl World {
             to_broker: BytesMut::new(),
             to_client: Vec::new(),
             is_closed: false,
+            woken: Woken::new(),
             session: Stomp::new(self.now, id, Limits::default()),
             attachment: self.broker.attach(id, peer),
             input: BytesMut::new(),
             out: Out::new(),
+            is_unsent: false,
         }
     }
 
-    /// Carries up to `bytes` of input to the session and everything else as far as it goes, as a
-    /// driver does. Returns whether anything moved.
+    /// Runs the driver of a wire once, if something has woken it: carries up to `bytes` each way.
+    /// Returns whether anything moved.
     pub fn carry(&self, wire: &mut Wire, bytes: usize) -> bool {
-        if wire.is_closed {
+        if wire.is_closed || !wire.woken.take() {
             return false;
         }
         let mut moved = wire.hand_over(self.now);
-        let mut cx = Context::from_waker(Waker::noop());
-        if wire.attachment.poll_admission(self.now, &mut cx).is_ready() && !wire.out.is_held() {
-            let count = bytes.min(wire.to_broker.len());
-            let chunk = wire.to_broker.split_to(count);
-            wire.input.extend_from_slice(&chunk);
-            if !wire.input.is_empty() {
-                let before = wire.input.len();
-                wire.session
-                    .handle_input(self.now, &mut wire.input, &mut wire.out);
-                moved |= count > 0 || wire.input.len() < before;
-            }
-            wire.attachment.submit(self.now, &mut wire.out.commands);
-        }
-        moved |= wire.hand_over(self.now);
+        moved |= wire.send(self.now, bytes);
         if wire.out.is_closing() {
-            wire.session.handle_close(self.now, &mut wire.out);
-            wire.attachment.submit(self.now, &mut wire.out.commands);
+            while wire.send(self.now, usize::MAX) {}
             wire.attachment.close(self.now);
             wire.is_closed = true;
             return true;
+        }
+        moved |= wire.read(self.now, bytes);
+        if moved {
+            wire.woken.set();
         }
         moved
     }
@@ -167,24 +207,60 @@ impl World {
 }
 
 impl Wire {
-    /// Hands over events until there are none, and moves what the session makes of them.
+    /// The client sends bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.to_broker.extend_from_slice(bytes);
+        self.woken.set();
+    }
+
+    /// Hands over events, if the transport has taken what became of the last ones.
     fn hand_over(&mut self, now: Instant) -> bool {
-        let mut moved = false;
-        loop {
-            let mut cx = Context::from_waker(Waker::noop());
-            let (session, out) = (&mut self.session, &mut self.out);
-            let mut handle = |event: Event| session.handle_event(now, event, out);
-            let polled = self
-                .attachment
-                .poll_events(now, &mut cx, 64 << 10, &mut handle);
-            self.attachment.submit(now, &mut self.out.commands);
-            let bytes = self.out.wire.take();
-            moved |= polled.is_ready() || !bytes.is_empty();
-            self.to_client.extend_from_slice(&bytes);
-            if polled.is_pending() {
-                return moved;
+        if self.is_unsent || !self.out.wire.is_empty() || self.out.is_closing() {
+            return false;
+        }
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let mut cx = Context::from_waker(&waker);
+        let (session, out) = (&mut self.session, &mut self.out);
+        let mut handle = |event: Event| {
+            if !out.is_closing() {
+                session.handle_event(now, event, out);
             }
+        };
+        let polled = self.attachment.poll_events(now, &mut cx, 2000, &mut handle);
+        self.attachment.submit(now, &mut self.out.commands);
+        self.is_unsent = polled.is_ready();
+        polled.is_ready()
+    }
+
+    /// The transport takes up to `bytes`.
+    fn send(&mut self, now: Instant, bytes: usize) -> bool {
+        let mut taken = self.out.wire.take();
+        let left = taken.split_off(bytes.min(taken.len()));
+        self.out.wire.put(&left);
+        self.to_client.extend_from_slice(&taken);
+        let is_sent = left.is_empty() && std::mem::take(&mut self.is_unsent);
+        if is_sent {
             self.attachment.handle_sent(now);
         }
+        is_sent || !taken.is_empty()
+    }
+
+    /// Reads up to `bytes`, unless something stands against it.
+    fn read(&mut self, now: Instant, bytes: usize) -> bool {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let mut cx = Context::from_waker(&waker);
+        if self.out.is_held() || self.attachment.poll_admission(now, &mut cx) == Poll::Pending {
+            return false;
+        }
+        let count = bytes.min(self.to_broker.len());
+        let chunk = self.to_broker.split_to(count);
+        self.input.extend_from_slice(&chunk);
+        let before = self.input.len();
+        if before > 0 {
+            self.session
+                .handle_input(now, &mut self.input, &mut self.out);
+        }
+        self.attachment.submit(now, &mut self.out.commands);
+        count > 0 || self.input.len() < before
     }
 }

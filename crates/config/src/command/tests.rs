@@ -39,6 +39,7 @@ fn defaults_are_those_of_the_table() {
     let config = config("", &[], "");
     assert_eq!(config.data_dir, PathBuf::from("./barid-data"));
     assert_eq!(config.listen.stomp, "localhost:61613");
+    assert_eq!(config.listen.ws, "localhost:15675");
     assert_eq!(config.stomp.head_bytes_max, 64 << 10);
     assert_eq!(config.stomp.header_bytes_max, 16 << 10);
     assert_eq!(config.stomp.header_count_max, 1000);

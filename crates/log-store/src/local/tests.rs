@@ -506,3 +506,14 @@ fn threads_commit_and_close() {
     assert_eq!(local.logs[0].next_index(), LogIndex(201));
     assert_eq!(local.recovered.torn_bytes_cut, 0);
 }
+
+#[test]
+fn a_damaged_round_with_a_headless_one_behind_it_is_corruption() {
+    let disk = three_rounds();
+    let mut bytes = disk.content(SEGMENT).unwrap();
+    bytes[ROUNDS[1] + 60] ^= 1;
+    bytes[ROUNDS[2]..ROUNDS[2] + 40].fill(0);
+    disk.put(SEGMENT, bytes);
+    let found = corruption(&disk);
+    assert_eq!((found.flaw, found.offset), (Flaw::Record, 144));
+}

@@ -16,11 +16,12 @@ pub(super) fn start(binary: &Path, dir: &Path) -> Result<Started> {
     );
     let data_dir = dir.join("data");
     let mut command = Command::new(binary);
-    command
-        .arg("serve")
-        .arg("--data-dir")
-        .arg(&data_dir)
-        .args(["--stomp", "127.0.0.1:0"]);
+    command.arg("serve").arg("--data-dir").arg(&data_dir).args([
+        "--stomp",
+        "127.0.0.1:0",
+        "--ws",
+        "off",
+    ]);
     let mut process = Owned::spawn("barid", dir, &mut command)?;
     let listeners = data_dir.join("listeners.json");
     let text = wait_for("listeners.json", START_LIMIT, || {
