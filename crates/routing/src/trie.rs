@@ -4,25 +4,26 @@
 //! led to, each node once. So a key costs its levels times the nodes that match it, and several `#`
 //! in patterns cannot make it explode.
 
+use crate::binding::Destination;
+use crate::leaf::Leaf;
 use model::{PatternLevel, levels};
 use rpds::RedBlackTreeMapSync;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A node, its targets and its children. Immutable; a change copies the path to it. Its depth is the
-/// number of levels of the longest pattern, which the table limits.
+/// A node, its destinations and its children. Immutable; a change copies the path to it. Its depth is
+/// the number of levels of the longest pattern, which is limited.
 #[derive(Clone)]
-pub(crate) struct Node<K: Ord, T> {
-    targets: RedBlackTreeMapSync<K, T>,
+pub(crate) struct Node<K: Ord> {
+    leaf: Leaf<K>,
     words: RedBlackTreeMapSync<Box<[u8]>, Arc<Self>>,
     one: Option<Arc<Self>>,
     many: Option<Arc<Self>>,
 }
 
-impl<K: Ord, T> Default for Node<K, T> {
+impl<K: Ord> Default for Node<K> {
     fn default() -> Self {
         Self {
-            targets: RedBlackTreeMapSync::new_sync(),
+            leaf: Leaf::default(),
             words: RedBlackTreeMapSync::new_sync(),
             one: None,
             many: None,
@@ -31,79 +32,70 @@ impl<K: Ord, T> Default for Node<K, T> {
 }
 
 /// A node that the levels so far can have led to.
-struct State<'a, K: Ord, T> {
-    node: &'a Node<K, T>,
-    /// It was reached by `#`, which takes any further level too.
+struct State<'a, K: Ord> {
+    node: &'a Node<K>,
+    /// It was reached by `#`, which takes any further level too. So it is for each state of this
+    /// node, as a node has one way in.
     is_many: bool,
 }
 
-impl<K: Ord + Clone, T: Clone> Node<K, T> {
-    pub(crate) fn with(&self, levels: &[PatternLevel], key: K, target: T) -> Self {
-        let mut node = self.clone();
-        let Some((level, rest)) = levels.split_first() else {
-            node.targets.insert_mut(key, target);
-            return node;
-        };
-        let child = self.child(level).map_or_else(
-            || Self::default().with(rest, key.clone(), target.clone()),
-            |child| child.with(rest, key.clone(), target.clone()),
-        );
-        node.place(level, Some(child));
-        node
+impl<K: Ord + Clone> Node<K> {
+    pub(crate) fn insert(&mut self, levels: &[PatternLevel], destination: &Destination<K>) {
+        *self = self.changed(levels, |leaf| leaf.insert(destination));
     }
 
-    /// The node without the target; nothing if nothing is left of it.
-    pub(crate) fn without(&self, levels: &[PatternLevel], key: &K) -> Option<Self> {
-        let mut node = self.clone();
-        match levels.split_first() {
-            None => {
-                node.targets.remove_mut(key);
-            }
-            Some((level, rest)) => {
-                if let Some(child) = self.child(level) {
-                    node.place(level, child.without(rest, key));
-                }
-            }
-        }
-        (!node.is_empty()).then_some(node)
+    pub(crate) fn remove(&mut self, levels: &[PatternLevel], destination: &Destination<K>) {
+        *self = self.changed(levels, |leaf| leaf.remove(destination));
     }
 
-    pub(crate) fn matches(&self, key: &[u8]) -> Vec<T> {
+    /// Adds the destinations whose pattern matches the key; one may come several times.
+    pub(crate) fn find<'a>(&'a self, key: &[u8], found: &mut Vec<&'a Destination<K>>) {
         let mut states = Vec::new();
         let mut next = Vec::new();
-        Self::enter(&mut states, self, false);
+        enter(&mut states, self, false);
         for level in levels(key) {
             for state in &states {
                 if let Some(child) = state.node.words.get(level) {
-                    Self::enter(&mut next, child, false);
+                    enter(&mut next, child, false);
                 }
                 if let Some(child) = &state.node.one {
-                    Self::enter(&mut next, child, false);
+                    enter(&mut next, child, false);
                 }
                 if state.is_many {
-                    Self::enter(&mut next, state.node, true);
+                    enter(&mut next, state.node, true);
                 }
             }
             std::mem::swap(&mut states, &mut next);
             next.clear();
-        }
-        let mut found = BTreeMap::new();
-        for state in &states {
-            found.extend(state.node.targets.iter());
-        }
-        found.into_values().cloned().collect()
-    }
-
-    /// Adds a node to the states, and what `#` for no level at all leads to.
-    fn enter<'a>(states: &mut Vec<State<'a, K, T>>, node: &'a Self, is_many: bool) {
-        let mut entered = Some((node, is_many));
-        while let Some((node, is_many)) = entered {
-            if states.iter().any(|state| std::ptr::eq(state.node, node)) {
+            // Only what `#` leads to can come twice: from before, and anew from its parent.
+            if states.iter().filter(|state| state.is_many).count() > 1 {
+                states.sort_unstable_by_key(|state| std::ptr::from_ref(state.node));
+                states.dedup_by_key(|state| std::ptr::from_ref(state.node));
+            }
+            if states.is_empty() {
                 return;
             }
-            states.push(State { node, is_many });
-            entered = node.many.as_deref().map(|many| (many, true));
         }
+        for state in &states {
+            found.extend(state.node.leaf.iter());
+        }
+    }
+
+    fn changed(&self, levels: &[PatternLevel], change: impl FnOnce(&mut Leaf<K>)) -> Self {
+        let mut parents = Vec::with_capacity(levels.len());
+        let mut at = Some(self);
+        for level in levels {
+            parents.push(at);
+            at = at.and_then(|node| node.child(level));
+        }
+        let mut node = at.cloned().unwrap_or_default();
+        change(&mut node.leaf);
+        for (level, parent) in levels.iter().zip(parents).rev() {
+            let mut parent = parent.cloned().unwrap_or_default();
+            parent.place(level, (!node.is_empty()).then(|| Arc::new(node)));
+            node = parent;
+        }
+        node
     }
 
     fn child(&self, level: &PatternLevel) -> Option<&Self> {
@@ -114,8 +106,7 @@ impl<K: Ord + Clone, T: Clone> Node<K, T> {
         }
     }
 
-    fn place(&mut self, level: &PatternLevel, child: Option<Self>) {
-        let child = child.map(Arc::new);
+    fn place(&mut self, level: &PatternLevel, child: Option<Arc<Self>>) {
         match (level, child) {
             (PatternLevel::Word(word), Some(child)) => self.words.insert_mut(word.clone(), child),
             (PatternLevel::Word(word), None) => {
@@ -127,10 +118,16 @@ impl<K: Ord + Clone, T: Clone> Node<K, T> {
     }
 
     fn is_empty(&self) -> bool {
-        self.targets.is_empty()
-            && self.words.is_empty()
-            && self.one.is_none()
-            && self.many.is_none()
+        self.leaf.is_empty() && self.words.is_empty() && self.one.is_none() && self.many.is_none()
+    }
+}
+
+/// Adds a node to the states, and what `#` for no level at all leads to.
+fn enter<'a, K: Ord>(states: &mut Vec<State<'a, K>>, node: &'a Node<K>, is_many: bool) {
+    let mut entered = Some((node, is_many));
+    while let Some((node, is_many)) = entered {
+        states.push(State { node, is_many });
+        entered = node.many.as_deref().map(|many| (many, true));
     }
 }
 
@@ -169,33 +166,52 @@ mod tests {
             let patterns: Vec<_> = patterns.iter().map(|p| Pattern::dotted(p.as_bytes())).collect();
             let mut root = Node::default();
             for (id, pattern) in patterns.iter().enumerate() {
-                root = root.with(pattern.levels(), id, id);
+                root.insert(pattern.levels(), &Destination::Subscriber(id));
             }
             for (id, pattern) in patterns.iter().enumerate().filter(|(id, _)| removed[*id]) {
-                root = root.without(pattern.levels(), &id).unwrap_or_default();
+                root.remove(pattern.levels(), &Destination::Subscriber(id));
             }
             for key in &keys {
                 let split: Vec<_> = levels(key.as_bytes()).collect();
                 let expected: Vec<_> = (0..patterns.len())
                     .filter(|id| !removed[*id] && naive(patterns[*id].levels(), &split))
                     .collect();
-                prop_assert_eq!(root.matches(key.as_bytes()), expected, "key {}", key);
+                prop_assert_eq!(found(&root, key.as_bytes()), expected, "key {}", key);
             }
         }
+    }
+
+    fn found(root: &Node<usize>, key: &[u8]) -> Vec<usize> {
+        let mut found = Vec::new();
+        root.find(key, &mut found);
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|destination| match destination {
+                Destination::Subscriber(id) => *id,
+                Destination::Queue(_) | Destination::Exchange(_) => unreachable!("only subscribers"),
+            })
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     #[test]
     fn leaves_nothing_behind() {
         let pattern = Pattern::dotted(b"a.*.#.b");
-        let root = Node::<u8, ()>::default().with(pattern.levels(), 1, ());
-        assert!(root.without(pattern.levels(), &1).is_none());
+        let mut root = Node::default();
+        root.insert(pattern.levels(), &Destination::Subscriber(1));
+        root.remove(pattern.levels(), &Destination::Subscriber(2));
+        assert_eq!(found(&root, b"a.x.b"), [1]);
+        root.remove(pattern.levels(), &Destination::Subscriber(1));
+        assert!(root.is_empty());
     }
 
     #[test]
     fn many_hashes_cost_little() {
         let pattern = Pattern::dotted(&b"#.a.".repeat(30));
-        let root = Node::default().with(pattern.levels(), 1, 1);
+        let mut root = Node::default();
+        root.insert(pattern.levels(), &Destination::Subscriber(1));
         let key = b"a.".repeat(200);
-        assert_eq!(root.matches(&key).len(), 1);
+        assert_eq!(found(&root, &key), [1]);
     }
 }

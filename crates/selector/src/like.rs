@@ -145,6 +145,7 @@ impl Part {
     fn before_suffix<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
             Self::Text(part) => {
+                // `strip_suffix` would build a searcher, which costs more than all the rest.
                 let rest_len = text.len().checked_sub(part.len())?;
                 let fits = text.as_bytes()[rest_len..] == *part.as_bytes();
                 fits.then(|| &text[..rest_len])

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const REQUIREMENTS: &str = include_str!("../stomp_py/requirements.txt");
-const PACKAGE: &str = include_str!("../stompit/package.json");
+const STOMPIT_PACKAGE: &str = include_str!("../stompit/package.json");
+const STOMPJS_PACKAGE: &str = include_str!("../stompjs/package.json");
 
 /// A client of another maker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +17,15 @@ pub enum ClientKind {
     StompPy,
     /// stompit, from npm.
     Stompit,
+    /// `@stomp/stompjs` over WebSocket, from npm.
+    Stompjs,
     /// `Net::Stomp` for Perl, from Debian.
     NetStomp,
 }
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::StompPy, Self::Stompit, Self::NetStomp];
+    pub const ALL: [Self; 4] = [Self::StompPy, Self::Stompit, Self::Stompjs, Self::NetStomp];
 
     /// The name that commands know it by.
     #[must_use]
@@ -30,7 +33,17 @@ impl ClientKind {
         match self {
             Self::StompPy => "stomp_py",
             Self::Stompit => "stompit",
+            Self::Stompjs => "stompjs",
             Self::NetStomp => "net_stomp",
+        }
+    }
+
+    /// The listener that it connects to, as `listeners.json` names it.
+    #[must_use]
+    pub const fn listener(self) -> &'static str {
+        match self {
+            Self::StompPy | Self::Stompit | Self::NetStomp => "stomp",
+            Self::Stompjs => "ws",
         }
     }
 
@@ -48,13 +61,13 @@ impl ClientKind {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name());
         let mut command = match self {
             Self::StompPy => Command::new(home.join("bin/python")),
-            Self::Stompit => Command::new("node"),
+            Self::Stompit | Self::Stompjs => Command::new("node"),
             Self::NetStomp => Command::new(PERL),
         };
         command.stdin(Stdio::null());
         match self {
             Self::StompPy => command.arg("-B").arg(folder.join("cases.py")),
-            Self::Stompit => command
+            Self::Stompit | Self::Stompjs => command
                 .env("NODE_PATH", home.join("node_modules"))
                 .arg(folder.join("cases.js")),
             Self::NetStomp => command.arg(folder.join("cases.pl")),
@@ -77,7 +90,8 @@ pub fn install(kind: ClientKind) -> Result<()> {
     }
     match kind {
         ClientKind::StompPy => install_stomp_py(&home)?,
-        ClientKind::Stompit => install_stompit(&home)?,
+        ClientKind::Stompit => install_from_npm(&home, STOMPIT_PACKAGE)?,
+        ClientKind::Stompjs => install_from_npm(&home, STOMPJS_PACKAGE)?,
         ClientKind::NetStomp => apt_install(&["libnet-stomp-perl"])?,
     }
     if let Some(stamp) = stamp(kind) {
@@ -122,12 +136,12 @@ fn install_stomp_py(home: &Path) -> Result<()> {
     run(pip.arg("--requirement").arg(requirements))
 }
 
-fn install_stompit(home: &Path) -> Result<()> {
+fn install_from_npm(home: &Path, package: &str) -> Result<()> {
     if !works("node", &["--version"]) || !works("npm", &["--version"]) {
         apt_install(&["nodejs", "npm"])?;
     }
     clear(home)?;
-    fs::write(home.join("package.json"), PACKAGE)?;
+    fs::write(home.join("package.json"), package)?;
     let mut npm = Command::new("npm");
     npm.args([
         "install",
@@ -163,7 +177,8 @@ fn works(program: &str, args: &[&str]) -> bool {
 const fn stamp(kind: ClientKind) -> Option<&'static str> {
     match kind {
         ClientKind::StompPy => Some(REQUIREMENTS),
-        ClientKind::Stompit => Some(PACKAGE),
+        ClientKind::Stompit => Some(STOMPIT_PACKAGE),
+        ClientKind::Stompjs => Some(STOMPJS_PACKAGE),
         ClientKind::NetStomp => None,
     }
 }

@@ -10,6 +10,8 @@ pub use install::{ClientKind, install, install_strace};
 
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
+use std::fs;
+use std::net::SocketAddr;
 use std::process::Command;
 
 /// A broker of its own for one test, on an empty folder that goes with it.
@@ -34,13 +36,25 @@ impl Stage {
         })
     }
 
+    /// Where the broker listens for a client.
+    fn address(&self, kind: ClientKind) -> Result<SocketAddr> {
+        let path = self.broker.data_dir().join("listeners.json");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let listeners: serde_json::Value = serde_json::from_str(&text)?;
+        let address = listeners[kind.listener()][0].as_str();
+        let address =
+            address.with_context(|| format!("no listener {} in {text}", kind.listener()))?;
+        Ok(address.parse()?)
+    }
+
     /// Runs one case of a client's script with one version of STOMP.
     ///
     /// # Errors
     /// When the client is not installed or its script fails; the text has what it said.
     pub fn run(&self, kind: ClientKind, case: &str, version: &str) -> Result<()> {
         let mut command: Command = kind.command()?;
-        let address = self.broker.address();
+        let address = self.address(kind)?;
         command.args([
             case,
             version,

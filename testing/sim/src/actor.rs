@@ -115,6 +115,10 @@ impl Actor {
         }
     }
 
+    fn is_auto(&self) -> bool {
+        matches!(self.role, Role::Consumer { ack: Ack::Auto, .. })
+    }
+
     /// Whether every receipt that it asked for has come.
     #[must_use]
     pub fn is_answered(&self) -> bool {
@@ -147,6 +151,8 @@ impl Actor {
                     }
                 }
             }
+            // It has given up what it holds; what was on its way comes again to somebody else.
+            "MESSAGE" if self.has_left && !self.is_auto() => {}
             "MESSAGE" => {
                 let message = name(&frame);
                 let queue = match self.role {
@@ -161,11 +167,9 @@ impl Actor {
                     redelivered,
                     life,
                 });
-                let settles = !matches!(self.role, Role::Consumer { ack: Ack::Auto, .. });
-                if !settles {
+                if self.is_auto() {
                     history.acked.insert(message, history.seen.len());
-                }
-                if settles && !self.has_left {
+                } else {
                     self.held.push((message, frame));
                 }
             }
