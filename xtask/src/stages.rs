@@ -153,7 +153,12 @@ pub(crate) fn fuzz(args: &[String]) -> Result<()> {
     let mut command = cargo(&["+nightly", "fuzz", "run"]);
     // Through rustup's proxy, as `+nightly` is not for cargo itself.
     command = with_program(&command, "cargo");
-    command.args(args).current_dir(root().join("testing/fuzz"));
+    // What is found goes to a folder that git ignores; it starts from the checked-in corpus.
+    let target = args[0].as_str();
+    let found = root().join("testing/fuzz/fuzz/corpus").join(target);
+    std::fs::create_dir_all(&found).context("making the folder for what is found")?;
+    command.arg(target).arg(found).arg(root().join("testing/fuzz/corpus").join(target));
+    command.args(&args[1..]).current_dir(root().join("testing/fuzz"));
     let status = command.status().context("starting cargo fuzz")?;
     anyhow::ensure!(
         status.success(),

@@ -8,6 +8,8 @@ use crate::binding::{Arguments, Binding, Destination};
 use crate::leaf::Leaf;
 use crate::value::{HeaderSource, Value};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// The argument of a binding that says how it matches.
@@ -136,7 +138,7 @@ impl<K: Ord + Clone> HeaderIndex<K> {
             let Some(value) = headers.header(name) else {
                 continue;
             };
-            let equal = under.values.get(&value).into_iter().flatten();
+            let equal = under.values.get(&value as &dyn Probe).into_iter().flatten();
             let candidates = under.present.iter().chain(equal);
             let matching = candidates.filter(|binding| matches(binding, headers));
             found.extend(matching.map(|binding| &binding.destination));
@@ -208,3 +210,40 @@ fn matches<K>(binding: &Binding<K>, headers: &dyn HeaderSource) -> bool {
             Some(value) => *wanted == Value::Void || *wanted == value,
         })
 }
+
+/// A value to look up by. It lets a borrowed value find an owned one without a copy.
+trait Probe {
+    fn value(&self) -> &Value<'_>;
+}
+
+impl Probe for Value<'_> {
+    fn value(&self) -> &Value<'_> {
+        self
+    }
+}
+
+impl<'a> Borrow<dyn Probe + 'a> for Value<'static> {
+    fn borrow(&self) -> &(dyn Probe + 'a) {
+        self
+    }
+}
+
+impl Ord for dyn Probe + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value().cmp(other.value())
+    }
+}
+
+impl PartialOrd for dyn Probe + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Probe + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for dyn Probe + '_ {}

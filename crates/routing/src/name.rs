@@ -14,7 +14,10 @@ pub struct ExchangeName(Arc<[u8]>);
 
 /// Why some bytes cannot name an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an exchange's name has {bytes} bytes, the limit is {}", ExchangeName::BYTES_MAX)]
+#[error(
+    "an exchange's name has {bytes} bytes, the limit is {}",
+    ExchangeName::BYTES_MAX
+)]
 pub struct ExchangeNameTooLong {
     /// The bytes that it has.
     pub bytes: usize,

@@ -113,7 +113,10 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     /// # Errors
     /// [`ExchangeError::Predeclared`] when every table has it.
     pub fn without_exchange(&self, name: &ExchangeName) -> Result<Self, ExchangeError> {
-        if PREDECLARED.iter().any(|(known, _)| *known == name.as_bytes()) {
+        if PREDECLARED
+            .iter()
+            .any(|(known, _)| *known == name.as_bytes())
+        {
             return Err(ExchangeError::Predeclared);
         }
         if !self.exchanges.contains_key(name) {

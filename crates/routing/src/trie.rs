@@ -188,7 +188,9 @@ mod tests {
             .into_iter()
             .map(|destination| match destination {
                 Destination::Subscriber(id) => *id,
-                Destination::Queue(_) | Destination::Exchange(_) => unreachable!("only subscribers"),
+                Destination::Queue(_) | Destination::Exchange(_) => {
+                    unreachable!("only subscribers")
+                }
             })
             .collect();
         found.sort_unstable();

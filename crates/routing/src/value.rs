@@ -36,7 +36,10 @@ impl<'a> Value<'a> {
         // Both bounds are exact; a cast between them cannot saturate.
         const BOUND: f64 = (1_u128 << 126) as f64;
         if number.fract() == 0.0 && number.abs() <= BOUND {
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it is whole and within bounds"
+            )]
             let whole = number as i128;
             return Self::Integer(whole);
         }

@@ -11,7 +11,6 @@
 
 mod broker_entry;
 mod input;
-mod known;
 mod log_recovery;
 mod stomp_codec;
 mod stomp_session;

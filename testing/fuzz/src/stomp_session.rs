@@ -1,7 +1,6 @@
 //! Any bytes through a STOMP session, with a broker that answers as it likes.
 
 use crate::input::{Chance, Input, pieces};
-use crate::known;
 use crate::stomp_codec::SMALL;
 use broker_api::{
     Command, Confirm, Delivery, Event, Grant, Out, Refusal, Session, Settle, SettleMode, Submission,
@@ -39,7 +38,7 @@ pub fn stomp_session(data: &[u8]) {
         SMALL
     };
     let (cuts, script) = (input.u8(), input.u8());
-    let stream = known::up_to_disconnect(input.rest());
+    let stream = input.rest();
     let cut = converse(limits, script, &pieces(cuts, stream));
     if script == 0 {
         let whole = converse(limits, script, &[stream]);
