@@ -252,8 +252,14 @@ impl Outbox {
         if state.bytes + state.reserved <= budget / 2 {
             starved = std::mem::take(&mut state.starved);
         }
+        // A connection that is to be cut waits for its transport; it is told in spite of that.
+        let cut = if state.is_cut {
+            state.waker.take()
+        } else {
+            None
+        };
         drop(state);
-        held.into_iter().for_each(Waker::wake);
+        held.into_iter().chain(cut).for_each(Waker::wake);
         for mailbox in starved {
             mailbox.post(&mut vec![Control::Room(self.connection)]);
         }

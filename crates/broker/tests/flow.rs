@@ -5,7 +5,9 @@ mod support;
 use broker::{Settings, StalledPolicy};
 use broker_api::{Attachment as _, Command, Confirm, Delivery, Event, SettleMode};
 use model::SubscriptionId;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use support::{Node, cost, message, queue, topic};
 
@@ -453,4 +455,38 @@ fn a_publisher_that_leaves_while_held_costs_no_more_than_the_allowance() {
         "the allowance is back after the window"
     );
     assert_eq!(node.broker.counters().totals().dropped, 0);
+}
+
+#[test]
+fn a_connection_that_is_to_be_cut_is_woken() {
+    let when_stalled = StalledPolicy::Disconnect;
+    let mut node = Node::new(Settings {
+        when_stalled,
+        ..settings()
+    });
+    let mut stalled = node.connect();
+    let mut publisher = node.connect();
+    stalled.subscribe(&mut node, 1, topic("t"), SettleMode::Presettled);
+    (0..12).for_each(|number| publisher.publish(&node, message("t", number)));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    assert!(stalled.attachment().poll_disconnect(&mut cx).is_pending());
+    assert!(!publisher.is_admitted(&node));
+    node.pass(Duration::from_millis(100));
+    assert!(publisher.is_admitted(&node), "it waits no longer");
+    assert!(
+        woken.0.load(Ordering::Relaxed),
+        "the connection waits for its transport"
+    );
+    assert!(stalled.is_cut());
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
