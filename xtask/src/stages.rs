@@ -157,8 +157,13 @@ pub(crate) fn fuzz(args: &[String]) -> Result<()> {
     let target = args[0].as_str();
     let found = root().join("testing/fuzz/fuzz/corpus").join(target);
     std::fs::create_dir_all(&found).context("making the folder for what is found")?;
-    command.arg(target).arg(found).arg(root().join("testing/fuzz/corpus").join(target));
-    command.args(&args[1..]).current_dir(root().join("testing/fuzz"));
+    command
+        .arg(target)
+        .arg(found)
+        .arg(root().join("testing/fuzz/corpus").join(target));
+    command
+        .args(&args[1..])
+        .current_dir(root().join("testing/fuzz"));
     let status = command.status().context("starting cargo fuzz")?;
     anyhow::ensure!(
         status.success(),

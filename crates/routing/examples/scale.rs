@@ -9,13 +9,15 @@
 
 use model::QueueName;
 use routing::{
-    Arguments, Binding, Destination, ExchangeDefinition, ExchangeKind, ExchangeName, HeaderSource,
-    NoHeaders, Property, Table, Value,
+    Arguments, Binding, Destination, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn,
+    HeaderSource, NoHeaders, Property, Table, Value,
 };
 use std::hint::black_box;
 use std::time::Instant;
 
 const BINDINGS: usize = 100_000;
+/// Those of a consistent-hash exchange, which keeps 100 points for each.
+const HASHED: usize = 5_000;
 const LOOKUPS: usize = 20_000;
 /// The bindings of each queue.
 const PER_QUEUE: usize = 10;
@@ -35,16 +37,20 @@ impl HeaderSource for Headers {
 }
 
 fn queue(number: usize) -> QueueName {
-    QueueName::new(format!("queue-{}", number / PER_QUEUE).as_bytes()).expect("it is short")
+    QueueName::new(format!("queue-{number}").as_bytes()).expect("it is short")
 }
 
-fn binding(kind: &ExchangeKind, number: usize) -> Binding<u32> {
+fn binding(kind: &ExchangeKind, number: usize, per_queue: usize) -> Binding<u32> {
     let sensor = format!("{number}");
     let key = match kind {
         ExchangeKind::Topic => format!("plant.{}.*.{sensor}.#", number % 100),
+        ExchangeKind::ConsistentHash(_) => "1".to_owned(),
         _ => format!("plant.{}.line.{sensor}", number % 100),
     };
-    let mut binding = Binding::new(Destination::Queue(queue(number)), key.as_bytes());
+    let mut binding = Binding::new(
+        Destination::Queue(queue(number / per_queue)),
+        key.as_bytes(),
+    );
     if *kind == ExchangeKind::Headers {
         binding.arguments = Arguments::from_iter([("sensor", Value::text(&sensor))]);
     }
@@ -64,20 +70,23 @@ fn main() {
         ExchangeKind::Headers,
         ExchangeKind::Random,
     ] {
-        measure(&kind);
+        measure(&kind, BINDINGS, PER_QUEUE);
     }
+    measure(&ExchangeKind::ConsistentHash(HashOn::RoutingKey), HASHED, 1);
 }
 
-fn measure(kind: &ExchangeKind) {
+fn measure(kind: &ExchangeKind, bindings: usize, per_queue: usize) {
     let name = ExchangeName::new(b"x").expect("it is short");
     let definition = ExchangeDefinition::new(kind.clone());
     let mut table = Numbers::new()
         .with_exchange(&name, definition)
         .expect("the name is free");
-    for number in (0..BINDINGS).step_by(PER_QUEUE) {
+    for number in 0..bindings / per_queue {
         table = table.with_queue(queue(number), number);
     }
-    let bindings: Vec<_> = (0..BINDINGS).map(|number| binding(kind, number)).collect();
+    let bindings: Vec<_> = (0..bindings)
+        .map(|number| binding(kind, number, per_queue))
+        .collect();
     let mut blocks = Vec::new();
     for block in bindings.chunks(1000) {
         let start = Instant::now();
@@ -97,7 +106,7 @@ fn measure(kind: &ExchangeKind) {
     };
     let questions: Vec<_> = (0..lookups)
         .map(|number| {
-            let sensor = number * 7919 % BINDINGS;
+            let sensor = number * 7919 % bindings.len();
             let key = format!("plant.{}.line.{sensor}", sensor % 100);
             (key, Headers(format!("{sensor}")))
         })
@@ -113,11 +122,11 @@ fn measure(kind: &ExchangeKind) {
     }
     let unbind = nanos(start, 1000);
     let start = Instant::now();
-    for number in (1000..2000).step_by(PER_QUEUE) {
+    for number in 1000 / per_queue..2000 / per_queue {
         table = table.without_queue(&queue(number));
     }
-    let without_queue = nanos(start, 1000 / PER_QUEUE);
+    let without_queue = nanos(start, 1000 / per_queue);
     assert!(table.route(b"x", b"", &NoHeaders, 0).is_some());
-    let kind = format!("{kind:?}");
+    let kind: String = format!("{kind:?}").chars().take(8).collect();
     println!("{kind:8} {first:11} {last:11} {lookup:7} {unbind:7} {without_queue:14}");
 }

@@ -43,11 +43,11 @@ enum Change {
 }
 
 fn name(name: &str) -> ExchangeName {
-    ExchangeName::new(name.as_bytes()).unwrap()
+    ExchangeName::new(name.as_bytes()).expect("it is valid")
 }
 
 fn queue(name: &str) -> QueueName {
-    QueueName::new(name.as_bytes()).unwrap()
+    QueueName::new(name.as_bytes()).expect("it is valid")
 }
 
 fn definition(exchange: &str, alternate: Option<Name>) -> ExchangeDefinition {
@@ -196,7 +196,8 @@ fn apply(table: &Real, naive: &mut Naive, change: Change) -> Real {
             let is_weight = |key: &[u8]| key == b"1" || key == b"2";
             let is_good = source != "hash" || is_weight(&binding.key.spelling());
             let is_there = naive.exchanges.contains_key(&name(source));
-            let expected = source != "" && is_good && is_there && naive.has(&binding.destination);
+            let expected =
+                !source.is_empty() && is_good && is_there && naive.has(&binding.destination);
             assert_eq!(changed.is_ok(), expected);
             if expected {
                 let binding = canonical(&naive.exchanges[&name(source)].kind, binding);

@@ -12,7 +12,7 @@ const MESSAGES: u64 = 100_000;
 type Numbers = Table<u8, usize, u8>;
 
 fn queue(number: usize) -> QueueName {
-    QueueName::new(format!("queue-{number}").as_bytes()).unwrap()
+    QueueName::new(format!("queue-{number}").as_bytes()).expect("it is valid")
 }
 
 fn bind(table: &Numbers, number: usize, weight: &str) -> Numbers {
@@ -20,15 +20,15 @@ fn bind(table: &Numbers, number: usize, weight: &str) -> Numbers {
     table
         .with_queue(queue(number), number)
         .with_binding(b"x", Binding::new(destination, weight.as_bytes()))
-        .unwrap()
+        .expect("it is valid")
 }
 
 fn table(kind: ExchangeKind, numbers: impl IntoIterator<Item = usize>, weight: &str) -> Numbers {
-    let name = ExchangeName::new(b"x").unwrap();
+    let name = ExchangeName::new(b"x").expect("it is valid");
     let table = Numbers::new();
     let table = table
         .with_exchange(&name, ExchangeDefinition::new(kind))
-        .unwrap();
+        .expect("it is valid");
     let bound = |table: Numbers, number| bind(&table, number, weight);
     numbers.into_iter().fold(table, bound)
 }
@@ -47,7 +47,7 @@ fn routed(table: &Numbers) -> Vec<usize> {
         let key = format!("device/{number}");
         let routed = table
             .route(b"x", key.as_bytes(), &NoHeaders, number)
-            .unwrap();
+            .expect("it is valid");
         assert_eq!(routed.queues.len(), 1);
         routed.queues[0]
     };

@@ -137,7 +137,8 @@ const cases = {
     const { client } = await connect();
     const next = subscribe(client, place('headers'));
     const headers = { größe: '日本語 ✓', 'correlation-id': 'c 1', 'x_y.z': '1=2;3,4' };
-    if (version !== '1.0') headers['colon:name'] = 'a:b\\c\nd';
+    // It escapes values, not names.
+    if (version !== '1.0') headers.escaped = 'a:b\\c\nd';
     await send(client, place('headers'), 'text', headers);
     const got = await next();
     for (const key of Object.keys(headers)) assert.equal(got.headers[key], headers[key], key);
@@ -263,6 +264,8 @@ const cases = {
     ];
     for (const [path, offered, chosen] of rows) {
       const socket = new WebSocket(url(path), offered);
+      const messages = inbox();
+      socket.on('message', (data) => messages.put(`${data}`));
       await once(socket, 'open');
       assert.equal(socket.protocol, chosen);
       assert.equal(socket.extensions, '');
@@ -271,10 +274,8 @@ const cases = {
       assert.equal(`${pong}`, 'are you there');
       // Several frames in one message.
       socket.send(`CONNECT\naccept-version:${version}\nhost:/\n\n\0SEND\ndestination:${place('raw')}\nreceipt:1\n\n\0\n`);
-      const [connected] = await once(socket, 'message');
-      assert.match(`${connected}`, /^CONNECTED\n/);
-      const [answer] = await once(socket, 'message');
-      assert.match(`${answer}`, /^RECEIPT\nreceipt-id:1\n/);
+      assert.match(await messages.next(), /^CONNECTED\n/);
+      assert.match(await messages.next(), /^RECEIPT\nreceipt-id:1\n/);
       socket.close(3000, 'enough');
       const [code] = await once(socket, 'close');
       assert.equal(code, 3000);

@@ -14,6 +14,7 @@ const MARK_AHEAD_MAX: usize = 4096;
 pub fn check(history: &History) -> Result<()> {
     nothing_comes_from_nowhere(history)?;
     no_confirmed_message_lost(history)?;
+    unsettled_comes_again(history)?;
     no_confirmed_ack_forgotten(history)?;
     delivered_again_only_when_marked(history)?;
     order_per_publisher(history)?;
@@ -45,6 +46,25 @@ fn no_confirmed_message_lost(history: &History) -> Result<()> {
         bail!(
             "{} confirmed persistent messages are lost, the first is {id}",
             lost.len()
+        );
+    }
+    Ok(())
+}
+
+/// The last life drains all queues: what nobody has acknowledged before comes in it.
+fn unsettled_comes_again(history: &History) -> Result<()> {
+    let settled_or_drained: BTreeSet<Id> = history
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.ack != Ack::None || delivery.life == history.lives)
+        .map(|delivery| delivery.id)
+        .collect();
+    for (id, publication) in &history.publications {
+        ensure!(
+            !publication.is_persistent
+                || !publication.is_confirmed
+                || settled_or_drained.contains(id),
+            "{id} was delivered, never acknowledged, and is gone"
         );
     }
     Ok(())

@@ -178,7 +178,7 @@ fn matches_levels(pattern: &[PatternLevel], key: &[&[u8]]) -> bool {
 
 fn matches_headers(arguments: &Arguments, headers: &Headers) -> bool {
     let mode = match arguments.value(b"x-match") {
-        Some(Value::Text(text)) => std::str::from_utf8(text).unwrap(),
+        Some(Value::Text(text)) => std::str::from_utf8(text).expect("it is valid"),
         _ => "all",
     };
     let mut conditions = arguments
