@@ -21,6 +21,10 @@ use tokio::task::JoinHandle;
 pub(crate) struct Toy(Arc<Mutex<State>>);
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own for tests"
+)]
 pub(crate) struct State {
     /// What happened at the waist, in order.
     pub(crate) log: Vec<String>,

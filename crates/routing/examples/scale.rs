@@ -45,7 +45,11 @@ fn binding(kind: &ExchangeKind, number: usize, per_queue: usize) -> Binding<u32>
     let key = match kind {
         ExchangeKind::Topic => format!("plant.{}.*.{sensor}.#", number % 100),
         ExchangeKind::ConsistentHash(_) => "1".to_owned(),
-        _ => format!("plant.{}.line.{sensor}", number % 100),
+        ExchangeKind::Default
+        | ExchangeKind::Direct
+        | ExchangeKind::Fanout
+        | ExchangeKind::Headers
+        | ExchangeKind::Random => format!("plant.{}.line.{sensor}", number % 100),
     };
     let mut binding = Binding::new(
         Destination::Queue(queue(number / per_queue)),

@@ -137,6 +137,18 @@ fn random_is_uniform() {
 }
 
 #[test]
+fn random_counts_each_binding_for_removal_and_each_destination_once() {
+    let bound = bind(&table(ExchangeKind::Random, 0..2, "a"), 0, "b");
+    let shares_of_0 = |table: &Numbers| shares(&routed(table))[&0];
+    assert!((0.48..0.52).contains(&shares_of_0(&bound)));
+    let binding = |key: &[u8]| Binding::new(Destination::Queue(queue(0)), key);
+    let bound = bound.without_binding(b"x", &binding(b"a"));
+    assert!((0.48..0.52).contains(&shares_of_0(&bound)));
+    let bound = bound.without_binding(b"x", &binding(b"b"));
+    assert_eq!(shares(&routed(&bound)).len(), 1);
+}
+
+#[test]
 fn weights_are_limited() {
     let table = hashing(0..1, "1");
     for weight in ["0", "-1", "201", "1.5", "", "99999999999"] {
