@@ -22,11 +22,14 @@ pub(crate) async fn run(
         failed = poll_fn(|cx| poll(&mut executor, clock, &mut timer, cx)) => return failed,
         () = stop.stopped() => {}
     }
-    executor.flush()?;
     poll_fn(|cx| match poll(&mut executor, clock, &mut timer, cx) {
-        Poll::Pending if executor.is_settled() => Poll::Ready(Ok(())),
-        Poll::Pending => Poll::Pending,
         Poll::Ready(failed) => Poll::Ready(failed),
+        Poll::Pending if executor.is_settled() => Poll::Ready(Ok(())),
+        // What connections have left behind at their end is logged now, not after its usual delay.
+        Poll::Pending => match executor.flush() {
+            Ok(()) => Poll::Pending,
+            Err(failed) => Poll::Ready(Err(failed)),
+        },
     })
     .await
 }

@@ -146,11 +146,4 @@ impl Wire {
         }
         all
     }
-
-    /// Gives a buffer that has grown back to the allocator; an idle connection holds none.
-    pub fn release_buffer(&mut self) {
-        if self.is_empty() {
-            self.bytes = BytesMut::new();
-        }
-    }
 }

@@ -97,7 +97,15 @@ impl Connection {
         match submission.command {
             Command::Connect(connect) => {
                 let principal = authenticate(connect.login.as_ref(), self.peer, &connect.vhost);
-                let done = principal.map(|principal| self.principal = Some(principal));
+                let done = principal.map(|principal| {
+                    tracing::debug!(
+                        connection = self.outbox.connection().0,
+                        user = %String::from_utf8_lossy(&principal.user),
+                        vhost = %String::from_utf8_lossy(&principal.vhost),
+                        "connected"
+                    );
+                    self.principal = Some(principal);
+                });
                 self.answer(id, done);
             }
             Command::DeclareQueue(name) => self.declare(id, name),

@@ -5,10 +5,13 @@ use crate::mailbox::{Control, Mailbox};
 use crate::outbox::Outbox;
 use crate::routes::{QueueTarget, Routes};
 use crate::shard::Shard;
-use broker_api::Event;
+use broker_api::{Event, Refusal};
 use model::{CommandId, LogIndex, QueueId, QueueName, ShardId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// The most queues that there may be: each takes memory and a record for ever.
+const QUEUES_MAX: usize = 1_000_000;
 
 /// The shared metadata of shard 0, beside the shard on its executor.
 ///
@@ -60,6 +63,14 @@ impl Topology {
         }
         if let Some(pending) = self.pending.iter_mut().find(|pending| pending.name == name) {
             pending.asked.push((outbox, command));
+            return;
+        }
+        if self.queues.len() + self.pending.len() >= QUEUES_MAX {
+            let refusal = Refusal::LimitReached {
+                what: "queues",
+                limit: QUEUES_MAX as u64,
+            };
+            outbox.push(&mut vec![Event::Done(command, Err(refusal))]);
             return;
         }
         let queue = self.next_queue;

@@ -47,7 +47,7 @@ const READS_MAX: usize = 16;
 /// Bytes of a peer that broke the rules that are thrown away, so that it can see why.
 const DISCARD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What a protocol wants of its WebSockets.
+/// What a protocol wants of each WebSocket that carries it.
 #[derive(Clone, Debug)]
 pub struct WebSocketRules {
     /// The paths that it is found at; a query behind them does not matter.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::toy::Toy;
 use crate::{Bound, Endpoint, Stopper, bind};
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
@@ -15,6 +16,10 @@ struct Setup {
 }
 
 fn start(limits: Limits) -> Setup {
+    start_over(Transport::Tcp, limits)
+}
+
+fn start_over(transport: Transport, limits: Limits) -> Setup {
     let Bound { listeners, .. } = bind(&Endpoint::parse_list("localhost:0").unwrap()).unwrap();
     let addresses = listeners.iter().map(Listener::address).collect();
     let (stopper, signal) = Stopper::new();
@@ -23,7 +28,7 @@ fn start(limits: Limits) -> Setup {
     let (one, two) = (toy.clone(), toy.clone());
     let protocol = Protocol {
         name: "lines",
-        transport: Transport::Tcp,
+        transport,
         session: Arc::new(move |_, _, _| one.session()),
         attach: Arc::new(move |_, _, peer| {
             assert!(peer.address.is_loopback());
@@ -125,8 +130,58 @@ async fn a_reset_ends_the_session() {
     assert_eq!(log, ["handle_close", "command 1", "attachment closed"]);
 }
 
+fn websocket() -> Transport {
+    Transport::WebSocket(Arc::new(WebSocketRules {
+        paths: &["/ws"],
+        subprotocols: &[],
+        frame_bytes: |slices| slices.first().map(|slice| slice.len()),
+        message_bytes_max: 1000,
+    }))
+}
+
+#[tokio::test]
+async fn a_session_is_served_over_a_websocket() {
+    let setup = start_over(websocket(), Limits::default());
+    let address = setup.addresses[0];
+    let socket = TcpStream::connect(address).await.unwrap();
+    let url = format!("ws://{address}/ws");
+    let (mut client, _) = tokio_tungstenite::client_async(&url, socket).await.unwrap();
+    client.send("hello\n".into()).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), "hello\n".into());
+    setup.stopper.stop();
+    let last = client.next().await.unwrap().unwrap();
+    assert_eq!(last, "the broker is stopping\n".into());
+    assert!(client.next().await.unwrap().unwrap().is_close());
+    assert!(client.next().await.is_none());
+    setup.serving.await.unwrap().unwrap();
+    assert_eq!(setup.counters.open(), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_has_a_place_and_does_not_outlive_the_broker() {
+    let limits = Limits {
+        connections_max: 1,
+        ..Limits::default()
+    };
+    let setup = start_over(websocket(), limits);
+    let mut first = TcpStream::connect(setup.addresses[0]).await.unwrap();
+    first.write_all(b"GET /ws").await.unwrap();
+    while setup.counters.open() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut second = TcpStream::connect(setup.addresses[0]).await.unwrap();
+    assert_eq!(read_all(&mut second).await, "");
+    setup.stopper.stop();
+    setup.serving.await.unwrap().unwrap();
+    assert_eq!(setup.counters.open(), 0);
+    // No session was made for it.
+    assert!(setup.toy.log().is_empty());
+}
+
 #[test]
 fn a_connection_task_is_small() {
     let bytes = size_of::<Connection<TcpStream>>();
     assert!(bytes < 768, "{bytes} bytes");
+    let bytes = size_of::<Connection<websocket::WebSocket<TcpStream>>>();
+    assert!(bytes < 1280, "{bytes} bytes");
 }

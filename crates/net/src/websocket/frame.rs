@@ -122,7 +122,7 @@ impl PartialHead {
         self.bytes[self.len] = byte;
         self.len += 1;
         match self.len {
-            1 if byte & 0x70 != 0 => return Err(Violation::ReservedBit),
+            1 if byte & 0x70 != 0 => Err(Violation::ReservedBit),
             1 => self.opcode().map(|_| None),
             2 => self.check_lengths().map(|()| None),
             len if len < self.needed() => Ok(None),

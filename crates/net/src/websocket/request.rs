@@ -55,6 +55,8 @@ pub(super) enum Refusal {
     WebSocketVersion,
     #[error("Sec-WebSocket-Key must be 16 bytes in Base64")]
     KeyInvalid,
+    #[error("only pages that were served from this machine may connect, see the header Origin")]
+    OriginForeign,
 }
 
 impl Accepted {
@@ -86,6 +88,10 @@ impl Accepted {
             values(headers, "host").next().is_some(),
             Refusal::HostMissing,
         )?;
+        // A browser lets every page connect to every address, and whoever connects from this machine
+        // is the guest. [RFC 6455 10.2]
+        let is_local = values(headers, "origin").all(is_local_origin);
+        require(is_local, Refusal::OriginForeign)?;
         let is_upgrade =
             lists(headers, "connection", "upgrade") && lists(headers, "upgrade", "websocket");
         require(is_upgrade, Refusal::NoUpgrade)?;
@@ -128,6 +134,7 @@ impl Refusal {
             Self::TimedOut => "408 Request Timeout",
             Self::VersionOld => "505 HTTP Version Not Supported",
             Self::MethodWrong => "405 Method Not Allowed",
+            Self::OriginForeign => "403 Forbidden",
             Self::PathUnknown => "404 Not Found",
             Self::NoUpgrade | Self::WebSocketVersion => "426 Upgrade Required",
         }
@@ -146,6 +153,7 @@ impl Refusal {
             | Self::VersionOld
             | Self::PathUnknown
             | Self::HostMissing
+            | Self::OriginForeign
             | Self::KeyInvalid => "",
         }
     }
@@ -161,6 +169,21 @@ impl Refusal {
             text.len() + 1,
         )
     }
+}
+
+/// Whether an origin, as in `http://localhost:3000`, is this machine.
+fn is_local_origin(origin: &str) -> bool {
+    let Some((_, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    host.is_some_and(|host| {
+        let address = host.parse::<std::net::IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 /// The values of a header, one for each line that has it. One that is no text is left out.
@@ -212,6 +235,32 @@ mod tests {
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn only_pages_of_this_machine_connect() {
+        let rows = [
+            ("http://localhost:3000", true),
+            ("https://LOCALHOST", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://example.com", false),
+            ("http://localhost.example.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("null", false),
+            ("", false),
+        ];
+        for (origin, is_local) in rows {
+            let origin_line = format!("Origin: {origin}");
+            let headers = [&HEADS[..], &[&origin_line]].concat();
+            let parsed = parse(&request("GET /ws HTTP/1.1", &headers));
+            let expected = if is_local {
+                None
+            } else {
+                Some(Refusal::OriginForeign)
+            };
+            assert_eq!(parsed.err(), expected, "{origin}");
+        }
     }
 
     #[test]

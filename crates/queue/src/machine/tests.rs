@@ -205,7 +205,7 @@ impl Pair {
         let mut settled = Vec::new();
         self.queue
             .settle(id, &[sequence, sequence], outcome, |ended| {
-                settled.push(ended.is_logged)
+                settled.push(ended.is_logged);
             });
         self.queue.settle(id, &[sequence], outcome, |ended| {
             panic!("settled twice: {ended:?}")
