@@ -14,11 +14,11 @@ const MARK_AHEAD_MAX: usize = 4096;
 pub fn check(history: &History) -> Result<()> {
     nothing_comes_from_nowhere(history)?;
     no_confirmed_message_lost(history)?;
-    unsettled_comes_again(history)?;
     no_confirmed_ack_forgotten(history)?;
     delivered_again_only_when_marked(history)?;
     order_per_publisher(history)?;
-    marked_only_if_maybe_delivered(history)
+    marked_only_if_maybe_delivered(history)?;
+    unsettled_comes_again(history)
 }
 
 fn nothing_comes_from_nowhere(history: &History) -> Result<()> {

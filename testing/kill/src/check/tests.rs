@@ -122,6 +122,10 @@ fn histories_are_judged() {
     ];
     expect(&all_twice, Some("twice in life 0"));
     expect(&[after(4, false)], Some("never published"));
+    expect(
+        &[before(1, none), after(2, false), after(3, false)],
+        Some("1.0.1 was delivered, never acknowledged"),
+    );
 }
 
 #[test]
@@ -146,12 +150,12 @@ fn transient_and_unconfirmed_messages_may_be_lost() {
 
 #[test]
 fn the_mark_runs_ahead_by_so_much_and_no_more() {
-    for (last_marked, is_allowed) in [(1, true), (1039, true), (1040, false)] {
-        let mut history = history(2000);
+    for (last_marked, is_allowed) in [(1, true), (4111, true), (4112, false)] {
+        let mut history = history(6000);
         history
             .deliveries
             .extend((1..=5).map(|number| before(number, Ack::Confirmed)));
-        let rest = 6..=2000;
+        let rest = 6..=6000;
         history
             .deliveries
             .extend(rest.map(|number| after(number, number <= last_marked)));
