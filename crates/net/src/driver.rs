@@ -67,6 +67,8 @@ pub struct Driver<T> {
     stop: StopWatch,
     /// When the connection is cut because the broker stops; set once it does.
     stop_deadline: Option<Instant>,
+    /// The peer has ended its side; it gets its answers until then.
+    answers_until: Option<Instant>,
     /// Bytes of this poll, not yet counted.
     moved: Moved,
 }
@@ -146,6 +148,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             timer: Timer::default(),
             stop: StopWatch::new(stop),
             stop_deadline: None,
+            answers_until: None,
             moved: Moved::default(),
         }
     }
@@ -187,6 +190,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         if is_due(self.stop_deadline, now) {
             return self.cut(now, End::Stopped);
         }
+        if is_due(self.answers_until, now) {
+            self.end_session(now);
+            self.begin_closing(now, End::PeerClosed);
+            return Round::Busy;
+        }
         self.tell_paused(now);
         if is_due(self.session.deadline(), now) {
             self.session.handle_deadline(now, &mut self.out);
@@ -207,6 +215,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         }
         match self.read(now, cx) {
             Input::Handled => Round::Busy,
+            Input::Ended if self.is_answering(now) => {
+                if is_busy {
+                    Round::Busy
+                } else {
+                    Round::Idle
+                }
+            }
             Input::Ended => {
                 self.end_session(now);
                 self.begin_closing(now, End::PeerClosed);
@@ -216,6 +231,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             Input::Waits if is_busy => Round::Busy,
             Input::Waits => Round::Idle,
         }
+    }
+
+    /// Whether a peer that has said everything may still get the answers that it waits for.
+    fn is_answering(&mut self, now: Instant) -> bool {
+        let linger = self.environment.limits.linger;
+        let until = *self.answers_until.get_or_insert(now + linger);
+        self.session.unanswered_bytes() > 0 && now < until
     }
 
     /// Events wait while bytes do. The broker may want the connection ended in spite of that.
@@ -290,7 +312,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             | Phase::Ending { until, .. }
             | Phase::Discarding { until, .. } => [Some(until), None, None],
         };
-        own.into_iter().flatten().chain(self.stop_deadline).min()
+        let answers = self
+            .answers_until
+            .filter(|_| matches!(self.phase, Phase::Open));
+        own.into_iter()
+            .flatten()
+            .chain(self.stop_deadline)
+            .chain(answers)
+            .min()
     }
 
     /// Borrows from the thread what a busy connection needs.

@@ -312,7 +312,8 @@ impl Session for Stomp {
     fn unanswered_bytes(&self) -> usize {
         match &self.state {
             State::Open(open) => open.unanswered_bytes(),
-            State::AwaitConnect(_) | State::Closing(_) | State::Closed => 0,
+            State::Closing(closing) => closing.unanswered_bytes(),
+            State::AwaitConnect(_) | State::Closed => 0,
         }
     }
 

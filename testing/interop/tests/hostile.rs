@@ -164,6 +164,26 @@ fn half_frames_hurt_nobody() -> Result<()> {
 }
 
 #[test]
+fn a_client_that_has_said_everything_hears_its_receipts() -> Result<()> {
+    let mut stage = Stage::new()?;
+    let send = b"SEND\ndestination:/queue/last\npersistent:true\nreceipt:r\n\nx\0";
+    let bye = b"DISCONNECT\nreceipt:bye\n\n\0";
+    for words in [&[CONNECT, send].concat(), &[CONNECT, send, bye].concat()] {
+        let mut stream = stage.connect()?;
+        stream.write_all(words)?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        ensure!(answer.contains("receipt-id:r\n"), "{answer:?}");
+        ensure!(
+            answer.contains("receipt-id:bye\n") == words.ends_with(bye),
+            "{answer:?}"
+        );
+    }
+    stage.neighbor_goes_on()
+}
+
+#[test]
 fn one_byte_at_a_time_is_a_conversation() -> Result<()> {
     let mut stage = Stage::new()?;
     let mut stream = stage.connect()?;

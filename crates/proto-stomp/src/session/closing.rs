@@ -33,6 +33,11 @@ impl Closing {
         }
     }
 
+    /// What is kept for answers that the client waits for; never nothing.
+    pub(super) fn unanswered_bytes(&self) -> usize {
+        self.outstanding.bytes().max(1)
+    }
+
     /// Sends the RECEIPT of DISCONNECT and asks to close, if nothing is under way.
     pub(super) fn finish_if_answered(&mut self, out: &mut Out) -> bool {
         if !self.outstanding.is_empty() {
