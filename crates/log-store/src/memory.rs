@@ -42,7 +42,6 @@ struct Shard {
     /// The records behind the snapshot.
     records: VecDeque<Record>,
     committed: LogIndex,
-    uncommitted_bytes: usize,
     waker: Option<Waker>,
     wants_snapshot: bool,
     pending: Option<Pending>,
@@ -187,7 +186,6 @@ impl Shard {
     fn commit(&mut self, wakers: &mut Vec<Waker>) -> u64 {
         let records = self.last().0 - self.committed.0;
         self.committed = self.last();
-        self.uncommitted_bytes = 0;
         if records > 0 {
             wakers.extend(self.waker.clone());
         }
@@ -220,7 +218,6 @@ impl Shard {
         let lost = usize::try_from(unsynced - kept).expect("it is at most the number of records");
         self.records.truncate(self.records.len() - lost);
         self.committed = self.last();
-        self.uncommitted_bytes = 0;
         self.waker = None;
         self.wants_snapshot = false;
         self.pending = None;
@@ -275,7 +272,6 @@ impl ShardLog for MemoryLog {
         let next = batch.next_index();
         let bytes = batch.into_bytes();
         self.alive(|shard| {
-            shard.uncommitted_bytes += bytes.len();
             let mut rest = bytes.as_slice();
             while let Some((header, payload)) = record::decode(rest) {
                 shard.records.push_back(Record {
@@ -298,12 +294,6 @@ impl ShardLog for MemoryLog {
 
     fn is_failed(&self) -> bool {
         self.alive(|_| ()).is_none()
-    }
-
-    fn uncommitted_bytes(&self) -> usize {
-        let world = self.store.0.lock();
-        let shards = world.shards.iter();
-        shards.map(|shard| shard.uncommitted_bytes).sum()
     }
 
     fn wake_on_commit(&mut self, waker: Waker) {

@@ -45,9 +45,6 @@ pub trait ShardLog: Send {
     /// Whether the store has failed.
     fn is_failed(&self) -> bool;
 
-    /// The bytes submitted and not yet committed, of all shards of the node: for back-pressure.
-    fn uncommitted_bytes(&self) -> usize;
-
     /// Has `waker` called whenever `committed` moves, the store fails or a snapshot is wanted.
     fn wake_on_commit(&mut self, waker: Waker);
 

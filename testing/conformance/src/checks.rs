@@ -20,7 +20,6 @@ pub fn check_all<P: Provider>(mut provider: impl FnMut() -> P) {
     indexes_are_dense(&mut provider());
     committed_never_goes_back(&mut provider());
     nothing_is_committed_before_its_round(&mut provider());
-    uncommitted_bytes_are_counted(&mut provider());
     wakers_are_called(&mut provider());
     a_snapshot_replaces_what_is_before_it(&mut provider());
     a_snapshot_waits_for_its_log(&mut provider());
@@ -115,17 +114,6 @@ fn nothing_is_committed_before_its_round<P: Provider>(provider: &mut P) {
     assert_eq!(logs[0].committed(), LogIndex(1));
     provider.round();
     assert_eq!(logs[0].committed(), LogIndex(1), "an empty round");
-}
-
-fn uncommitted_bytes_are_counted<P: Provider>(provider: &mut P) {
-    let mut logs = open_empty(provider);
-    assert_eq!(logs[2].uncommitted_bytes(), 0);
-    let mut batch = logs[0].batch();
-    batch.push(LOGGED, |out| out.extend_from_slice(&[0; 1000]));
-    logs[0].submit(batch).expect("the store has not failed");
-    assert!(logs[2].uncommitted_bytes() >= 1000, "of all shards");
-    provider.round();
-    assert_eq!(logs[2].uncommitted_bytes(), 0);
 }
 
 fn wakers_are_called<P: Provider>(provider: &mut P) {

@@ -153,7 +153,7 @@ impl<D: Disk> Journal<D> {
             self.shared.fail();
             return Err(error.into());
         }
-        self.publish(round);
+        self.publish();
         Ok(round)
     }
 
@@ -301,7 +301,7 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Tells every shard of the round what is committed.
-    fn publish(&mut self, round: Round) {
+    fn publish(&mut self) {
         for batch in &self.taken {
             let shard = &self.shared.shards[batch.shard];
             let before = shard.committed.swap(batch.last.0, Ordering::SeqCst);
@@ -315,8 +315,6 @@ impl<D: Disk> Journal<D> {
             shard.add_waker(&mut self.wakers);
         }
         swap(&mut self.taken, &mut self.written);
-        let bytes = &self.shared.uncommitted_bytes;
-        bytes.fetch_sub(round.bytes, Ordering::Relaxed);
         let mut wakers = take(&mut self.wakers);
         wakers.drain(..).for_each(Waker::wake);
         self.wakers = wakers;

@@ -69,7 +69,6 @@ impl ShardLog for LocalLog {
                 Ok(self.last_index())
             };
         }
-        let size = bytes.len();
         let submitted = Submitted {
             shard: self.place(),
             last: LogIndex(next.0 - 1),
@@ -82,10 +81,6 @@ impl ShardLog for LocalLog {
         }
         intake.batches.push(submitted);
         self.spare = intake.pool.take();
-        // Before the journal can take the batch, so that it never subtracts what was not added.
-        self.shared
-            .uncommitted_bytes
-            .fetch_add(size, Ordering::Relaxed);
         let wake = std::mem::take(&mut intake.waiting);
         drop(intake);
         if wake {
@@ -101,10 +96,6 @@ impl ShardLog for LocalLog {
 
     fn is_failed(&self) -> bool {
         self.shared.is_failed()
-    }
-
-    fn uncommitted_bytes(&self) -> usize {
-        self.shared.uncommitted_bytes.load(Ordering::Relaxed)
     }
 
     fn wake_on_commit(&mut self, waker: Waker) {

@@ -6,7 +6,7 @@ use crate::shard_log::SnapshotSource;
 use model::{LogIndex, ShardId};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 /// One per open store.
@@ -22,8 +22,6 @@ pub(super) struct Shared {
     pub(super) upkeep_due: Condvar,
     /// Set once, never taken back.
     failed: AtomicBool,
-    /// Submitted and not committed, all shards together.
-    pub(super) uncommitted_bytes: AtomicUsize,
     /// Set while a snapshot is written and its log not yet committed.
     pub(super) awaits_commit: AtomicBool,
     pub(super) shards: Box<[Shard]>,
@@ -138,7 +136,6 @@ impl Shared {
             upkeep: Mutex::new(upkeep),
             upkeep_due: Condvar::new(),
             failed: AtomicBool::new(false),
-            uncommitted_bytes: AtomicUsize::new(0),
             awaits_commit: AtomicBool::new(false),
             shards: committed.iter().map(shard).collect(),
         }
