@@ -116,6 +116,20 @@ impl Pattern {
         }
     }
 
+    /// The pattern of brokers that spell "any number of levels" as `>`: levels separated by `.`, `*` for
+    /// one, `>` for many. `#` is a word.
+    #[must_use]
+    pub fn arrowed(text: &[u8]) -> Self {
+        let level = |text: &[u8]| match text {
+            b"*" => PatternLevel::One,
+            b">" => PatternLevel::Many,
+            word => PatternLevel::Word(word.into()),
+        };
+        Self {
+            levels: levels(text).map(level).collect(),
+        }
+    }
+
     /// The pattern's levels, first to last.
     #[must_use]
     pub fn levels(&self) -> &[PatternLevel] {

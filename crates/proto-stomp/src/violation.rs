@@ -166,10 +166,14 @@ pub(crate) enum Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DestinationError {
     /// Its form is not one we know.
-    #[error("has no known form; supported are /queue/NAME and /topic/KEY")]
+    #[error(
+        "has no known form; supported are /queue/NAME, /topic/KEY, queue://NAME, topic://KEY and NAME"
+    )]
     Unknown,
     /// Its form is known, and comes later.
-    #[error("has a form that is not implemented yet; supported are /queue/NAME and /topic/KEY")]
+    #[error(
+        "has a form that is not implemented yet; supported are /queue/NAME, /topic/KEY, queue://NAME, topic://KEY and NAME"
+    )]
     NotImplemented,
     /// The name of its queue is impossible.
     #[error("names no queue: {0}")]

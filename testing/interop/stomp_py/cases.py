@@ -164,6 +164,21 @@ def wildcards_match_levels():
             same(client.inbox.messages.qsize(), 0)
 
 
+def activemq_spellings_lead_to_the_same():
+    with Client() as client:
+        queue = name("spelled")
+        topic = queue + ".a.b"
+        client.subscribe("queue://" + queue)
+        for destination in (queue, "queue://" + queue, "/queue/" + queue):
+            client.send(destination, destination.encode())
+            same(client.message().body, destination.encode())
+        client.connection.unsubscribe(id="1")
+        client.subscribe("topic://" + queue + ".>", "2")
+        for destination in ("topic://" + topic, "/topic/" + topic):
+            client.send(destination, destination.encode())
+            same(client.message().body, destination.encode())
+
+
 def binary_bodies_stay():
     bodies = [bytes(range(256)) * 3, b"\0", b"\n\0\n\n", b"", b"\xff\xfe" * 100_000]
     with Client() as client:

@@ -28,6 +28,7 @@ cases! {
     connects_and_disconnects: ALL,
     sends_through_a_queue_and_a_topic: ALL,
     wildcards_match_levels: ALL,
+    activemq_spellings_lead_to_the_same: ALL,
     binary_bodies_stay: ALL,
     headers_stay: ALL,
     escaped_headers_stay: SINCE_1_1,

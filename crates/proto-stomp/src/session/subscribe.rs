@@ -11,7 +11,7 @@ use crate::translate::{Destination, Opening};
 use crate::violation::{DestinationError, Excerpt, Violation};
 use broker_api::{Command, Grant, Out, SettleMode, Source, Subscribe};
 use bytes::BytesMut;
-use model::{Exchange, Pattern, QueueName, SequenceMap};
+use model::{Exchange, QueueName, SequenceMap};
 use std::borrow::Cow;
 
 /// The one value, if any, by which a header asks for what is done anyway.
@@ -66,7 +66,7 @@ impl Open {
                 return Ok(Step::Kept);
             }
             Exchange::Default => Source::Queue(queue_name(&destination, &text)?),
-            Exchange::Topic => Source::Topic(Pattern::dotted(&destination.key)),
+            Exchange::Topic => Source::Topic(destination.pattern()),
         };
         let opening = self.opening(link, &name, ack);
         let subscription = Subscription {

@@ -1,8 +1,8 @@
 //! What a destination leads to.
 
 use crate::violation::DestinationError;
-use memchr::memchr;
-use model::{Exchange, QueueName, QueueNameError};
+use memchr::{memchr, memchr2};
+use model::{Exchange, Pattern, QueueName, QueueNameError};
 use std::borrow::Cow;
 
 /// The longest routing key or pattern, in bytes, as in AMQP 0-9-1 and RabbitMQ: what matching one
@@ -19,54 +19,92 @@ const FORMS_TO_COME: &[&[u8]] = &[
     b"/temp-topic/",
     b"/remote-temp-queue/",
     b"/remote-temp-topic/",
-    b"queue://",
-    b"topic://",
     b"temp-queue://",
     b"temp-topic://",
 ];
+
+/// How a destination's form spells patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wildcards {
+    /// `*` and `#`, as RabbitMQ.
+    Hash,
+    /// `*` and `>`, as ActiveMQ.
+    Arrow,
+}
 
 /// A destination as the model names it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Destination<'a> {
     /// Where a SEND publishes to.
     pub(crate) exchange: Exchange,
-    /// A queue's name, or a topic's key or pattern in canonical spelling.
+    /// A queue's name, or a topic's key, or the text of a pattern.
     pub(crate) key: Cow<'a, [u8]>,
+    wildcards: Wildcards,
 }
 
 impl<'a> Destination<'a> {
-    /// Resolves `/queue/NAME` and `/topic/KEY`. NAME and KEY may hold slashes, and `%XX` for any octet.
+    /// Resolves RabbitMQ's forms `/queue/NAME` and `/topic/KEY`, in which NAME and KEY may hold slashes,
+    /// and `%XX` for any octet; and ActiveMQ's `queue://NAME`, `topic://KEY` and NAME alone, which stand
+    /// for themselves.
     pub(crate) fn resolve(text: &'a [u8]) -> Result<Self, DestinationError> {
         if let Some(name) = text.strip_prefix(b"/queue/") {
-            let key = percent_decode(name);
-            return match key.len() {
-                0 => Err(DestinationError::QueueName(QueueNameError::Empty)),
-                1..=QueueName::BYTES_MAX => Ok(Self {
-                    exchange: Exchange::Default,
-                    key,
-                }),
-                length => Err(DestinationError::QueueName(QueueNameError::TooLong(length))),
-            };
+            return Self::queue(percent_decode(name));
         }
         if let Some(key) = text.strip_prefix(b"/topic/") {
-            if key.is_empty() {
-                return Err(DestinationError::EmptyKey);
-            }
-            let key = percent_decode(key);
-            let (length, limit) = (key.len(), KEY_BYTES_MAX);
-            if length > limit {
-                return Err(DestinationError::LongKey { length, limit });
-            }
-            let exchange = Exchange::Topic;
-            return Ok(Self { exchange, key });
+            return Self::topic(percent_decode(key), Wildcards::Hash);
         }
-        let is_to_come = FORMS_TO_COME.iter().any(|form| text.starts_with(form));
-        let is_bare_name = !text.is_empty() && text[0] != b'/';
-        Err(if is_to_come || is_bare_name {
-            DestinationError::NotImplemented
-        } else {
-            DestinationError::Unknown
-        })
+        if FORMS_TO_COME.iter().any(|form| text.starts_with(form)) {
+            return Err(DestinationError::NotImplemented);
+        }
+        if text.is_empty() || text[0] == b'/' {
+            return Err(DestinationError::Unknown);
+        }
+        // Lists of destinations, and options behind a question mark, are to come.
+        if memchr2(b',', b'?', text).is_some() {
+            return Err(DestinationError::NotImplemented);
+        }
+        if let Some(key) = text.strip_prefix(b"topic://") {
+            return Self::topic(Cow::Borrowed(key), Wildcards::Arrow);
+        }
+        Self::queue(Cow::Borrowed(
+            text.strip_prefix(b"queue://").unwrap_or(text),
+        ))
+    }
+
+    fn queue(key: Cow<'a, [u8]>) -> Result<Self, DestinationError> {
+        match key.len() {
+            0 => Err(DestinationError::QueueName(QueueNameError::Empty)),
+            1..=QueueName::BYTES_MAX => {
+                let (exchange, wildcards) = (Exchange::Default, Wildcards::Hash);
+                Ok(Self {
+                    exchange,
+                    key,
+                    wildcards,
+                })
+            }
+            length => Err(DestinationError::QueueName(QueueNameError::TooLong(length))),
+        }
+    }
+
+    fn topic(key: Cow<'a, [u8]>, wildcards: Wildcards) -> Result<Self, DestinationError> {
+        let (length, limit) = (key.len(), KEY_BYTES_MAX);
+        match length {
+            0 => Err(DestinationError::EmptyKey),
+            _ if length > limit => Err(DestinationError::LongKey { length, limit }),
+            _ => Ok(Self {
+                exchange: Exchange::Topic,
+                key,
+                wildcards,
+            }),
+        }
+    }
+
+    /// The pattern that a subscription to this topic asks for.
+    pub(crate) fn pattern(&self) -> Pattern {
+        match self.wildcards {
+            Wildcards::Hash => Pattern::dotted(&self.key),
+            Wildcards::Arrow => Pattern::arrowed(&self.key),
+        }
     }
 }
 
@@ -103,10 +141,8 @@ mod tests {
 
     fn check(text: &str, expected: Result<(Exchange, &str), DestinationError>) {
         let resolved = Destination::resolve(text.as_bytes());
-        let expected = expected.map(|(exchange, key)| Destination {
-            exchange,
-            key: Cow::Borrowed(key.as_bytes()),
-        });
+        let resolved = resolved.map(|found| (found.exchange, found.key));
+        let expected = expected.map(|(exchange, key)| (exchange, Cow::Borrowed(key.as_bytes())));
         assert_eq!(resolved, expected, "{text}");
     }
 
@@ -119,6 +155,26 @@ mod tests {
         check("/queue/%zz%4", Ok((Exchange::Default, "%zz%4")));
         check("/topic/a.*.#", Ok((Exchange::Topic, "a.*.#")));
         check("/topic/a.b/c", Ok((Exchange::Topic, "a.b/c")));
+        check("queue://a/b%2F", Ok((Exchange::Default, "a/b%2F")));
+        check("topic://a.>", Ok((Exchange::Topic, "a.>")));
+        check("plant.orders", Ok((Exchange::Default, "plant.orders")));
+    }
+
+    #[test]
+    fn each_form_has_its_wildcards() {
+        let pattern = |text: &str| Destination::resolve(text.as_bytes()).map(|d| d.pattern());
+        assert_eq!(pattern("topic://a.*.>"), Ok(Pattern::dotted(b"a.*.#")));
+        assert_eq!(pattern("/topic/a.*.#"), Ok(Pattern::dotted(b"a.*.#")));
+        assert_ne!(
+            pattern("topic://a.#"),
+            pattern("/topic/a.#"),
+            "here it is a word"
+        );
+        assert_ne!(
+            pattern("/topic/a.>"),
+            pattern("topic://a.>"),
+            "and here that is"
+        );
     }
 
     #[test]
@@ -127,6 +183,7 @@ mod tests {
         let too_long = DestinationError::QueueName(QueueNameError::TooLong(256));
         check("/queue/", Err(empty));
         check(&format!("/queue/{}", "n".repeat(256)), Err(too_long));
+        check("queue://", Err(empty));
         check("/topic/", Err(DestinationError::EmptyKey));
         let (length, limit) = (256, 255);
         let long = format!("/topic/{}", "a.".repeat(128));
@@ -139,9 +196,9 @@ mod tests {
             "/temp-queue/a",
             "/reply-queue/a",
             "/stream/a",
-            "queue://a",
-            "topic://a",
-            "a",
+            "queue://a,topic://b",
+            "queue://a?consumer.prefetchSize=1",
+            "a,b",
         ];
         for form in forms {
             check(form, Err(DestinationError::NotImplemented));

@@ -66,9 +66,13 @@ fn what_is_not_implemented_is_refused() {
         "destination:/exchange/x",
         "destination not implemented",
         "the destination '/exchange/x' has a form that is not implemented yet; supported are \
-         /queue/NAME and /topic/KEY",
+         /queue/NAME, /topic/KEY, queue://NAME, topic://KEY and NAME",
     );
-    check("destination:a", "destination not implemented", "'a'");
+    check(
+        "destination:queue://a,topic://b",
+        "destination not implemented",
+        "'queue://a,topic://b'",
+    );
     check(
         "destination:/a",
         "unknown destination",
