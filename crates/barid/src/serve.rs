@@ -166,6 +166,7 @@ fn protocol(config: &Config, broker: &Broker) -> Protocol {
 fn limits(config: &Config) -> net::Limits {
     net::Limits {
         connections_max: config.connection.connections_max,
+        input_bytes_max: config.connection.input_bytes_max,
         send_timeout: config.connection.send_timeout,
         handshake_timeout: config.stomp.connect_timeout,
         ..net::Limits::default()

@@ -84,6 +84,8 @@ pub enum WhenStalled {
 pub struct Connection {
     /// Published bytes of one connection that may wait for room before its socket is not read.
     pub parked_bytes_max: usize,
+    /// Bytes that all connections together may keep of frames that are not whole.
+    pub input_bytes_max: usize,
     /// Time for which a peer may take none of the bytes sent to it before it is disconnected.
     pub send_timeout: Duration,
     /// Connections at one time.
@@ -140,6 +142,7 @@ impl Config {
             },
             connection: Connection {
                 parked_bytes_max: 0,
+                input_bytes_max: 0,
                 send_timeout: Duration::ZERO,
                 connections_max: 0,
             },

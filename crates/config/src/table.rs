@@ -218,6 +218,14 @@ pub(crate) static KEYS: &[Key] = &[
         |config, number| config.connection.parked_bytes_max = size(number),
     ),
     number(
+        "connection.input_bytes_max",
+        CONNECTIONS,
+        bytes(MIB, 1024 * GIB),
+        "1GiB",
+        "Bytes that all connections together may keep of frames that are not whole, beyond 64KiB each; the one that grows beyond it is disconnected",
+        |config, number| config.connection.input_bytes_max = size(number),
+    ),
+    number(
         "connection.send_timeout_ms",
         CONNECTIONS,
         millis(10, HOUR_MS),

@@ -9,6 +9,7 @@ mod timer;
 
 use crate::clock::Clock;
 use crate::counters::{Counters, add};
+use crate::kept::{KeptInput, KeptPart};
 use crate::limits::Limits;
 use crate::pool;
 use crate::stop::{StopSignal, StopWatch};
@@ -53,6 +54,8 @@ const POLL_BYTES_MAX: usize = 1024 * 1024;
 /// - The future holds a buffer while there is something in it, else none.
 pub struct Driver<T> {
     io: T,
+    /// Its part of what all connections keep of frames that are not whole.
+    kept: KeptPart,
     session: Box<dyn Session>,
     attachment: Box<dyn Attachment>,
     environment: Arc<Environment>,
@@ -82,6 +85,8 @@ pub struct Environment {
     pub limits: Limits,
     /// Where its bytes are counted.
     pub counters: Arc<Counters>,
+    /// What all connections keep of frames that are not whole.
+    pub kept: KeptInput,
 }
 
 /// How a connection ended.
@@ -134,8 +139,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         environment: Arc<Environment>,
         stop: StopSignal,
     ) -> Self {
+        let kept = KeptPart::new(environment.kept.clone());
         Self {
             io,
+            kept,
             session,
             attachment,
             environment,

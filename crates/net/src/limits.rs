@@ -8,6 +8,9 @@ pub struct Limits {
     /// Connections open at the same time on one [`Server`](crate::Server), over all protocols. One
     /// more is accepted and closed at once.
     pub connections_max: usize,
+    /// Bytes that all connections together may keep of frames that are not whole, beyond 64 KiB each.
+    /// A connection that grows beyond it is refused.
+    pub input_bytes_max: usize,
     /// A peer that has bytes to take and takes none for this long is cut.
     pub send_timeout: Duration,
     /// How long a transport that begins with a handshake may take to it.
@@ -22,6 +25,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 100_000,
+            input_bytes_max: 1 << 30,
             send_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(5),

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::counters::{Counters, add};
 use crate::driver::{Driver, End, Environment};
+use crate::kept::KeptInput;
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::stop::{StopSignal, StopWatch};
@@ -80,6 +81,7 @@ struct Shared {
     /// The id given last.
     connection_id: AtomicU64,
     connections_open: AtomicUsize,
+    kept: KeptInput,
 }
 
 impl Server {
@@ -118,6 +120,7 @@ impl Server {
                 clock: self.clock,
                 limits: self.limits,
                 counters,
+                kept: self.shared.kept.clone(),
             }),
             connections: JoinSet::new(),
             stop: StopWatch::new(self.stop.clone()),

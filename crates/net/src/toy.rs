@@ -1,7 +1,7 @@
 //! A session and an attachment for tests.
 
 use crate::driver::{Driver, End, Environment};
-use crate::{Clock, Counters, Limits, StopSignal, Stopper};
+use crate::{Clock, Counters, KeptInput, Limits, StopSignal, Stopper};
 use broker_api::{Attachment, Command, Delivery, Event, Out, Refusal, Session, Submission};
 use bytes::{Buf, BytesMut};
 use model::{
@@ -113,6 +113,7 @@ impl Run {
                 clock: Clock::start(),
                 limits: Limits::default(),
                 counters: Arc::new(Counters::default()),
+                kept: KeptInput::default(),
             }),
             signal,
         }

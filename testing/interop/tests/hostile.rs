@@ -21,8 +21,12 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Self> {
+        Self::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let args = ["--subscriber-budget-bytes", "1MiB"];
+        let args = [&["--subscriber-budget-bytes", "1MiB"], more].concat();
         let broker = Broker::start_with(&folder.path().join("data"), &args)?;
         let mut neighbor = broker.connect()?;
         for (id, destination) in [("q", "/queue/neighbor"), ("t", "/topic/neighbor.*")] {
@@ -161,6 +165,27 @@ fn half_frames_hurt_nobody() -> Result<()> {
     }
     stage.neighbor_goes_on()?;
     stage.memory_is_bounded()
+}
+
+#[test]
+fn unfinished_messages_are_bounded_over_all_connections() -> Result<()> {
+    let mut stage = Stage::with(&["--connection-input-bytes-max", "20MiB"])?;
+    let head = b"SEND\ndestination:/queue/never\ncontent-length:16000000\n\n";
+    let unfinished = [CONNECT, head, &vec![b'x'; 8_000_000]].concat();
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = stage.connect()?;
+        stream.write_all(&unfinished)?;
+        streams.push(stream);
+    }
+    let answer = stage.answer(&unfinished)?;
+    ensure!(answer.contains("unfinished frames"), "{answer:?}");
+    ensure!(
+        answer.contains("20971520"),
+        "the limit is not named in {answer:?}"
+    );
+    drop(streams);
+    stage.neighbor_goes_on()
 }
 
 #[test]

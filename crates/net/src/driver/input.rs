@@ -2,6 +2,7 @@
 
 use super::{Driver, is_due};
 use crate::pool::{self, BUFFER_BYTES_MIN};
+use broker_api::{Event, Refusal};
 use bytes::BytesMut;
 use model::Instant;
 use std::future::Future;
@@ -113,6 +114,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             .handle_input(now, &mut self.input, &mut self.out);
         // Noted here, for the answer may come, and take the barrier away, before the next read.
         self.reading.is_held = self.out.is_held();
+        let limit = self.environment.limits.input_bytes_max;
+        if self.kept.set(self.input.len(), limit) && !self.out.is_closing() {
+            let what = "bytes of unfinished frames of all connections";
+            let refusal = Refusal::LimitReached {
+                what,
+                limit: limit as u64,
+            };
+            let event = Event::Disconnect(refusal);
+            self.session.handle_event(now, event, &mut self.out);
+        }
         self.submit(now);
     }
 
