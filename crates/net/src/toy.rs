@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) attachment_deadline: Option<Instant>,
     pub(crate) admissions_asked: usize,
     pub(crate) pauses_told: usize,
+    /// What the session says that it keeps for answers.
+    pub(crate) unanswered_bytes: usize,
     /// The broker wants the connection ended.
     pub(crate) is_cut: bool,
     events: VecDeque<Event>,
@@ -208,6 +210,10 @@ impl Session for Lines {
     fn handle_deadline(&mut self, _: Instant, out: &mut Out) {
         self.beat_at = None;
         out.wire.put(b"beat\n");
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        self.toy.state().unanswered_bytes
     }
 
     fn handle_paused(&mut self, _now: Instant) {

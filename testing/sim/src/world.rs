@@ -249,7 +249,7 @@ impl Wire {
     fn read(&mut self, now: Instant, bytes: usize) -> bool {
         let waker = Waker::from(Arc::clone(&self.woken));
         let mut cx = Context::from_waker(&waker);
-        if self.out.is_held() || self.attachment.poll_admission(now, &mut cx) == Poll::Pending {
+        if self.attachment.poll_admission(now, &mut cx) == Poll::Pending || self.out.is_held() {
             return false;
         }
         let count = bytes.min(self.to_broker.len());

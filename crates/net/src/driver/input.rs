@@ -1,6 +1,6 @@
 //! The reading side of a driver.
 
-use super::{Driver, is_due};
+use super::Driver;
 use crate::pool::{self, BUFFER_BYTES_MIN};
 use broker_api::{Event, Refusal};
 use bytes::BytesMut;
@@ -75,18 +75,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// Reads a batch and lets the session handle it, unless something stands against it: a barrier,
     /// too much that is not sent, an attachment that does not admit more.
     pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Input {
-        let is_held = self.out.is_held();
+        // Asked whatever else holds: what it keeps for lack of room goes on only when it is asked, and
+        // the answers that a barrier or the session waits for may be to just that.
+        let is_refused = self.attachment.poll_admission(now, cx).is_pending();
         let is_full = self.out.wire.len() >= Self::WIRE_BYTES_MAX
             || self.session.unanswered_bytes() >= Self::UNANSWERED_BYTES_MAX;
-        let is_closed = is_held || is_full;
-        self.reading.is_paused = is_full;
-        // The attachment wants to be asked when its deadline has passed, whatever else holds.
-        if is_closed && !is_due(self.attachment.deadline(), now) {
-            return Input::Waits;
-        }
-        let is_refused = self.attachment.poll_admission(now, cx).is_pending();
-        self.reading.is_paused |= is_refused;
-        if is_refused || is_closed {
+        self.reading.is_paused = is_full || is_refused;
+        if is_full || is_refused || self.out.is_held() {
             return Input::Waits;
         }
         if std::mem::take(&mut self.reading.is_held) && !self.input.is_empty() {

@@ -158,6 +158,29 @@ async fn reading_waits_for_admission() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_attachment_goes_on_while_the_session_waits_for_its_answers() {
+    let run = Run::new();
+    run.toy.state().unanswered_bytes = Driver::<DuplexStream>::UNANSWERED_BYTES_MAX;
+    run.toy.state().is_full = true;
+    let (mut client, io) = duplex(PIPE_BYTES);
+    run.spawn(io);
+    client.write_all(b"line\n").await.unwrap();
+    settle().await;
+    let asked = run.toy.state().admissions_asked;
+    assert!(asked > 0, "what waits for room is asked for");
+    run.toy.admit();
+    settle().await;
+    assert!(
+        run.toy.state().admissions_asked > asked,
+        "and heard when there is some"
+    );
+    assert_eq!(run.bytes_in(), 0, "nothing more is read");
+    run.toy.state().unanswered_bytes = 0;
+    run.toy.deliver(b"event\n");
+    expect(&mut client, b"event\nline\n").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_barrier_is_followed_by_what_was_left() {
     let run = Run::new();
     let (mut client, io) = duplex(PIPE_BYTES);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The names of queues that the broker has told this session to exist.
+/// The names of queues that the broker has declared for the session.
 ///
 /// Holds at most `count_max` names; when there are more it forgets all and begins again.
 #[derive(Debug)]
