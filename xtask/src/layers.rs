@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "model",
             "broker-api",
             "routing",
+            "selector",
             "auth",
             "queue",
             "stream",

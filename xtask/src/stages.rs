@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const HEAVY: &[&str] = &["fuzz", "interop", "kill", "sim"];
 
 /// Simulations of `cargo xtask test`.
-const SIMULATIONS: &str = "300";
+const SIMULATIONS: &str = "3000";
 
 /// One part of `cargo xtask test`: what it is called, and what it does. It counts its tests; one
 /// that runs none counts as one.

@@ -49,14 +49,18 @@ pub(crate) struct Listeners {
     pub(crate) stomp: Vec<Listener>,
     /// STOMP over WebSocket.
     pub(crate) ws: Vec<Listener>,
+    /// The admin interface.
+    pub(crate) admin: Listener,
 }
 
 impl Listeners {
-    /// Binds what the settings say.
-    pub(crate) fn bind(listen: &config::Listen) -> anyhow::Result<Self> {
+    /// Binds what the settings say, and the socket in the data folder, which must be ours.
+    pub(crate) fn bind(listen: &config::Listen, data_dir: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             stomp: bind("listen.stomp", &listen.stomp)?,
             ws: bind("listen.ws", &listen.ws)?,
+            admin: net::bind_unix(&management::socket_path(data_dir))
+                .context("the admin interface")?,
         })
     }
 }

@@ -1,13 +1,14 @@
 //! The broker's program: wiring only.
 //!
 //! `barid serve` reads the settings, opens the store, starts the executors and the journal, listens,
-//! and stops gracefully. What it wires is in the other crates; what is here knows all of them and
+//! and stops gracefully. The other commands ask a broker that runs. What it wires is in the other crates; what is here knows all of them and
 //! decides nothing.
 
+mod admin;
+mod destinations;
 mod executors;
 mod listeners;
 mod serve;
-mod stomp_frame;
 mod store;
 
 use config::Invocation;
@@ -19,23 +20,28 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[expect(clippy::print_stderr, reason = "a program talks to its user")]
 fn main() -> ExitCode {
-    let config = match config::from_process() {
-        Ok(Invocation::Serve(config)) => config,
+    let done = match config::from_process() {
+        Ok(Invocation::Serve(config)) => serve::serve(&config),
+        Ok(Invocation::Admin(invocation)) => admin::run(invocation).map(|text| print(&text)),
         Ok(Invocation::Print(text)) => {
-            // Whoever asked may have read enough.
-            let _is_read = writeln!(std::io::stdout(), "{}", text.trim_end());
-            return ExitCode::SUCCESS;
+            print(&text);
+            Ok(())
         }
         Err(error) => {
             eprintln!("barid: {error}");
             return ExitCode::from(2);
         }
     };
-    match serve::serve(&config) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("barid: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells the user what was asked for, who may have read enough before the end of it.
+fn print(text: &str) {
+    let _is_read = writeln!(std::io::stdout(), "{}", text.trim_end());
 }

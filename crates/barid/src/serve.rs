@@ -1,13 +1,17 @@
 //! `barid serve`: from settings to a running broker and back.
 
+use crate::destinations;
 use crate::executors;
 use crate::listeners::{self, Listeners, ListenersFile};
-use crate::{stomp_frame, store};
+use crate::store;
 use anyhow::Context as _;
 use broker::{Broker, Settings, StalledPolicy};
 use config::{Config, WhenStalled};
+use model::Dialect;
 use net::{Clock, Protocol, Server, StopSignal, Stopper, Transport, WebSocketRules};
-use proto_stomp::Stomp;
+use proto_stomp::{HostRule, Stomp};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,17 +36,19 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<()> {
 )]
 async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let started = Instant::now();
+    raise_descriptor_limit();
     let mut recovery = broker::Recovery::default();
     let mut opened = store::open(&config.data_dir, &config.store, &mut recovery)?;
     let listeners_file = ListenersFile::prepare(&config.data_dir)?;
     let found = opened.recovered.clone();
-    let settings = settings(config, cores);
-    let (broker, executors, recovered) = Broker::open(settings, opened.take_logs(), recovery)?;
-    let listeners = Listeners::bind(&config.listen)?;
+    let clock = Clock::start();
+    let settings = settings(config, cores)?;
+    let logs = opened.take_logs();
+    let (broker, executors, recovered) = Broker::open(settings, clock.now(), logs, recovery)?;
+    let listeners = Listeners::bind(&config.listen, &config.data_dir)?;
 
     let (fatal, mut failures) = mpsc::unbounded_channel();
     let threads = opened.start(&fatal)?;
-    let clock = Clock::start();
     let (stop_executors, executors_stop) = Stopper::new();
     let executors = start(executors, clock, &executors_stop, &fatal);
 
@@ -83,6 +89,18 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets the process have as many connections as the machine allows it: the usual soft limit is 1,024.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!("cannot raise the limit of open files: {error}");
+    }
+}
+
 /// Starts the executors, each as a task. A failure, which is final, is sent to `fatal`.
 fn start(
     executors: Vec<broker::Executor>,
@@ -119,6 +137,7 @@ async fn serve_all(
     broker: &Broker,
 ) -> std::io::Result<()> {
     let stomp = protocol(config, broker);
+    let admin = admin_protocol(broker);
     let ws = Protocol {
         name: "STOMP over WebSocket",
         transport: Transport::WebSocket(Arc::new(websocket_rules(config))),
@@ -127,6 +146,7 @@ async fn serve_all(
     tokio::try_join!(
         server.serve(listeners.stomp, stomp, Arc::default()),
         server.serve(listeners.ws, ws, Arc::default()),
+        server.serve(vec![listeners.admin], admin, Arc::default()),
     )?;
     Ok(())
 }
@@ -135,7 +155,7 @@ fn websocket_rules(config: &Config) -> WebSocketRules {
     WebSocketRules {
         paths: &["/", "/ws", "/stomp"],
         subprotocols: &["v12.stomp", "v11.stomp", "v10.stomp"],
-        frame_bytes: stomp_frame::len,
+        frame_bytes: proto_stomp::written_frame_len,
         // The longest frame, and room for small ones beside it.
         message_bytes_max: config
             .stomp
@@ -152,13 +172,31 @@ fn protocol(config: &Config, broker: &Broker) -> Protocol {
         header_bytes_max: config.stomp.header_bytes_max,
         body_bytes_max: config.stomp.body_bytes_max,
         subscriptions_max: config.stomp.subscriptions_max,
+        transaction_bytes_max: config.stomp.transaction_bytes_max,
         connect_timeout: config.stomp.connect_timeout,
         ..proto_stomp::Limits::default()
     };
+    let hosts = if config.stomp.strict_host {
+        HostRule::Known(Arc::default())
+    } else {
+        HostRule::AnyIsDefault
+    };
     Protocol {
         name: "STOMP",
-        transport: Transport::Tcp,
-        session: Arc::new(move |now, id, _| Box::new(Stomp::new(now, id, limits))),
+        transport: Transport::Plain,
+        session: Arc::new(move |now, id, _| {
+            Box::new(Stomp::new(now, id, limits).with_host_rule(hosts.clone()))
+        }),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+    }
+}
+
+fn admin_protocol(broker: &Broker) -> Protocol {
+    let broker = broker.clone();
+    Protocol {
+        name: "admin",
+        transport: Transport::Plain,
+        session: Arc::new(|_, _, _| Box::new(management::Admin::new())),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
 }
@@ -173,8 +211,8 @@ fn limits(config: &Config) -> net::Limits {
     }
 }
 
-fn settings(config: &Config, cores: usize) -> Settings {
-    Settings {
+fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
+    Ok(Settings {
         executors: if config.executors == 0 {
             cores
         } else {
@@ -191,7 +229,13 @@ fn settings(config: &Config, cores: usize) -> Settings {
         parked_bytes: config.connection.parked_bytes_max,
         queued_bytes: config.queue.memory_bytes_max,
         ride_delay: config.store.ride_delay,
-    }
+        heads: |dialect| match dialect {
+            Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
+        },
+        seed: RandomState::new().build_hasher().finish(),
+        virtual_topics: destinations::virtual_topics(&config.virtual_topic),
+        composites: destinations::composites(&config.composites)?,
+    })
 }
 
 /// What the operator sees when the broker is ready.

@@ -1,7 +1,9 @@
 //! What a session asks of the broker.
 
+use crate::topology::{Bind, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Listing};
 use model::{
-    CommandId, ConversationId, Message, Outcome, Pattern, QueueName, Sequence, SubscriptionId,
+    Arguments, BindingKey, CommandId, ConversationId, ExchangeName, Message, Outcome, Pattern,
+    QueueName, Sequence, SubscriptionId,
 };
 
 /// A command with the ids that its answer carries back.
@@ -20,24 +22,82 @@ pub struct Submission {
 /// Each is answered by exactly one [`Event::Done`](crate::Event::Done), but for `Publish`, `Settle`
 /// and `Grant`. The first two are answered by one [`Event::Confirmed`](crate::Event::Confirmed) (or a
 /// refusing `Done`) if they ask for it with [`Confirm::Wanted`]; else, and for a grant, only a refusal
-/// is answered.
+/// is answered. That a full queue has refused a message is told only to who wants a confirm.
+///
+/// What is rare is boxed: a publish is moved many times, and every command is as large as the largest.
 #[derive(Debug)]
 pub enum Command {
     /// Says who is at the other end. The first command of every connection.
-    Connect(Connect),
-    /// Makes a durable shared queue unless it exists. When it is answered, a publish by the same
-    /// session finds the queue.
-    DeclareQueue(QueueName),
+    Connect(Box<Connect>),
+    /// Makes a queue, or asks for one. When it is answered, a publish by the same session finds it.
+    DeclareQueue(Box<DeclareQueue>),
+    /// Ends a queue. Its subscriptions end, its messages are gone.
+    DeleteQueue(DeleteQueue),
+    /// Takes all ready messages out of a queue.
+    PurgeQueue(QueueName),
+    /// Makes an exchange, or asks for one.
+    DeclareExchange(Box<DeclareExchange>),
+    /// Ends an exchange, and the bindings from and to it.
+    DeleteExchange(DeleteExchange),
+    /// Makes a binding; one that is there already is left as it is.
+    Bind(Box<Bind>),
+    /// Takes a binding away; one that is not there is passed over.
+    Unbind(Box<Bind>),
+    /// Asks what there is.
+    List(Listing),
     /// Routes a message by its exchange and key.
-    Publish(Message, Confirm),
-    /// Registers interest in a queue or in a topic's pattern.
-    Subscribe(Subscribe),
+    Publish(Message, Publishing),
+    /// Does all that a transaction gathered, or nothing of it.
+    Commit(Box<Transaction>),
+    /// Registers interest in a queue, or in what an exchange is given.
+    Subscribe(Box<Subscribe>),
     /// Ends a subscription; what it has not settled is released.
     Cancel(SubscriptionId),
     /// Tells how much a subscription may receive.
     Grant(SubscriptionId, Grant),
     /// Ends deliveries.
     Settle(Settle),
+}
+
+/// How a message is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publishing {
+    /// Whether it is answered once it is safe.
+    pub confirm: Confirm,
+    /// What happens to it if nobody is there to get it.
+    pub unroutable: Unroutable,
+}
+
+impl Publishing {
+    /// Answered if `confirm` says so; dropped if nobody is there.
+    #[must_use]
+    pub const fn new(confirm: Confirm) -> Self {
+        Self {
+            confirm,
+            unroutable: Unroutable::Drop,
+        }
+    }
+}
+
+/// What happens to a message that goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unroutable {
+    /// It is dropped, and confirmed.
+    Drop,
+    /// It is given back with [`Event::Returned`](crate::Event::Returned), and then confirmed.
+    Return,
+}
+
+/// Publishes and settlements that take effect together: all of them or, if the broker refuses or crashes,
+/// none. Once it is answered, all of them are safe as [`Confirm`] tells.
+///
+/// What goes to subscribers directly or to private queues happens after the rest is decided.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// In order.
+    pub publishes: Vec<Message>,
+    /// In order; their own wish to be confirmed is not looked at.
+    pub settles: Vec<Settle>,
 }
 
 /// Whether a publish or a settlement is answered once it is safe.
@@ -97,15 +157,86 @@ pub struct Subscribe {
     pub settle_mode: SettleMode,
     /// What it may receive at first.
     pub grant: Grant,
+    /// Which messages, as a selector; without one, all.
+    pub selector: Option<Box<str>>,
+    /// How it shares the source with others.
+    pub sharing: Sharing,
+    /// Whether it gets what its own connection published. Only for an exchange as source.
+    pub own_messages: OwnMessages,
+}
+
+impl Subscribe {
+    /// A subscription that asks for nothing special.
+    #[must_use]
+    pub const fn new(
+        subscription: SubscriptionId,
+        source: Source,
+        settle_mode: SettleMode,
+        grant: Grant,
+    ) -> Self {
+        Self {
+            subscription,
+            source,
+            settle_mode,
+            grant,
+            selector: None,
+            sharing: Sharing::Competing { priority: 0 },
+            own_messages: OwnMessages::Deliver,
+        }
+    }
+}
+
+/// How a subscription shares a queue with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each message goes to one of all; to one of a higher priority, while such a one takes it.
+    Competing {
+        /// Higher first.
+        priority: i32,
+    },
+    /// It is to be the only one; refused while there are others, and others are refused.
+    Exclusive,
+    /// It is shown the messages that are ready as it begins, which stay; then it is told
+    /// [`Event::Drained`](crate::Event::Drained). Nothing is to be settled. Only for a queue as source.
+    Browse,
+}
+
+/// Whether a subscription gets what its own connection published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnMessages {
+    /// It does.
+    Deliver,
+    /// It does not.
+    Skip,
 }
 
 /// Where a subscription reads.
 #[derive(Debug)]
 pub enum Source {
-    /// A shared queue, which must exist.
+    /// A queue, which must exist.
     Queue(QueueName),
-    /// All that is published to the topic exchange from now on with a key that the pattern matches.
-    Topic(Pattern),
+    /// All that is published to the exchange from now on and that a binding with this key and these
+    /// arguments would let through.
+    Exchange {
+        /// Its name; it must exist.
+        exchange: ExchangeName,
+        /// The key of the binding.
+        key: BindingKey,
+        /// The arguments of the binding.
+        arguments: Arguments,
+    },
+}
+
+impl Source {
+    /// All that is published from now on to the exchange of topics with a key that the pattern matches.
+    #[must_use]
+    pub fn topic(pattern: Pattern) -> Self {
+        Self::Exchange {
+            exchange: ExchangeName::topic(),
+            key: BindingKey::Pattern(pattern),
+            arguments: Arguments::default(),
+        }
+    }
 }
 
 /// Who settles the deliveries of a subscription.

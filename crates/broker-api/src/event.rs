@@ -1,6 +1,7 @@
 //! What the broker tells a session.
 
 use crate::Refusal;
+use crate::topology::{Bind, ListedExchange, ListedQueue, QueueStatus};
 use model::{CommandId, Message, Sequence, SubscriptionId};
 
 /// What the broker tells a session.
@@ -10,14 +11,35 @@ pub enum Event {
     Delivery(Delivery),
     /// The publish or settlement is safe, as [`Confirm`](crate::Confirm) tells.
     Confirmed(CommandId),
+    /// Nobody was there to get this message, and its publisher wanted to know. What the command asked for
+    /// is answered behind it.
+    Returned(CommandId, Message),
     /// The command has taken effect, or has been refused and had none.
-    Done(CommandId, Result<(), Refusal>),
-    /// What was ready has been delivered and the rest of the grant is taken away.
+    Done(CommandId, Result<Reply, Refusal>),
+    /// What was ready has been delivered and the rest of the grant is taken away; a subscription that
+    /// browses has seen all.
     Drained(SubscriptionId),
     /// The broker has ended the subscription.
     Ended(SubscriptionId, Refusal),
     /// The broker ends the connection: the session says so in its protocol and closes.
     Disconnect(Refusal),
+}
+
+/// What a command that has taken effect has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing beyond that.
+    Nothing,
+    /// The queue, for `DeclareQueue`.
+    Queue(Box<QueueStatus>),
+    /// A number of messages, for `DeleteQueue` and `PurgeQueue`.
+    Count(u64),
+    /// For `List`.
+    Queues(Vec<ListedQueue>),
+    /// For `List`.
+    Exchanges(Vec<ListedExchange>),
+    /// For `List`.
+    Bindings(Vec<Bind>),
 }
 
 /// One hand-over of one message to one subscription.
@@ -29,6 +51,8 @@ pub struct Delivery {
     pub sequence: Sequence,
     /// Whether the message may have been delivered before.
     pub redelivered: bool,
+    /// How many deliveries of it have failed, as far as is known.
+    pub delivery_count: u32,
     /// The message.
     pub message: Message,
 }

@@ -3,17 +3,25 @@
 mod attachment;
 mod command;
 mod event;
+mod head;
 mod out;
 mod refusal;
 mod session;
+mod topology;
 mod wire;
 
 pub use attachment::{Attachment, Peer};
 pub use command::{
-    Command, Confirm, Connect, Grant, Login, Settle, SettleMode, Source, Submission, Subscribe,
+    Command, Confirm, Connect, Grant, Login, OwnMessages, Publishing, Settle, SettleMode, Sharing,
+    Source, Submission, Subscribe, Transaction, Unroutable,
 };
-pub use event::{Delivery, Event};
+pub use event::{Delivery, Event, Reply};
+pub use head::HeadReader;
 pub use out::Out;
 pub use refusal::Refusal;
 pub use session::Session;
+pub use topology::{
+    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, DeleteQueue, IfExists,
+    IfMissing, ListedExchange, ListedQueue, Listing, QueueStatus,
+};
 pub use wire::Wire;

@@ -1,6 +1,6 @@
 //! Why the broker does not do what it was asked.
 
-use model::{QueueName, SubscriptionId};
+use model::{ExchangeName, QueueName, SubscriptionId};
 use std::fmt;
 
 /// Why the broker does not do what it was asked. Each protocol translates every one of these into
@@ -21,6 +21,33 @@ pub enum Refusal {
     NotConnected,
     /// There is no such queue.
     QueueNotFound(QueueName),
+    /// There is no such exchange.
+    ExchangeNotFound(ExchangeName),
+    /// It is there, declared as something else.
+    Inequivalent {
+        /// What it is: a queue or an exchange.
+        what: &'static str,
+        /// Its name.
+        name: Box<str>,
+        /// In what it differs.
+        field: &'static str,
+    },
+    /// The queue belongs to another connection.
+    QueueLocked(QueueName),
+    /// The queue has subscriptions, or one that is to be the only one.
+    QueueInUse(QueueName),
+    /// The queue holds messages.
+    QueueNotEmpty(QueueName),
+    /// The queue was deleted.
+    QueueDeleted(QueueName),
+    /// The queue is full and takes no more.
+    QueueFull(QueueName),
+    /// The exchange has bindings that lead from it.
+    ExchangeInUse(ExchangeName),
+    /// This user may not do that, or nobody may.
+    AccessRefused(String),
+    /// What was asked makes no sense; the text says why.
+    Invalid(String),
     /// There is no such subscription on the connection.
     SubscriptionNotFound(SubscriptionId),
     /// The subscription's id is in use or was used before.
@@ -49,6 +76,20 @@ impl fmt::Display for Refusal {
             }
             Self::NotConnected => f.write_str("not connected"),
             Self::QueueNotFound(name) => write!(f, "no queue '{name}'"),
+            Self::ExchangeNotFound(name) => write!(f, "no exchange '{name}'"),
+            Self::Inequivalent { what, name, field } => {
+                write!(f, "the {what} '{name}' is there with another '{field}'")
+            }
+            Self::QueueLocked(name) => write!(
+                f,
+                "the queue '{name}' is exclusive and belongs to another connection"
+            ),
+            Self::QueueInUse(name) => write!(f, "the queue '{name}' is in use"),
+            Self::QueueNotEmpty(name) => write!(f, "the queue '{name}' is not empty"),
+            Self::QueueDeleted(name) => write!(f, "the queue '{name}' was deleted"),
+            Self::QueueFull(name) => write!(f, "the queue '{name}' is full"),
+            Self::ExchangeInUse(name) => write!(f, "the exchange '{name}' is in use"),
+            Self::AccessRefused(text) | Self::Invalid(text) => f.write_str(text),
             Self::SubscriptionNotFound(id) => write!(f, "no subscription {id}"),
             Self::SubscriptionExists(id) => write!(f, "subscription {id} exists"),
             Self::LimitReached { what, limit } => {

@@ -1,15 +1,17 @@
 //! The broker's side of one connection.
 
 use crate::Node;
+use crate::commit::Commits;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
 use crate::permit::{Principal, authenticate, permit};
 use crate::private::PrivateQueue;
-use crate::publish::Publisher;
-use crate::routes::QueueTarget;
-use broker_api::{Attachment, Command, Confirm, Event, Peer, Refusal, SettleMode, Submission};
-use model::{CommandId, ConnectionId, Instant, Pattern, Sequence, SubscriptionId};
+use crate::publish::{Publisher, Way};
+use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
+use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
+use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
 use queue::SubscriberId;
+use routing::Destination;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,15 +25,22 @@ pub struct Connection {
     pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
     /// Ids up to this one have been used.
     pub(crate) subscription_max: Option<SubscriptionId>,
-    publisher: Publisher,
+    pub(crate) publisher: Publisher,
+    pub(crate) commits: Commits,
     /// Answers that needed nobody else.
     pub(crate) answers: VecDeque<Event>,
     /// What this call has for each executor.
     controls: Vec<Vec<Control>>,
+    pub(crate) private_queues: BTreeMap<PrivateQueueId, PrivateQueue>,
+    pub(crate) private_last: u32,
     /// Private queues that may have something to deliver, in turn.
-    pub(crate) ready_private: VecDeque<SubscriptionId>,
+    pub(crate) ready_private: VecDeque<PrivateQueueId>,
     /// What all private queues hold is charged with.
     pub(crate) private_bytes: usize,
+    /// When a private queue has something to do by itself.
+    pub(crate) private_deadline: Option<Instant>,
+    /// Dead letters of private queues that are to be published.
+    pub(crate) letters: Vec<Message>,
     /// Subscriptions that end once the transport has taken what it was given.
     pub(crate) leaving: Vec<Leaving>,
     /// Drained from the outbox, being handed over.
@@ -52,10 +61,17 @@ pub(crate) enum Subscription {
         /// Presettled deliveries that the transport has not taken yet.
         handed: Vec<Sequence>,
     },
-    /// A topic, directly.
-    Direct(Pattern),
-    /// A topic, through a queue of its own.
-    Private(Pattern, PrivateQueue),
+    /// An exchange, directly.
+    Direct {
+        /// Where it has messages whose delay is not over, once there was one.
+        delayed: Option<PrivateQueueId>,
+    },
+    /// A queue of the connection's own.
+    Private {
+        queue: PrivateQueueId,
+        /// Whether it is the subscription's own, filled by an exchange.
+        is_own: bool,
+    },
 }
 
 /// A subscription to a queue that was cancelled while presettled deliveries were on the transport.
@@ -76,10 +92,15 @@ impl Connection {
             subscriptions: BTreeMap::new(),
             subscription_max: None,
             publisher: Publisher::default(),
+            commits: Commits::default(),
             answers: VecDeque::new(),
             controls: Vec::new(),
+            private_queues: BTreeMap::new(),
+            private_last: 0,
             ready_private: VecDeque::new(),
             private_bytes: 0,
+            private_deadline: None,
+            letters: Vec::new(),
             leaving: Vec::new(),
             drained_events: Vec::new(),
             drained_direct: Vec::new(),
@@ -88,10 +109,10 @@ impl Connection {
         }
     }
 
-    fn carry_out(&mut self, submission: Submission) {
+    fn carry_out(&mut self, now: Instant, submission: Submission) {
         let id = submission.id;
         if let Err(refusal) = permit(self.principal.as_ref(), &submission.command) {
-            self.answer(id, Err(refusal));
+            self.refuse(id, refusal);
             return;
         }
         match submission.command {
@@ -105,20 +126,37 @@ impl Connection {
                         "connected"
                     );
                     self.principal = Some(principal);
+                    Reply::Nothing
                 });
                 self.answer(id, done);
             }
-            Command::DeclareQueue(name) => self.declare(id, name),
-            Command::Subscribe(subscribe) => self.subscribe(id, subscribe),
-            Command::Cancel(subscription) => self.cancel(id, subscription),
-            Command::Grant(subscription, grant) => self.grant(id, subscription, grant),
-            Command::Settle(settle) => self.settle(id, settle),
+            Command::DeclareQueue(declare) => self.declare_queue(now, id, *declare),
+            Command::DeleteQueue(delete) => self.delete_queue(now, id, delete),
+            Command::PurgeQueue(name) => self.purge_queue(now, id, name),
+            Command::DeclareExchange(declare) => self.declare_exchange(id, *declare),
+            Command::DeleteExchange(delete) => self.delete_exchange(id, delete),
+            Command::Bind(bind) => self.bind(id, *bind),
+            Command::Unbind(bind) => self.unbind(id, *bind),
+            Command::List(listing) => self.list(id, listing),
+            Command::Commit(transaction) => self.commit(now, id, *transaction),
+            Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),
+            Command::Cancel(subscription) => self.cancel(now, id, subscription),
+            Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
+            Command::Settle(settle) => self.settle(now, id, settle),
             Command::Publish(..) => unreachable!("publishes are carried out in batches"),
         }
     }
 
-    pub(crate) fn answer(&mut self, command: CommandId, done: Result<(), Refusal>) {
+    pub(crate) fn answer(&mut self, command: CommandId, done: Result<Reply, Refusal>) {
         self.answers.push_back(Event::Done(command, done));
+    }
+
+    pub(crate) fn done(&mut self, command: CommandId) {
+        self.answer(command, Ok(Reply::Nothing));
+    }
+
+    pub(crate) fn refuse(&mut self, command: CommandId, refusal: Refusal) {
+        self.answer(command, Err(refusal));
     }
 
     pub(crate) fn subscriber(&self, subscription: SubscriptionId) -> SubscriberId {
@@ -137,47 +175,140 @@ impl Connection {
         self.controls[executor].push(control);
     }
 
-    fn post_controls(&mut self) {
+    pub(crate) fn post_controls(&mut self) {
         for (mailbox, controls) in self.node.mailboxes.iter().zip(&mut self.controls) {
             if !controls.is_empty() {
                 mailbox.post(controls);
             }
         }
     }
+
+    /// Publishes the dead letters of private queues, whatever becomes of them.
+    fn publish_letters(&mut self, now: Instant) {
+        if self.letters.is_empty() {
+            return;
+        }
+        let letters = std::mem::take(&mut self.letters);
+        let node = Arc::clone(&self.node);
+        let table = node.routes.load();
+        let way = Way {
+            node: &node,
+            table: &table,
+            now,
+            connection: self.outbox.connection(),
+        };
+        for letter in letters {
+            self.publisher.publish_letter(&way, letter);
+        }
+        self.publisher
+            .flush(&node, now, &self.outbox, &mut self.answers);
+    }
+
+    /// Ends all subscriptions and private queues: the connection is gone.
+    fn end_all(&mut self) {
+        let mut executors = vec![false; self.node.mailboxes.len()];
+        for leaving in self.leaving.drain(..) {
+            executors[leaving.target.executor] = true;
+        }
+        let mut gone = Vec::new();
+        let mut sources = Vec::new();
+        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions) {
+            match subscribed {
+                Subscription::Queue { target, .. } => executors[target.executor] = true,
+                Subscription::Direct { .. } | Subscription::Private { is_own: true, .. } => {
+                    let subscriber = self.subscriber(subscription);
+                    sources.extend(self.sources_to(&Destination::Subscriber(subscriber)));
+                    gone.push(subscriber);
+                }
+                Subscription::Private { is_own: false, .. } => {}
+            }
+        }
+        // A few at a time: each try is over before another connection changes the routes.
+        for gone in gone.chunks(64) {
+            self.node.routes.change(|table| {
+                let mut table = table.clone();
+                for id in gone {
+                    table = table.without_subscriber(id);
+                }
+                table
+            });
+        }
+        for (id, private) in std::mem::take(&mut self.private_queues) {
+            sources.extend(self.sources_of(&private));
+            self.remove_private_route(id, &private);
+        }
+        sources
+            .into_iter()
+            .for_each(|source| self.note_unbound(source));
+        let connection = self.outbox.connection();
+        for (executor, has_subscription) in executors.into_iter().enumerate() {
+            if has_subscription {
+                self.control(executor, Control::Closed(connection));
+            }
+        }
+        self.post_controls();
+    }
+
+    /// Takes the name of a private queue out of the routes.
+    pub(crate) fn remove_private_route(&self, id: PrivateQueueId, private: &PrivateQueue) {
+        let Some(name) = &private.name else { return };
+        self.node
+            .routes
+            .change(|table| match table.queue(name.as_bytes()) {
+                Some(QueueRoute::Private(target))
+                    if target.queue == id && Arc::ptr_eq(&target.outbox, &self.outbox) =>
+                {
+                    table.without_queue(name)
+                }
+                Some(QueueRoute::Private(_) | QueueRoute::Shared(_)) | None => table.clone(),
+            });
+    }
 }
 
 impl Attachment for Connection {
     fn submit(&mut self, now: Instant, submissions: &mut Vec<Submission>) {
         let node = Arc::clone(&self.node);
-        let table = node.routes.load();
+        // Loaded when it is needed, and again when a command may have changed it.
+        let mut table = None;
         for submission in submissions.drain(..) {
             match submission {
                 Submission {
                     id,
-                    command: Command::Publish(message, confirm),
+                    command: Command::Publish(message, publishing),
                     ..
                 } if self.principal.is_some() => {
-                    let confirm = (confirm == Confirm::Wanted).then_some(id);
+                    let way = Way {
+                        node: &node,
+                        table: table.get_or_insert_with(|| node.routes.load()),
+                        now,
+                        connection: self.outbox.connection(),
+                    };
                     self.publisher
-                        .publish(&node, &table, now, message, confirm, &mut self.answers);
+                        .publish(&way, id, message, publishing, &mut self.answers);
                 }
                 Submission {
                     id,
                     command: Command::Publish(..),
                     ..
-                } => {
-                    self.answers
-                        .push_back(Event::Done(id, Err(Refusal::NotConnected)));
+                } => self.refuse(id, Refusal::NotConnected),
+                submission => {
+                    self.carry_out(now, submission);
+                    table = None;
                 }
-                submission => self.carry_out(submission),
             }
         }
+        self.publish_letters(now);
         self.publisher
             .flush(&node, now, &self.outbox, &mut self.answers);
         self.post_controls();
     }
 
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.tick_private(now) {
+            // Events may have come of it, which are asked for before this.
+            cx.waker().wake_by_ref();
+        }
+        self.publish_letters(now);
         self.publisher.poll_admission(&self.node, now, cx)
     }
 
@@ -188,6 +319,7 @@ impl Attachment for Connection {
         bytes_max: usize,
         handle: &mut dyn FnMut(Event),
     ) -> Poll<()> {
+        self.tick_private(now);
         let mut any = !self.answers.is_empty() || !self.ready_private.is_empty();
         let mut bytes_left = bytes_max;
         while bytes_left > 0
@@ -204,10 +336,18 @@ impl Attachment for Connection {
         {
             any = true;
             self.hand_over(now, handle);
+            if self.commits.is_waiting() {
+                // One may have asked what has reached its queues.
+                let node = Arc::clone(&self.node);
+                self.publisher
+                    .flush(&node, now, &self.outbox, &mut self.answers);
+            }
+            self.post_controls();
         }
         if !self.ready_private.is_empty() {
-            self.pump_private(bytes_max, handle);
+            self.pump_private(now, bytes_max, handle);
         }
+        self.publish_letters(now);
         if any { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -225,34 +365,17 @@ impl Attachment for Connection {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.publisher.deadline()
+        self.publisher
+            .deadline()
+            .into_iter()
+            .chain(self.private_deadline)
+            .min()
     }
 
     fn close(&mut self, _now: Instant) {
         self.publisher.close(&self.node);
         self.outbox.close();
-        let id = self.outbox.connection();
-        let subscriptions = std::mem::take(&mut self.subscriptions);
-        let mut executors = vec![false; self.node.mailboxes.len()];
-        for leaving in self.leaving.drain(..) {
-            executors[leaving.target.executor] = true;
-        }
-        for (subscription, subscribed) in subscriptions {
-            match subscribed {
-                Subscription::Queue { target, .. } => executors[target.executor] = true,
-                Subscription::Direct(pattern) | Subscription::Private(pattern, _) => {
-                    self.node
-                        .routes
-                        .unbind(&pattern, self.subscriber(subscription));
-                }
-            }
-        }
-        for (executor, has_subscription) in executors.into_iter().enumerate() {
-            if has_subscription {
-                self.control(executor, Control::Closed(id));
-            }
-        }
-        self.post_controls();
+        self.end_all();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::routes::QueueTarget;
 use broker_api::{Delivery, Event};
 use model::ConnectionId;
 use queue::{Handover, Port, SubscriberId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the executor's shards deliver in one step, gathered by connection.
@@ -17,6 +17,8 @@ pub(crate) struct Deliveries {
     receivers: BTreeMap<ConnectionId, Receiver>,
     /// Those with something to push at the end of the step.
     staged: Vec<ConnectionId>,
+    /// Browsers that have seen all.
+    browsed: Vec<(SubscriberId, QueueTarget)>,
 }
 
 /// A connection with subscriptions here.
@@ -32,6 +34,8 @@ struct Receiver {
     is_staged: bool,
     /// Its outbox was full when last asked; it says when that changes.
     is_full: bool,
+    /// The queues that asked in vain since then.
+    starved: BTreeSet<QueueTarget>,
 }
 
 impl Receiver {
@@ -44,7 +48,14 @@ impl Receiver {
             reserved: 0,
             is_staged: false,
             is_full: false,
+            starved: BTreeSet::new(),
         }
+    }
+
+    /// Notes that a queue has something for a subscription that has no room.
+    fn starve(&mut self, subscriber: SubscriberId) {
+        self.starved
+            .extend(self.subscriptions.get(&subscriber).copied());
     }
 
     fn push(&mut self) {
@@ -61,6 +72,7 @@ impl Deliveries {
             mailbox: Arc::clone(mailbox),
             receivers: BTreeMap::new(),
             staged: Vec::new(),
+            browsed: Vec::new(),
         }
     }
 
@@ -93,19 +105,44 @@ impl Deliveries {
     }
 
     /// The connection has room again; returns the queues that may go on.
-    pub(crate) fn handle_room(&mut self, connection: ConnectionId) -> Vec<QueueTarget> {
+    pub(crate) fn handle_room(&mut self, connection: ConnectionId) -> BTreeSet<QueueTarget> {
         let Some(receiver) = self.receivers.get_mut(&connection) else {
-            return Vec::new();
+            return BTreeSet::new();
         };
         receiver.is_full = false;
-        receiver.subscriptions.values().copied().collect()
+        std::mem::take(&mut receiver.starved)
     }
 
-    pub(crate) fn answer(&mut self, connection: ConnectionId, event: Event) {
-        if let Some(receiver) = self.receivers.get_mut(&connection) {
+    /// Whether the subscription is there.
+    pub(crate) fn knows(&self, subscriber: SubscriberId) -> bool {
+        let receiver = self.receivers.get(&subscriber.connection);
+        receiver.is_some_and(|receiver| receiver.subscriptions.contains_key(&subscriber))
+    }
+
+    /// Answers a connection behind what it has been delivered in this step; hands the answer back if the
+    /// connection has no subscription here.
+    pub(crate) fn answer(&mut self, connection: ConnectionId, event: Event) -> Result<(), Event> {
+        let Some(receiver) = self.receivers.get_mut(&connection) else {
+            return Err(event);
+        };
+        receiver.events.push(event);
+        Self::stage(&mut self.staged, connection, receiver);
+        Ok(())
+    }
+
+    /// Tells a subscription something, if it is there.
+    pub(crate) fn tell(&mut self, subscriber: SubscriberId, event: Event) {
+        if self.knows(subscriber)
+            && let Some(receiver) = self.receivers.get_mut(&subscriber.connection)
+        {
             receiver.events.push(event);
-            Self::stage(&mut self.staged, connection, receiver);
+            Self::stage(&mut self.staged, subscriber.connection, receiver);
         }
+    }
+
+    /// Browsers that have seen all since the last call.
+    pub(crate) fn take_browsed(&mut self) -> Vec<(SubscriberId, QueueTarget)> {
+        std::mem::take(&mut self.browsed)
     }
 
     /// Pushes what the step has for each connection.
@@ -136,13 +173,15 @@ impl Port for Deliveries {
         if receiver.bytes < receiver.reserved {
             return true;
         }
-        if receiver.is_full {
-            return false;
+        if !receiver.is_full {
+            receiver.push();
+            receiver.reserved = receiver.outbox.reserve(&self.node, &self.mailbox);
+            receiver.is_full = receiver.reserved == 0;
+            Self::stage(&mut self.staged, subscriber.connection, receiver);
         }
-        receiver.push();
-        receiver.reserved = receiver.outbox.reserve(&self.node, &self.mailbox);
-        receiver.is_full = receiver.reserved == 0;
-        Self::stage(&mut self.staged, subscriber.connection, receiver);
+        if receiver.is_full {
+            receiver.starve(subscriber);
+        }
         !receiver.is_full
     }
 
@@ -155,7 +194,17 @@ impl Port for Deliveries {
             subscription: subscriber.subscription,
             sequence: handover.sequence,
             redelivered: handover.redelivered,
+            delivery_count: handover.delivery_count,
             message: handover.message,
         }));
+    }
+
+    fn browsed(&mut self, subscriber: SubscriberId) {
+        let receiver = self.receivers.get(&subscriber.connection);
+        let target = receiver.and_then(|receiver| receiver.subscriptions.get(&subscriber));
+        self.browsed
+            .extend(target.map(|target| (subscriber, *target)));
+        let drained = Event::Drained(subscriber.subscription);
+        self.tell(subscriber, drained);
     }
 }

@@ -1,48 +1,105 @@
 //! The records of a shard's log: what a machine is rebuilt from.
 //!
-//! All numbers are little endian. A kind's layout never changes: another layout is another kind.
+//! All numbers are little endian. A kind's layout never changes: another layout is another kind, and a
+//! number is never given another meaning (1 to 6 had one before the first release).
 //!
 //! ```text
-//! 1 DECLARED   queue u64 · shard u16 · name (to the end)                      shard 0
-//! 2 ENQUEUED   queue u64 · sequence u64 · dialect u8 · dialect flags u8 ·
-//!              persistence u8 (1 = persistent) · exchange u8 ·
-//!              key length u32 · head length u32 · key · head · body (to the end)
-//! 3 SETTLED    queue u64 · { first sequence u64 · last sequence u64 } ...      left the queue
-//! 4 MARKED     queue u64 · sequence u64         up to here it may have been delivered
-//! 5 QUEUE      queue u64 · next sequence u64 · mark u64                    in snapshots
-//! 6 QUEUE_IDS  next queue id u64                                   shard 0, in snapshots
+//! of shard 0
+//! 16 QUEUE_DECLARED     queue u64 · shard u16 · definition · name (to the end)
+//! 17 QUEUE_DELETED      queue u64
+//! 18 EXCHANGE_DECLARED  until unused u8 · definition · name (to the end)
+//! 19 EXCHANGE_DELETED   name (to the end)
+//! 20 BOUND              binding
+//! 21 UNBOUND            binding
+//! 22 QUEUE_IDS          next queue id u64                                         in snapshots
+//! of the queues of a shard
+//! 23 ENQUEUED           count u32 · { queue u64 · sequence u64 · bits u8 (1 expires, 2 delayed) ·
+//!                       [ expires u64 ] · [ available u64 ] } ... · message
+//! 24 SETTLED            queue u64 · { first sequence u64 · last sequence u64 } ...  left the queue
+//! 25 MARKED             queue u64 · sequence u64      up to here it may have been delivered
+//! 26 QUEUE              queue u64 · next sequence u64 · mark u64                  in snapshots
+//! 27 RETURNED           queue u64 · sequence u64 · count u32 · available u64 (0: at once)
+//!                                                             a delivery failed, for the count-th time
+//! between shards
+//! 28 FORWARDED          id u64 · queue u64 · sequence u64 (both 0: none) · count u32 ·
+//!                       { shard u16 · queue u64 } ... · message     left the queue, on its way to others
+//! 29 FORWARDS_DONE      { id u64 } ...                              all others have it
+//! 30 RECEIVED           shard u16 · id u64 · [ as ENQUEUED ]        came from another shard
+//! 31 NUMBERS            next forward id u64 · next transaction u64                in snapshots
+//! transactions
+//! 32 TRANSACTED         group                                       takes effect as one
+//! 33 PREPARED           transaction · publishes u32 · { count u32 · { queue u64 } ... · length u32 · message }
+//!                       ... · settles u32 · { queue u64 · outcome u8 · count u32 · { sequence u64 } ... } ...
+//! 34 COMMITTED          transaction · group                         what was prepared takes effect
+//! 35 ABORTED            transaction                                 it does not
+//! 36 DECIDED            number u64 · { shard u16 } ...              at the coordinator: it is to be committed
+//! 37 FINISHED           number u64                                  all have committed it
 //! ```
+//! A *transaction* is coordinator u16 · number u64. A *group* is { kind u8 · length u32 · record } ... of
+//! kinds 23, 24, 27 and 28. Times are milliseconds since 1970. Definitions, bindings and messages are drawn
+//! in the modules that write them.
 
+mod definition;
+mod fields;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use crate::transaction::{Prepared, PreparedPublish, PreparedSettle, TransactionId};
+use broker_api::Bind;
+use fields::{Fields, Put, count_u32};
 use model::{
-    Dialect, Envelope, Exchange, Message, Parts, Persistence, QueueId, QueueName, Sequence, ShardId,
+    ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition, QueueId,
+    QueueName, Sequence, ShardId,
 };
+use queue::{Placement, Returned};
 
-pub(crate) const DECLARED: u8 = 1;
-pub(crate) const ENQUEUED: u8 = 2;
-pub(crate) const SETTLED: u8 = 3;
-pub(crate) const MARKED: u8 = 4;
-pub(crate) const QUEUE: u8 = 5;
-pub(crate) const QUEUE_IDS: u8 = 6;
+pub(crate) const QUEUE_DECLARED: u8 = 16;
+pub(crate) const QUEUE_DELETED: u8 = 17;
+pub(crate) const EXCHANGE_DECLARED: u8 = 18;
+pub(crate) const EXCHANGE_DELETED: u8 = 19;
+pub(crate) const BOUND: u8 = 20;
+pub(crate) const UNBOUND: u8 = 21;
+pub(crate) const QUEUE_IDS: u8 = 22;
+pub(crate) const ENQUEUED: u8 = 23;
+pub(crate) const SETTLED: u8 = 24;
+pub(crate) const MARKED: u8 = 25;
+pub(crate) const QUEUE: u8 = 26;
+pub(crate) const RETURNED: u8 = 27;
+pub(crate) const FORWARDED: u8 = 28;
+pub(crate) const FORWARDS_DONE: u8 = 29;
+pub(crate) const RECEIVED: u8 = 30;
+pub(crate) const NUMBERS: u8 = 31;
+pub(crate) const TRANSACTED: u8 = 32;
+pub(crate) const PREPARED: u8 = 33;
+pub(crate) const COMMITTED: u8 = 34;
+pub(crate) const ABORTED: u8 = 35;
+pub(crate) const DECIDED: u8 = 36;
+pub(crate) const FINISHED: u8 = 37;
 
-/// No sequence or id is above this: numbers ascend one by one from 1.
-const NUMBER_MAX: u64 = u64::MAX / 2;
+const EXPIRES: u8 = 1;
+const DELAYED: u8 = 2;
 
 /// A record, read back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    Declared {
+    QueueDeclared {
         queue: QueueId,
         shard: ShardId,
+        definition: QueueDefinition,
         name: QueueName,
     },
-    Enqueued {
-        queue: QueueId,
-        sequence: Sequence,
-        message: Message,
+    QueueDeleted(QueueId),
+    ExchangeDeclared {
+        name: ExchangeName,
+        definition: ExchangeDefinition,
+        lifetime: Lifetime,
     },
-    Settled {
-        queue: QueueId,
-        ranges: Vec<(Sequence, Sequence)>,
+    ExchangeDeleted(ExchangeName),
+    Bound(Bind),
+    Unbound(Bind),
+    QueueIds {
+        next: QueueId,
     },
     Marked {
         queue: QueueId,
@@ -53,9 +110,57 @@ pub(crate) enum Entry {
         next: Sequence,
         mark: Sequence,
     },
-    QueueIds {
-        next: QueueId,
+    Change(Change),
+    ForwardsDone(Vec<u64>),
+    Received {
+        from: ShardId,
+        id: u64,
+        enqueued: Option<Enqueued>,
     },
+    Numbers {
+        next_forward: u64,
+        next_transaction: u64,
+    },
+    Transacted(Vec<Change>),
+    Prepared(TransactionId, Prepared),
+    Committed(TransactionId, Vec<Change>),
+    Aborted(TransactionId),
+    Decided {
+        number: u64,
+        shards: Vec<ShardId>,
+    },
+    Finished {
+        number: u64,
+    },
+}
+
+/// What may be a part of a group.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Enqueued(Enqueued),
+    Settled {
+        queue: QueueId,
+        ranges: Vec<(Sequence, Sequence)>,
+    },
+    Returned(QueueId, Returned),
+    Forwarded(Forwarded),
+}
+
+/// A message that has come to queues of one shard.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Enqueued {
+    pub(crate) places: Vec<(QueueId, Placement)>,
+    pub(crate) message: Message,
+}
+
+/// A message that is on its way to queues of other shards.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Forwarded {
+    pub(crate) id: u64,
+    /// The place that it left, if it stood in the log.
+    pub(crate) source: Option<(QueueId, Sequence)>,
+    pub(crate) to: Vec<(ShardId, QueueId)>,
+    pub(crate) message: Message,
 }
 
 /// Why a record makes no sense.
@@ -74,143 +179,201 @@ pub enum EntryError {
     },
 }
 
-pub(crate) fn encode_declared(to: &mut Vec<u8>, queue: QueueId, shard: ShardId, name: &QueueName) {
-    to.extend_from_slice(&queue.0.to_le_bytes());
-    to.extend_from_slice(&shard.0.to_le_bytes());
+pub(crate) fn encode_queue_declared(
+    to: &mut Vec<u8>,
+    queue: QueueId,
+    shard: ShardId,
+    definition: &QueueDefinition,
+    name: &QueueName,
+) {
+    to.u64(queue.0);
+    to.u16(shard.0);
+    definition::put_queue(to, definition);
     to.extend_from_slice(name.as_bytes());
+}
+
+pub(crate) fn encode_queue_deleted(to: &mut Vec<u8>, queue: QueueId) {
+    to.u64(queue.0);
+}
+
+pub(crate) fn encode_exchange_declared(
+    to: &mut Vec<u8>,
+    name: &ExchangeName,
+    definition: &ExchangeDefinition,
+    lifetime: Lifetime,
+) {
+    to.u8(u8::from(lifetime == Lifetime::UntilUnused));
+    definition::put_exchange(to, definition);
+    to.extend_from_slice(name.as_bytes());
+}
+
+pub(crate) fn encode_exchange_deleted(to: &mut Vec<u8>, name: &ExchangeName) {
+    to.extend_from_slice(name.as_bytes());
+}
+
+/// For `BOUND` and `UNBOUND`.
+pub(crate) fn encode_binding(to: &mut Vec<u8>, bind: &Bind) {
+    definition::put_binding(to, bind);
+}
+
+pub(crate) fn encode_queue_ids(to: &mut Vec<u8>, next: QueueId) {
+    to.u64(next.0);
 }
 
 pub(crate) fn encode_enqueued(
     to: &mut Vec<u8>,
-    queue: QueueId,
-    sequence: Sequence,
+    places: &[(QueueId, Placement)],
     message: &Message,
 ) {
-    let envelope = message.envelope();
-    let length = |part: &[u8]| u32::try_from(part.len()).expect("a message's parts fit u32");
-    to.extend_from_slice(&queue.0.to_le_bytes());
-    to.extend_from_slice(&sequence.0.to_le_bytes());
-    to.push(envelope.dialect as u8);
-    to.push(envelope.dialect_flags);
-    to.push(u8::from(envelope.persistence == Persistence::Persistent));
-    to.push(envelope.exchange as u8);
-    to.extend_from_slice(&length(message.key()).to_le_bytes());
-    to.extend_from_slice(&length(message.head()).to_le_bytes());
-    to.extend_from_slice(message.key());
-    to.extend_from_slice(message.head_and_body());
+    to.u32(count_u32(places.len()));
+    for (queue, place) in places {
+        let expires = if place.expires_at.is_some() {
+            EXPIRES
+        } else {
+            0
+        };
+        let delayed = if place.available_at.is_some() {
+            DELAYED
+        } else {
+            0
+        };
+        to.u64(queue.0);
+        to.u64(place.sequence.0);
+        to.u8(expires | delayed);
+        for moment in place.expires_at.into_iter().chain(place.available_at) {
+            to.u64(moment.millis());
+        }
+    }
+    message::put(to, message);
 }
 
 /// Encodes the sequences, which ascend, as ranges.
 pub(crate) fn encode_settled(to: &mut Vec<u8>, queue: QueueId, sequences: &[Sequence]) {
-    to.extend_from_slice(&queue.0.to_le_bytes());
+    to.u64(queue.0);
     for run in sequences.chunk_by(|one, other| one.next() == *other) {
         if let [first, ..] = run
             && let [.., last] = run
         {
-            to.extend_from_slice(&first.0.to_le_bytes());
-            to.extend_from_slice(&last.0.to_le_bytes());
+            to.u64(first.0);
+            to.u64(last.0);
         }
     }
 }
 
 pub(crate) fn encode_marked(to: &mut Vec<u8>, queue: QueueId, mark: Sequence) {
-    to.extend_from_slice(&queue.0.to_le_bytes());
-    to.extend_from_slice(&mark.0.to_le_bytes());
+    to.u64(queue.0);
+    to.u64(mark.0);
 }
 
 pub(crate) fn encode_queue(to: &mut Vec<u8>, queue: QueueId, next: Sequence, mark: Sequence) {
     encode_marked(to, queue, next);
-    to.extend_from_slice(&mark.0.to_le_bytes());
+    to.u64(mark.0);
 }
 
-pub(crate) fn encode_queue_ids(to: &mut Vec<u8>, next: QueueId) {
-    to.extend_from_slice(&next.0.to_le_bytes());
+pub(crate) fn encode_returned(to: &mut Vec<u8>, queue: QueueId, returned: &Returned) {
+    to.u64(queue.0);
+    to.u64(returned.sequence.0);
+    to.u32(returned.delivery_count);
+    to.u64(returned.available_at.map_or(0, |at| at.millis()));
 }
 
-/// Takes fields off the front of a record.
-struct Fields<'a> {
-    kind: u8,
-    left: &'a [u8],
+pub(crate) fn encode_forwarded(to: &mut Vec<u8>, forwarded: &Forwarded) {
+    let (queue, sequence) = forwarded.source.unwrap_or_default();
+    to.u64(forwarded.id);
+    to.u64(queue.0);
+    to.u64(sequence.0);
+    to.u32(count_u32(forwarded.to.len()));
+    for (shard, queue) in &forwarded.to {
+        to.u16(shard.0);
+        to.u64(queue.0);
+    }
+    message::put(to, &forwarded.message);
 }
 
-impl<'a> Fields<'a> {
-    fn bad(&self, field: &'static str) -> EntryError {
-        EntryError::BadField {
-            kind: self.kind,
-            field,
-        }
+pub(crate) fn encode_forwards_done(to: &mut Vec<u8>, ids: &[u64]) {
+    ids.iter().for_each(|id| to.u64(*id));
+}
+
+pub(crate) fn encode_received(
+    to: &mut Vec<u8>,
+    from: ShardId,
+    id: u64,
+    enqueued: Option<(&[(QueueId, Placement)], &Message)>,
+) {
+    to.u16(from.0);
+    to.u64(id);
+    if let Some((places, message)) = enqueued {
+        encode_enqueued(to, places, message);
+    }
+}
+
+pub(crate) fn encode_numbers(to: &mut Vec<u8>, next_forward: u64, next_transaction: u64) {
+    to.u64(next_forward);
+    to.u64(next_transaction);
+}
+
+/// Changes that take effect together, encoded one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Group(Vec<u8>);
+
+impl Group {
+    pub(crate) fn push(&mut self, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.0.u8(kind);
+        let at = self.0.len();
+        self.0.u32(0);
+        encode(&mut self.0);
+        let length = count_u32(self.0.len() - at - 4);
+        self.0[at..at + 4].copy_from_slice(&length.to_le_bytes());
     }
 
-    fn bytes(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], EntryError> {
-        let (taken, left) = self.left.split_at_checked(count).ok_or(self.bad(field))?;
-        self.left = left;
-        Ok(taken)
+    /// For `TRANSACTED`.
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.0);
     }
+}
 
-    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], EntryError> {
-        self.bytes(N, field)?
-            .try_into()
-            .map_err(|_| self.bad(field))
-    }
+/// For `ABORTED`; `COMMITTED` goes on with its group.
+pub(crate) fn encode_transaction(to: &mut Vec<u8>, id: TransactionId) {
+    to.u16(id.coordinator.0);
+    to.u64(id.number);
+}
 
-    fn u64(&mut self, field: &'static str) -> Result<u64, EntryError> {
-        self.array(field).map(u64::from_le_bytes)
+pub(crate) fn encode_prepared(to: &mut Vec<u8>, id: TransactionId, prepared: &Prepared) {
+    encode_transaction(to, id);
+    to.u32(count_u32(prepared.publishes.len()));
+    for publish in &prepared.publishes {
+        to.u32(count_u32(publish.queues.len()));
+        publish.queues.iter().for_each(|queue| to.u64(queue.0));
+        let at = to.len();
+        to.u32(0);
+        message::put(to, &publish.message);
+        let length = count_u32(to.len() - at - 4);
+        to[at..at + 4].copy_from_slice(&length.to_le_bytes());
     }
+    to.u32(count_u32(prepared.settles.len()));
+    for settle in &prepared.settles {
+        to.u64(settle.queue.0);
+        to.u8(match settle.outcome {
+            Outcome::Accept => 0,
+            Outcome::Reject => 1,
+            Outcome::Release => 2,
+            Outcome::Fail => 3,
+        });
+        to.u32(count_u32(settle.sequences.len()));
+        settle
+            .sequences
+            .iter()
+            .for_each(|sequence| to.u64(sequence.0));
+    }
+}
 
-    /// A number that ascends from 1, so that there is always a next one.
-    fn number(&mut self, field: &'static str) -> Result<u64, EntryError> {
-        let number = self.u64(field)?;
-        if number <= NUMBER_MAX {
-            Ok(number)
-        } else {
-            Err(self.bad(field))
-        }
-    }
+pub(crate) fn encode_decided(to: &mut Vec<u8>, number: u64, shards: impl Iterator<Item = ShardId>) {
+    to.u64(number);
+    shards.for_each(|shard| to.u16(shard.0));
+}
 
-    fn u32(&mut self, field: &'static str) -> Result<usize, EntryError> {
-        self.array(field)
-            .map(|bytes| u32::from_le_bytes(bytes) as usize)
-    }
-
-    fn u8(&mut self, field: &'static str) -> Result<u8, EntryError> {
-        self.array::<1>(field).map(|[byte]| byte)
-    }
-
-    fn end(&self) -> Result<(), EntryError> {
-        if self.left.is_empty() {
-            Ok(())
-        } else {
-            Err(self.bad("length"))
-        }
-    }
-
-    fn message(&mut self) -> Result<Message, EntryError> {
-        let dialect = Dialect::from_number(self.u8("dialect")?).ok_or(self.bad("dialect"))?;
-        let dialect_flags = self.u8("dialect flags")?;
-        let persistence = match self.u8("persistence")? {
-            0 => Persistence::Transient,
-            1 => Persistence::Persistent,
-            _ => return Err(self.bad("persistence")),
-        };
-        let exchange = Exchange::from_number(self.u8("exchange")?).ok_or(self.bad("exchange"))?;
-        let key_len = self.u32("key length")?;
-        let head_len = self.u32("head length")?;
-        let key = self.bytes(key_len, "key")?;
-        let head = self.bytes(head_len, "head")?;
-        let body = std::mem::take(&mut self.left);
-        let envelope = Envelope {
-            dialect,
-            dialect_flags,
-            persistence,
-            exchange,
-        };
-        Ok(Message::new(&Parts {
-            envelope,
-            key,
-            head: &[head],
-            body,
-        }))
-    }
+pub(crate) fn encode_finished(to: &mut Vec<u8>, number: u64) {
+    to.u64(number);
 }
 
 impl Entry {
@@ -220,53 +383,38 @@ impl Entry {
             left: payload,
         };
         let entry = match kind {
-            DECLARED => {
-                let queue = QueueId(fields.number("queue")?);
-                let shard = ShardId(fields.array("shard").map(u16::from_le_bytes)?);
-                let name = std::mem::take(&mut fields.left);
-                let name = QueueName::new(name).map_err(|_| fields.bad("name"))?;
-                Self::Declared { queue, shard, name }
-            }
-            ENQUEUED => {
-                let queue = QueueId(fields.number("queue")?);
-                let sequence = Sequence(fields.number("sequence")?);
-                Self::Enqueued {
-                    queue,
-                    sequence,
-                    message: fields.message()?,
-                }
-            }
-            SETTLED => {
-                let queue = QueueId(fields.number("queue")?);
-                let mut ranges = Vec::with_capacity(fields.left.len() / 16);
-                while !fields.left.is_empty() {
-                    let (first, last) = (fields.number("first")?, fields.number("last")?);
-                    if first > last {
-                        return Err(fields.bad("range"));
-                    }
-                    ranges.push((Sequence(first), Sequence(last)));
-                }
-                Self::Settled { queue, ranges }
-            }
-            MARKED => {
-                let queue = QueueId(fields.number("queue")?);
-                Self::Marked {
-                    queue,
-                    mark: Sequence(fields.number("sequence")?),
-                }
-            }
-            QUEUE => {
-                let queue = QueueId(fields.number("queue")?);
-                let next = Sequence(fields.number("next sequence")?);
-                Self::Queue {
-                    queue,
-                    next,
-                    mark: Sequence(fields.number("mark")?),
-                }
-            }
-            QUEUE_IDS => Self::QueueIds {
-                next: QueueId(fields.number("next id")?),
+            QUEUE_DECLARED..=QUEUE_IDS => topology(&mut fields)?,
+            ENQUEUED | SETTLED | RETURNED | FORWARDED => Self::Change(change(&mut fields)?),
+            MARKED => Self::Marked {
+                queue: fields.queue()?,
+                mark: fields.sequence()?,
             },
+            QUEUE => Self::Queue {
+                queue: fields.queue()?,
+                next: fields.sequence()?,
+                mark: fields.sequence()?,
+            },
+            FORWARDS_DONE => {
+                let mut ids = Vec::with_capacity(fields.left.len() / 8);
+                while !fields.left.is_empty() {
+                    ids.push(fields.number("id")?);
+                }
+                Self::ForwardsDone(ids)
+            }
+            RECEIVED => Self::Received {
+                from: fields.shard()?,
+                id: fields.number("id")?,
+                enqueued: if fields.left.is_empty() {
+                    None
+                } else {
+                    Some(enqueued(&mut fields)?)
+                },
+            },
+            NUMBERS => Self::Numbers {
+                next_forward: fields.number("next forward")?,
+                next_transaction: fields.number("next transaction")?,
+            },
+            TRANSACTED..=FINISHED => transaction(&mut fields)?,
             other => return Err(EntryError::UnknownKind(other)),
         };
         fields.end()?;
@@ -274,91 +422,199 @@ impl Entry {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn check(kind: u8, entry: &Entry, encode: impl FnOnce(&mut Vec<u8>)) {
-        let mut payload = Vec::new();
-        encode(&mut payload);
-        assert_eq!(Entry::decode(kind, &payload).as_ref(), Ok(entry));
-        for end in 0..payload.len() {
-            if let Ok(short) = Entry::decode(kind, &payload[..end]) {
-                assert_ne!(&short, entry, "{end} bytes of {} are enough", payload.len());
+fn topology(fields: &mut Fields<'_>) -> Result<Entry, EntryError> {
+    Ok(match fields.kind {
+        QUEUE_DECLARED => {
+            let queue = fields.queue()?;
+            let shard = fields.shard()?;
+            let definition = definition::queue(fields)?;
+            let name = fields.rest();
+            let name = QueueName::new(name).map_err(|_| fields.bad("name"))?;
+            Entry::QueueDeclared {
+                queue,
+                shard,
+                definition,
+                name,
             }
         }
-    }
-
-    #[test]
-    fn every_kind_reads_back() {
-        let (queue, sequence) = (QueueId(7), Sequence(1 << 40));
-        let name = QueueName::new(b"a/b").expect("it is short");
-        check(
-            DECLARED,
-            &Entry::Declared {
-                queue,
-                shard: ShardId(3),
-                name: name.clone(),
-            },
-            |to| {
-                encode_declared(to, queue, ShardId(3), &name);
-            },
-        );
-        let message = Message::new(&Parts {
-            envelope: Envelope {
-                dialect: Dialect::Stomp11,
-                dialect_flags: 1,
-                persistence: Persistence::Persistent,
-                exchange: Exchange::Topic,
-            },
-            key: b"k",
-            head: &[b"a:b\n"],
-            body: b"\0body",
-        });
-        check(
-            ENQUEUED,
-            &Entry::Enqueued {
-                queue,
-                sequence,
-                message: message.clone(),
-            },
-            |to| {
-                encode_enqueued(to, queue, sequence, &message);
-            },
-        );
-        let sequences = [1, 2, 3, 9, 11, 12].map(Sequence);
-        let ranges = vec![
-            (Sequence(1), Sequence(3)),
-            (Sequence(9), Sequence(9)),
-            (Sequence(11), Sequence(12)),
-        ];
-        check(SETTLED, &Entry::Settled { queue, ranges }, |to| {
-            encode_settled(to, queue, &sequences);
-        });
-        check(
-            MARKED,
-            &Entry::Marked {
-                queue,
-                mark: sequence,
-            },
-            |to| {
-                encode_marked(to, queue, sequence);
-            },
-        );
-        let (next, mark) = (sequence, Sequence(5));
-        check(QUEUE, &Entry::Queue { queue, next, mark }, |to| {
-            encode_queue(to, queue, next, mark);
-        });
-        check(QUEUE_IDS, &Entry::QueueIds { next: queue }, |to| {
-            encode_queue_ids(to, queue);
-        });
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(kind: u8, payload in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _entry = Entry::decode(kind, &payload);
+        QUEUE_DELETED => Entry::QueueDeleted(fields.queue()?),
+        EXCHANGE_DECLARED => {
+            let lifetime = if definition::flag(fields, "lifetime")? {
+                Lifetime::UntilUnused
+            } else {
+                Lifetime::Permanent
+            };
+            let definition = definition::exchange(fields)?;
+            Entry::ExchangeDeclared {
+                lifetime,
+                definition,
+                name: rest_name(fields)?,
+            }
         }
+        EXCHANGE_DELETED => Entry::ExchangeDeleted(rest_name(fields)?),
+        BOUND => Entry::Bound(definition::binding(fields)?),
+        UNBOUND => Entry::Unbound(definition::binding(fields)?),
+        QUEUE_IDS => Entry::QueueIds {
+            next: QueueId(fields.number("next id")?),
+        },
+        other => return Err(EntryError::UnknownKind(other)),
+    })
+}
+
+fn rest_name(fields: &mut Fields<'_>) -> Result<ExchangeName, EntryError> {
+    let name = fields.rest();
+    ExchangeName::new(name).map_err(|_| fields.bad("name"))
+}
+
+fn change(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
+    Ok(match fields.kind {
+        ENQUEUED => Change::Enqueued(enqueued(fields)?),
+        SETTLED => {
+            let queue = fields.queue()?;
+            let mut ranges = Vec::with_capacity(fields.left.len() / 16);
+            while !fields.left.is_empty() {
+                let (first, last) = (fields.number("first")?, fields.number("last")?);
+                if first > last {
+                    return Err(fields.bad("range"));
+                }
+                ranges.push((Sequence(first), Sequence(last)));
+            }
+            Change::Settled { queue, ranges }
+        }
+        RETURNED => {
+            let queue = fields.queue()?;
+            let sequence = fields.sequence()?;
+            let delivery_count = fields.u32("count")?;
+            let available_at = fields.moment("available")?;
+            let is_delayed = available_at.millis() > 0;
+            Change::Returned(
+                queue,
+                Returned {
+                    sequence,
+                    delivery_count,
+                    available_at: is_delayed.then_some(available_at),
+                },
+            )
+        }
+        FORWARDED => {
+            let id = fields.number("id")?;
+            let (queue, sequence) = (fields.queue()?, fields.sequence()?);
+            let count = fields.u32("count")?;
+            let mut to = Vec::new();
+            for _ in 0..count {
+                to.push((fields.shard()?, fields.queue()?));
+            }
+            Change::Forwarded(Forwarded {
+                id,
+                source: (sequence.0 > 0).then_some((queue, sequence)),
+                to,
+                message: message::take(fields)?,
+            })
+        }
+        other => return Err(EntryError::UnknownKind(other)),
+    })
+}
+
+fn enqueued(fields: &mut Fields<'_>) -> Result<Enqueued, EntryError> {
+    let count = fields.u32("count")?;
+    let mut places = Vec::new();
+    for _ in 0..count {
+        let queue = fields.queue()?;
+        let sequence = fields.sequence()?;
+        let bits = fields.u8("bits")?;
+        if bits & !(EXPIRES | DELAYED) != 0 {
+            return Err(fields.bad("bits"));
+        }
+        let mut moment = |bit, name| (bits & bit != 0).then(|| fields.moment(name)).transpose();
+        let place = Placement {
+            sequence,
+            expires_at: moment(EXPIRES, "expires")?,
+            available_at: moment(DELAYED, "available")?,
+        };
+        places.push((queue, place));
     }
+    Ok(Enqueued {
+        places,
+        message: message::take(fields)?,
+    })
+}
+
+fn transaction(fields: &mut Fields<'_>) -> Result<Entry, EntryError> {
+    Ok(match fields.kind {
+        TRANSACTED => Entry::Transacted(group(fields)?),
+        PREPARED => Entry::Prepared(transaction_id(fields)?, prepared(fields)?),
+        COMMITTED => Entry::Committed(transaction_id(fields)?, group(fields)?),
+        ABORTED => Entry::Aborted(transaction_id(fields)?),
+        DECIDED => {
+            let number = fields.number("number")?;
+            let mut shards = Vec::new();
+            while !fields.left.is_empty() {
+                shards.push(fields.shard()?);
+            }
+            Entry::Decided { number, shards }
+        }
+        FINISHED => Entry::Finished {
+            number: fields.number("number")?,
+        },
+        other => return Err(EntryError::UnknownKind(other)),
+    })
+}
+
+fn transaction_id(fields: &mut Fields<'_>) -> Result<TransactionId, EntryError> {
+    Ok(TransactionId {
+        coordinator: fields.shard()?,
+        number: fields.number("number")?,
+    })
+}
+
+/// The changes of a group, none of which is a group.
+fn group(fields: &mut Fields<'_>) -> Result<Vec<Change>, EntryError> {
+    let mut changes = Vec::new();
+    while !fields.left.is_empty() {
+        let kind = fields.u8("kind")?;
+        let left = fields.long("record")?;
+        let mut inner = Fields { kind, left };
+        changes.push(change(&mut inner)?);
+        inner.end()?;
+    }
+    Ok(changes)
+}
+
+fn prepared(fields: &mut Fields<'_>) -> Result<Prepared, EntryError> {
+    let mut prepared = Prepared::default();
+    for _ in 0..fields.u32("publishes")? {
+        let count = fields.u32("count")?;
+        let mut queues = Vec::new();
+        for _ in 0..count {
+            queues.push(fields.queue()?);
+        }
+        let left = fields.long("message")?;
+        let mut inner = Fields {
+            kind: fields.kind,
+            left,
+        };
+        let message = message::take(&mut inner)?;
+        prepared.publishes.push(PreparedPublish { queues, message });
+    }
+    for _ in 0..fields.u32("settles")? {
+        let queue = fields.queue()?;
+        let outcome = match fields.u8("outcome")? {
+            0 => Outcome::Accept,
+            1 => Outcome::Reject,
+            2 => Outcome::Release,
+            3 => Outcome::Fail,
+            _ => return Err(fields.bad("outcome")),
+        };
+        let count = fields.u32("count")?;
+        let mut sequences = Vec::new();
+        for _ in 0..count {
+            sequences.push(fields.sequence()?);
+        }
+        prepared.settles.push(PreparedSettle {
+            queue,
+            outcome,
+            sequences,
+        });
+    }
+    Ok(prepared)
 }

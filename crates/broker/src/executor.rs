@@ -1,19 +1,24 @@
 //! One executor: runs its shards, a step at a time.
 
+mod assemble;
+
 use crate::Node;
 use crate::deliver::Deliveries;
-use crate::mailbox::{Admission, Control, Mailbox, PublishBatch, Taken};
+use crate::mailbox::{
+    Admission, Control, Mailbox, Publish, PublishBatch, PublishTo, Subscribing, Taken,
+};
 use crate::outbox::Outbox;
-use crate::recovery::RecoveredShards;
 use crate::routes::QueueTarget;
-use crate::shard::{Confirms, Enqueued, Shard, tell};
+use crate::shard::{self, Effect, Enqueued, Shard, tell};
 use crate::topology::Topology;
-use broker_api::{Event, Grant};
-use log_store::{ShardLog, StoreFailed};
+use broker_api::{Event, Grant, Refusal, Reply};
+use log_store::StoreFailed;
 use model::{CommandId, Instant, ShardId};
-use queue::{Age, Queue, SubscriberId};
+use queue::{Age, CancelCause, Queue, SubscriberId};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::Context;
+
+pub(crate) use assemble::assemble;
 
 /// The store may be this many bytes behind an executor before publishes wait for it.
 const UNCOMMITTED_BYTES_MAX: usize = 16 << 20;
@@ -33,6 +38,7 @@ pub enum Step {
 /// submits what it appends and pushes what it delivers, each once per shard and per connection.
 pub struct Executor {
     node: Arc<Node>,
+    index: usize,
     mailbox: Arc<Mailbox>,
     /// Shard `i * executors + index` is at `i`.
     shards: Vec<Shard>,
@@ -40,70 +46,21 @@ pub struct Executor {
     topology: Option<Topology>,
     deliveries: Deliveries,
     taken: Taken,
-    news: Vec<Confirms>,
+    news: Vec<Effect>,
     /// When what rides along is to be logged without a batch to ride with.
     ride_deadline: Option<Instant>,
-}
-
-/// The executors of a node.
-pub(crate) fn assemble(
-    node: &Arc<Node>,
-    logs: Vec<Box<dyn ShardLog>>,
-    recovered: RecoveredShards,
-) -> Vec<Executor> {
-    let count = node.mailboxes.len();
-    let shard_count = logs.len();
-    let mut executors: Vec<_> = node
-        .mailboxes
-        .iter()
-        .map(|m| Executor::new(node, m))
-        .collect();
-    for (index, mut log) in logs.into_iter().enumerate() {
-        let executor = &mut executors[index % count];
-        log.wake_on_commit(Waker::from(Arc::clone(&executor.mailbox)));
-        executor.shards.push(Shard::new(log));
-    }
-    let mut topology = Topology::new(recovered.next_queue, shard_count, count);
-    for (name, queue, shard, state) in recovered.queues {
-        let target = QueueTarget {
-            queue,
-            shard,
-            executor: usize::from(shard.0) % count,
-        };
-        executors[target.executor]
-            .shard(shard)
-            .host(queue, state.into_queue());
-        node.routes.add_queue(&name, target);
-        topology.recover(name, target);
-    }
-    for executor in &executors {
-        let bytes = executor.shards.iter().map(Shard::queued_bytes).sum();
-        node.queued.add(bytes);
-    }
-    if let Some(first) = executors.first_mut() {
-        first.topology = Some(topology);
-    }
-    executors
+    /// When a queue has something to do by itself.
+    queue_deadline: Option<Instant>,
 }
 
 impl Executor {
-    fn new(node: &Arc<Node>, mailbox: &Arc<Mailbox>) -> Self {
-        Self {
-            node: Arc::clone(node),
-            mailbox: Arc::clone(mailbox),
-            shards: Vec::new(),
-            topology: None,
-            deliveries: Deliveries::new(node, mailbox),
-            taken: Taken::default(),
-            news: Vec::new(),
-            ride_deadline: None,
-        }
-    }
-
     /// When it wants to be stepped even if nobody wakes it.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.ride_deadline
+            .into_iter()
+            .chain(self.queue_deadline)
+            .min()
     }
 
     /// Does what there is to do.
@@ -111,7 +68,7 @@ impl Executor {
     /// # Errors
     /// [`StoreFailed`]: nothing more is promised, and the process is to end.
     pub fn step(&mut self, now: Instant, cx: &Context<'_>) -> Result<Step, StoreFailed> {
-        let is_due = self.ride_deadline.is_some_and(|deadline| deadline <= now);
+        let is_due = self.deadline().is_some_and(|deadline| deadline <= now);
         let mut taken = std::mem::take(&mut self.taken);
         let any = self.mailbox.take(&mut taken, self.admission(), cx.waker());
         if !any && !is_due {
@@ -119,20 +76,23 @@ impl Executor {
             return Ok(Step::Idle);
         }
         for control in taken.controls.drain(..) {
-            self.control(control);
+            self.control(now, control);
         }
         for batch in taken.publishes.drain(..) {
-            self.publish(batch);
+            self.publish(now, batch);
         }
         if std::mem::take(&mut taken.is_store_news) {
             self.handle_store_news()?;
         }
         self.taken = taken;
-        if is_due {
+        if self.ride_deadline.is_some_and(|deadline| deadline <= now) {
             self.shards
                 .iter_mut()
                 .for_each(|shard| shard.log_riders(Age::Known));
             self.ride_deadline = None;
+        }
+        if self.queue_deadline.is_some_and(|deadline| deadline <= now) {
+            self.tick(now);
         }
         self.finish(now)?;
         Ok(Step::Worked)
@@ -147,7 +107,7 @@ impl Executor {
             shard.log_riders(Age::Any);
             shard.submit(&mut self.news)?;
         }
-        tell(&mut self.news);
+        tell(&self.node, &mut self.news);
         Ok(())
     }
 
@@ -157,20 +117,66 @@ impl Executor {
         self.shards.iter().all(Shard::is_settled)
     }
 
+    /// Lets queues do what they have to do by themselves.
+    fn tick(&mut self, now: Instant) {
+        for shard in &mut self.shards {
+            if shard.tick(now) {
+                self.mailbox.nudge();
+            }
+        }
+    }
+
     /// Delivers, submits, and tells those who wait.
     fn finish(&mut self, now: Instant) -> Result<(), StoreFailed> {
         let mut has_riders = false;
+        let (mut added, mut freed) = (0, 0);
+        self.queue_deadline = None;
         for shard in &mut self.shards {
-            shard.pump(&mut self.deliveries);
+            if shard.pump(now, &mut self.deliveries) {
+                self.mailbox.nudge();
+            }
+        }
+        for (subscriber, target) in self.deliveries.take_browsed() {
+            self.shard(target.shard)
+                .forget_browser(target.queue, subscriber);
+        }
+        for index in 0..self.shards.len() {
+            let shard = &mut self.shards[index];
+            for (subscriber, shared) in shard.take_ended() {
+                let refusal = Refusal::QueueDeleted(shared.name.clone());
+                let ended = Event::Ended(subscriber.subscription, refusal);
+                self.deliveries.tell(subscriber, ended);
+                self.deliveries.forget(subscriber);
+            }
             shard.submit(&mut self.news)?;
             has_riders |= shard.has_riders();
+            let moved = shard.take_moved_bytes();
+            added += moved.0;
+            freed += moved.1;
+            let deadline = shard.deadline();
+            self.queue_deadline = self.queue_deadline.into_iter().chain(deadline).min();
         }
+        self.note_moved_bytes(added, freed);
         self.deliveries.flush();
-        tell(&mut self.news);
+        tell(&self.node, &mut self.news);
         if has_riders && self.ride_deadline.is_none() {
             self.ride_deadline = Some(now + self.node.settings.ride_delay);
         }
         Ok(())
+    }
+
+    /// Charges memory with what has come, and wakes who waits for what has gone.
+    fn note_moved_bytes(&self, added: usize, freed: usize) {
+        if added > 0 {
+            self.node.queued.add(added);
+        }
+        if freed > 0 {
+            let limit = self.node.settings.queued_bytes;
+            if self.node.queued.subtract(freed, limit) {
+                let mailboxes = self.node.mailboxes.iter();
+                mailboxes.for_each(|mailbox| mailbox.nudge());
+            }
+        }
     }
 
     /// Whether publishes are taken: not while the store or the memory has to catch up.
@@ -191,8 +197,7 @@ impl Executor {
             if index == 0
                 && let Some(topology) = &mut self.topology
             {
-                let (mailboxes, routes) = (&self.node.mailboxes, &self.node.routes);
-                topology.handle_committed(shard.log.committed(), mailboxes, routes);
+                topology.handle_committed(shard.log.committed());
             }
             if shard.log.wants_snapshot() {
                 // What is open goes first, so that the snapshot is of what has been submitted.
@@ -211,68 +216,75 @@ impl Executor {
         &mut self.shards[usize::from(shard.0) / count]
     }
 
-    fn publish(&mut self, batch: PublishBatch) {
-        let count = self.node.mailboxes.len();
+    fn publish(&mut self, now: Instant, batch: PublishBatch) {
+        let PublishBatch {
+            outbox,
+            publishes,
+            mark,
+            ..
+        } = batch;
         let mut at_once = Vec::new();
-        let mut queued_bytes = 0;
-        for publish in batch.publishes {
-            let shard = &mut self.shards[usize::from(publish.target.shard.0) / count];
-            let confirm = publish.confirm;
-            match shard.publish(publish) {
-                Enqueued::InBatch { bytes } => {
-                    queued_bytes += bytes;
-                    if let Some(command) = confirm {
-                        shard.confirm_with_batch(&batch.outbox, command);
+        for Publish {
+            to,
+            message,
+            confirm,
+        } in publishes
+        {
+            match to {
+                PublishTo::One(target) => {
+                    let shard = self.shard(target.shard);
+                    let enqueued = shard.publish_one(now, target.queue, message);
+                    confirm_publish(shard, &outbox, enqueued, confirm, &mut at_once);
+                }
+                PublishTo::Many(targets) => {
+                    let index = self.index;
+                    let here = targets.queues.iter().position(|to| to.executor == index);
+                    let here = &targets.queues[here.unwrap_or(targets.queues.len())..];
+                    for run in here.chunk_by(|one, two| one.shard == two.shard) {
+                        let [first, ..] = run else { continue };
+                        if first.executor != index {
+                            break;
+                        }
+                        let shard = self.shard(first.shard);
+                        let enqueued = shard.publish(now, run, &message);
+                        confirm_publish(shard, &outbox, enqueued, confirm, &mut at_once);
                     }
                 }
-                Enqueued::AtOnce { bytes } => {
-                    queued_bytes += bytes;
-                    at_once.extend(confirm.map(Event::Confirmed));
-                }
-                Enqueued::Nowhere => at_once.extend(confirm.map(Event::Confirmed)),
             }
         }
-        self.node.queued.add(queued_bytes);
+        at_once.extend(mark.map(Event::Confirmed));
         if !at_once.is_empty() {
-            batch.outbox.push(&mut at_once);
+            outbox.push(&mut at_once);
         }
     }
 
-    fn control(&mut self, control: Control) {
+    fn control(&mut self, now: Instant, control: Control) {
         match control {
-            Control::Subscribe {
+            Control::Subscribe(subscribing) => self.subscribe(now, subscribing),
+            Control::Cancel {
                 outbox,
                 subscriber,
                 target,
-                grant,
                 command,
             } => {
-                self.subscribe(outbox, subscriber, target, grant, command);
-            }
-            Control::Cancel {
-                subscriber,
-                target,
-                command,
-            } => {
-                self.shard(target.shard).cancel(target.queue, subscriber);
+                let cause = CancelCause::Asked;
+                self.shard(target.shard)
+                    .cancel(now, target.queue, subscriber, cause);
                 self.deliveries.forget(subscriber);
-                self.deliveries
-                    .answer(subscriber.connection, Event::Done(command, Ok(())));
+                let done = Event::Done(command, Ok(Reply::Nothing));
+                if let Err(done) = self.deliveries.answer(subscriber.connection, done) {
+                    // Its queue has ended before.
+                    outbox.push(&mut vec![done]);
+                }
             }
             Control::Grant {
                 subscriber,
                 target,
                 grant,
-            } => self.grant(subscriber, target, grant),
+            } => self.grant(now, subscriber, target, grant),
+            Control::Drain { subscriber, target } => self.drain(now, subscriber, target),
             Control::Settle(settlement) => {
-                let freed_bytes = self.shard(settlement.target.shard).settle(settlement);
-                let limit = self.node.settings.queued_bytes;
-                if self.node.queued.subtract(freed_bytes, limit) {
-                    self.node
-                        .mailboxes
-                        .iter()
-                        .for_each(|mailbox| mailbox.nudge());
-                }
+                self.shard(settlement.target.shard).settle(now, settlement);
             }
             Control::Room(connection) => {
                 for target in self.deliveries.handle_room(connection) {
@@ -280,54 +292,157 @@ impl Executor {
                 }
             }
             Control::Closed(connection) => {
+                let cause = CancelCause::ConnectionLost;
                 for (subscriber, target) in self.deliveries.remove(connection) {
-                    self.shard(target.shard).cancel(target.queue, subscriber);
+                    self.shard(target.shard)
+                        .cancel(now, target.queue, subscriber, cause);
                 }
             }
-            Control::Declare {
-                name,
-                outbox,
-                command,
-            } => {
+            Control::Topology(request, asker) => {
                 if let (Some(topology), Some(shard)) = (&mut self.topology, self.shards.first_mut())
                 {
-                    topology.declare(shard, name, outbox, command);
+                    topology.handle(shard, *request, asker);
+                    topology.handle_committed(shard.log.committed());
                 }
             }
-            Control::Adopt(target) => self.shard(target.shard).host(target.queue, Queue::new()),
+            Control::Adopt(shared) => {
+                let target = shared.target;
+                let rules = self.node.shared_rules(&shared.definition.rules);
+                let seed = self.node.settings.seed ^ target.queue.0;
+                let queue = Queue::new(rules, seed);
+                self.shard(target.shard).host(now, &shared, queue);
+            }
+            Control::Used(target) => self.shard(target.shard).use_queue(now, target.queue),
+            Control::End {
+                queue,
+                condition,
+                asker,
+            } => {
+                let target = queue.target;
+                self.shard(target.shard)
+                    .end_if(target.queue, condition, asker);
+            }
+            Control::Purge { target, asker } => {
+                self.shard(target.shard).purge(now, target.queue, asker);
+            }
+            Control::Forward(..)
+            | Control::Forwarded { .. }
+            | Control::Transact { .. }
+            | Control::Offer { .. }
+            | Control::Begin { .. }
+            | Control::Prepare { .. }
+            | Control::Voted { .. }
+            | Control::Decided { .. }
+            | Control::Applied { .. } => self.control_between_shards(now, control),
         }
     }
 
-    fn subscribe(
-        &mut self,
-        outbox: Arc<Outbox>,
-        subscriber: SubscriberId,
-        target: QueueTarget,
-        grant: Grant,
-        command: CommandId,
-    ) {
+    fn control_between_shards(&mut self, now: Instant, control: Control) {
+        match control {
+            Control::Forward(forward) => self.shard(forward.shard).receive(now, *forward),
+            Control::Forwarded { from, id, by } => self.shard(from).handle_forwarded(id, by),
+            Control::Transact { shard, part, asker } => {
+                self.shard(shard).transact(now, *part, asker);
+            }
+            Control::Offer { shard, offer, part } => self.shard(shard).offer(offer, *part),
+            Control::Begin {
+                coordinator,
+                shards,
+                offer,
+                asker,
+            } => self.shard(coordinator).begin(shards, offer, asker),
+            Control::Prepare { shard, id, offer } => self.shard(shard).prepare(now, id, offer),
+            Control::Voted { id, by, vote } => {
+                self.shard(id.coordinator).handle_vote(id, by, vote);
+            }
+            Control::Decided {
+                shard,
+                id,
+                decision,
+            } => self.shard(shard).handle_decision(now, id, decision),
+            Control::Applied { id, by } => self.shard(id.coordinator).handle_applied(id, by),
+            Control::Subscribe(_)
+            | Control::Cancel { .. }
+            | Control::Grant { .. }
+            | Control::Drain { .. }
+            | Control::Settle(_)
+            | Control::Room(_)
+            | Control::Closed(_)
+            | Control::Topology(..)
+            | Control::Adopt(_)
+            | Control::Used(_)
+            | Control::End { .. }
+            | Control::Purge { .. } => unreachable!("these are of one shard"),
+        }
+    }
+
+    fn subscribe(&mut self, now: Instant, subscribing: Subscribing) {
+        let Subscribing {
+            outbox,
+            subscriber,
+            target,
+            name,
+            options,
+            drain,
+            command,
+        } = subscribing;
         self.deliveries.add(outbox, subscriber, target);
-        self.deliveries
-            .answer(subscriber.connection, Event::Done(command, Ok(())));
-        if let Some(queue) = self.shard(target.shard).touch(target.queue) {
-            queue.subscribe(subscriber, grant.total());
+        let shard = self.shard(target.shard);
+        let done = shard.subscribe(now, target.queue, subscriber, options);
+        let is_ok = done.is_ok();
+        let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
+            shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
+            shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),
+        });
+        self.deliveries.tell(subscriber, Event::Done(command, done));
+        if !is_ok {
+            self.deliveries.forget(subscriber);
+        }
+        if drain && is_ok {
+            self.drain(now, subscriber, target);
         }
     }
 
-    fn grant(&mut self, subscriber: SubscriberId, target: QueueTarget, grant: Grant) {
-        let count = self.node.mailboxes.len();
-        let shard = &mut self.shards[usize::from(target.shard.0) / count];
-        let Some(queue) = shard.touch(target.queue) else {
+    fn grant(&mut self, now: Instant, subscriber: SubscriberId, target: QueueTarget, grant: Grant) {
+        let Some(queue) = self.shard(target.shard).touch(target.queue) else {
             return;
         };
         queue.grant(subscriber, grant.total());
         if grant.drain {
-            shard.pump(&mut self.deliveries);
-            if let Some(queue) = shard.touch(target.queue) {
-                queue.use_up_grant(subscriber);
-            }
-            let drained = Event::Drained(subscriber.subscription);
-            self.deliveries.answer(subscriber.connection, drained);
+            self.drain(now, subscriber, target);
         }
+    }
+
+    /// Delivers what is ready and takes the rest of a grant away.
+    fn drain(&mut self, now: Instant, subscriber: SubscriberId, target: QueueTarget) {
+        let count = self.node.mailboxes.len();
+        let shard = &mut self.shards[usize::from(target.shard.0) / count];
+        if shard.pump_queue(now, target.queue, &mut self.deliveries) {
+            // There is more to look at: others have their turn first.
+            let drain = Control::Drain { subscriber, target };
+            self.mailbox.post(&mut vec![drain]);
+            return;
+        }
+        if let Some(queue) = shard.touch(target.queue) {
+            queue.use_up_grant(subscriber);
+        }
+        let drained = Event::Drained(subscriber.subscription);
+        self.deliveries.tell(subscriber, drained);
+    }
+}
+
+/// Confirms a publish, or sees to it that it is.
+fn confirm_publish(
+    shard: &mut Shard,
+    outbox: &Arc<Outbox>,
+    enqueued: Enqueued,
+    confirm: Option<CommandId>,
+    at_once: &mut Vec<Event>,
+) {
+    let Some(command) = confirm else { return };
+    match enqueued {
+        Enqueued::InBatch => shard.confirm_with_batch(outbox, command),
+        Enqueued::AtOnce => at_once.push(Event::Confirmed(command)),
+        Enqueued::Refused(refusal) => at_once.push(Event::Done(command, Err(refusal))),
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::connection::{Connection, Subscription};
 use crate::counters;
-use crate::outbox::Direct;
+use crate::outbox::{Direct, DirectTo};
+use crate::routes::PrivateQueueId;
 use broker_api::{Delivery, Event, SettleMode};
-use model::{Instant, Sequence, SubscriptionId};
+use model::{Instant, Message, Sequence, SubscriptionId};
 
 impl Connection {
     /// Hands over what was drained from the outbox.
@@ -23,41 +24,60 @@ impl Connection {
                 }
                 self.handed_bytes += bytes;
                 delivered_count += 1;
+                handle(event);
+            } else if let Some(event) = self.answered(now, event) {
+                handle(event);
             }
-            handle(event);
         }
-        for Direct {
-            subscription,
-            message,
-        } in direct.drain(..)
-        {
+        for Direct { to, message } in direct.drain(..) {
             let bytes = message.cost_bytes();
-            match self.subscriptions.get_mut(&subscription) {
-                Some(Subscription::Direct(_)) => {
-                    self.handed_bytes += bytes;
-                    delivered_count += 1;
-                    let (sequence, redelivered) = (Sequence(0), false);
-                    handle(Event::Delivery(Delivery {
-                        subscription,
-                        sequence,
-                        redelivered,
-                        message,
-                    }));
+            match to {
+                DirectTo::Subscription(subscription) => {
+                    if message.envelope().delay_ms > 0 {
+                        unused_bytes += bytes;
+                        self.delay(now, subscription, message);
+                    } else if self.is_direct(subscription) {
+                        self.handed_bytes += bytes;
+                        delivered_count += 1;
+                        handle(direct_delivery(subscription, message));
+                    } else {
+                        unused_bytes += bytes;
+                    }
                 }
-                Some(Subscription::Private(_, private)) => {
+                DirectTo::Queue(queue) => {
                     unused_bytes += bytes;
-                    let before = private.bytes();
-                    private.enqueue(message, self.private_bytes - before, &self.node);
-                    self.private_bytes = self.private_bytes - before + private.bytes();
-                    self.queue_private(subscription);
+                    self.enqueue_private(now, queue, message);
                 }
-                Some(Subscription::Queue { .. }) | None => unused_bytes += bytes,
             }
         }
         (self.drained_events, self.drained_direct) = (events, direct);
         counters::add(&self.node.counters.delivered, delivered_count);
         if unused_bytes > 0 {
             self.outbox.release(&self.node, now, unused_bytes);
+        }
+    }
+
+    /// What an answer means to the connection itself, and what of it the session is told.
+    fn answered(&mut self, now: Instant, event: Event) -> Option<Event> {
+        if let Event::Ended(subscription, _) = &event {
+            self.subscriptions.remove(subscription)?;
+        }
+        let event = self.publisher.handle_part(event)?;
+        self.committed(now, event)
+    }
+
+    fn is_direct(&self, subscription: SubscriptionId) -> bool {
+        let found = self.subscriptions.get(&subscription);
+        matches!(found, Some(Subscription::Direct { .. }))
+    }
+
+    pub(crate) fn enqueue_private(&mut self, now: Instant, id: PrivateQueueId, message: Message) {
+        if let Some(private) = self.private_queues.get_mut(&id) {
+            let before = private.bytes();
+            let others = self.private_bytes - before;
+            private.enqueue(now, message, others, &self.node);
+            self.private_bytes = others + private.bytes();
+            self.queue_private(id);
         }
     }
 
@@ -82,36 +102,86 @@ impl Connection {
     }
 
     /// Gives a private queue its turn to deliver.
-    pub(crate) fn queue_private(&mut self, subscription: SubscriptionId) {
-        if let Some(Subscription::Private(_, private)) = self.subscriptions.get_mut(&subscription)
+    pub(crate) fn queue_private(&mut self, id: PrivateQueueId) {
+        if let Some(private) = self.private_queues.get_mut(&id)
             && !std::mem::replace(&mut private.is_queued, true)
         {
-            self.ready_private.push_back(subscription);
+            self.ready_private.push_back(id);
         }
     }
 
     /// Lets the private queues that wait for it deliver, in turn, up to about `bytes_max`.
-    pub(crate) fn pump_private(&mut self, bytes_max: usize, handle: &mut dyn FnMut(Event)) {
+    pub(crate) fn pump_private(
+        &mut self,
+        now: Instant,
+        bytes_max: usize,
+        handle: &mut dyn FnMut(Event),
+    ) {
         let mut bytes_left = bytes_max;
         let mut delivered_count = 0;
         while bytes_left > 0
-            && let Some(subscription) = self.ready_private.pop_front()
+            && let Some(id) = self.ready_private.pop_front()
         {
-            let Some(Subscription::Private(_, private)) = self.subscriptions.get_mut(&subscription)
-            else {
+            let Some(private) = self.private_queues.get_mut(&id) else {
                 continue;
             };
             private.is_queued = false;
             let before = private.bytes();
-            private.pump(&mut bytes_left, &mut |event| {
-                delivered_count += 1;
+            let is_busy = private.pump(now, &mut bytes_left, &mut |event| {
+                delivered_count += usize::from(matches!(event, Event::Delivery(_)));
                 handle(event);
             });
+            private.take_letters(now, &mut self.letters);
+            let deadline = private.deadline();
             self.private_bytes = self.private_bytes - before + private.bytes();
-            if bytes_left == 0 {
-                self.queue_private(subscription);
+            self.private_deadline = self.private_deadline.into_iter().chain(deadline).min();
+            if bytes_left == 0 || is_busy {
+                self.queue_private(id);
             }
         }
         counters::add(&self.node.counters.delivered, delivered_count);
     }
+
+    /// Lets private queues do what they have to do by themselves by now.
+    ///
+    /// Returns whether any had something to do.
+    pub(crate) fn tick_private(&mut self, now: Instant) -> bool {
+        if self.private_deadline.is_none_or(|deadline| deadline > now) {
+            return false;
+        }
+        let mut next = None;
+        let mut due = Vec::new();
+        let mut unused = Vec::new();
+        for (id, private) in &mut self.private_queues {
+            if private.deadline().is_some_and(|deadline| deadline <= now) {
+                if private.is_over(now) {
+                    unused.push(*id);
+                    continue;
+                }
+                let before = private.bytes();
+                private.tick(now);
+                private.take_letters(now, &mut self.letters);
+                self.private_bytes = self.private_bytes - before + private.bytes();
+                due.push(*id);
+            }
+            next = next.into_iter().chain(private.deadline()).min();
+        }
+        self.private_deadline = next;
+        due.into_iter().for_each(|id| self.queue_private(id));
+        if !unused.is_empty() {
+            unused.into_iter().for_each(|id| self.end_private(id));
+            self.post_controls();
+        }
+        true
+    }
+}
+
+fn direct_delivery(subscription: SubscriptionId, message: Message) -> Event {
+    Event::Delivery(Delivery {
+        subscription,
+        sequence: Sequence(0),
+        redelivered: false,
+        delivery_count: 0,
+        message,
+    })
 }

@@ -14,12 +14,16 @@
 //!
 //! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together.
 
+mod commit;
 mod connection;
 mod counters;
+mod dead_letter;
+mod declare;
 mod deliver;
 mod entry;
 mod executor;
 mod hand_over;
+mod head;
 mod hold;
 mod mailbox;
 mod outbox;
@@ -30,19 +34,21 @@ mod recovery;
 mod routes;
 mod settings;
 mod shard;
+mod shared_queue;
 mod subscribe;
 mod topology;
+mod transaction;
 
 pub use connection::Connection;
 pub use counters::{Counters, Totals};
 pub use entry::EntryError;
 pub use executor::{Executor, Step};
 pub use recovery::{Recovered, Recovery, RecoveryError};
-pub use settings::{Settings, StalledPolicy};
+pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use log_store::ShardLog;
 use mailbox::Mailbox;
-use model::ConnectionId;
+use model::{ConnectionId, Instant, QueueRules, ShardId};
 use routes::Routes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +61,24 @@ pub(crate) struct Node {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) queued: QueuedBytes,
     pub(crate) counters: Arc<Counters>,
+    /// What the queues that ask for nothing special have in common: most, and often many.
+    plain_rules: Arc<QueueRules>,
+}
+
+impl Node {
+    /// The executor that runs a shard.
+    pub(crate) fn executor_of(&self, shard: ShardId) -> usize {
+        usize::from(shard.0) % self.mailboxes.len()
+    }
+
+    /// The rules of a queue, shared with the others that have none of their own.
+    pub(crate) fn shared_rules(&self, rules: &QueueRules) -> Arc<QueueRules> {
+        if *rules == *self.plain_rules {
+            Arc::clone(&self.plain_rules)
+        } else {
+            Arc::new(rules.clone())
+        }
+    }
 }
 
 /// What the messages in all shared queues are charged with.
@@ -88,12 +112,14 @@ impl Broker {
     /// Puts a node together from its logs and what was replayed from them. The executors are to be
     /// stepped by the caller, each by one thread or task at a time.
     ///
-    /// `logs` are those of all shards, by ascending id.
+    /// `logs` are those of all shards, by ascending id. `now` is when what queues have to do by themselves
+    /// (expire, for want of use) begins to count again.
     ///
     /// # Errors
     /// [`RecoveryError`] when the records do not fit each other.
     pub fn open(
         settings: Settings,
+        now: Instant,
         logs: Vec<Box<dyn ShardLog>>,
         recovery: Recovery,
     ) -> Result<(Self, Vec<Executor>, Recovered), RecoveryError> {
@@ -104,9 +130,10 @@ impl Broker {
             mailboxes: (0..count).map(|_| Arc::default()).collect(),
             queued: QueuedBytes::default(),
             counters: Arc::default(),
+            plain_rules: Arc::new(QueueRules::PLAIN),
             settings,
         });
-        let executors = executor::assemble(&node, logs, shards);
+        let executors = executor::assemble(&node, now, logs, shards);
         Ok((Self { node }, executors, recovered))
     }
 
@@ -114,6 +141,12 @@ impl Broker {
     #[must_use]
     pub fn attach(&self, id: ConnectionId, peer: broker_api::Peer) -> Connection {
         Connection::new(Arc::clone(&self.node), id, peer)
+    }
+
+    /// What the messages in all shared queues are charged with in memory, in bytes.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.node.queued.get()
     }
 
     /// What has been counted since the start.

@@ -1,11 +1,14 @@
 //! The input of an executor.
 
 use crate::outbox::Outbox;
-use crate::routes::QueueTarget;
-use broker_api::Grant;
-use model::{CommandId, ConnectionId, Message, Outcome, QueueName, Sequence};
+use crate::routes::{QueueTarget, Targets};
+use crate::shared_queue::SharedQueue;
+use crate::topology::Request;
+use crate::transaction::{Asker, Decision, OfferId, Part, TransactionId};
+use broker_api::{DeleteIf, Grant, Refusal};
+use model::{CommandId, ConnectionId, Message, Outcome, QueueId, QueueName, Sequence, ShardId};
 use parking_lot::Mutex;
-use queue::SubscriberId;
+use queue::{SubscriberId, SubscriptionOptions};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -15,14 +18,10 @@ const PUBLISH_BYTES_MAX: usize = 4 << 20;
 
 /// What is always admitted.
 pub(crate) enum Control {
-    Subscribe {
-        outbox: Arc<Outbox>,
-        subscriber: SubscriberId,
-        target: QueueTarget,
-        grant: Grant,
-        command: CommandId,
-    },
+    Subscribe(Subscribing),
     Cancel {
+        /// Who is answered.
+        outbox: Arc<Outbox>,
         subscriber: SubscriberId,
         target: QueueTarget,
         command: CommandId,
@@ -32,19 +31,94 @@ pub(crate) enum Control {
         target: QueueTarget,
         grant: Grant,
     },
+    /// Go on delivering what is ready to a subscription, then take the rest of its grant away.
+    Drain {
+        subscriber: SubscriberId,
+        target: QueueTarget,
+    },
     Settle(Settlement),
     /// The connection's outbox has room again.
     Room(ConnectionId),
     /// The connection has ended.
     Closed(ConnectionId),
-    /// For the executor of shard 0: make a queue unless there is one of that name.
-    Declare {
-        name: QueueName,
-        outbox: Arc<Outbox>,
-        command: CommandId,
-    },
+    /// For the executor of shard 0: change what there is, or tell of it.
+    Topology(Box<Request>, Option<Asker>),
     /// A queue was declared; its executor hosts it from now on.
-    Adopt(QueueTarget),
+    Adopt(Arc<SharedQueue>),
+    /// A queue was declared again, which counts as a use.
+    Used(QueueTarget),
+    /// For the host: end a queue, on a condition.
+    End {
+        queue: Arc<SharedQueue>,
+        condition: DeleteIf,
+        asker: Option<Asker>,
+    },
+    /// For the host: take the ready messages out of a queue.
+    Purge {
+        target: QueueTarget,
+        asker: Asker,
+    },
+    /// A message from another shard.
+    Forward(Box<Forward>),
+    /// A shard has what was forwarded to it.
+    Forwarded {
+        from: ShardId,
+        id: u64,
+        by: ShardId,
+    },
+    /// A transaction on one shard.
+    Transact {
+        shard: ShardId,
+        part: Box<Part>,
+        asker: Asker,
+    },
+    /// What a shard will have to prepare: from here on, nothing else ends the deliveries in it.
+    Offer {
+        shard: ShardId,
+        offer: OfferId,
+        part: Box<Part>,
+    },
+    /// A transaction on several shards, for its coordinator. Each has been offered its part.
+    Begin {
+        coordinator: ShardId,
+        shards: Vec<ShardId>,
+        offer: OfferId,
+        asker: Asker,
+    },
+    /// A shard has to prepare what it was offered.
+    Prepare {
+        shard: ShardId,
+        id: TransactionId,
+        offer: OfferId,
+    },
+    /// A shard has prepared its part, or cannot.
+    Voted {
+        id: TransactionId,
+        by: ShardId,
+        vote: Result<(), Refusal>,
+    },
+    /// What is to become of what a shard has prepared.
+    Decided {
+        shard: ShardId,
+        id: TransactionId,
+        decision: Decision,
+    },
+    /// A shard has done as decided.
+    Applied {
+        id: TransactionId,
+        by: ShardId,
+    },
+}
+
+/// A subscription to a shared queue, as its host is told.
+pub(crate) struct Subscribing {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) target: QueueTarget,
+    pub(crate) name: QueueName,
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) drain: bool,
+    pub(crate) command: CommandId,
 }
 
 /// Deliveries that have ended.
@@ -57,17 +131,35 @@ pub(crate) struct Settlement {
     pub(crate) confirm: Option<(Arc<Outbox>, CommandId)>,
 }
 
-/// A message for a shared queue.
+/// A message that a shard sends to queues of another (or of its own).
+pub(crate) struct Forward {
+    /// The shard that it is for.
+    pub(crate) shard: ShardId,
+    pub(crate) queues: Vec<QueueId>,
+    pub(crate) message: Message,
+    /// Who keeps it until it is told that it has come; nobody does if the message may be lost.
+    pub(crate) from: Option<(ShardId, u64)>,
+}
+
+/// A message for shared queues.
 pub(crate) struct Publish {
-    pub(crate) target: QueueTarget,
+    pub(crate) to: PublishTo,
     pub(crate) message: Message,
     pub(crate) confirm: Option<CommandId>,
+}
+
+/// Where a publish goes. Each shard of several answers by itself.
+pub(crate) enum PublishTo {
+    One(QueueTarget),
+    Many(Arc<Targets>),
 }
 
 /// The publishes that one read batch of one connection has for one executor.
 pub(crate) struct PublishBatch {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) publishes: Vec<Publish>,
+    /// A command that is confirmed, in part, once all these and all before them have been taken.
+    pub(crate) mark: Option<CommandId>,
     pub(crate) bytes: usize,
 }
 
@@ -210,6 +302,7 @@ mod tests {
         let batch = PublishBatch {
             outbox,
             publishes: Vec::new(),
+            mark: None,
             bytes: 1,
         };
         assert!(mailbox.offer(batch, Waker::noop()).is_ok());

@@ -4,9 +4,10 @@ use crate::Node;
 use crate::counters;
 use crate::hold::Hold;
 use crate::mailbox::{Control, Mailbox};
+use crate::routes::PrivateQueueId;
 use crate::settings::StalledPolicy;
 use broker_api::{Event, Refusal};
-use model::{ConnectionId, Instant, Message, SubscriptionId};
+use model::{CommandId, ConnectionId, Instant, Message, SubscriptionId};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,10 +57,19 @@ struct State {
     is_closed: bool,
 }
 
-/// A message for a topic subscription.
+/// A message that a publisher pushed.
 pub(crate) struct Direct {
-    pub(crate) subscription: SubscriptionId,
+    pub(crate) to: DirectTo,
     pub(crate) message: Message,
+}
+
+/// What a publisher pushes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DirectTo {
+    /// A subscription without a queue.
+    Subscription(SubscriptionId),
+    /// A queue of the connection's own.
+    Queue(PrivateQueueId),
 }
 
 /// Whether a publisher may go on.
@@ -85,6 +95,19 @@ impl Outbox {
     /// Pushes answers and leaves the list empty.
     pub(crate) fn push(&self, events: &mut Vec<Event>) {
         self.push_reserved(events, 0, 0);
+    }
+
+    /// Confirms commands.
+    pub(crate) fn confirm(&self, commands: &[CommandId]) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return;
+        }
+        let events = commands.iter().copied().map(Event::Confirmed);
+        state.events.extend(events);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Pushes answers and deliveries, which are charged with `bytes`, gives back what was `reserved`
@@ -128,12 +151,12 @@ impl Outbox {
         reserved
     }
 
-    /// Pushes messages for a topic subscription.
+    /// Pushes messages for a subscription without a queue, or for a queue of the connection's own.
     pub(crate) fn push_direct(
         &self,
         node: &Node,
         now: Instant,
-        subscription: SubscriptionId,
+        to: DirectTo,
         messages: &[Message],
     ) -> Pressure {
         let mut state = self.state.lock();
@@ -143,7 +166,7 @@ impl Outbox {
         for message in messages {
             state.bytes += message.cost_bytes();
             state.direct.push_back(Direct {
-                subscription,
+                to,
                 message: message.clone(),
             });
         }
@@ -334,6 +357,7 @@ impl State {
 pub(crate) fn event_bytes(event: &Event) -> usize {
     match event {
         Event::Delivery(delivery) => delivery.message.cost_bytes(),
+        Event::Returned(_, message) => message.cost_bytes(),
         Event::Confirmed(_)
         | Event::Done(..)
         | Event::Drained(_)

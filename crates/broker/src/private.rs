@@ -1,33 +1,55 @@
-//! A queue that lives and dies with one subscription of one connection.
+//! A queue that lives and dies with one connection.
 
 use crate::Node;
 use crate::counters;
-use broker_api::{Delivery, Event, Grant, SettleMode};
-use model::{LogIndex, Message, Outcome, Sequence, SubscriptionId};
-use queue::{Handover, Port, Queue, SubscriberId};
+use crate::dead_letter;
+use crate::head;
+use broker_api::{Delivery, Event, QueueStatus, SettleMode};
+use model::{
+    Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition, QueueName, Sequence,
+    SubscriptionId,
+};
+use queue::{
+    CancelCause, Handover, InUse, Keys, LeaveReason, Left, Port, Queue, SubscriberId,
+    SubscriptionOptions,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A topic subscription that settles its deliveries itself: the queue machine, run by the
-/// connection, without a log.
+/// A queue of a connection's own: an exclusive queue, or that of a subscription to an exchange that settles
+/// its deliveries itself. The queue machine, run by the connection, without a log.
 ///
 /// What all private queues of a connection hold, unsettled deliveries included, is bounded by the
 /// subscriber's budget: over it, the oldest message that waits in the queue that grew is dropped.
 pub(crate) struct PrivateQueue {
-    id: SubscriberId,
-    settle_mode: SettleMode,
+    /// What others know it by; none for a subscription's own.
+    pub(crate) name: Option<QueueName>,
+    pub(crate) definition: Arc<QueueDefinition>,
     queue: Queue,
+    settle_modes: BTreeMap<SubscriptionId, SettleMode>,
+    /// Since when nobody has used it.
+    unused_since: Option<Instant>,
     /// It waits for its turn to deliver.
     pub(crate) is_queued: bool,
+    left: Vec<Left>,
 }
 
 impl PrivateQueue {
-    pub(crate) fn new(id: SubscriberId, settle_mode: SettleMode, grant: Grant) -> Self {
-        let mut queue = Queue::new();
-        queue.subscribe(id, grant.total());
+    pub(crate) fn new(
+        now: Instant,
+        name: Option<QueueName>,
+        definition: Arc<QueueDefinition>,
+        seed: u64,
+    ) -> Self {
+        let rules = Arc::new(definition.rules.clone());
         Self {
-            id,
-            settle_mode,
-            queue,
+            name,
+            queue: Queue::new(rules, seed),
+            definition,
+            settle_modes: BTreeMap::new(),
+            unused_since: Some(now),
             is_queued: false,
+            left: Vec::new(),
         }
     }
 
@@ -36,10 +58,96 @@ impl PrivateQueue {
         self.queue.bytes()
     }
 
+    pub(crate) fn status(&self, name: QueueName) -> QueueStatus {
+        QueueStatus {
+            name,
+            ready_count: self.queue.ready_count() as u64,
+            unsettled_count: self.queue.unsettled_count() as u64,
+            bytes: self.queue.bytes() as u64,
+            subscription_count: self.queue.subscription_count() as u64,
+        }
+    }
+
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = SubscriptionId> {
+        self.settle_modes.keys().copied()
+    }
+
+    /// It was declared again.
+    pub(crate) fn note_use(&mut self, now: Instant) {
+        self.unused_since = self.unused_since.map(|_| now);
+    }
+
+    /// Whether nobody has used it for so long that it ends.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.unused_until().is_some_and(|until| until <= now)
+    }
+
+    fn unused_until(&self) -> Option<Instant> {
+        let unused = self.unused_since.zip(self.definition.expires_ms);
+        unused.map(|(since, expires_ms)| since.plus_millis(expires_ms))
+    }
+
+    pub(crate) fn subscribe(
+        &mut self,
+        now: Instant,
+        id: SubscriberId,
+        settle_mode: SettleMode,
+        options: SubscriptionOptions,
+    ) -> Result<(), InUse> {
+        self.queue.subscribe(id, options)?;
+        self.settle_modes.insert(id.subscription, settle_mode);
+        self.note_use(now);
+        if self.queue.subscription_count() > 0 {
+            self.unused_since = None;
+        }
+        Ok(())
+    }
+
+    /// Ends a subscription. Returns whether it was the last; those that browse do not count.
+    pub(crate) fn cancel(&mut self, now: Instant, id: SubscriberId) -> bool {
+        let mut returned = Vec::new();
+        let cause = CancelCause::Asked;
+        let was_used = self.queue.subscription_count() > 0;
+        self.queue
+            .cancel(now, id, cause, &mut self.left, &mut returned);
+        self.settle_modes.remove(&id.subscription);
+        let was_last = was_used && self.queue.subscription_count() == 0;
+        if was_last {
+            self.unused_since = Some(now);
+        }
+        was_last
+    }
+
     /// Takes a message in; `others` is what the connection's other private queues hold. The only
     /// message of a connection is kept whatever its size.
-    pub(crate) fn enqueue(&mut self, message: Message, others: usize, node: &Node) {
-        self.queue.enqueue(message, None);
+    pub(crate) fn enqueue(&mut self, now: Instant, message: Message, others: usize, node: &Node) {
+        if let Some(name) = &self.name {
+            let is_cycle = |deaths: Deaths| deaths.is_cycle(name.as_bytes());
+            let deaths = message.annotations();
+            if !deaths.is_empty() && Deaths::decode(deaths).is_some_and(is_cycle) {
+                return;
+            }
+        }
+        let place = self.queue.placement(now, &message);
+        let rules = &self.definition.rules;
+        if self.queue.check_room(&message).is_err() {
+            if rules.overflow == Overflow::RejectPublishDeadLetter {
+                self.left.push(Left {
+                    sequence: place.sequence,
+                    message,
+                    is_logged: false,
+                    reason: LeaveReason::MaxLength,
+                });
+            }
+            return;
+        }
+        let keys = if message.envelope().is_grouped || rules.last_value_header.is_some() {
+            head::keys(node.settings.heads, rules, &message)
+        } else {
+            Keys::default()
+        };
+        self.queue
+            .enqueue(message, place, None, keys, &mut self.left);
         let mut dropped_count = 0;
         while others + self.queue.bytes() > node.settings.outbox_bytes
             && (others > 0 || self.queue.len() > 1)
@@ -50,46 +158,92 @@ impl PrivateQueue {
         counters::add(&node.counters.dropped, dropped_count);
     }
 
-    pub(crate) fn grant(&mut self, grant: Grant) {
-        self.queue.grant(self.id, grant.total());
+    pub(crate) fn grant(&mut self, id: SubscriberId, total: u64) {
+        self.queue.grant(id, total);
     }
 
     /// Takes away what is granted and not used.
-    pub(crate) fn use_up_grant(&mut self) {
-        self.queue.use_up_grant(self.id);
+    pub(crate) fn use_up_grant(&mut self, id: SubscriberId) {
+        self.queue.use_up_grant(id);
     }
 
-    pub(crate) fn settle(&mut self, sequences: &[Sequence], outcome: Outcome) {
-        self.queue.settle(self.id, sequences, outcome, |_| {});
+    pub(crate) fn settle(
+        &mut self,
+        now: Instant,
+        id: SubscriberId,
+        sequences: &[Sequence],
+        outcome: Outcome,
+    ) {
+        let mut returned = Vec::new();
+        self.queue
+            .settle(now, id, sequences, outcome, &mut self.left, &mut returned);
     }
 
-    /// Hands over what may be delivered, while `bytes_left` lasts.
-    pub(crate) fn pump(&mut self, bytes_left: &mut usize, handle: &mut dyn FnMut(Event)) {
-        let subscription = self.id.subscription;
-        let mut presettled = Vec::new();
-        let settle_mode = self.settle_mode;
-        let mut handle = |event| {
-            if let (SettleMode::Presettled, Event::Delivery(delivery)) = (settle_mode, &event) {
-                presettled.push(delivery.sequence);
-            }
-            handle(event);
+    /// Takes the ready messages out; returns how many.
+    pub(crate) fn purge(&mut self) -> u64 {
+        let before = self.queue.len();
+        self.queue.purge(&mut self.left);
+        (before - self.queue.len()) as u64
+    }
+
+    /// Lets messages expire and delayed ones become ready.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        while self.queue.tick(now, usize::MAX, &mut self.left) {}
+    }
+
+    /// When it has something to do by itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.queue
+            .deadline()
+            .into_iter()
+            .chain(self.unused_until())
+            .min()
+    }
+
+    /// Hands over what may be delivered, while `bytes_left` lasts. Returns whether there is more to look at.
+    pub(crate) fn pump(
+        &mut self,
+        now: Instant,
+        bytes_left: &mut usize,
+        handle: &mut dyn FnMut(Event),
+    ) -> bool {
+        let mut transport = Transport {
+            settle_modes: &self.settle_modes,
+            presettled: Vec::new(),
+            bytes_left,
+            handle,
         };
-        let handle = &mut handle;
-        self.queue.pump(
-            LogIndex(0),
-            &mut Transport {
-                subscription,
-                bytes_left,
-                handle,
-            },
-        );
-        self.settle(&presettled, Outcome::Accept);
+        let stop = self
+            .queue
+            .pump(now, LogIndex(0), &mut transport, &mut self.left);
+        let presettled = transport.presettled;
+        for run in presettled.chunk_by(|one, two| one.0 == two.0) {
+            let sequences: Vec<_> = run.iter().map(|(_, sequence)| *sequence).collect();
+            if let [(id, _), ..] = run {
+                self.settle(now, *id, &sequences, Outcome::Accept);
+            }
+        }
+        stop == queue::Stop::Busy
+    }
+
+    /// The dead letters that have become of messages since the last call.
+    pub(crate) fn take_letters(&mut self, now: Instant, letters: &mut Vec<Message>) {
+        for left in self.left.drain(..) {
+            let Some(reason) = dead_letter::reason(left.reason) else {
+                continue;
+            };
+            if let (Some(to), Some(name)) = (&self.definition.rules.dead_letter, &self.name) {
+                let name = name.as_bytes();
+                letters.push(dead_letter::of(now, name, &left.message, to, reason).0);
+            }
+        }
     }
 }
 
 /// Hands deliveries on, as far as bytes are left.
 struct Transport<'a> {
-    subscription: SubscriptionId,
+    settle_modes: &'a BTreeMap<SubscriptionId, SettleMode>,
+    presettled: Vec<(SubscriberId, Sequence)>,
     bytes_left: &'a mut usize,
     handle: &'a mut dyn FnMut(Event),
 }
@@ -99,15 +253,23 @@ impl Port for Transport<'_> {
         *self.bytes_left > 0
     }
 
-    fn deliver(&mut self, _: SubscriberId, handover: Handover) {
+    fn deliver(&mut self, id: SubscriberId, handover: Handover) {
         *self.bytes_left = self
             .bytes_left
             .saturating_sub(handover.message.cost_bytes());
+        if self.settle_modes.get(&id.subscription) == Some(&SettleMode::Presettled) {
+            self.presettled.push((id, handover.sequence));
+        }
         (self.handle)(Event::Delivery(Delivery {
-            subscription: self.subscription,
+            subscription: id.subscription,
             sequence: handover.sequence,
             redelivered: handover.redelivered,
+            delivery_count: handover.delivery_count,
             message: handover.message,
         }));
+    }
+
+    fn browsed(&mut self, id: SubscriberId) {
+        (self.handle)(Event::Drained(id.subscription));
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::Node;
 use crate::counters;
+use crate::dead_letter;
 use crate::hold::Hold;
-use crate::mailbox::{Publish, PublishBatch};
+use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
-use crate::routes::{QueueTarget, Route, RouteCache, Snapshot, TopicTarget};
-use broker_api::Event;
-use model::{CommandId, Instant, Message};
+use crate::routes::{DirectTarget, Route, RouteCache, Snapshot, Targets};
+use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
+use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,12 +20,18 @@ use std::task::{Context, Poll};
 #[derive(Default)]
 pub(crate) struct Publisher {
     cache: RouteCache,
-    /// Messages in a row that go to the same topic subscribers: pushed together, one lock each.
+    /// Messages in a row that are pushed to the same receivers: together, one lock each.
     run: Vec<Message>,
-    run_targets: Option<Arc<[TopicTarget]>>,
+    run_targets: Option<Arc<Targets>>,
     run_confirms: Vec<CommandId>,
     /// What this read batch has for each executor.
     batches: Vec<Vec<Publish>>,
+    /// Executors that have been given publishes since they were last asked for a mark.
+    unmarked: Vec<bool>,
+    /// The marks that are to be asked for.
+    marks: Vec<Option<CommandId>>,
+    /// Confirms that come in several parts.
+    counted: SequenceMap<Counted>,
     /// What a full mailbox refused, in order.
     parked: VecDeque<(usize, PublishBatch)>,
     parked_bytes: usize,
@@ -41,50 +48,164 @@ impl Publisher {
     /// Routes a message. It is on its way after the next [`flush`](Self::flush).
     pub(crate) fn publish(
         &mut self,
-        node: &Node,
-        table: &Snapshot,
-        now: Instant,
+        to: &Way<'_>,
+        id: CommandId,
         message: Message,
-        confirm: Option<CommandId>,
+        publishing: Publishing,
         answers: &mut VecDeque<Event>,
     ) {
-        match self.cache.route(table, &message) {
-            Route::Queue(target) => self.stage(node, target, message, confirm),
-            Route::Topic(targets) => {
-                if self
-                    .run_targets
-                    .as_ref()
-                    .is_none_or(|known| !Arc::ptr_eq(known, &targets))
-                {
-                    self.flush_run(node, now, answers);
-                    self.run_targets = Some(targets);
-                }
-                self.run.push(message);
-                self.run_confirms.extend(confirm);
+        let route = self.cache.route(to.node, to.table, &message);
+        self.send(to, route, id, message, publishing, answers);
+    }
+
+    /// Sends a dead letter of a private queue on its way, as [`publish`](Self::publish) does.
+    pub(crate) fn publish_letter(&mut self, to: &Way<'_>, letter: Message) {
+        let deaths = Deaths::decode(letter.annotations()).unwrap_or_default();
+        let random = self.cache.draw(to.node);
+        let route = Route::to(dead_letter::resolve(to.node, &letter, &deaths, random));
+        let (nobody, publishing) = (CommandId(0), Publishing::new(Confirm::Unwanted));
+        self.send(to, route, nobody, letter, publishing, &mut VecDeque::new());
+    }
+
+    fn send(
+        &mut self,
+        to: &Way<'_>,
+        route: Route,
+        id: CommandId,
+        message: Message,
+        publishing: Publishing,
+        answers: &mut VecDeque<Event>,
+    ) {
+        let confirm = (publishing.confirm == Confirm::Wanted).then_some(id);
+        match route {
+            Route::Queue(target) => {
+                let publish = Publish {
+                    to: PublishTo::One(target),
+                    message,
+                    confirm,
+                };
+                self.stage(to.node, target.executor, publish);
             }
+            Route::Many(targets) => self.publish_to_many(to, targets, message, confirm, answers),
             Route::Nowhere => {
-                counters::add(&node.counters.published, 1);
+                counters::add(&to.node.counters.published, 1);
+                if publishing.unroutable == Unroutable::Return {
+                    answers.push_back(Event::Returned(id, message));
+                }
                 answers.extend(confirm.map(Event::Confirmed));
+            }
+            Route::NoExchange => {
+                answers.push_back(Event::Done(id, Err(exchange_not_found(&message))));
+            }
+            Route::Internal => {
+                let name = String::from_utf8_lossy(message.exchange());
+                let text = format!("cannot publish to internal exchange '{name}'");
+                answers.push_back(Event::Done(id, Err(Refusal::AccessRefused(text))));
             }
         }
     }
 
-    /// Puts a message into the batch for the executor that hosts its queue.
-    fn stage(
+    /// Sends a message to several queues, or to receivers that are pushed to.
+    fn publish_to_many(
         &mut self,
-        node: &Node,
-        target: QueueTarget,
+        to: &Way<'_>,
+        targets: Arc<Targets>,
         message: Message,
         confirm: Option<CommandId>,
+        answers: &mut VecDeque<Event>,
     ) {
+        let is_queued = !targets.queues.is_empty();
+        if let Some(command) = confirm
+            && targets.shard_count > 1
+        {
+            self.counted
+                .insert(command.0, Counted::new(targets.shard_count));
+        }
+        for run in targets
+            .queues
+            .chunk_by(|one, two| one.executor == two.executor)
+        {
+            let [first, ..] = run else { continue };
+            let publish = Publish {
+                to: PublishTo::Many(Arc::clone(&targets)),
+                message: message.clone(),
+                confirm,
+            };
+            self.stage(to.node, first.executor, publish);
+        }
+        if targets.direct.is_empty() {
+            return;
+        }
+        if self
+            .run_targets
+            .as_ref()
+            .is_none_or(|known| !Arc::ptr_eq(known, &targets))
+        {
+            self.flush_run(to.node, to.now, to.connection, answers);
+            self.run_targets = Some(targets);
+        }
+        self.run.push(message);
+        if !is_queued {
+            self.run_confirms.extend(confirm);
+        }
+    }
+
+    /// Puts a message into the batch for an executor.
+    fn stage(&mut self, node: &Node, executor: usize, publish: Publish) {
         if self.batches.is_empty() {
             self.batches.resize_with(node.mailboxes.len(), Vec::new);
+            self.unmarked.resize(node.mailboxes.len(), false);
+            self.marks.resize(node.mailboxes.len(), None);
         }
-        self.batches[target.executor].push(Publish {
-            target,
-            message,
-            confirm,
-        });
+        self.unmarked[executor] = true;
+        self.batches[executor].push(publish);
+    }
+
+    /// Asks the executors that were given publishes to say so, under the command's id, once they have taken
+    /// all of them. Returns whether there is something to wait for.
+    pub(crate) fn mark(&mut self, command: CommandId) -> bool {
+        let mut count = 0;
+        for (is_unmarked, mark) in self.unmarked.iter_mut().zip(&mut self.marks) {
+            if std::mem::take(is_unmarked) {
+                *mark = Some(command);
+                count += 1;
+            }
+        }
+        if count > 0 {
+            self.counted.insert(command.0, Counted::new(count));
+        }
+        count > 0
+    }
+
+    /// A part of an answer has come; returns the answer if it was the last, or the only one.
+    pub(crate) fn handle_part(&mut self, event: Event) -> Option<Event> {
+        if self.counted.is_empty() {
+            return Some(event);
+        }
+        let (command, refusal) = match &event {
+            Event::Confirmed(command) => (*command, None),
+            Event::Done(command, Err(refusal)) => (*command, Some(refusal)),
+            Event::Done(_, Ok(_))
+            | Event::Delivery(_)
+            | Event::Returned(..)
+            | Event::Drained(_)
+            | Event::Ended(..)
+            | Event::Disconnect(_) => return Some(event),
+        };
+        let Some(counted) = self.counted.get_mut(command.0) else {
+            return Some(event);
+        };
+        counted.left -= 1;
+        if counted.refusal.is_none() {
+            counted.refusal = refusal.cloned();
+        }
+        if counted.left > 0 {
+            return None;
+        }
+        let refusal = self.counted.remove(command.0)?.refusal;
+        Some(refusal.map_or(Event::Confirmed(command), |refusal| {
+            Event::Done(command, Err::<Reply, _>(refusal))
+        }))
     }
 
     /// Sends all that was published on its way.
@@ -95,10 +216,11 @@ impl Publisher {
         outbox: &Arc<Outbox>,
         answers: &mut VecDeque<Event>,
     ) {
-        self.flush_run(node, now, answers);
+        self.flush_run(node, now, outbox.connection(), answers);
         self.run_targets = None;
         for (executor, publishes) in self.batches.iter_mut().enumerate() {
-            if publishes.is_empty() {
+            let mark = self.marks[executor].take();
+            if publishes.is_empty() && mark.is_none() {
                 continue;
             }
             let publishes = std::mem::take(publishes);
@@ -110,6 +232,7 @@ impl Publisher {
             let batch = PublishBatch {
                 outbox: Arc::clone(outbox),
                 publishes,
+                mark,
                 bytes,
             };
             let refused = if self.parked.is_empty() {
@@ -126,26 +249,41 @@ impl Publisher {
         }
     }
 
-    fn flush_run(&mut self, node: &Node, now: Instant, answers: &mut VecDeque<Event>) {
+    /// Pushes what waits to be pushed together.
+    pub(crate) fn flush_run(
+        &mut self,
+        node: &Node,
+        now: Instant,
+        connection: ConnectionId,
+        answers: &mut VecDeque<Event>,
+    ) {
         if self.run.is_empty() {
             return;
         }
         counters::add(&node.counters.published, self.run.len());
-        for target in self.run_targets.iter().flat_map(|targets| targets.iter()) {
-            let pressure = target
-                .outbox
-                .push_direct(node, now, target.subscription, &self.run);
-            if pressure == Pressure::Hold
-                && !self
-                    .held_by
-                    .iter()
-                    .any(|known| Arc::ptr_eq(known, &target.outbox))
-            {
-                self.held_by.push(Arc::clone(&target.outbox));
+        let targets = self.run_targets.iter().flat_map(|targets| &targets.direct);
+        for target in targets {
+            if push(node, now, connection, target, &self.run) == Pressure::Hold {
+                hold(&mut self.held_by, &target.outbox);
             }
         }
         self.run.clear();
         answers.extend(self.run_confirms.drain(..).map(Event::Confirmed));
+    }
+
+    /// Pushes one message to a receiver that takes it.
+    pub(crate) fn push_one(
+        &mut self,
+        node: &Node,
+        now: Instant,
+        target: &DirectTarget,
+        message: &Message,
+    ) {
+        let messages = std::slice::from_ref(message);
+        let pressure = target.outbox.push_direct(node, now, target.to, messages);
+        if pressure == Pressure::Hold {
+            hold(&mut self.held_by, &target.outbox);
+        }
     }
 
     /// Whether more may be published: nobody is waited for, and little is parked.
@@ -215,4 +353,64 @@ impl Publisher {
         self.parked_bytes = 0;
         self.held_by.clear();
     }
+}
+
+/// Where a publisher stands.
+pub(crate) struct Way<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) table: &'a Snapshot,
+    pub(crate) now: Instant,
+    pub(crate) connection: ConnectionId,
+}
+
+/// An answer that comes in several parts.
+#[derive(Debug)]
+struct Counted {
+    left: u32,
+    refusal: Option<Refusal>,
+}
+
+impl Counted {
+    const fn new(left: u32) -> Self {
+        Self {
+            left,
+            refusal: None,
+        }
+    }
+}
+
+pub(crate) fn exchange_not_found(message: &Message) -> Refusal {
+    match ExchangeName::new(message.exchange()) {
+        Ok(name) => Refusal::ExchangeNotFound(name),
+        Err(error) => Refusal::Invalid(error.to_string()),
+    }
+}
+
+/// Notes a subscriber that a publisher waits for.
+fn hold(held_by: &mut Vec<Arc<Outbox>>, outbox: &Arc<Outbox>) {
+    if !held_by.iter().any(|known| Arc::ptr_eq(known, outbox)) {
+        held_by.push(Arc::clone(outbox));
+    }
+}
+
+/// Pushes messages to a receiver, those that it takes.
+fn push(
+    node: &Node,
+    now: Instant,
+    connection: ConnectionId,
+    target: &DirectTarget,
+    messages: &[Message],
+) -> Pressure {
+    if target.takes_all(connection) {
+        return target.outbox.push_direct(node, now, target.to, messages);
+    }
+    let taken: Vec<_> = messages
+        .iter()
+        .filter(|message| target.takes(connection, message))
+        .cloned()
+        .collect();
+    if taken.is_empty() {
+        return Pressure::None;
+    }
+    target.outbox.push_direct(node, now, target.to, &taken)
 }

@@ -1,17 +1,28 @@
 //! From records back to queues.
 
-use crate::entry::{Entry, EntryError};
+use crate::entry::{Change, Entry, EntryError, Forwarded};
+use crate::topology::{bind_of, binding_of};
+use crate::transaction::{Prepared, TransactionId};
+use broker_api::Bind;
 use log_store::Replayed;
-use model::{LogIndex, QueueId, QueueName, ShardId};
-use queue::RecoveredQueue;
+use model::{
+    ExchangeDefinition, ExchangeName, Lifetime, LogIndex, Message, QueueDefinition, QueueId,
+    QueueName, ShardId,
+};
+use queue::{RecoveredQueue, SubscriberId};
+use routing::Table;
 use std::collections::BTreeMap;
 
 /// Takes the records of all shards, in the order of each shard's log, and keeps what they amount to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Recovery {
-    declared: BTreeMap<QueueId, (QueueName, ShardId)>,
+    declared: BTreeMap<QueueId, DeclaredQueue>,
     next_queue: QueueId,
+    exchanges: BTreeMap<ExchangeName, (ExchangeDefinition, Lifetime)>,
+    /// Queues, exchanges and bindings, as they came about.
+    table: Table<SubscriberId, (), ()>,
     queues: BTreeMap<(ShardId, QueueId), RecoveredQueue>,
+    shards: BTreeMap<ShardId, RecoveredShard>,
     error: Option<RecoveryError>,
 }
 
@@ -55,12 +66,65 @@ pub enum RecoveryError {
         /// How many shards there are.
         count: usize,
     },
+    /// A record names a shard that does not exist.
+    #[error("shard {shard} has to do with shard {other}, but there are only {count} shards")]
+    NoSuchOtherShard {
+        /// Whose log it stands in.
+        shard: ShardId,
+        /// The shard that is named.
+        other: ShardId,
+        /// How many shards there are.
+        count: usize,
+    },
+}
+
+#[derive(Debug)]
+struct DeclaredQueue {
+    name: QueueName,
+    shard: ShardId,
+    definition: QueueDefinition,
+}
+
+/// A queue, as its executor takes it over.
+pub(crate) struct RecoveredDeclared {
+    pub(crate) name: QueueName,
+    pub(crate) id: QueueId,
+    pub(crate) shard: ShardId,
+    pub(crate) definition: QueueDefinition,
+    pub(crate) state: RecoveredQueue,
+}
+
+/// What a shard has to do with others.
+#[derive(Debug)]
+pub(crate) struct RecoveredShard {
+    pub(crate) next_forward: u64,
+    pub(crate) outgoing: BTreeMap<u64, (Message, Vec<(ShardId, QueueId)>)>,
+    pub(crate) received: BTreeMap<ShardId, u64>,
+    pub(crate) next_transaction: u64,
+    pub(crate) prepared: BTreeMap<TransactionId, Prepared>,
+    pub(crate) decided: BTreeMap<u64, Vec<ShardId>>,
+}
+
+impl Default for RecoveredShard {
+    fn default() -> Self {
+        Self {
+            next_forward: 1,
+            outgoing: BTreeMap::new(),
+            received: BTreeMap::new(),
+            next_transaction: 1,
+            prepared: BTreeMap::new(),
+            decided: BTreeMap::new(),
+        }
+    }
 }
 
 /// All that the shards held, as the executors take it over.
 pub(crate) struct RecoveredShards {
-    pub(crate) queues: Vec<(QueueName, QueueId, ShardId, RecoveredQueue)>,
+    pub(crate) queues: Vec<RecoveredDeclared>,
     pub(crate) next_queue: QueueId,
+    pub(crate) exchanges: BTreeMap<ExchangeName, (ExchangeDefinition, Lifetime)>,
+    pub(crate) bindings: Vec<Bind>,
+    pub(crate) shards: BTreeMap<ShardId, RecoveredShard>,
 }
 
 impl Recovery {
@@ -85,35 +149,173 @@ impl Recovery {
 
     fn apply(&mut self, at: ShardId, entry: Entry) {
         match entry {
-            Entry::Declared { queue, shard, name } => {
-                self.declared.insert(queue, (name, shard));
-                self.next_queue = self.next_queue.max(QueueId(queue.0 + 1));
-            }
-            Entry::QueueIds { next } => self.next_queue = self.next_queue.max(next),
-            Entry::Enqueued {
-                queue,
-                sequence,
-                message,
-            } => {
-                self.queue(at, queue).enqueued(sequence, message);
-            }
-            Entry::Settled { queue, ranges } => {
-                let recovered = self.queue(at, queue);
-                for (first, last) in ranges {
-                    recovered.settled(first, last);
-                }
-            }
+            Entry::QueueDeclared { .. }
+            | Entry::QueueDeleted(_)
+            | Entry::QueueIds { .. }
+            | Entry::ExchangeDeclared { .. }
+            | Entry::ExchangeDeleted(_)
+            | Entry::Bound(_)
+            | Entry::Unbound(_) => self.apply_topology(entry),
             Entry::Marked { queue, mark } => self.queue(at, queue).marked(mark),
             Entry::Queue { queue, next, mark } => {
                 let recovered = self.queue(at, queue);
                 recovered.next_is(next);
                 recovered.marked(mark);
             }
+            Entry::Change(change) => self.change(at, change),
+            Entry::ForwardsDone(ids) => {
+                let outgoing = &mut self.shard(at).outgoing;
+                ids.iter().for_each(|id| drop(outgoing.remove(id)));
+            }
+            Entry::Received { from, id, enqueued } => {
+                let received = self.shard(at).received.entry(from).or_default();
+                *received = id.max(*received);
+                if let Some(enqueued) = enqueued {
+                    self.change(at, Change::Enqueued(enqueued));
+                }
+            }
+            Entry::Numbers {
+                next_forward,
+                next_transaction,
+            } => {
+                let shard = self.shard(at);
+                shard.next_forward = shard.next_forward.max(next_forward);
+                shard.next_transaction = shard.next_transaction.max(next_transaction);
+            }
+            Entry::Transacted(changes) => {
+                changes
+                    .into_iter()
+                    .for_each(|change| self.change(at, change));
+            }
+            Entry::Prepared(id, prepared) => {
+                let coordinator = self.shard(id.coordinator);
+                coordinator.next_transaction = coordinator.next_transaction.max(id.number + 1);
+                self.shard(at).prepared.insert(id, prepared);
+            }
+            Entry::Committed(id, changes) => {
+                self.shard(at).prepared.remove(&id);
+                changes
+                    .into_iter()
+                    .for_each(|change| self.change(at, change));
+            }
+            Entry::Aborted(id) => drop(self.shard(at).prepared.remove(&id)),
+            Entry::Decided { number, shards } => {
+                let shard = self.shard(at);
+                shard.next_transaction = shard.next_transaction.max(number + 1);
+                shard.decided.insert(number, shards);
+            }
+            Entry::Finished { number } => drop(self.shard(at).decided.remove(&number)),
+        }
+    }
+
+    fn apply_topology(&mut self, entry: Entry) {
+        match entry {
+            Entry::QueueDeclared {
+                queue,
+                shard,
+                definition,
+                name,
+            } => {
+                self.table = self.table.with_queue(name.clone(), ());
+                let declared = DeclaredQueue {
+                    name,
+                    shard,
+                    definition,
+                };
+                self.declared.insert(queue, declared);
+                self.next_queue = self.next_queue.max(QueueId(queue.0 + 1));
+            }
+            Entry::QueueDeleted(queue) => {
+                self.next_queue = self.next_queue.max(QueueId(queue.0 + 1));
+                if let Some(declared) = self.declared.remove(&queue) {
+                    self.table = self.table.without_queue(&declared.name);
+                }
+            }
+            Entry::QueueIds { next } => self.next_queue = self.next_queue.max(next),
+            Entry::ExchangeDeclared {
+                name,
+                definition,
+                lifetime,
+            } => {
+                // What does not fit is not there, and so are bindings from and to it.
+                if let Ok(table) = self.table.with_exchange(&name, definition.clone()) {
+                    self.table = table;
+                    self.exchanges.insert(name, (definition, lifetime));
+                }
+            }
+            Entry::ExchangeDeleted(name) => {
+                self.exchanges.remove(&name);
+                if let Ok(table) = self.table.without_exchange(&name) {
+                    self.table = table;
+                }
+            }
+            Entry::Bound(bind) => {
+                let source = bind.source.as_bytes();
+                if let Ok(table) = self.table.with_binding(source, binding_of(&bind)) {
+                    self.table = table;
+                }
+            }
+            Entry::Unbound(bind) => {
+                let source = bind.source.as_bytes();
+                self.table = self.table.without_binding(source, &binding_of(&bind));
+            }
+            Entry::Marked { .. }
+            | Entry::Queue { .. }
+            | Entry::Change(_)
+            | Entry::ForwardsDone(_)
+            | Entry::Received { .. }
+            | Entry::Numbers { .. }
+            | Entry::Transacted(_)
+            | Entry::Prepared(..)
+            | Entry::Committed(..)
+            | Entry::Aborted(_)
+            | Entry::Decided { .. }
+            | Entry::Finished { .. } => unreachable!("these are not of the topology"),
+        }
+    }
+
+    fn change(&mut self, at: ShardId, change: Change) {
+        match change {
+            Change::Enqueued(enqueued) => {
+                for (queue, place) in enqueued.places {
+                    self.queue(at, queue)
+                        .enqueued(place, enqueued.message.clone());
+                }
+            }
+            Change::Settled { queue, ranges } => {
+                let recovered = self.queue(at, queue);
+                for (first, last) in ranges {
+                    recovered.settled(first, last);
+                }
+            }
+            Change::Returned(queue, returned) => self.queue(at, queue).returned(
+                returned.sequence,
+                returned.delivery_count,
+                returned.available_at,
+            ),
+            Change::Forwarded(forwarded) => {
+                let Forwarded {
+                    id,
+                    source,
+                    to,
+                    message,
+                } = forwarded;
+                if let Some((queue, sequence)) = source {
+                    self.queue(at, queue).settled(sequence, sequence);
+                }
+                let shard = self.shard(at);
+                shard.next_forward = shard.next_forward.max(id + 1);
+                shard.outgoing.insert(id, (message, to));
+            }
         }
     }
 
     fn queue(&mut self, shard: ShardId, queue: QueueId) -> &mut RecoveredQueue {
         self.queues.entry((shard, queue)).or_default()
+    }
+
+    fn shard(&mut self, shard: ShardId) -> &mut RecoveredShard {
+        self.shards.entry(shard).or_default()
     }
 
     pub(crate) fn finish(
@@ -123,33 +325,88 @@ impl Recovery {
         if let Some(error) = self.error {
             return Err(error);
         }
+        check_shards(&self.shards, shard_count)?;
         let mut queues = Vec::with_capacity(self.declared.len());
         let mut message_count = 0;
-        for (queue, (name, shard)) in self.declared {
+        for (id, declared) in self.declared {
+            let DeclaredQueue {
+                name,
+                shard,
+                definition,
+            } = declared;
             if usize::from(shard.0) >= shard_count {
-                return Err(RecoveryError::NoSuchShard {
-                    name,
-                    shard,
-                    count: shard_count,
-                });
+                let count = shard_count;
+                return Err(RecoveryError::NoSuchShard { name, shard, count });
             }
-            let recovered = self.queues.remove(&(shard, queue)).unwrap_or_default();
-            message_count += recovered.len();
-            queues.push((name, queue, shard, recovered));
+            let state = self.queues.remove(&(shard, id)).unwrap_or_default();
+            message_count += state.len();
+            queues.push(RecoveredDeclared {
+                name,
+                id,
+                shard,
+                definition,
+                state,
+            });
         }
-        if let Some(((shard, queue), _)) = self.queues.pop_first() {
+        // What is left belonged to queues that were deleted; ids are never used again.
+        let undeclared = self
+            .queues
+            .keys()
+            .find(|(_, queue)| *queue >= self.next_queue);
+        if let Some((shard, queue)) = undeclared.copied() {
             return Err(RecoveryError::UndeclaredQueue { shard, queue });
         }
         let recovered = Recovered {
             queue_count: queues.len(),
             message_count,
         };
+        let bindings = self.table.bindings();
+        let bindings = bindings.filter_map(|(source, binding)| bind_of(source, binding));
         Ok((
             RecoveredShards {
                 queues,
                 next_queue: self.next_queue,
+                exchanges: self.exchanges,
+                bindings: bindings.collect(),
+                shards: self.shards,
             },
             recovered,
         ))
+    }
+}
+
+/// Whether all shards that shards have to do with are there.
+fn check_shards(
+    shards: &BTreeMap<ShardId, RecoveredShard>,
+    count: usize,
+) -> Result<(), RecoveryError> {
+    for (shard, recovered) in shards {
+        let targets = recovered.outgoing.values().flat_map(|(_, to)| to);
+        let named = targets
+            .map(|(to, _)| *to)
+            .chain(recovered.received.keys().copied())
+            .chain(recovered.prepared.keys().map(|id| id.coordinator))
+            .chain(recovered.decided.values().flatten().copied())
+            .chain([*shard]);
+        for other in named {
+            if usize::from(other.0) >= count {
+                let shard = *shard;
+                return Err(RecoveryError::NoSuchOtherShard {
+                    shard,
+                    other,
+                    count,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Recovery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recovery")
+            .field("queue_count", &self.declared.len())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }

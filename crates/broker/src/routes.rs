@@ -1,33 +1,64 @@
 //! The snapshot of all routes, and what they lead to.
 
-use crate::outbox::Outbox;
+use crate::Node;
+use crate::head::{Head, MessageFilter};
+use crate::outbox::{DirectTo, Outbox};
+use crate::settings::Composite;
+use crate::shared_queue::SharedQueue;
 use arc_swap::{ArcSwap, Guard};
-use model::{Exchange, Message, Pattern, QueueId, QueueName, ShardId, SubscriptionId};
-use queue::SubscriberId;
-use routing::{BindError, Table};
+use broker_api::OwnMessages;
+use model::{Access, ConnectionId, Message, QueueDefinition, QueueId, ShardId, SubscriptionId};
+use queue::{Filter as _, SubscriberId};
+use routing::{BindingError, Routed, Table};
 use std::sync::Arc;
 
-/// The most keys whose routes a connection remembers, and the longest.
-const REMEMBERED_MAX: usize = 1024;
-const KEY_BYTES_MAX: usize = 255;
+/// The most bytes that the routes a connection remembers may take, and the longest address among them.
+/// Ten thousand keys with a receiver each fit in; routes to many receivers each are fewer.
+const REMEMBERED_BYTES_MAX: usize = 4 << 20;
+const ADDRESS_BYTES_MAX: usize = 512;
+/// What remembering a route takes beside its address and its receivers, in bytes.
+const REMEMBERED_OVERHEAD_BYTES: usize = 192;
 
 /// A shared queue: where it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct QueueTarget {
-    pub(crate) queue: QueueId,
-    pub(crate) shard: ShardId,
     /// The executor that runs the shard.
     pub(crate) executor: usize,
+    pub(crate) shard: ShardId,
+    pub(crate) queue: QueueId,
 }
 
-/// A topic subscription: the outbox that messages are pushed into.
+/// A queue that belongs to one connection.
 #[derive(Clone)]
-pub(crate) struct TopicTarget {
+pub(crate) struct PrivateTarget {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) queue: PrivateQueueId,
+    pub(crate) definition: Arc<QueueDefinition>,
+}
+
+/// A queue of a connection's own, unique there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PrivateQueueId(pub(crate) u32);
+
+/// What the name of a queue leads to.
+#[derive(Clone)]
+pub(crate) enum QueueRoute {
+    Shared(Arc<SharedQueue>),
+    Private(PrivateTarget),
+}
+
+/// A subscription to an exchange: the outbox that messages are pushed into.
+#[derive(Clone)]
+pub(crate) struct SubscriberTarget {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) subscription: SubscriptionId,
+    /// The subscription's own queue, unless it is delivered to directly.
+    pub(crate) queue: Option<PrivateQueueId>,
+    pub(crate) filter: Option<Arc<MessageFilter>>,
+    pub(crate) own_messages: OwnMessages,
 }
 
-pub(crate) type Snapshot = Table<SubscriberId, QueueTarget, TopicTarget>;
+pub(crate) type Snapshot = Table<SubscriberId, QueueRoute, SubscriberTarget>;
 
 /// The current snapshot. Readers take no lock; writers replace it.
 #[derive(Default)]
@@ -40,102 +71,365 @@ impl Routes {
         self.current.load()
     }
 
-    pub(crate) fn add_queue(&self, name: &QueueName, target: QueueTarget) {
-        self.current
-            .rcu(|table| table.with_queue(name.clone(), target));
+    /// Changes the snapshot; `change` may be called several times.
+    pub(crate) fn change(&self, mut change: impl FnMut(&Snapshot) -> Snapshot) {
+        self.current.rcu(|table| change(table));
     }
 
-    pub(crate) fn bind(&self, pattern: &Pattern, target: &TopicTarget) -> Result<(), BindError> {
-        let id = target.id();
-        self.load().with_topic(pattern, id, target.clone())?;
-        self.current.rcu(|table| {
-            table
-                .with_topic(pattern, id, target.clone())
-                .unwrap_or_else(|_| Snapshot::clone(table))
+    /// Changes the snapshot, if it can be.
+    pub(crate) fn try_change<E>(
+        &self,
+        mut change: impl FnMut(&Snapshot) -> Result<Snapshot, E>,
+    ) -> Result<(), E> {
+        let mut refused = None;
+        self.current.rcu(|table| match change(table) {
+            Ok(changed) => {
+                refused = None;
+                changed
+            }
+            Err(error) => {
+                refused = Some(error);
+                Snapshot::clone(table)
+            }
         });
-        Ok(())
+        refused.map_or(Ok(()), Err)
     }
 
-    pub(crate) fn unbind(&self, pattern: &Pattern, id: SubscriberId) {
-        self.current.rcu(|table| table.without_topic(pattern, &id));
+    /// Adds a subscriber with its binding.
+    pub(crate) fn add_subscriber(
+        &self,
+        source: &[u8],
+        binding: &routing::Binding<SubscriberId>,
+        id: SubscriberId,
+        target: &SubscriberTarget,
+    ) -> Result<(), BindingError> {
+        self.try_change(|table| {
+            table
+                .with_subscriber(id, target.clone())
+                .with_binding(source, binding.clone())
+        })
     }
 }
 
-impl TopicTarget {
-    fn id(&self) -> SubscriberId {
-        SubscriberId {
-            connection: self.outbox.connection(),
-            subscription: self.subscription,
-        }
+/// A receiver that is pushed to by the publisher itself.
+#[derive(Clone)]
+pub(crate) struct DirectTarget {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) to: DirectTo,
+    filter: Option<Arc<MessageFilter>>,
+    own_messages: OwnMessages,
+}
+
+impl DirectTarget {
+    /// Whether it takes all messages of the publisher.
+    pub(crate) fn takes_all(&self, publisher: ConnectionId) -> bool {
+        self.filter.is_none() && !self.is_barred(publisher)
     }
+
+    /// Whether it takes the message.
+    pub(crate) fn takes(&self, publisher: ConnectionId, message: &Message) -> bool {
+        !self.is_barred(publisher)
+            && self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.matches(message))
+    }
+
+    fn is_barred(&self, publisher: ConnectionId) -> bool {
+        self.own_messages == OwnMessages::Skip && self.outbox.connection() == publisher
+    }
+}
+
+/// All that a message goes to.
+pub(crate) struct Targets {
+    /// Shared queues, those of an executor and of a shard together.
+    pub(crate) queues: Vec<QueueTarget>,
+    /// Different shards among them.
+    pub(crate) shard_count: u32,
+    pub(crate) direct: Vec<DirectTarget>,
 }
 
 /// Where one message goes.
 #[derive(Clone)]
 pub(crate) enum Route {
-    /// Into a shared queue.
+    /// Into one shared queue.
     Queue(QueueTarget),
-    /// To the topic subscribers present.
-    Topic(Arc<[TopicTarget]>),
+    /// To several queues, or to receivers that are pushed to.
+    Many(Arc<Targets>),
     /// To nobody.
     Nowhere,
+    /// There is no such exchange.
+    NoExchange,
+    /// The exchange is for other exchanges only.
+    Internal,
 }
 
-/// The routes that a publisher used lately, valid for one version of the snapshot.
-#[derive(Default)]
-pub(crate) struct RouteCache {
-    version: u64,
-    last: Option<(Exchange, Vec<u8>, Route)>,
-    remembered: hashbrown::HashMap<(Exchange, Vec<u8>), Route, foldhash::fast::FixedState>,
-}
-
-impl RouteCache {
-    /// The route of a message by the snapshot.
-    pub(crate) fn route(&mut self, table: &Snapshot, message: &Message) -> Route {
-        if self.version != table.version() {
-            self.version = table.version();
-            self.last = None;
-            self.remembered.clear();
-        }
-        let exchange = message.envelope().exchange;
-        if let Some((last_exchange, last_key, route)) = &self.last
-            && *last_exchange == exchange
-            && last_key == message.key()
-        {
-            return route.clone();
-        }
-        if message.key().len() > KEY_BYTES_MAX {
-            return look_up(table, message);
-        }
-        let key = (exchange, message.key().to_vec());
-        let route = match self.remembered.get(&key) {
-            Some(route) => route.clone(),
-            None => {
-                let route = look_up(table, message);
-                if self.remembered.len() >= REMEMBERED_MAX {
-                    self.remembered.clear();
-                }
-                self.remembered.insert(key.clone(), route.clone());
-                route
+impl Route {
+    /// What its receivers take, in bytes.
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Many(targets) => {
+                size_of_val(&targets.queues[..]) + size_of_val(&targets.direct[..])
             }
-        };
-        self.last = Some((key.0, key.1, route.clone()));
-        route
+            Self::Queue(_) | Self::Nowhere | Self::NoExchange | Self::Internal => 0,
+        }
+    }
+
+    /// To all that was found.
+    pub(crate) fn to(found: Found) -> Self {
+        let queues = found.shared.iter().map(|shared| shared.target).collect();
+        Self::new(queues, found.direct)
+    }
+
+    fn new(mut queues: Vec<QueueTarget>, direct: Vec<DirectTarget>) -> Self {
+        if let ([queue], true) = (&queues[..], direct.is_empty()) {
+            return Self::Queue(*queue);
+        }
+        if queues.is_empty() && direct.is_empty() {
+            return Self::Nowhere;
+        }
+        queues.sort_unstable();
+        queues.dedup();
+        let shards = queues.chunk_by(|one, two| one.shard == two.shard).count();
+        Self::Many(Arc::new(Targets {
+            queues,
+            shard_count: u32::try_from(shards).expect("shards are counted in 16 bits"),
+            direct,
+        }))
     }
 }
 
-fn look_up(table: &Snapshot, message: &Message) -> Route {
-    match message.envelope().exchange {
-        Exchange::Default => table
-            .queue(message.key())
-            .map_or(Route::Nowhere, |target| Route::Queue(*target)),
-        Exchange::Topic => {
-            let targets = table.topic(message.key());
-            if targets.is_empty() {
-                Route::Nowhere
-            } else {
-                Route::Topic(targets.into())
+/// The routes that a publisher used lately, valid for one version of the snapshot.
+///
+/// A route that is remembered is found without allocating. When all that is remembered takes too much, it is
+/// forgotten together.
+#[derive(Default)]
+pub(crate) struct RouteCache {
+    version: u64,
+    /// The exchange's length, exchange and key.
+    last: Option<(usize, Vec<u8>, Route)>,
+    remembered: hashbrown::HashMap<Address, Route, foldhash::fast::FixedState>,
+    remembered_bytes: usize,
+    /// Grows with every look-up.
+    drawn: u64,
+}
+
+/// An exchange and a key, which lie side by side.
+#[derive(PartialEq, Eq, Hash)]
+struct Address {
+    exchange_len: usize,
+    bytes: Box<[u8]>,
+}
+
+/// The same, as it stands in a message. Hashes as the other does.
+#[derive(Clone, Copy, Hash)]
+struct AddressOf<'a> {
+    exchange_len: usize,
+    bytes: &'a [u8],
+}
+
+impl hashbrown::Equivalent<Address> for AddressOf<'_> {
+    fn equivalent(&self, other: &Address) -> bool {
+        self.exchange_len == other.exchange_len && *self.bytes == *other.bytes
+    }
+}
+
+impl RouteCache {
+    /// Another number for each message.
+    pub(crate) fn draw(&mut self, node: &Node) -> u64 {
+        self.drawn = self.drawn.wrapping_add(1);
+        node.settings.seed ^ self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The route of a message by the snapshot.
+    pub(crate) fn route(&mut self, node: &Node, table: &Snapshot, message: &Message) -> Route {
+        if self.version != table.version() {
+            self.version = table.version();
+            self.last = None;
+            self.forget_all();
+        }
+        let address = AddressOf {
+            exchange_len: message.exchange().len(),
+            bytes: message.address(),
+        };
+        if let Some((exchange_len, bytes, route)) = &self.last
+            && *exchange_len == address.exchange_len
+            && bytes == address.bytes
+        {
+            return route.clone();
+        }
+        let random = self.draw(node);
+        if address.bytes.len() > ADDRESS_BYTES_MAX {
+            return look_up(node, table, message, random).0;
+        }
+        let route = if let Some(route) = self.remembered.get(&address) {
+            route.clone()
+        } else {
+            let (route, is_cacheable) = look_up(node, table, message, random);
+            if !is_cacheable {
+                return route;
+            }
+            self.remember(address, &route);
+            route
+        };
+        let mut bytes = self.last.take().map_or_else(Vec::new, |last| last.1);
+        bytes.clear();
+        bytes.extend_from_slice(address.bytes);
+        self.last = Some((address.exchange_len, bytes, route.clone()));
+        route
+    }
+
+    /// Remembers a route, unless it alone takes too much.
+    fn remember(&mut self, address: AddressOf<'_>, route: &Route) {
+        let bytes = REMEMBERED_OVERHEAD_BYTES + address.bytes.len() + route.size_bytes();
+        if bytes > REMEMBERED_BYTES_MAX {
+            return;
+        }
+        if self.remembered_bytes + bytes > REMEMBERED_BYTES_MAX {
+            self.forget_all();
+        }
+        self.remembered_bytes += bytes;
+        let address = Address {
+            exchange_len: address.exchange_len,
+            bytes: address.bytes.into(),
+        };
+        self.remembered.insert(address, route.clone());
+    }
+
+    fn forget_all(&mut self) {
+        self.remembered.clear();
+        self.remembered_bytes = 0;
+    }
+}
+
+/// Where a client's message goes, and whether all with its address do.
+fn look_up(node: &Node, table: &Snapshot, message: &Message, random: u64) -> (Route, bool) {
+    match table.exchange(message.exchange()) {
+        None => return (Route::NoExchange, true),
+        Some(definition) if definition.access == Access::Internal => {
+            return (Route::Internal, true);
+        }
+        Some(_) => {}
+    }
+    let found = resolve(node, table, message, random);
+    let is_cacheable = !found.is_by_head;
+    (Route::to(found), is_cacheable)
+}
+
+/// All that a message goes to, by exchange and key, whoever publishes it.
+pub(crate) fn resolve(node: &Node, table: &Snapshot, message: &Message, random: u64) -> Found {
+    let (exchange, key) = (message.exchange(), message.key());
+    let head = Head::of(node.settings.heads, message);
+    let composite = |composite: &&Composite| {
+        composite.from.exchange.as_bytes() == exchange && composite.from.key == key
+    };
+    let mut found = Found::default();
+    match node.settings.composites.iter().find(composite) {
+        None => found.add(table.route(exchange, key, &head, random)),
+        Some(composite) => {
+            for to in &composite.to {
+                found.add(table.route(to.exchange.as_bytes(), &to.key, &head, random));
+            }
+            found.merge();
+        }
+    }
+    found
+}
+
+/// What a message goes to.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) shared: Vec<Arc<SharedQueue>>,
+    pub(crate) direct: Vec<DirectTarget>,
+    /// Another message with the same address may go elsewhere.
+    is_by_head: bool,
+}
+
+impl Found {
+    /// Leaves each receiver once: several of what a destination stands for may lead to it.
+    fn merge(&mut self) {
+        self.shared.sort_unstable_by_key(|shared| shared.target);
+        self.shared.dedup_by_key(|shared| shared.target);
+        let place = |target: &DirectTarget| (Arc::as_ptr(&target.outbox).addr(), target.to);
+        self.direct.sort_by_key(place);
+        self.direct.dedup_by_key(|target| place(target));
+    }
+
+    fn add(&mut self, routed: Option<Routed<QueueRoute, SubscriberTarget>>) {
+        let Some(routed) = routed else { return };
+        self.is_by_head |= !routed.is_cacheable;
+        for queue in routed.queues {
+            match queue {
+                QueueRoute::Shared(shared) => self.shared.push(shared),
+                QueueRoute::Private(private) => self.direct.push(DirectTarget {
+                    outbox: private.outbox,
+                    to: DirectTo::Queue(private.queue),
+                    filter: None,
+                    own_messages: OwnMessages::Deliver,
+                }),
             }
         }
+        for subscriber in routed.subscribers {
+            let to = match subscriber.queue {
+                Some(queue) => DirectTo::Queue(queue),
+                None => DirectTo::Subscription(subscriber.subscription),
+            };
+            self.direct.push(DirectTarget {
+                outbox: subscriber.outbox,
+                to,
+                filter: subscriber.filter,
+                own_messages: subscriber.own_messages,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(bytes: &[u8]) -> AddressOf<'_> {
+        AddressOf {
+            exchange_len: 1,
+            bytes,
+        }
+    }
+
+    #[test]
+    fn ten_thousand_routes_are_remembered_and_more_take_no_more_memory() {
+        let mut cache = RouteCache::default();
+        let keys: Vec<_> = (0..100_000).map(|n| format!("x/topic/{n:05}")).collect();
+        for (at, key) in keys.iter().enumerate() {
+            cache.remember(address(key.as_bytes()), &Route::Nowhere);
+            assert!(cache.remembered_bytes <= REMEMBERED_BYTES_MAX);
+            if at == 9_999 {
+                let is_known =
+                    |key: &String| cache.remembered.contains_key(&address(key.as_bytes()));
+                assert!(keys[..10_000].iter().all(is_known));
+            }
+        }
+        let other = AddressOf {
+            exchange_len: 2,
+            bytes: keys[99_999].as_bytes(),
+        };
+        assert!(!cache.remembered.contains_key(&other), "another exchange");
+    }
+
+    #[test]
+    fn a_route_to_too_many_is_not_remembered() {
+        let queue = QueueTarget {
+            executor: 0,
+            shard: ShardId(0),
+            queue: QueueId(0),
+        };
+        let queues = REMEMBERED_BYTES_MAX / size_of::<QueueTarget>();
+        let targets = Targets {
+            queues: vec![queue; queues],
+            shard_count: 1,
+            direct: Vec::new(),
+        };
+        let mut cache = RouteCache::default();
+        cache.remember(address(b"x/all"), &Route::Many(Arc::new(targets)));
+        assert!(cache.remembered.is_empty());
     }
 }

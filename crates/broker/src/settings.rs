@@ -1,5 +1,7 @@
-//! What an operator can set.
+//! What an operator can set, and what the binary brings along.
 
+use broker_api::HeadReader;
+use model::{Dialect, ExchangeName, Message, Property, Value};
 use std::time::Duration;
 
 /// What an operator can set.
@@ -21,6 +23,14 @@ pub struct Settings {
     pub queued_bytes: usize,
     /// How long what needs no sync of its own may wait for a round to ride along with.
     pub ride_delay: Duration,
+    /// Who reads the heads of messages of a dialect.
+    pub heads: fn(Dialect) -> &'static dyn HeadReader,
+    /// A random number of this process, from which names and draws are made.
+    pub seed: u64,
+    /// Topics whose subscribers read queues of their own, if any.
+    pub virtual_topics: Option<VirtualTopics>,
+    /// Destinations that stand for others.
+    pub composites: Vec<Composite>,
 }
 
 impl Default for Settings {
@@ -34,6 +44,10 @@ impl Default for Settings {
             parked_bytes: 1 << 20,
             queued_bytes: 1 << 30,
             ride_delay: Duration::from_millis(50),
+            heads: |_| &Headless,
+            seed: 0,
+            virtual_topics: Some(VirtualTopics::default()),
+            composites: Vec::new(),
         }
     }
 }
@@ -47,4 +61,54 @@ pub enum StalledPolicy {
     DropNewest,
     /// It is disconnected.
     Disconnect,
+}
+
+/// Topics whose subscribers read queues of their own: a queue `PREFIX` + `TOPIC`, in which the prefix has a
+/// level `*` for the name of whoever reads it, is bound to the topic by its name alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualTopics {
+    /// Which topics: levels, `*` for one, `>` for many.
+    pub topics: Vec<u8>,
+    /// What the names of the queues begin with: levels, `*` for one, up to a `.` at the end.
+    pub queue_prefix: Vec<u8>,
+}
+
+impl Default for VirtualTopics {
+    fn default() -> Self {
+        Self {
+            topics: b"VirtualTopic.>".to_vec(),
+            queue_prefix: b"Consumer.*.".to_vec(),
+        }
+    }
+}
+
+/// Where messages go: an exchange and a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The exchange.
+    pub exchange: ExchangeName,
+    /// The routing key, or the name of a queue.
+    pub key: Vec<u8>,
+}
+
+/// A destination that stands for others: what is published to it goes to all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composite {
+    /// What stands for others; it is never looked for among what the others are.
+    pub from: Address,
+    /// The others.
+    pub to: Vec<Address>,
+}
+
+/// Finds nothing: for a broker without protocols.
+struct Headless;
+
+impl HeadReader for Headless {
+    fn header<'m>(&self, _: &'m Message, _: &[u8]) -> Option<Value<'m>> {
+        None
+    }
+
+    fn property<'m>(&self, _: &'m Message, _: Property) -> Option<Value<'m>> {
+        None
+    }
 }

@@ -1,39 +1,66 @@
-//! One shard: a log, and the queues whose entries stand in it.
+//! One shard: its log, its queues, and what they have for each other.
 
+mod forwards;
+mod leaving;
+mod lifecycle;
+mod publish;
+mod riders;
+mod snapshot;
+mod transactions;
+
+use crate::Node;
 use crate::entry;
-use crate::mailbox::{Publish, Settlement};
+use crate::head;
+use crate::mailbox::{Control, Settlement};
 use crate::outbox::Outbox;
-use broker_api::Event;
-use log_store::{Batch, ShardLog, SnapshotSource, StoreFailed};
-use model::{CommandId, LogIndex, Message, Persistence, QueueId, Sequence};
-use queue::{Age, Port, Queue, Stop, SubscriberId};
-use std::collections::{BTreeMap, VecDeque};
+use crate::shared_queue::SharedQueue;
+use broker_api::{Event, Refusal};
+use forwards::Forwards;
+use log_store::{Batch, ShardLog, StoreFailed};
+use model::{
+    CommandId, Durability, Instant, LogIndex, Message, Overflow, QueueId, Sequence, ShardId,
+};
+use queue::{Keys, Left, Port, Queue, Returned, Stop, SubscriberId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use transactions::Transactions;
 
 /// Settlements that wait to ride along are logged at the latest when they are this many.
 const SETTLED_MAX: usize = 8192;
 
-/// Commands of one connection that are confirmed together.
-pub(crate) struct Confirms {
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) commands: Vec<CommandId>,
+/// So many messages of one queue expire at once, before others have their turn.
+const EXPIRED_MAX: usize = 1024;
+
+/// What happens once something is durable.
+pub(crate) enum Effect {
+    /// Commands of one connection are confirmed together.
+    Confirm {
+        outbox: Arc<Outbox>,
+        commands: Vec<CommandId>,
+    },
+    /// A connection is answered.
+    Answer { outbox: Arc<Outbox>, event: Event },
+    /// An executor is told.
+    Tell { executor: usize, control: Control },
 }
 
 /// One shard: a log, and the queues whose entries stand in it.
 ///
 /// An entry takes effect in the machine when it is pushed into the open batch; its effects (confirms,
-/// deliveries) are released when the log says that it is durable.
+/// deliveries, what other shards are told) are released when the log says that it is durable.
 pub(crate) struct Shard {
+    node: Arc<Node>,
+    id: ShardId,
     pub(crate) log: Box<dyn ShardLog>,
     queues: BTreeMap<QueueId, Hosted>,
     /// What this step appends.
     batch: Option<Batch>,
-    /// What is confirmed once the open batch is durable.
-    batch_confirms: Vec<Confirms>,
+    /// What happens once the open batch is durable.
+    batch_effects: Vec<Effect>,
     /// Queues that may go on once the open batch is durable.
     batch_queues: Vec<QueueId>,
     /// The same for batches that were submitted, in order.
-    waiting_confirms: VecDeque<(LogIndex, Confirms)>,
+    waiting_effects: VecDeque<(LogIndex, Effect)>,
     waiting_queues: VecDeque<(LogIndex, QueueId)>,
     waiting_bytes: VecDeque<(LogIndex, usize)>,
     /// The bytes of batches that were submitted and are not durable.
@@ -42,42 +69,108 @@ pub(crate) struct Shard {
     touched: Vec<QueueId>,
     /// Logged messages that left their queues; their records ride along with the next batch.
     settled: Vec<(QueueId, Sequence)>,
+    /// Logged messages that came back with a count; likewise.
+    returns: Vec<(QueueId, Returned)>,
     /// Queues with messages that stand in no log yet.
     riding: Vec<QueueId>,
+    /// When which queue has something to do by itself.
+    deadlines: BTreeSet<(Instant, QueueId)>,
+    forwards: Forwards,
+    transactions: Transactions,
+    /// Subscriptions whose queues have ended.
+    ended: Vec<(SubscriberId, Arc<SharedQueue>)>,
+    /// What has come and gone in this step, as charged to memory.
+    added_bytes: usize,
+    freed_bytes: usize,
+    /// Lent to the machine.
+    left: Vec<Left>,
+    returned: Vec<Returned>,
+    /// Where the sequences of one record are put together.
+    run: Vec<Sequence>,
 }
 
 /// A queue in its shard.
-#[derive(Default)]
 struct Hosted {
+    shared: Arc<SharedQueue>,
     queue: Queue,
+    subscribers: BTreeSet<SubscriberId>,
+    /// Since when nobody has used it.
+    unused_since: Option<Instant>,
+    /// When it stands in the shard's deadlines.
+    deadline: Option<Instant>,
     is_touched: bool,
     is_in_batch: bool,
     is_riding: bool,
 }
 
+impl Hosted {
+    fn is_durable(&self) -> bool {
+        self.shared.definition.durability == Durability::Durable
+    }
+
+    /// Whether so many more messages are too many, where that is refused.
+    fn refuses(&self, count: u64) -> bool {
+        let rules = self.queue.rules();
+        let is_over = |max| self.queue.ready_count() as u64 + count > max;
+        rules.overflow != Overflow::DropHead && rules.length_max.is_some_and(is_over)
+    }
+
+    /// Whether anybody has subscribed, but to browse.
+    fn is_used(&self) -> bool {
+        self.queue.subscription_count() > 0
+    }
+
+    /// Whether a look at it can lead to anything: a message waits, or somebody browses.
+    fn has_work(&self) -> bool {
+        self.queue.ready_count() > 0 || self.subscribers.len() > self.queue.subscription_count()
+    }
+
+    /// When it is to be looked at even if nobody asks for it.
+    fn next_deadline(&self) -> Option<Instant> {
+        let unused = self.unused_since.zip(self.shared.definition.expires_ms);
+        let ends = unused.map(|(since, expires_ms)| since.plus_millis(expires_ms));
+        self.queue.deadline().into_iter().chain(ends).min()
+    }
+
+    /// The keys of a message, if it has any that matter here.
+    fn keys(&self, node: &Node, message: &Message) -> Keys {
+        let rules = self.queue.rules();
+        if message.envelope().is_grouped || rules.last_value_header.is_some() {
+            head::keys(node.settings.heads, rules, message)
+        } else {
+            Keys::default()
+        }
+    }
+}
+
 impl Shard {
-    pub(crate) fn new(log: Box<dyn ShardLog>) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, log: Box<dyn ShardLog>) -> Self {
         Self {
+            node: Arc::clone(node),
+            id: log.shard(),
             log,
             queues: BTreeMap::new(),
             batch: None,
-            batch_confirms: Vec::new(),
+            batch_effects: Vec::new(),
             batch_queues: Vec::new(),
-            waiting_confirms: VecDeque::new(),
+            waiting_effects: VecDeque::new(),
             waiting_queues: VecDeque::new(),
             waiting_bytes: VecDeque::new(),
             uncommitted_bytes: 0,
             touched: Vec::new(),
             settled: Vec::new(),
+            returns: Vec::new(),
             riding: Vec::new(),
+            deadlines: BTreeSet::new(),
+            forwards: Forwards::default(),
+            transactions: Transactions::default(),
+            ended: Vec::new(),
+            added_bytes: 0,
+            freed_bytes: 0,
+            left: Vec::new(),
+            returned: Vec::new(),
+            run: Vec::new(),
         }
-    }
-
-    pub(crate) fn host(&mut self, id: QueueId, queue: Queue) {
-        self.queues.entry(id).or_insert_with(|| Hosted {
-            queue,
-            ..Hosted::default()
-        });
     }
 
     /// The queue, to be pumped at the end of the step.
@@ -94,66 +187,36 @@ impl Shard {
         self.uncommitted_bytes
     }
 
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.queues
-            .values()
-            .map(|hosted| hosted.queue.bytes())
-            .sum()
+    /// What has come and gone since the last call, as charged to memory.
+    pub(crate) fn take_moved_bytes(&mut self) -> (usize, usize) {
+        let moved = (self.added_bytes, self.freed_bytes);
+        (self.added_bytes, self.freed_bytes) = (0, 0);
+        moved
     }
 
-    /// Enqueues a message. Returns whether its confirm must wait for the open batch.
-    pub(crate) fn publish(&mut self, publish: Publish) -> Enqueued {
-        let Publish {
-            target, message, ..
-        } = publish;
-        let id = target.queue;
-        let Some(hosted) = self.queues.get_mut(&id) else {
-            return Enqueued::Nowhere;
-        };
-        let bytes = message.cost_bytes();
-        let enqueued = match message.envelope().persistence {
-            Persistence::Persistent => {
-                let batch = self.batch.get_or_insert_with(|| self.log.batch());
-                let sequence = hosted.queue.next_sequence();
-                let index = batch.push(entry::ENQUEUED, |to| {
-                    entry::encode_enqueued(to, id, sequence, &message);
-                });
-                hosted.queue.enqueue(message, Some(index));
-                if !std::mem::replace(&mut hosted.is_in_batch, true) {
-                    self.batch_queues.push(id);
-                }
-                Enqueued::InBatch { bytes }
-            }
-            Persistence::Transient => {
-                hosted.queue.enqueue(message, None);
-                if !std::mem::replace(&mut hosted.is_riding, true) {
-                    self.riding.push(id);
-                }
-                Enqueued::AtOnce { bytes }
-            }
-        };
-        if !std::mem::replace(&mut hosted.is_touched, true) {
-            self.touched.push(id);
-        }
-        enqueued
+    /// Subscriptions that have ended with their queues.
+    pub(crate) fn take_ended(&mut self) -> Vec<(SubscriberId, Arc<SharedQueue>)> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Confirms the command when the open batch is durable.
     pub(crate) fn confirm_with_batch(&mut self, outbox: &Arc<Outbox>, command: CommandId) {
-        match self.batch_confirms.last_mut() {
-            Some(last) if Arc::ptr_eq(&last.outbox, outbox) => last.commands.push(command),
+        match self.batch_effects.last_mut() {
+            Some(Effect::Confirm {
+                outbox: last,
+                commands,
+            }) if Arc::ptr_eq(last, outbox) => commands.push(command),
             _ => {
                 let outbox = Arc::clone(outbox);
-                self.batch_confirms.push(Confirms {
-                    outbox,
-                    commands: vec![command],
-                });
+                let commands = vec![command];
+                self.batch_effects
+                    .push(Effect::Confirm { outbox, commands });
             }
         }
     }
 
-    /// Ends deliveries. Returns the bytes that left the queue.
-    pub(crate) fn settle(&mut self, settlement: Settlement) -> usize {
+    /// Ends deliveries.
+    pub(crate) fn settle(&mut self, now: Instant, settlement: Settlement) {
         let Settlement {
             subscriber,
             target,
@@ -161,31 +224,22 @@ impl Shard {
             outcome,
             confirm,
         } = settlement;
-        let mut freed_bytes = 0;
         if let Some(hosted) = self.queues.get_mut(&target.queue) {
-            let settled = &mut self.settled;
+            let (left, returned) = (&mut self.left, &mut self.returned);
             hosted
                 .queue
-                .settle(subscriber, &sequences, outcome, |ended| {
-                    freed_bytes += ended.message.cost_bytes();
-                    if ended.is_logged {
-                        settled.push((target.queue, ended.sequence));
-                    }
-                });
-            self.touch_released(target.queue);
+                .settle(now, subscriber, &sequences, outcome, left, returned);
+            let has_work = hosted.has_work();
+            self.handle_moved(now, target.queue);
+            if has_work {
+                self.touch_released(target.queue);
+            } else {
+                self.note(target.queue);
+            }
         }
         if let Some((outbox, command)) = confirm {
             self.log_settled();
             self.confirm_with_batch(&outbox, command);
-        }
-        freed_bytes
-    }
-
-    /// Ends a subscription; what it has not settled goes back to the queue.
-    pub(crate) fn cancel(&mut self, id: QueueId, subscriber: SubscriberId) {
-        if let Some(hosted) = self.queues.get_mut(&id) {
-            hosted.queue.cancel(subscriber);
-            self.touch_released(id);
         }
     }
 
@@ -194,7 +248,10 @@ impl Shard {
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;
         };
-        if hosted.queue.has_unlogged() && !std::mem::replace(&mut hosted.is_riding, true) {
+        if hosted.is_durable()
+            && hosted.queue.has_unlogged()
+            && !std::mem::replace(&mut hosted.is_riding, true)
+        {
             self.riding.push(id);
         }
         if !std::mem::replace(&mut hosted.is_touched, true) {
@@ -202,110 +259,128 @@ impl Shard {
         }
     }
 
-    /// Whether something waits for a batch to ride along with.
-    pub(crate) fn has_riders(&self) -> bool {
-        !self.settled.is_empty() || !self.riding.is_empty()
-    }
-
-    /// Logs what has waited long enough for a batch to ride along with.
-    pub(crate) fn log_riders(&mut self, age: Age) {
-        self.log_settled();
-        for id in std::mem::take(&mut self.riding) {
-            let Some(hosted) = self.queues.get_mut(&id) else {
-                continue;
-            };
-            let (batch, log) = (&mut self.batch, &mut self.log);
-            if let Some(mark) = hosted.queue.mark_for_unlogged(age) {
-                let batch = batch.get_or_insert_with(|| log.batch());
-                let index = batch.push(entry::MARKED, |to| entry::encode_marked(to, id, mark));
-                hosted.queue.mark_logged(mark, index);
-            }
-            let mut any = false;
-            hosted.queue.log_unlogged(age, |unlogged| {
-                any = true;
-                batch
-                    .get_or_insert_with(|| log.batch())
-                    .push(entry::ENQUEUED, |to| {
-                        entry::encode_enqueued(to, id, unlogged.sequence, unlogged.message);
-                    })
-            });
-            hosted.is_riding = hosted.queue.has_unlogged();
-            if hosted.is_riding {
-                self.riding.push(id);
-            }
-            if any && !std::mem::replace(&mut hosted.is_in_batch, true) {
-                self.batch_queues.push(id);
-            }
-        }
-    }
-
-    fn log_settled(&mut self) {
-        if self.settled.is_empty() {
-            return;
-        }
-        self.settled.sort_unstable();
-        let batch = self.batch.get_or_insert_with(|| self.log.batch());
-        let mut sequences = Vec::new();
-        for run in self.settled.chunk_by(|one, other| one.0 == other.0) {
-            sequences.clear();
-            sequences.extend(run.iter().map(|(_, sequence)| *sequence));
-            if let [(queue, _), ..] = run {
-                batch.push(entry::SETTLED, |to| {
-                    entry::encode_settled(to, *queue, &sequences);
-                });
-            }
-        }
-        self.settled.clear();
-    }
-
-    /// Appends a record that is none of a queue's messages.
+    /// Appends a record.
     pub(crate) fn append(&mut self, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) -> LogIndex {
         self.batch
             .get_or_insert_with(|| self.log.batch())
             .push(kind, encode)
     }
 
-    /// Delivers what can be delivered from the queues that were touched, and reserves delivery marks
-    /// ahead of it.
-    pub(crate) fn pump(&mut self, port: &mut impl Port) {
-        let committed = self.log.committed();
-        for id in std::mem::take(&mut self.touched) {
+    /// When a queue has something to do by itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Does what queues have to do by themselves by now: messages expire or become ready, unused queues end.
+    /// Returns whether there is more to do at once.
+    pub(crate) fn tick(&mut self, now: Instant) -> bool {
+        let mut due = Vec::new();
+        while let Some((deadline, id)) = self.deadlines.first().copied()
+            && deadline <= now
+        {
+            self.deadlines.pop_first();
+            due.push(id);
+        }
+        let mut has_more = false;
+        for id in due {
             let Some(hosted) = self.queues.get_mut(&id) else {
                 continue;
             };
-            hosted.is_touched = false;
-            if hosted.queue.pump(committed, port) == Stop::Empty && self.batch.is_none() {
+            hosted.deadline = None;
+            let unused = hosted.unused_since.zip(hosted.shared.definition.expires_ms);
+            if unused.is_some_and(|(since, expires_ms)| since.plus_millis(expires_ms) <= now) {
+                self.end(id, None);
                 continue;
             }
-            if let Some(mark) = hosted.queue.wanted_mark() {
-                let batch = self.batch.get_or_insert_with(|| self.log.batch());
-                let index = batch.push(entry::MARKED, |to| entry::encode_marked(to, id, mark));
-                hosted.queue.mark_logged(mark, index);
-                if !std::mem::replace(&mut hosted.is_in_batch, true) {
-                    self.batch_queues.push(id);
-                }
+            has_more |= hosted.queue.tick(now, EXPIRED_MAX, &mut self.left);
+            self.handle_moved(now, id);
+            self.touch(id);
+        }
+        has_more
+    }
+
+    /// Delivers what can be delivered from the queues that were touched, and reserves delivery marks
+    /// ahead of it. Returns whether there is more to do at once.
+    pub(crate) fn pump(&mut self, now: Instant, port: &mut impl Port) -> bool {
+        let mut busy = Vec::new();
+        let mut touched = std::mem::take(&mut self.touched);
+        for id in touched.drain(..) {
+            if let Some(hosted) = self.queues.get_mut(&id) {
+                hosted.is_touched = false;
             }
+            if self.pump_queue(now, id, port) {
+                busy.push(id);
+            }
+        }
+        // What was touched meanwhile stays so; its place is kept for the next step.
+        touched.append(&mut self.touched);
+        self.touched = touched;
+        for id in &busy {
+            self.touch(*id);
+        }
+        !busy.is_empty()
+    }
+
+    /// The same for one queue.
+    pub(crate) fn pump_queue(&mut self, now: Instant, id: QueueId, port: &mut impl Port) -> bool {
+        let committed = self.log.committed();
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return false;
+        };
+        let stop = hosted.queue.pump(now, committed, port, &mut self.left);
+        if let Some(mark) = hosted.queue.wanted_mark() {
+            let batch = self.batch.get_or_insert_with(|| self.log.batch());
+            let index = batch.push(entry::MARKED, |to| entry::encode_marked(to, id, mark));
+            hosted.queue.mark_logged(mark, index);
+            if !std::mem::replace(&mut hosted.is_in_batch, true) {
+                self.batch_queues.push(id);
+            }
+        }
+        self.handle_moved(now, id);
+        self.note(id);
+        stop == Stop::Busy
+    }
+
+    /// Notes for others what a queue holds, and when it is to be looked at again.
+    fn note(&mut self, id: QueueId) {
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        hosted.shared.note(&hosted.queue);
+        let deadline = hosted.next_deadline();
+        if deadline == hosted.deadline {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut hosted.deadline, deadline) {
+            self.deadlines.remove(&(old, id));
+        }
+        if let Some(new) = deadline {
+            self.deadlines.insert((new, id));
         }
     }
 
     /// Submits what this step appends. What waits to ride along rides along.
-    pub(crate) fn submit(&mut self, news: &mut Vec<Confirms>) -> Result<(), StoreFailed> {
-        if self.batch.is_some() || self.settled.len() >= SETTLED_MAX {
+    pub(crate) fn submit(&mut self, news: &mut Vec<Effect>) -> Result<(), StoreFailed> {
+        if self.batch.is_some() || self.settled.len() + self.returns.len() >= SETTLED_MAX {
             self.log_settled();
         }
         let Some(batch) = self.batch.take() else {
-            news.append(&mut self.batch_confirms);
+            // What needs no record of its own may still rest on one that is on its way.
+            let last = LogIndex(self.log.next_index().0 - 1);
+            if last <= self.log.committed() {
+                news.append(&mut self.batch_effects);
+            } else {
+                let effects = self.batch_effects.drain(..).map(|effect| (last, effect));
+                self.waiting_effects.extend(effects);
+            }
             return Ok(());
         };
         let bytes = batch.size_bytes();
         let last = self.log.submit(batch)?;
         self.waiting_bytes.push_back((last, bytes));
         self.uncommitted_bytes += bytes;
-        self.waiting_confirms.extend(
-            self.batch_confirms
-                .drain(..)
-                .map(|confirms| (last, confirms)),
-        );
+        let effects = self.batch_effects.drain(..).map(|effect| (last, effect));
+        self.waiting_effects.extend(effects);
         for id in self.batch_queues.drain(..) {
             if let Some(hosted) = self.queues.get_mut(&id) {
                 hosted.is_in_batch = false;
@@ -316,19 +391,15 @@ impl Shard {
     }
 
     /// Releases the effects of what has become durable.
-    pub(crate) fn handle_committed(&mut self, news: &mut Vec<Confirms>) -> Result<(), StoreFailed> {
+    pub(crate) fn handle_committed(&mut self, news: &mut Vec<Effect>) -> Result<(), StoreFailed> {
         if self.log.is_failed() {
             return Err(StoreFailed);
         }
         let committed = self.log.committed();
-        while let Some((index, _)) = self.waiting_confirms.front()
+        while let Some((index, _)) = self.waiting_effects.front()
             && *index <= committed
         {
-            news.extend(
-                self.waiting_confirms
-                    .pop_front()
-                    .map(|(_, confirms)| confirms),
-            );
+            news.extend(self.waiting_effects.pop_front().map(|(_, effect)| effect));
         }
         while let Some((index, bytes)) = self.waiting_bytes.front().copied()
             && index <= committed
@@ -349,70 +420,36 @@ impl Shard {
     pub(crate) fn is_settled(&self) -> bool {
         !self.has_riders() && LogIndex(self.log.committed().0 + 1) >= self.log.next_index()
     }
-
-    /// The state of all queues, for a snapshot of what has been submitted so far; `ahead` goes first.
-    pub(crate) fn snapshot(&self, ahead: Vec<(u8, Vec<u8>)>) -> Snapshot {
-        assert!(self.batch.is_none(), "a snapshot is taken between batches");
-        let mut messages = Vec::new();
-        let mut states = ahead;
-        for (id, hosted) in &self.queues {
-            let queue = &hosted.queue;
-            let mut state = Vec::new();
-            entry::encode_queue(
-                &mut state,
-                *id,
-                queue.next_sequence(),
-                queue.delivery_mark(),
-            );
-            states.push((entry::QUEUE, state));
-            messages.extend(
-                queue
-                    .messages()
-                    .filter(|(.., is_logged)| *is_logged)
-                    .map(|(sequence, message, _)| (*id, sequence, message.clone())),
-            );
-        }
-        Snapshot {
-            states: states.into_iter(),
-            messages: messages.into_iter(),
-        }
-    }
 }
 
-/// What became of a publish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a subscription cannot begin.
+pub(crate) enum Subscribing {
+    /// The queue has ended.
+    NoQueue,
+    /// It, or another subscription, is to be the only one.
+    InUse(Arc<SharedQueue>),
+}
+
+/// What became of a publish in the queues of one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Enqueued {
-    /// In the queue and in the open batch, which its confirm waits for.
-    InBatch { bytes: usize },
-    /// In the queue; confirmed at once.
-    AtOnce { bytes: usize },
-    /// The queue is gone; there is nothing to wait for.
-    Nowhere,
+    /// In the queues and in the open batch, which its confirm waits for.
+    InBatch,
+    /// In the queues, or they are gone; confirmed at once.
+    AtOnce,
+    /// A queue has no place for it.
+    Refused(Refusal),
 }
 
-/// The state of a shard's queues at one moment.
-pub(crate) struct Snapshot {
-    states: std::vec::IntoIter<(u8, Vec<u8>)>,
-    messages: std::vec::IntoIter<(QueueId, Sequence, Message)>,
-}
-
-impl SnapshotSource for Snapshot {
-    fn next_record(&mut self, payload: &mut Vec<u8>) -> Option<u8> {
-        if let Some((kind, state)) = self.states.next() {
-            payload.extend_from_slice(&state);
-            return Some(kind);
+/// Lets the effects happen.
+pub(crate) fn tell(node: &Node, news: &mut Vec<Effect>) {
+    for effect in news.drain(..) {
+        match effect {
+            Effect::Confirm { outbox, commands } => outbox.confirm(&commands),
+            Effect::Answer { outbox, event } => outbox.push(&mut vec![event]),
+            Effect::Tell { executor, control } => {
+                node.mailboxes[executor].post(&mut vec![control]);
+            }
         }
-        let (queue, sequence, message) = self.messages.next()?;
-        entry::encode_enqueued(payload, queue, sequence, &message);
-        Some(entry::ENQUEUED)
-    }
-}
-
-/// Tells those who wait.
-pub(crate) fn tell(news: &mut Vec<Confirms>) {
-    let mut events = Vec::new();
-    for Confirms { outbox, commands } in news.drain(..) {
-        events.extend(commands.into_iter().map(Event::Confirmed));
-        outbox.push(&mut events);
     }
 }

@@ -1,126 +1,280 @@
 //! Subscriptions of a connection: begin, end, credit, settlement.
 
 use crate::connection::{Connection, Leaving, Subscription};
-use crate::mailbox::{Control, Settlement};
+use crate::head::MessageFilter;
+use crate::mailbox::{Control, Settlement, Subscribing};
 use crate::private::PrivateQueue;
-use crate::routes::{QueueTarget, TopicTarget};
-use broker_api::{Confirm, Event, Grant, Refusal, Settle, SettleMode, Source, Subscribe};
-use model::{CommandId, Outcome, Pattern, QueueName, Sequence, SubscriptionId};
-use queue::SubscriberId;
-use routing::BindError;
+use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget, SubscriberTarget};
+use crate::topology::check::invalid_binding;
+use broker_api::{
+    Confirm, Event, Grant, OwnMessages, Refusal, Settle, SettleMode, Sharing, Source, Subscribe,
+};
+use model::{
+    CommandId, Durability, ExchangeName, Instant, Lifetime, Message, Outcome, Ownership,
+    QueueDefinition, QueueName, QueueRules, Sequence, SubscriptionId,
+};
+use queue::{Filter, InUse, SubscriberId, SubscriptionOptions};
+use routing::{Binding, BindingError, Destination};
 use std::sync::Arc;
 
-impl Connection {
-    pub(crate) fn declare(&mut self, command: CommandId, name: QueueName) {
-        if self.node.routes.load().queue(name.as_bytes()).is_some() {
-            self.answer(command, Ok(()));
-            return;
-        }
-        let outbox = Arc::clone(&self.outbox);
-        self.control(
-            0,
-            Control::Declare {
-                name,
-                outbox,
-                command,
+/// The queue of a subscription to an exchange.
+const OWN_QUEUE: QueueDefinition = QueueDefinition {
+    durability: Durability::Transient,
+    ownership: Ownership::Exclusive,
+    lifetime: Lifetime::Permanent,
+    expires_ms: None,
+    rules: QueueRules::PLAIN,
+};
+
+/// What a subscription asks for, beside where it reads.
+struct Asked {
+    command: CommandId,
+    subscriber: SubscriberId,
+    settle_mode: SettleMode,
+    grant: Grant,
+    filter: Option<Arc<MessageFilter>>,
+    sharing: Sharing,
+    own_messages: OwnMessages,
+}
+
+impl Asked {
+    fn options(&self) -> SubscriptionOptions {
+        let filter = self.filter.clone();
+        SubscriptionOptions {
+            granted_total: self.grant.total(),
+            filter: filter.map(|filter| -> Arc<dyn Filter> { filter }),
+            sharing: match self.sharing {
+                Sharing::Competing { priority } => queue::Sharing::Competing { priority },
+                Sharing::Exclusive => queue::Sharing::Exclusive,
+                Sharing::Browse => queue::Sharing::Browse,
             },
-        );
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn subscribe(&mut self, now: Instant, command: CommandId, subscribe: Subscribe) {
+        let id = subscribe.subscription;
+        match self.try_subscribe(now, command, subscribe) {
+            Ok(subscribed) => {
+                self.subscription_max = Some(id);
+                self.subscriptions.insert(id, subscribed);
+            }
+            Err(refusal) => self.refuse(command, refusal),
+        }
     }
 
-    pub(crate) fn subscribe(&mut self, command: CommandId, subscribe: Subscribe) {
-        let Subscribe {
-            subscription,
-            source,
-            settle_mode,
-            grant,
-        } = subscribe;
-        if self.subscription_max.is_some_and(|max| subscription <= max) {
-            self.answer(command, Err(Refusal::SubscriptionExists(subscription)));
-            return;
+    fn try_subscribe(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        subscribe: Subscribe,
+    ) -> Result<Subscription, Refusal> {
+        let id = subscribe.subscription;
+        if self.subscription_max.is_some_and(|max| id <= max) {
+            return Err(Refusal::SubscriptionExists(id));
         }
-        let subscriber = self.subscriber(subscription);
-        let subscribed = match source {
-            Source::Queue(name) => {
-                self.subscribe_queue(command, subscriber, name, settle_mode, grant)
-            }
-            Source::Topic(pattern) => {
-                self.subscribe_topic(command, subscriber, pattern, settle_mode, grant)
-            }
+        let selector = subscribe.selector.as_deref();
+        let filter = selector.map(|text| MessageFilter::parse(text, &self.node.settings));
+        let asked = Asked {
+            command,
+            subscriber: self.subscriber(id),
+            settle_mode: subscribe.settle_mode,
+            grant: subscribe.grant,
+            filter: filter.transpose()?.map(Arc::new),
+            sharing: subscribe.sharing,
+            own_messages: subscribe.own_messages,
         };
-        match subscribed {
-            Ok(subscribed) => {
-                self.subscription_max = Some(subscription);
-                self.subscriptions.insert(subscription, subscribed);
+        match subscribe.source {
+            Source::Queue(name) => self.subscribe_queue(now, &asked, name),
+            Source::Exchange {
+                exchange,
+                key,
+                arguments,
+            } => {
+                let binding = Binding {
+                    destination: Destination::Subscriber(asked.subscriber),
+                    key,
+                    arguments,
+                };
+                self.subscribe_exchange(now, &asked, &exchange, &binding)
             }
-            Err(refusal) => self.answer(command, Err(refusal)),
         }
     }
 
     fn subscribe_queue(
         &mut self,
-        command: CommandId,
-        subscriber: SubscriberId,
+        now: Instant,
+        asked: &Asked,
         name: QueueName,
-        settle_mode: SettleMode,
-        grant: Grant,
     ) -> Result<Subscription, Refusal> {
-        let target = self.node.routes.load().queue(name.as_bytes()).copied();
-        let target = target.ok_or(Refusal::QueueNotFound(name))?;
-        let outbox = Arc::clone(&self.outbox);
-        let subscribe = Control::Subscribe {
-            outbox,
-            subscriber,
-            target,
-            grant,
-            command,
+        let route = self.node.routes.load().queue(name.as_bytes()).cloned();
+        let target = match route {
+            None => return Err(Refusal::QueueNotFound(name)),
+            Some(QueueRoute::Private(target)) => {
+                if !Arc::ptr_eq(&target.outbox, &self.outbox) {
+                    return Err(Refusal::QueueLocked(name));
+                }
+                return self.subscribe_private(now, asked, name, target.queue);
+            }
+            Some(QueueRoute::Shared(shared)) if shared.is_ended() => {
+                return Err(Refusal::QueueNotFound(name));
+            }
+            Some(QueueRoute::Shared(shared)) => shared.target,
         };
-        self.control(target.executor, subscribe);
+        let subscribing = Subscribing {
+            outbox: Arc::clone(&self.outbox),
+            subscriber: asked.subscriber,
+            target,
+            name,
+            options: asked.options(),
+            drain: asked.grant.drain,
+            command: asked.command,
+        };
+        self.control(target.executor, Control::Subscribe(subscribing));
+        let is_browsing = asked.sharing == Sharing::Browse;
         Ok(Subscription::Queue {
             target,
-            settle_mode,
+            // What is only shown is not settled.
+            settle_mode: if is_browsing {
+                SettleMode::Explicit
+            } else {
+                asked.settle_mode
+            },
             handed: Vec::new(),
         })
     }
 
-    fn subscribe_topic(
+    /// Subscribes to a queue of the connection's own.
+    fn subscribe_private(
         &mut self,
-        command: CommandId,
-        subscriber: SubscriberId,
-        pattern: Pattern,
-        settle_mode: SettleMode,
-        grant: Grant,
+        now: Instant,
+        asked: &Asked,
+        name: QueueName,
+        id: PrivateQueueId,
     ) -> Result<Subscription, Refusal> {
-        let subscription = subscriber.subscription;
-        let target = TopicTarget {
-            outbox: Arc::clone(&self.outbox),
-            subscription,
+        let Some(private) = self.private_queues.get_mut(&id) else {
+            return Err(Refusal::QueueNotFound(name));
         };
-        self.node
-            .routes
-            .bind(&pattern, &target)
-            .map_err(|error| match error {
-                BindError::TooManyLevels { limit, .. } => Refusal::LimitReached {
-                    what: "levels of a topic pattern",
-                    limit: limit as u64,
-                },
-            })?;
-        self.answer(command, Ok(()));
-        Ok(match settle_mode {
-            SettleMode::Presettled if grant == Grant::UNLIMITED => Subscription::Direct(pattern),
-            SettleMode::Presettled | SettleMode::Explicit => {
-                Subscription::Private(pattern, PrivateQueue::new(subscriber, settle_mode, grant))
-            }
+        private
+            .subscribe(now, asked.subscriber, asked.settle_mode, asked.options())
+            .map_err(|InUse| Refusal::QueueInUse(name))?;
+        self.done(asked.command);
+        if asked.grant.drain {
+            self.drain_private(now, id, asked.subscriber.subscription);
+        }
+        self.queue_private(id);
+        Ok(Subscription::Private {
+            queue: id,
+            is_own: false,
         })
     }
 
-    pub(crate) fn cancel(&mut self, command: CommandId, subscription: SubscriptionId) {
+    fn subscribe_exchange(
+        &mut self,
+        now: Instant,
+        asked: &Asked,
+        exchange: &ExchangeName,
+        binding: &Binding<SubscriberId>,
+    ) -> Result<Subscription, Refusal> {
+        if asked.sharing == Sharing::Browse {
+            let text = "only a queue can be browsed".to_owned();
+            return Err(Refusal::Invalid(text));
+        }
+        let is_direct =
+            asked.settle_mode == SettleMode::Presettled && asked.grant == Grant::UNLIMITED;
+        let queue = (!is_direct).then(|| self.new_private_id());
+        let target = SubscriberTarget {
+            outbox: Arc::clone(&self.outbox),
+            subscription: asked.subscriber.subscription,
+            queue,
+            filter: asked.filter.clone(),
+            own_messages: asked.own_messages,
+        };
+        self.node
+            .routes
+            .add_subscriber(exchange.as_bytes(), binding, asked.subscriber, &target)
+            .map_err(|error| {
+                if error == BindingError::SourceNotFound {
+                    Refusal::ExchangeNotFound(exchange.clone())
+                } else {
+                    invalid_binding(error)
+                }
+            })?;
+        self.done(asked.command);
+        let Some(queue) = queue else {
+            return Ok(Subscription::Direct { delayed: None });
+        };
+        self.add_own_queue(now, asked, queue);
+        if asked.grant.drain {
+            self.drain_private(now, queue, asked.subscriber.subscription);
+        }
+        Ok(Subscription::Private {
+            queue,
+            is_own: true,
+        })
+    }
+
+    /// Keeps a message for a subscription without a queue until its delay is over.
+    pub(crate) fn delay(&mut self, now: Instant, subscription: SubscriptionId, message: Message) {
+        let Some(Subscription::Direct { delayed }) = self.subscriptions.get(&subscription) else {
+            return;
+        };
+        let queue = match *delayed {
+            Some(queue) => queue,
+            None => self.add_delayed_queue(now, subscription),
+        };
+        self.enqueue_private(now, queue, message);
+    }
+
+    /// Makes the queue in which a subscription without one has its delayed messages.
+    fn add_delayed_queue(&mut self, now: Instant, subscription: SubscriptionId) -> PrivateQueueId {
+        let queue = self.new_private_id();
+        let asked = Asked {
+            command: CommandId(0),
+            subscriber: self.subscriber(subscription),
+            settle_mode: SettleMode::Presettled,
+            grant: Grant::UNLIMITED,
+            filter: None,
+            sharing: Sharing::Competing { priority: 0 },
+            own_messages: OwnMessages::Deliver,
+        };
+        self.add_own_queue(now, &asked, queue);
+        let delayed = Some(queue);
+        self.subscriptions
+            .insert(subscription, Subscription::Direct { delayed });
+        queue
+    }
+
+    /// Makes the queue of a subscription to an exchange.
+    fn add_own_queue(&mut self, now: Instant, asked: &Asked, queue: PrivateQueueId) {
+        let seed = self.node.settings.seed;
+        let mut private = PrivateQueue::new(now, None, Arc::new(OWN_QUEUE), seed);
+        let options = SubscriptionOptions {
+            // Whoever publishes has asked the selector.
+            filter: None,
+            sharing: queue::Sharing::Competing { priority: 0 },
+            ..asked.options()
+        };
+        let subscribed = private.subscribe(now, asked.subscriber, asked.settle_mode, options);
+        assert!(subscribed.is_ok(), "a new queue has no other subscription");
+        self.private_queues.insert(queue, private);
+    }
+
+    pub(crate) fn cancel(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        subscription: SubscriptionId,
+    ) {
         let subscriber = self.subscriber(subscription);
         match self.subscriptions.remove(&subscription) {
-            None => self.answer(command, Err(Refusal::SubscriptionNotFound(subscription))),
+            None => self.refuse(command, Refusal::SubscriptionNotFound(subscription)),
             Some(Subscription::Queue { target, handed, .. }) if handed.is_empty() => {
                 self.control(
                     target.executor,
                     Control::Cancel {
+                        outbox: Arc::clone(&self.outbox),
                         subscriber,
                         target,
                         command,
@@ -136,19 +290,62 @@ impl Connection {
                     command,
                 });
             }
-            Some(Subscription::Direct(pattern)) => {
-                self.node.routes.unbind(&pattern, subscriber);
-                self.answer(command, Ok(()));
+            Some(Subscription::Direct { delayed }) => {
+                self.unsubscribe(subscriber);
+                let delayed = delayed.and_then(|queue| self.private_queues.remove(&queue));
+                self.private_bytes -= delayed.map_or(0, |delayed| delayed.bytes());
+                self.done(command);
             }
-            Some(Subscription::Private(pattern, private)) => {
-                self.private_bytes -= private.bytes();
-                self.node.routes.unbind(&pattern, subscriber);
-                self.answer(command, Ok(()));
+            Some(Subscription::Private {
+                queue,
+                is_own: true,
+            }) => {
+                self.unsubscribe(subscriber);
+                if let Some(private) = self.private_queues.remove(&queue) {
+                    self.private_bytes -= private.bytes();
+                }
+                self.done(command);
+            }
+            Some(Subscription::Private {
+                queue,
+                is_own: false,
+            }) => {
+                self.cancel_private(now, queue, subscriber);
+                self.done(command);
             }
         }
     }
 
-    pub(crate) fn grant(&mut self, command: CommandId, subscription: SubscriptionId, grant: Grant) {
+    /// Takes a subscription to an exchange out of the routes.
+    fn unsubscribe(&mut self, subscriber: SubscriberId) {
+        let sources = self.sources_to(&Destination::Subscriber(subscriber));
+        self.node
+            .routes
+            .change(|table| table.without_subscriber(&subscriber));
+        sources
+            .into_iter()
+            .for_each(|source| self.note_unbound(source));
+    }
+
+    fn cancel_private(&mut self, now: Instant, id: PrivateQueueId, subscriber: SubscriberId) {
+        let ends = self.change_private(now, id, |private| {
+            let was_last = private.cancel(now, subscriber);
+            was_last && private.definition.lifetime == Lifetime::UntilUnused
+        });
+        if ends == Some(true) {
+            self.end_private(id);
+        } else {
+            self.queue_private(id);
+        }
+    }
+
+    pub(crate) fn grant(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        subscription: SubscriptionId,
+        grant: Grant,
+    ) {
         let subscriber = self.subscriber(subscription);
         match self.subscriptions.get_mut(&subscription) {
             Some(Subscription::Queue { target, .. }) => {
@@ -162,32 +359,37 @@ impl Connection {
                     },
                 );
             }
-            Some(Subscription::Private(_, private)) => {
-                private.grant(grant);
+            Some(Subscription::Private { queue, .. }) => {
+                let queue = *queue;
+                if let Some(private) = self.private_queues.get_mut(&queue) {
+                    private.grant(subscriber, grant.total());
+                }
                 if grant.drain {
-                    self.drain_private(subscription);
+                    self.drain_private(now, queue, subscription);
                 } else {
-                    self.queue_private(subscription);
+                    self.queue_private(queue);
                 }
             }
             // What is delivered directly is never short of credit.
-            Some(Subscription::Direct(_)) => {}
-            None => self.answer(command, Err(Refusal::SubscriptionNotFound(subscription))),
+            Some(Subscription::Direct { .. }) => {}
+            None => self.refuse(command, Refusal::SubscriptionNotFound(subscription)),
         }
     }
 
-    fn drain_private(&mut self, subscription: SubscriptionId) {
-        if let Some(Subscription::Private(_, private)) = self.subscriptions.get_mut(&subscription) {
-            let before = private.bytes();
-            let (mut bytes_left, answers) = (usize::MAX, &mut self.answers);
-            private.pump(&mut bytes_left, &mut |event| answers.push_back(event));
-            private.use_up_grant();
-            self.private_bytes = self.private_bytes - before + private.bytes();
-            self.answers.push_back(Event::Drained(subscription));
-        }
+    fn drain_private(&mut self, now: Instant, queue: PrivateQueueId, subscription: SubscriptionId) {
+        let subscriber = self.subscriber(subscription);
+        let mut events = Vec::new();
+        let drained = self.change_private(now, queue, |private| {
+            let mut bytes_left = usize::MAX;
+            while private.pump(now, &mut bytes_left, &mut |event| events.push(event)) {}
+            private.use_up_grant(subscriber);
+        });
+        self.answers.extend(events);
+        self.answers
+            .extend(drained.map(|()| Event::Drained(subscription)));
     }
 
-    pub(crate) fn settle(&mut self, command: CommandId, settle: Settle) {
+    pub(crate) fn settle(&mut self, now: Instant, command: CommandId, settle: Settle) {
         let Settle {
             subscription,
             sequences,
@@ -196,37 +398,47 @@ impl Connection {
         } = settle;
         let subscriber = self.subscriber(subscription);
         let wanted = confirm == Confirm::Wanted;
-        match self.subscriptions.get_mut(&subscription) {
+        match self.subscriptions.get(&subscription) {
             Some(Subscription::Queue { target, .. }) => {
-                let target = *target;
-                let confirm = wanted.then(|| (Arc::clone(&self.outbox), command));
                 let settlement = Settlement {
                     subscriber,
-                    target,
+                    target: *target,
                     sequences,
                     outcome,
-                    confirm,
+                    confirm: wanted.then(|| (Arc::clone(&self.outbox), command)),
                 };
-                self.control(target.executor, Control::Settle(settlement));
+                self.control(settlement.target.executor, Control::Settle(settlement));
             }
-            Some(Subscription::Private(_, private)) => {
-                let before = private.bytes();
-                private.settle(&sequences, outcome);
-                self.private_bytes = self.private_bytes - before + private.bytes();
-                self.queue_private(subscription);
+            Some(Subscription::Private { queue, .. }) => {
+                self.settle_private(now, *queue, subscriber, &sequences, outcome);
                 self.answers
                     .extend(wanted.then_some(Event::Confirmed(command)));
             }
-            Some(Subscription::Direct(_)) | None => {
-                self.answer(command, Err(Refusal::SubscriptionNotFound(subscription)));
+            Some(Subscription::Direct { .. }) | None => {
+                self.refuse(command, Refusal::SubscriptionNotFound(subscription));
             }
         }
+    }
+
+    pub(crate) fn settle_private(
+        &mut self,
+        now: Instant,
+        queue: PrivateQueueId,
+        subscriber: SubscriberId,
+        sequences: &[Sequence],
+        outcome: Outcome,
+    ) {
+        self.change_private(now, queue, |private| {
+            private.settle(now, subscriber, sequences, outcome);
+        });
+        self.queue_private(queue);
     }
 
     /// The transport has taken all that the peer was given: presettled deliveries are accepted, and
     /// subscriptions that waited for it end.
     pub(crate) fn accept_sent(&mut self) {
-        for subscription in std::mem::take(&mut self.presettled) {
+        let mut presettled = std::mem::take(&mut self.presettled);
+        for subscription in presettled.drain(..) {
             let subscriber = self.subscriber(subscription);
             let Some(Subscription::Queue { target, handed, .. }) =
                 self.subscriptions.get_mut(&subscription)
@@ -236,6 +448,7 @@ impl Connection {
             let (target, handed) = (*target, std::mem::take(handed));
             self.accept(subscriber, target, handed);
         }
+        self.presettled = presettled;
         for Leaving {
             subscriber,
             target,
@@ -247,6 +460,7 @@ impl Connection {
             self.control(
                 target.executor,
                 Control::Cancel {
+                    outbox: Arc::clone(&self.outbox),
                     subscriber,
                     target,
                     command,
@@ -256,13 +470,12 @@ impl Connection {
     }
 
     fn accept(&mut self, subscriber: SubscriberId, target: QueueTarget, sequences: Vec<Sequence>) {
-        let (outcome, confirm) = (Outcome::Accept, None);
         let settlement = Settlement {
             subscriber,
             target,
             sequences,
-            outcome,
-            confirm,
+            outcome: Outcome::Accept,
+            confirm: None,
         };
         self.control(target.executor, Control::Settle(settlement));
     }

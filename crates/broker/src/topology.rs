@@ -1,140 +1,580 @@
-//! The shared metadata of shard 0: which queues there are and where they live.
+//! The shared metadata of shard 0: which queues, exchanges and bindings there are.
 
+pub(crate) mod check;
+
+use crate::Node;
 use crate::entry;
-use crate::mailbox::{Control, Mailbox};
-use crate::outbox::Outbox;
-use crate::routes::{QueueTarget, Routes};
+use crate::mailbox::Control;
+use crate::routes::{QueueRoute, QueueTarget, Snapshot};
 use crate::shard::Shard;
-use broker_api::{Event, Refusal};
-use model::{CommandId, LogIndex, QueueId, QueueName, ShardId};
+use crate::shared_queue::SharedQueue;
+use crate::transaction::Asker;
+use broker_api::{
+    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, Event, ListedExchange,
+    Refusal, Reply,
+};
+use model::{
+    Durability, ExchangeDefinition, ExchangeName, Lifetime, LogIndex, QueueId, QueueName, ShardId,
+};
+use queue::SubscriberId;
+use routing::{Binding, Destination, Table};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// The most queues that there may be: each takes memory and a record for ever.
-const QUEUES_MAX: usize = 1_000_000;
+/// So many ids of transient queues are reserved with one record.
+const QUEUE_IDS_AHEAD: u64 = 1024;
+
+/// What is asked of shard 0.
+pub(crate) enum Request {
+    DeclareQueue(DeclareQueue, QueueName),
+    /// Its host has ended the queue.
+    RemoveQueue {
+        queue: Arc<SharedQueue>,
+        message_count: u64,
+    },
+    DeclareExchange(DeclareExchange),
+    DeleteExchange(DeleteExchange),
+    /// The last binding of somebody's own has gone from the exchange.
+    ExchangeUnused(ExchangeName),
+    Bind(Bind),
+    Unbind(Bind),
+    ListExchanges,
+}
 
 /// The shared metadata of shard 0, beside the shard on its executor.
 ///
-/// A declared queue is announced once its record is durable: first to the executor that hosts it,
-/// then in the routes, then to whoever asked. So a publish that finds the route finds the queue.
+/// A change is decided at once and announced once its record is durable: a declared queue first to the
+/// executor that hosts it, then in the routes, then to whoever asked. So a publish that finds the route finds
+/// the queue. Changes are announced in the order in which they were decided.
 pub(crate) struct Topology {
-    queues: BTreeMap<QueueName, QueueTarget>,
+    node: Arc<Node>,
+    /// All that is decided and shared; connections' own routes stand only in the announced ones.
+    decided: Table<SubscriberId, Arc<SharedQueue>, ()>,
+    exchanges: BTreeMap<ExchangeName, Kept>,
+    binding_count: usize,
     next_queue: QueueId,
-    /// Declared and not yet durable, in the order of their records.
+    /// Ids below this one are not given out after a restart, whatever else stands in the log.
+    reserved_queue: QueueId,
+    /// Decided and not yet announced.
     pending: VecDeque<Pending>,
+    /// The last record that was appended.
+    last_index: LogIndex,
     shard_count: usize,
-    executor_count: usize,
 }
 
+/// What routing need not know of an exchange.
+#[derive(Clone, Copy)]
+struct Kept {
+    durability: Durability,
+    lifetime: Lifetime,
+}
+
+/// What is announced when the log is durable up to an index.
 struct Pending {
     index: LogIndex,
-    name: QueueName,
-    target: QueueTarget,
-    asked: Vec<(Arc<Outbox>, CommandId)>,
+    change: Change,
+    answer: Option<(Asker, Result<Reply, Refusal>)>,
+}
+
+/// A change of the announced routes.
+enum Change {
+    None,
+    AddQueue(Arc<SharedQueue>),
+    RemoveQueue(Arc<SharedQueue>),
+    AddExchange(ExchangeName, ExchangeDefinition),
+    RemoveExchange(ExchangeName),
+    Bind(Bind),
+    Unbind(Bind),
 }
 
 impl Topology {
-    pub(crate) fn new(next_queue: QueueId, shard_count: usize, executor_count: usize) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, next_queue: QueueId, shard_count: usize) -> Self {
+        let decided = Table::default();
+        let kept = Kept {
+            durability: Durability::Durable,
+            lifetime: Lifetime::Permanent,
+        };
+        let predeclared = decided.exchanges().map(|(name, _)| (name.clone(), kept));
         Self {
-            queues: BTreeMap::new(),
+            node: Arc::clone(node),
+            exchanges: predeclared.collect(),
+            decided,
+            binding_count: 0,
             next_queue,
+            reserved_queue: next_queue,
             pending: VecDeque::new(),
+            last_index: LogIndex(0),
             shard_count,
-            executor_count,
         }
     }
 
     /// Takes over a queue that was declared before.
-    pub(crate) fn recover(&mut self, name: QueueName, target: QueueTarget) {
-        self.queues.insert(name, target);
+    pub(crate) fn recover_queue(&mut self, shared: Arc<SharedQueue>) {
+        self.announce(&Change::AddQueue(Arc::clone(&shared)));
+        self.decided = self.decided.with_queue(shared.name.clone(), shared);
     }
 
-    /// Makes a queue unless there is one of that name.
-    pub(crate) fn declare(
+    /// Takes over an exchange that was declared before. What does not fit any more is passed over.
+    pub(crate) fn recover_exchange(
         &mut self,
-        shard: &mut Shard,
-        name: QueueName,
-        outbox: Arc<Outbox>,
-        command: CommandId,
+        name: ExchangeName,
+        definition: ExchangeDefinition,
+        lifetime: Lifetime,
     ) {
-        if self.queues.contains_key(&name) {
-            outbox.push(&mut vec![Event::Done(command, Ok(()))]);
-            return;
-        }
-        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.name == name) {
-            pending.asked.push((outbox, command));
-            return;
-        }
-        if self.queues.len() + self.pending.len() >= QUEUES_MAX {
-            let refusal = Refusal::LimitReached {
-                what: "queues",
-                limit: QUEUES_MAX as u64,
+        if let Ok(decided) = self.decided.with_exchange(&name, definition.clone()) {
+            self.decided = decided;
+            let durability = Durability::Durable;
+            let kept = Kept {
+                durability,
+                lifetime,
             };
-            outbox.push(&mut vec![Event::Done(command, Err(refusal))]);
-            return;
+            self.exchanges.insert(name.clone(), kept);
+            self.announce(&Change::AddExchange(name, definition));
         }
-        let queue = self.next_queue;
-        self.next_queue = QueueId(queue.0 + 1);
-        let home = self.place(queue);
-        let target = QueueTarget {
-            queue,
-            shard: home,
-            executor: usize::from(home.0) % self.executor_count,
-        };
-        let index = shard.append(entry::DECLARED, |to| {
-            entry::encode_declared(to, queue, home, &name);
-        });
-        self.pending.push_back(Pending {
-            index,
-            name,
-            target,
-            asked: vec![(outbox, command)],
-        });
     }
 
-    /// Announces what has become durable.
-    pub(crate) fn handle_committed(
-        &mut self,
-        committed: LogIndex,
-        mailboxes: &[Arc<Mailbox>],
-        routes: &Routes,
-    ) {
-        while let Some(pending) = self.pending.front()
-            && pending.index <= committed
-        {
-            let Some(Pending {
-                name,
-                target,
-                asked,
-                ..
-            }) = self.pending.pop_front()
-            else {
-                break;
-            };
-            mailboxes[target.executor].post(&mut vec![Control::Adopt(target)]);
-            routes.add_queue(&name, target);
-            self.queues.insert(name, target);
-            for (outbox, command) in asked {
-                outbox.push(&mut vec![Event::Done(command, Ok(()))]);
+    /// Takes over a binding that was made before. One whose ends are not there any more is passed over.
+    pub(crate) fn recover_binding(&mut self, bind: Bind) {
+        let (source, binding) = (bind.source.as_bytes(), binding_of(&bind));
+        if let Ok(decided) = self.decided.with_binding(source, binding) {
+            self.decided = decided;
+            self.binding_count += 1;
+            self.announce(&Change::Bind(bind));
+        }
+    }
+
+    /// Makes the queues that composite destinations stand for, where they are not there.
+    pub(crate) fn declare_composites(&mut self, shard: &mut Shard) {
+        let node = Arc::clone(&self.node);
+        let composites = node.settings.composites.iter();
+        for to in composites.flat_map(|composite| &composite.to) {
+            if to.exchange.as_bytes().is_empty()
+                && let Ok(name) = QueueName::new(&to.key)
+            {
+                let declare = DeclareQueue::durable(name.clone());
+                self.handle(shard, Request::DeclareQueue(declare, name), None);
             }
         }
     }
 
+    /// Does what is asked, and answers when that is durable.
+    pub(crate) fn handle(&mut self, shard: &mut Shard, request: Request, asker: Option<Asker>) {
+        let answer = match request {
+            Request::DeclareQueue(declare, name) => self.declare_queue(shard, declare, &name),
+            Request::RemoveQueue {
+                queue,
+                message_count,
+            } => {
+                self.remove_queue(shard, &queue);
+                Ok(Reply::Count(message_count))
+            }
+            Request::DeclareExchange(declare) => self.declare_exchange(shard, declare),
+            Request::DeleteExchange(delete) => self.delete_exchange(shard, &delete),
+            Request::ExchangeUnused(name) => {
+                self.remove_if_unused(shard, &name);
+                Ok(Reply::Nothing)
+            }
+            Request::Bind(bind) => self.bind(shard, bind),
+            Request::Unbind(bind) => self.unbind(shard, bind),
+            Request::ListExchanges => Ok(self.list_exchanges()),
+        };
+        let answer = asker.map(|asker| (asker, answer));
+        self.pend(Change::None, answer);
+    }
+
+    /// Notes a change that is to be announced behind all that was appended.
+    fn pend(&mut self, change: Change, answer: Option<(Asker, Result<Reply, Refusal>)>) {
+        if matches!((&change, &answer), (Change::None, None)) {
+            return;
+        }
+        self.pending.push_back(Pending {
+            index: self.last_index,
+            change,
+            answer,
+        });
+    }
+
+    /// Announces what has become durable.
+    pub(crate) fn handle_committed(&mut self, committed: LogIndex) {
+        while let Some(pending) = self.pending.front()
+            && pending.index <= committed
+        {
+            let Some(Pending { change, answer, .. }) = self.pending.pop_front() else {
+                break;
+            };
+            self.announce(&change);
+            if let Some((Asker { outbox, command }, done)) = answer {
+                let done = done.and_then(|reply| self.refreshed(reply));
+                outbox.push(&mut vec![Event::Done(command, done)]);
+            }
+        }
+    }
+
+    /// A reply with what a queue holds now; a refusal if the name has been taken since it was decided.
+    fn refreshed(&self, reply: Reply) -> Result<Reply, Refusal> {
+        match &reply {
+            Reply::Queue(status) => {
+                if is_private(&self.node.routes.load(), &status.name) {
+                    return Err(Refusal::QueueLocked(status.name.clone()));
+                }
+                match self.decided.queue(status.name.as_bytes()) {
+                    Some(shared) => Ok(Reply::Queue(Box::new(shared.status()))),
+                    None => Ok(reply),
+                }
+            }
+            Reply::Nothing
+            | Reply::Count(_)
+            | Reply::Queues(_)
+            | Reply::Exchanges(_)
+            | Reply::Bindings(_) => Ok(reply),
+        }
+    }
+
+    fn announce(&self, change: &Change) {
+        let routes = &self.node.routes;
+        match change {
+            Change::None => {}
+            Change::AddQueue(shared) => {
+                let mailbox = &self.node.mailboxes[shared.target.executor];
+                mailbox.post(&mut vec![Control::Adopt(Arc::clone(shared))]);
+                let added = routes.try_change(|table| {
+                    if is_private(table, &shared.name) {
+                        return Err(());
+                    }
+                    let route = QueueRoute::Shared(Arc::clone(shared));
+                    Ok(table.with_queue(shared.name.clone(), route))
+                });
+                if added.is_err() {
+                    // A connection has made a queue of its own of that name meanwhile.
+                    shared.end();
+                    mailbox.post(&mut vec![Control::End {
+                        queue: Arc::clone(shared),
+                        condition: DeleteIf::default(),
+                        asker: None,
+                    }]);
+                }
+            }
+            Change::RemoveQueue(shared) => {
+                routes.change(|table| match table.queue(shared.name.as_bytes()) {
+                    Some(QueueRoute::Shared(known)) if Arc::ptr_eq(known, shared) => {
+                        table.without_queue(&shared.name)
+                    }
+                    _ => table.clone(),
+                });
+            }
+            Change::AddExchange(name, definition) => routes.change(|table| {
+                let changed = table.with_exchange(name, definition.clone());
+                changed.unwrap_or_else(|_| table.clone())
+            }),
+            Change::RemoveExchange(name) => routes.change(|table| {
+                let changed = table.without_exchange(name);
+                changed.unwrap_or_else(|_| table.clone())
+            }),
+            Change::Bind(bind) => routes.change(|table| {
+                if leads_to_private(table, bind) {
+                    return table.clone();
+                }
+                let changed = table.with_binding(bind.source.as_bytes(), binding_of(bind));
+                changed.unwrap_or_else(|_| table.clone())
+            }),
+            Change::Unbind(bind) => routes.change(|table| {
+                if leads_to_private(table, bind) {
+                    return table.clone();
+                }
+                table.without_binding(bind.source.as_bytes(), &binding_of(bind))
+            }),
+        }
+    }
+
+    fn declare_queue(
+        &mut self,
+        shard: &mut Shard,
+        declare: DeclareQueue,
+        name: &QueueName,
+    ) -> Result<Reply, Refusal> {
+        if let Some(shared) = self.decided.queue(name.as_bytes()).cloned() {
+            if !shared.is_ended() {
+                check::equal_queue(&shared, &declare)?;
+                return Ok(Reply::Queue(Box::new(shared.status())));
+            }
+            // Its host has said so, or will; the name is free.
+            self.remove_queue(shard, &shared);
+        }
+        check::new_queue(&self.node, &declare, name, self.decided.queue_count())?;
+        let id = self.next_queue;
+        self.next_queue = QueueId(id.0 + 1);
+        let home = self.place(id);
+        let target = QueueTarget {
+            executor: self.node.executor_of(home),
+            shard: home,
+            queue: id,
+        };
+        if declare.definition.durability == Durability::Durable {
+            self.last_index = shard.append(entry::QUEUE_DECLARED, |to| {
+                entry::encode_queue_declared(to, id, home, &declare.definition, name);
+            });
+        } else {
+            self.reserve_id(shard, id);
+        }
+        let shared = Arc::new(SharedQueue::new(name.clone(), declare.definition, target));
+        let status = shared.status();
+        self.decided = self.decided.with_queue(name.clone(), Arc::clone(&shared));
+        self.pend(Change::AddQueue(shared), None);
+        if let Some(bind) = check::virtual_topic(&self.node, name) {
+            self.bind(shard, bind)?;
+        }
+        Ok(Reply::Queue(Box::new(status)))
+    }
+
+    /// Logs that the id of a queue that stands in no log itself is used: other logs may name it.
+    fn reserve_id(&mut self, shard: &mut Shard, id: QueueId) {
+        if id >= self.reserved_queue {
+            self.reserved_queue = QueueId(id.0 + QUEUE_IDS_AHEAD);
+            let reserved = self.reserved_queue;
+            self.last_index = shard.append(entry::QUEUE_IDS, |to| {
+                entry::encode_queue_ids(to, reserved);
+            });
+        }
+    }
+
+    fn remove_queue(&mut self, shard: &mut Shard, shared: &Arc<SharedQueue>) {
+        let known = self.decided.queue(shared.name.as_bytes());
+        if !known.is_some_and(|known| Arc::ptr_eq(known, shared)) {
+            return;
+        }
+        let destination = Destination::Queue(shared.name.clone());
+        let sources: Vec<_> = self
+            .decided
+            .bindings_to(&destination)
+            .map(|(source, _)| source.clone())
+            .collect();
+        self.binding_count -= sources.len();
+        self.decided = self.decided.without_queue(&shared.name);
+        if shared.definition.durability == Durability::Durable {
+            let id = shared.target.queue;
+            self.last_index = shard.append(entry::QUEUE_DELETED, |to| {
+                entry::encode_queue_deleted(to, id);
+            });
+        }
+        self.pend(Change::RemoveQueue(Arc::clone(shared)), None);
+        for source in sources {
+            self.remove_if_unused(shard, &source);
+        }
+    }
+
+    fn declare_exchange(
+        &mut self,
+        shard: &mut Shard,
+        declare: DeclareExchange,
+    ) -> Result<Reply, Refusal> {
+        let DeclareExchange {
+            name,
+            definition,
+            durability,
+            lifetime,
+            if_missing,
+        } = declare;
+        let kept = Kept {
+            durability,
+            lifetime,
+        };
+        if let Some(present) = self.decided.exchange(name.as_bytes()) {
+            if if_missing == broker_api::IfMissing::Create {
+                check::equal_exchange(&name, present, &definition)?;
+                check::equal_kept(&name, self.exchanges.get(&name), kept)?;
+            }
+            return Ok(Reply::Nothing);
+        }
+        check::new_exchange(&name, if_missing, self.exchanges.len())?;
+        self.decided = self
+            .decided
+            .with_exchange(&name, definition.clone())
+            .map_err(|error| Refusal::Invalid(error.to_string()))?;
+        if durability == Durability::Durable {
+            self.last_index = shard.append(entry::EXCHANGE_DECLARED, |to| {
+                entry::encode_exchange_declared(to, &name, &definition, lifetime);
+            });
+        }
+        self.exchanges.insert(name.clone(), kept);
+        self.pend(Change::AddExchange(name, definition), None);
+        Ok(Reply::Nothing)
+    }
+
+    fn delete_exchange(
+        &mut self,
+        shard: &mut Shard,
+        delete: &DeleteExchange,
+    ) -> Result<Reply, Refusal> {
+        let name = &delete.name;
+        check::not_predeclared(name)?;
+        if self.decided.exchange(name.as_bytes()).is_none() {
+            return Ok(Reply::Nothing);
+        }
+        if delete.condition.unused && self.is_used(name) {
+            return Err(Refusal::ExchangeInUse(name.clone()));
+        }
+        self.remove_exchange(shard, name);
+        Ok(Reply::Nothing)
+    }
+
+    /// Whether bindings lead from the exchange, shared or somebody's own.
+    fn is_used(&self, name: &ExchangeName) -> bool {
+        if self.decided.binding_count_from(name.as_bytes()) > 0 {
+            return true;
+        }
+        let announced = self.node.routes.load();
+        let mut bindings = announced.bindings_from(name.as_bytes());
+        bindings.any(|binding| match &binding.destination {
+            Destination::Subscriber(_) => true,
+            Destination::Queue(name) => is_private(&announced, name),
+            Destination::Exchange(_) => false,
+        })
+    }
+
+    fn remove_if_unused(&mut self, shard: &mut Shard, name: &ExchangeName) {
+        let ends = self
+            .exchanges
+            .get(name)
+            .is_some_and(|kept| kept.lifetime == Lifetime::UntilUnused);
+        if ends && !self.is_used(name) {
+            self.remove_exchange(shard, name);
+        }
+    }
+
+    /// Removes an exchange with its bindings; those from which one led to it may end with it.
+    fn remove_exchange(&mut self, shard: &mut Shard, name: &ExchangeName) {
+        let mut ending = vec![name.clone()];
+        while let Some(name) = ending.pop() {
+            let Some(kept) = self.exchanges.remove(&name) else {
+                continue;
+            };
+            let destination = Destination::Exchange(name.clone());
+            let inbound = self.decided.bindings_to(&destination);
+            let sources: Vec<_> = inbound.map(|(source, _)| source.clone()).collect();
+            // A binding that leads back to where it comes from is counted once.
+            let others = sources.iter().filter(|source| **source != name).count();
+            self.binding_count -= self.decided.binding_count_from(name.as_bytes()) + others;
+            if let Ok(decided) = self.decided.without_exchange(&name) {
+                self.decided = decided;
+            }
+            if kept.durability == Durability::Durable {
+                self.last_index = shard.append(entry::EXCHANGE_DELETED, |to| {
+                    entry::encode_exchange_deleted(to, &name);
+                });
+            }
+            self.pend(Change::RemoveExchange(name), None);
+            ending.extend(sources.into_iter().filter(|source| {
+                let kept = self.exchanges.get(source);
+                kept.is_some_and(|kept| kept.lifetime == Lifetime::UntilUnused)
+                    && !self.is_used(source)
+            }));
+        }
+    }
+
+    fn bind(&mut self, shard: &mut Shard, bind: Bind) -> Result<Reply, Refusal> {
+        check::binding_count(self.binding_count)?;
+        check::arguments(&bind)?;
+        let (source, binding) = (bind.source.as_bytes(), binding_of(&bind));
+        let decided = self
+            .decided
+            .with_binding(source, binding)
+            .map_err(|error| check::binding_refusal(&bind, error))?;
+        if decided.version() == self.decided.version() {
+            return Ok(Reply::Nothing);
+        }
+        self.decided = decided;
+        self.binding_count += 1;
+        if self.is_durable(&bind) {
+            self.last_index = shard.append(entry::BOUND, |to| entry::encode_binding(to, &bind));
+        }
+        self.pend(Change::Bind(bind), None);
+        Ok(Reply::Nothing)
+    }
+
+    fn unbind(&mut self, shard: &mut Shard, bind: Bind) -> Result<Reply, Refusal> {
+        check::not_default(&bind.source)?;
+        let decided = self
+            .decided
+            .without_binding(bind.source.as_bytes(), &binding_of(&bind));
+        if decided.version() == self.decided.version() {
+            return Ok(Reply::Nothing);
+        }
+        if self.is_durable(&bind) {
+            self.last_index = shard.append(entry::UNBOUND, |to| entry::encode_binding(to, &bind));
+        }
+        self.decided = decided;
+        self.binding_count -= 1;
+        let source = bind.source.clone();
+        self.pend(Change::Unbind(bind), None);
+        self.remove_if_unused(shard, &source);
+        Ok(Reply::Nothing)
+    }
+
+    /// Whether both ends of a binding are durable.
+    fn is_durable(&self, bind: &Bind) -> bool {
+        let exchange = |name: &ExchangeName| {
+            let kept = self.exchanges.get(name);
+            kept.is_some_and(|kept| kept.durability == Durability::Durable)
+        };
+        exchange(&bind.source)
+            && match &bind.destination {
+                BindTo::Exchange(name) => exchange(name),
+                BindTo::Queue(name) => {
+                    let shared = self.decided.queue(name.as_bytes());
+                    shared.is_some_and(|shared| shared.definition.durability == Durability::Durable)
+                }
+            }
+    }
+
+    fn list_exchanges(&self) -> Reply {
+        let listed = |(name, definition): (&ExchangeName, &ExchangeDefinition)| {
+            let kept = self.exchanges.get(name)?;
+            Some(ListedExchange {
+                name: name.clone(),
+                definition: definition.clone(),
+                durability: kept.durability,
+                lifetime: kept.lifetime,
+                binding_count: self.decided.binding_count_from(name.as_bytes()) as u64,
+            })
+        };
+        Reply::Exchanges(self.decided.exchanges().filter_map(listed).collect())
+    }
+
     /// The records that a snapshot of shard 0 begins with.
     pub(crate) fn snapshot(&self) -> Vec<(u8, Vec<u8>)> {
-        let declared = self.queues.iter().map(|(name, target)| (name, *target));
-        let pending = self
-            .pending
-            .iter()
-            .map(|pending| (&pending.name, pending.target));
         let mut records = Vec::new();
-        let mut next = Vec::new();
-        entry::encode_queue_ids(&mut next, self.next_queue);
-        records.push((entry::QUEUE_IDS, next));
-        for (name, target) in declared.chain(pending) {
+        let mut push = |kind, encode: &dyn Fn(&mut Vec<u8>)| {
             let mut record = Vec::new();
-            entry::encode_declared(&mut record, target.queue, target.shard, name);
-            records.push((entry::DECLARED, record));
+            encode(&mut record);
+            records.push((kind, record));
+        };
+        push(entry::QUEUE_IDS, &|to| {
+            entry::encode_queue_ids(to, self.next_queue.max(self.reserved_queue));
+        });
+        for (name, definition) in self.decided.exchanges() {
+            let Some(kept) = self.exchanges.get(name) else {
+                continue;
+            };
+            if kept.durability == Durability::Durable && check::not_predeclared(name).is_ok() {
+                push(entry::EXCHANGE_DECLARED, &|to| {
+                    entry::encode_exchange_declared(to, name, definition, kept.lifetime);
+                });
+            }
+        }
+        for (name, shared) in self.decided.queues() {
+            if shared.definition.durability == Durability::Durable {
+                let QueueTarget { queue, shard, .. } = shared.target;
+                push(entry::QUEUE_DECLARED, &|to| {
+                    entry::encode_queue_declared(to, queue, shard, &shared.definition, name);
+                });
+            }
+        }
+        for (source, binding) in self.decided.bindings() {
+            if let Some(bind) = bind_of(source, binding)
+                && self.is_durable(&bind)
+            {
+                push(entry::BOUND, &|to| entry::encode_binding(to, &bind));
+            }
         }
         records
     }
@@ -145,4 +585,43 @@ impl Topology {
         let place = (queue.0 % others + 1).min(self.shard_count as u64 - 1);
         ShardId(u16::try_from(place).expect("shards are counted in 16 bits"))
     }
+}
+
+/// Whether the name is that of a queue of some connection's own.
+fn is_private(table: &Snapshot, name: &QueueName) -> bool {
+    matches!(table.queue(name.as_bytes()), Some(QueueRoute::Private(_)))
+}
+
+/// Whether a shared binding would lead to a queue that has taken the name of the one it was made for.
+fn leads_to_private(table: &Snapshot, bind: &Bind) -> bool {
+    match &bind.destination {
+        BindTo::Queue(name) => is_private(table, name),
+        BindTo::Exchange(_) => false,
+    }
+}
+
+/// A binding as routing keeps it.
+pub(crate) fn binding_of<K>(bind: &Bind) -> Binding<K> {
+    Binding {
+        destination: match &bind.destination {
+            BindTo::Queue(name) => Destination::Queue(name.clone()),
+            BindTo::Exchange(name) => Destination::Exchange(name.clone()),
+        },
+        key: bind.key.clone(),
+        arguments: bind.arguments.clone(),
+    }
+}
+
+/// A binding as the waist names it; none for somebody's own subscription.
+pub(crate) fn bind_of<K>(source: &ExchangeName, binding: &Binding<K>) -> Option<Bind> {
+    Some(Bind {
+        source: source.clone(),
+        destination: match &binding.destination {
+            Destination::Queue(name) => BindTo::Queue(name.clone()),
+            Destination::Exchange(name) => BindTo::Exchange(name.clone()),
+            Destination::Subscriber(_) => return None,
+        },
+        key: binding.key.clone(),
+        arguments: binding.arguments.clone(),
+    })
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
-use support::{Client, Draft, Node, cost, message, queue, topic};
+use support::{Client, Draft, Node, cost, message, queue, queued_cost, topic};
 
 const MIB: usize = 1 << 20;
 
@@ -43,7 +43,10 @@ fn transient(name: &str, number: u32) -> Draft {
 }
 
 fn publish_confirmed(client: &mut Client, node: &Node, draft: Draft) {
-    client.submit(node, Command::Publish(draft.build(), Confirm::Wanted));
+    client.submit(
+        node,
+        Command::Publish(draft.build(), broker_api::Publishing::new(Confirm::Wanted)),
+    );
 }
 
 fn settle(client: &mut Client, node: &Node, sequence: u64, outcome: Outcome, confirm: Confirm) {
@@ -67,6 +70,7 @@ fn contents(node: &mut Node, name: &str) -> Vec<(u32, bool)> {
         let marks = events.iter().filter_map(|event| match event {
             Event::Delivery(delivery) => Some(delivery.redelivered),
             Event::Confirmed(_)
+            | Event::Returned(..)
             | Event::Done(..)
             | Event::Drained(_)
             | Event::Ended(..)
@@ -207,7 +211,10 @@ fn a_snapshot_keeps_a_queue_that_is_being_declared() {
     let mut node = Node::new(Settings::default());
     let mut client = node.connect();
     let name = QueueName::new(b"q").expect("a name");
-    client.submit(&node, Command::DeclareQueue(name));
+    client.submit(
+        &node,
+        Command::DeclareQueue(Box::new(broker_api::DeclareQueue::durable(name))),
+    );
     node.step_executors();
     node.store.want_snapshot(ShardId(0));
     node.settle_down();
@@ -224,7 +231,10 @@ fn a_queue_is_announced_once_it_is_durable() {
     let mut clients = [node.connect(), node.connect()];
     for client in &mut clients {
         let name = QueueName::new(b"q").expect("a name");
-        client.submit(&node, Command::DeclareQueue(name));
+        client.submit(
+            &node,
+            Command::DeclareQueue(Box::new(broker_api::DeclareQueue::durable(name))),
+        );
         node.step_executors();
     }
     let mut other = node.connect();
@@ -243,12 +253,12 @@ fn a_queue_is_announced_once_it_is_durable() {
     node.step_executors();
     for client in &mut clients {
         let done = client.take(&mut node);
-        assert!(matches!(done[..], [Event::Done(_, Ok(()))]), "{done:?}");
+        assert!(matches!(done[..], [Event::Done(_, Ok(_))]), "{done:?}");
     }
     other.subscribe(&mut node, 2, queue("q"), SettleMode::Explicit);
     node.step_executors();
     let done = other.take(&mut node);
-    assert!(matches!(done[..], [Event::Done(_, Ok(()))]), "{done:?}");
+    assert!(matches!(done[..], [Event::Done(_, Ok(_))]), "{done:?}");
 }
 
 #[test]
@@ -392,7 +402,7 @@ fn recovered_messages_count_against_the_memory() {
     (0..4).for_each(|number| publisher.publish(&node, persistent("q", number)));
     node.settle_down();
     let settings = Settings {
-        queued_bytes: 4 * cost(),
+        queued_bytes: 4 * queued_cost(),
         ..Settings::default()
     };
     let mut node = crash(&node, settings);
@@ -419,7 +429,7 @@ fn run(executor: &mut Executor, node_now: model::Instant, flag: &Arc<Flag>) {
 #[test]
 fn executors_are_woken_when_memory_is_free_again() {
     let mut node = Node::new(Settings {
-        queued_bytes: 4 * cost(),
+        queued_bytes: 4 * queued_cost(),
         ..Settings::default()
     });
     let mut client = node.connect();
@@ -457,12 +467,16 @@ fn a_held_publisher_is_woken_when_there_is_room() {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
     let mut publisher = node.broker.attach(ConnectionId(99), peer);
-    let connect = Command::Connect(Connect {
+    let connect = Command::Connect(Box::new(Connect {
         login: None,
         vhost: Vec::new(),
+    }));
+    let publishes = (0..11).map(|number| {
+        Command::Publish(
+            message("t", number).build(),
+            broker_api::Publishing::new(Confirm::Unwanted),
+        )
     });
-    let publishes =
-        (0..11).map(|number| Command::Publish(message("t", number).build(), Confirm::Unwanted));
     let mut submissions = std::iter::once(connect)
         .chain(publishes)
         .zip(1..)

@@ -1,5 +1,6 @@
 //! The command line, built from the table of keys.
 
+use crate::admin::{self, AdminInvocation};
 use crate::error::{BadKey, Error, Origin};
 use crate::key::Key;
 use crate::settings::Config;
@@ -13,11 +14,16 @@ use std::path::{Path, PathBuf};
 /// Where Linux tells how much memory there is.
 const MEMINFO: &str = "/proc/meminfo";
 
+/// The key of what commands to a broker know it by.
+const DATA_DIR: &str = "data_dir";
+
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
     /// Run a broker with these settings.
     Serve(Box<Config>),
+    /// Ask a running broker.
+    Admin(AdminInvocation),
     /// Print this to standard output and end well: help or the version.
     Print(String),
 }
@@ -43,11 +49,19 @@ pub fn parse(
         }
         Err(help) => return Ok(Invocation::Print(help.to_string())),
     };
-    let Some(serve) = matches.subcommand_matches("serve") else {
+    if let Some(serve) = matches.subcommand_matches("serve") {
+        let config = resolve(serve, env, read_file)?;
+        return Ok(Invocation::Serve(Box::new(config)));
+    }
+    let Some(asked) = admin::asked(&matches) else {
         return Err(Error::Usage("no command; try --help".to_owned()));
     };
-    let config = resolve(serve, env, read_file)?;
-    Ok(Invocation::Serve(Box::new(config)))
+    let asked = asked?;
+    Ok(Invocation::Admin(AdminInvocation {
+        data_dir: resolve(asked.common, env, read_file)?.data_dir,
+        request: asked.request,
+        output: asked.output,
+    }))
 }
 
 /// [`parse`] with the arguments, the environment and the files of this process.
@@ -79,7 +93,8 @@ fn resolve(
         sources.add_env(&name, value);
     }
     for key in KEYS {
-        if let Some(value) = matches.get_one::<String>(key.path) {
+        // A command that asks a broker does not have all of them.
+        if let Ok(Some(value)) = matches.try_get_one::<String>(key.path) {
             sources.add_flag(key, value.clone());
         }
     }
@@ -145,11 +160,21 @@ fn root() -> Command {
         .about("One messaging system for every protocol")
         .long_about(
             "One messaging system for every protocol.\n\nWithout a command, barid runs a broker: \
-             `barid` is `barid serve`.",
+             `barid` is `barid serve`. The other commands ask the broker that runs on the same data \
+             folder.",
         )
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .subcommand(serve())
+        .subcommands(admin::nouns(&broker_arguments()))
+}
+
+/// What tells which broker is asked.
+fn broker_arguments() -> Vec<Arg> {
+    let data_dir = KEYS.iter().filter(|key| key.path == DATA_DIR);
+    std::iter::once(config_file())
+        .chain(data_dir.map(arg))
+        .collect()
 }
 
 fn serve() -> Command {
@@ -157,19 +182,22 @@ fn serve() -> Command {
     let long_about = "Run a broker.\n\nEvery setting has a key for the TOML file, an environment \
          variable and a flag. A flag beats the environment, the environment beats the file, the \
          file beats the default.";
-    let config = Arg::new("config")
+    Command::new("serve")
+        .about(about)
+        .long_about(long_about)
+        .arg(config_file())
+        .args(KEYS.iter().map(arg))
+}
+
+fn config_file() -> Arg {
+    Arg::new("config")
         .long("config")
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
         .help(format!(
             "The TOML file to read settings from. [{CONFIG_ENV}]"
         ))
-        .help_heading("Broker");
-    Command::new("serve")
-        .about(about)
-        .long_about(long_about)
-        .arg(config)
-        .args(KEYS.iter().map(arg))
+        .help_heading("Broker")
 }
 
 fn arg(key: &'static Key) -> Arg {

@@ -27,6 +27,7 @@ pub(crate) enum Kind {
         placeholder: &'static str,
         /// What is allowed, in words.
         allowed: &'static str,
+        empty: Empty,
         set: fn(&mut Config, &str),
     },
     Number {
@@ -36,6 +37,13 @@ pub(crate) enum Kind {
         set: fn(&mut Config, u64),
     },
     Choice(&'static [Choice]),
+}
+
+/// Whether a text may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Empty {
+    Allowed,
+    Refused,
 }
 
 /// A word, and what it does.

@@ -3,7 +3,11 @@
 //! One table of keys ([`keys`]) is the single source: each key has a place in the TOML file, an
 //! environment variable, a flag, a default, limits and a text for `--help`. A flag beats the
 //! environment, the environment beats the file, the file beats the default. An unknown or bad key
-//! is an error that names the key, where it came from, its value and what is allowed.
+//! is an error that names the key, where it came from, its value and what is allowed. Lists of
+//! things ([`Composite`]) stand in the file only.
+//!
+//! The commands that ask a running broker ([`AdminInvocation`]) are a table of their own; what they
+//! ask is left as it is to be said to the broker, unread.
 //!
 //! This crate does no I/O: arguments, environment and the means to read a file are passed to
 //! [`parse`]. Only [`from_process`] takes them from the process. It knows nothing of what the
@@ -11,7 +15,9 @@
 //!
 //! Read first: [`Config`] (the result) and the table in `table.rs`.
 
+mod admin;
 mod command;
+mod composite;
 mod error;
 mod key;
 mod settings;
@@ -19,8 +25,12 @@ mod sources;
 mod table;
 mod value;
 
+pub use admin::{AdminInvocation, Output};
 pub use command::{Invocation, from_process, parse};
+pub use composite::{Composite, Destination};
 pub use error::{BadKey, Error, Origin};
 pub use key::{Key, keys, reference};
-pub use settings::{Config, Connection, Listen, Log, Queue, Stomp, Store, Subscriber, WhenStalled};
+pub use settings::{
+    Config, Connection, Listen, Log, Queue, Stomp, Store, Subscriber, VirtualTopic, WhenStalled,
+};
 pub use tracing::Level;

@@ -1,5 +1,6 @@
 //! The settings in the types their users want.
 
+use crate::composite::Composite;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
@@ -23,6 +24,10 @@ pub struct Config {
     pub store: Store,
     /// Limits of queues.
     pub queue: Queue,
+    /// Topics that reach queues by the queues' names.
+    pub virtual_topic: VirtualTopic,
+    /// Names that stand for several others. In the order of the file; no two have the same name.
+    pub composites: Vec<Composite>,
     /// Threads that run queues; 0 for one per core.
     pub executors: usize,
     /// What the broker tells its operator.
@@ -53,6 +58,21 @@ pub struct Stomp {
     pub subscriptions_max: usize,
     /// Time from accept to a whole CONNECT frame.
     pub connect_timeout: Duration,
+    /// What the open transactions of one connection may hold, in bytes.
+    pub transaction_bytes_max: usize,
+    /// Whether a `host` that names no vhost is refused; else it means the default one.
+    pub strict_host: bool,
+}
+
+/// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
+/// `Consumer.A.VirtualTopic.Orders` and `Consumer.B.VirtualTopic.Orders`, too. In both texts, levels are
+/// separated by `.`, and `*` stands for one; not yet parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualTopic {
+    /// The topics that do, as a pattern: `>` stands for any number of levels. Empty for none.
+    pub topics: String,
+    /// What the names of their queues begin with; behind it stands the topic. Never empty.
+    pub queue_prefix: String,
 }
 
 /// What a subscriber may hold back.
@@ -133,6 +153,8 @@ impl Config {
                 body_bytes_max: 0,
                 subscriptions_max: 0,
                 connect_timeout: Duration::ZERO,
+                transaction_bytes_max: 0,
+                strict_host: false,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,
@@ -154,6 +176,11 @@ impl Config {
             queue: Queue {
                 memory_bytes_max: 0,
             },
+            virtual_topic: VirtualTopic {
+                topics: String::new(),
+                queue_prefix: String::new(),
+            },
+            composites: Vec::new(),
             executors: 0,
             log: Log { level: Level::INFO },
         }

@@ -1,7 +1,8 @@
 //! Collects values from file, environment and flags, the later over the earlier.
 
+use crate::composite::{self, Composite};
 use crate::error::{BadKey, Origin};
-use crate::key::{Default, Key, Kind};
+use crate::key::{Default, Empty, Key, Kind};
 use crate::settings::Config;
 use crate::table::KEYS;
 use crate::value::{Unit, number, spell};
@@ -25,6 +26,7 @@ struct Given {
 #[derive(Debug, std::default::Default)]
 pub(crate) struct Sources {
     given: BTreeMap<&'static str, Given>,
+    composites: Vec<Composite>,
     bad: Vec<BadKey>,
 }
 
@@ -32,7 +34,13 @@ impl Sources {
     /// Takes every key of a file.
     pub(crate) fn add_file(&mut self, path: &Path, table: &toml::Table) {
         let mut leaves = Vec::new();
-        flatten("", table, &mut leaves);
+        for (name, value) in table {
+            if name == composite::TABLE {
+                self.composites = composite::read(value, path, &mut self.bad);
+            } else {
+                flatten(name.clone(), value, &mut leaves);
+            }
+        }
         for (key, value) in leaves {
             let origin = Origin::File(path.to_owned());
             match KEYS.iter().find(|known| known.path == key) {
@@ -68,21 +76,13 @@ impl Sources {
     }
 
     fn unknown(&mut self, key: &str, origin: Origin, names: impl Iterator<Item = String>) {
-        let nearest = names
-            .map(|name| (strsim::jaro_winkler(key, &name), name))
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
-            .map(|(_, name)| name);
-        self.bad.push(BadKey::Unknown {
-            key: key.to_owned(),
-            origin,
-            nearest,
-        });
+        self.bad.push(unknown(key, origin, names));
     }
 
     /// Checks every value and fills in the defaults.
     pub(crate) fn resolve(mut self, memory_bytes: Option<u64>) -> Result<Config, Vec<BadKey>> {
         let mut config = Config::blank();
+        config.composites = std::mem::take(&mut self.composites);
         for key in KEYS {
             let given = self.given.remove(key.path).unwrap_or_else(|| Given {
                 value: default_value(key, memory_bytes),
@@ -122,11 +122,25 @@ impl Sources {
     }
 }
 
+/// A key that there is not, with the one of `names` that was probably meant.
+pub(crate) fn unknown(key: &str, origin: Origin, names: impl Iterator<Item = String>) -> BadKey {
+    let nearest = names
+        .map(|name| (strsim::jaro_winkler(key, &name), name))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .map(|(_, name)| name);
+    BadKey::Unknown {
+        key: key.to_owned(),
+        origin,
+        nearest,
+    }
+}
+
 /// Writes a value to its place; says whether it may be there.
 fn set(config: &mut Config, key: &Key, value: &str) -> bool {
     match key.kind {
-        Kind::Text { set, .. } => {
-            let taken = !value.trim().is_empty();
+        Kind::Text { set, empty, .. } => {
+            let taken = empty == Empty::Allowed || !value.trim().is_empty();
             if taken {
                 set(config, value);
             }
@@ -164,19 +178,20 @@ fn default_value(key: &Key, memory_bytes: Option<u64>) -> String {
     }
 }
 
-/// Every value of a table with its path.
-fn flatten(prefix: &str, table: &toml::Table, leaves: &mut Vec<(String, String)>) {
-    for (name, value) in table {
-        let path = format!("{prefix}{name}");
-        match value {
-            toml::Value::Table(table) => flatten(&format!("{path}."), table, leaves),
-            toml::Value::String(text) => leaves.push((path, text.clone())),
-            toml::Value::Integer(_)
-            | toml::Value::Float(_)
-            | toml::Value::Boolean(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_) => leaves.push((path, value.to_string())),
+/// Every value that is no table, with its path.
+fn flatten(path: String, value: &toml::Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (name, value) in table {
+                flatten(format!("{path}.{name}"), value, leaves);
+            }
         }
+        toml::Value::String(text) => leaves.push((path, text.clone())),
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Array(_) => leaves.push((path, value.to_string())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of keys: the single source of file, environment, flags, help and README.
 
-use crate::key::{Default, Key, Kind};
+use crate::key::{Default, Empty, Key, Kind};
 use crate::settings::{Config, WhenStalled};
 use crate::value::Unit;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ const STOMP: &str = "STOMP";
 const SUBSCRIBERS: &str = "Subscribers";
 const CONNECTIONS: &str = "Connections";
 const STORE: &str = "Store";
+const VIRTUAL_TOPICS: &str = "Virtual topics";
 
 /// One row of the table: a number.
 const fn number(
@@ -69,6 +70,7 @@ pub(crate) static KEYS: &[Key] = &[
         kind: Kind::Text {
             placeholder: "DIR",
             allowed: "a path",
+            empty: Empty::Refused,
             set: |config, text| config.data_dir = PathBuf::from(text),
         },
         default: Default::Value("./barid-data"),
@@ -103,6 +105,7 @@ pub(crate) static KEYS: &[Key] = &[
         kind: Kind::Text {
             placeholder: "ADDR",
             allowed: "host:port, several by comma, or off",
+            empty: Empty::Refused,
             set: |config, text| text.clone_into(&mut config.listen.stomp),
         },
         default: Default::Value("localhost:61613"),
@@ -115,6 +118,7 @@ pub(crate) static KEYS: &[Key] = &[
         kind: Kind::Text {
             placeholder: "ADDR",
             allowed: "host:port, several by comma, or off",
+            empty: Empty::Refused,
             set: |config, text| text.clone_into(&mut config.listen.ws),
         },
         default: Default::Value("localhost:15675"),
@@ -167,6 +171,25 @@ pub(crate) static KEYS: &[Key] = &[
         "Time that a client has from connecting to the end of its CONNECT frame",
         |config, number| config.stomp.connect_timeout = Duration::from_millis(number),
     ),
+    number(
+        "stomp.transaction_bytes_max",
+        STOMP,
+        bytes(KIB, 16 * GIB),
+        "16MiB",
+        "What the open transactions of one connection may hold",
+        |config, number| config.stomp.transaction_bytes_max = size(number),
+    ),
+    Key {
+        path: "stomp.strict_host",
+        flag: None,
+        group: STOMP,
+        doc: "Whether a CONNECT whose host names no vhost is refused; else it means the default one",
+        kind: Kind::Choice(&[
+            ("true", |config| config.stomp.strict_host = true),
+            ("false", |config| config.stomp.strict_host = false),
+        ]),
+        default: Default::Value("false"),
+    },
     number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,
@@ -282,5 +305,34 @@ pub(crate) static KEYS: &[Key] = &[
             percent: 40,
             bytes_min: 256 * MIB,
         },
+    },
+    Key {
+        path: "virtual_topic.topics",
+        flag: None,
+        group: VIRTUAL_TOPICS,
+        doc: "Topics whose messages also go to the queues that are named for them behind virtual_topic.queue_prefix",
+        kind: Kind::Text {
+            placeholder: "PATTERN",
+            allowed: "levels with dots between them, `*` for any one, `>` for any number; empty for no topic",
+            empty: Empty::Allowed,
+            set: |config, text| text.trim().clone_into(&mut config.virtual_topic.topics),
+        },
+        default: Default::Value("VirtualTopic.>"),
+    },
+    Key {
+        path: "virtual_topic.queue_prefix",
+        flag: None,
+        group: VIRTUAL_TOPICS,
+        doc: "What the names of such queues begin with, before the topic",
+        kind: Kind::Text {
+            placeholder: "PREFIX",
+            allowed: "levels with a dot behind each, `*` for any one",
+            empty: Empty::Refused,
+            set: |config, text| {
+                text.trim()
+                    .clone_into(&mut config.virtual_topic.queue_prefix);
+            },
+        },
+        default: Default::Value("Consumer.*."),
     },
 ];

@@ -5,18 +5,32 @@
 //!
 //! Read first: [`Message`] (what travels) and [`Sequence`] (where it stands in a queue).
 
+mod binding;
+mod death;
+mod exchange;
 mod id;
 mod message;
 mod name;
 mod outcome;
+mod queue_definition;
 mod sequence_map;
 mod time;
+mod value;
 
+pub use binding::{Arguments, BindingKey};
+pub use death::{Death, DeathReason, Deaths};
+pub use exchange::{
+    Access, Difference, ExchangeDefinition, ExchangeKind, ExchangeName, ExchangeNameTooLong, HashOn,
+};
 pub use id::{
     CommandId, ConnectionId, ConversationId, LogIndex, QueueId, Sequence, ShardId, SubscriptionId,
 };
-pub use message::{Dialect, Envelope, Exchange, Message, Parts, Persistence};
+pub use message::{Dialect, Envelope, Message, Parts, Persistence};
 pub use name::{Pattern, PatternLevel, QueueName, QueueNameError, levels};
 pub use outcome::Outcome;
+pub use queue_definition::{
+    DeadLetter, Durability, Lifetime, Overflow, Ownership, QueueDefinition, QueueRules, Redelivery,
+};
 pub use sequence_map::SequenceMap;
 pub use time::Instant;
+pub use value::{Float, Property, Value};

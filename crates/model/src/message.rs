@@ -49,30 +49,6 @@ pub enum Persistence {
     Persistent,
 }
 
-/// The exchange that a message was published to.
-///
-/// The number is written to disk and is never given another meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Exchange {
-    /// The default exchange: the routing key is the name of a queue.
-    Default = 0,
-    /// `amq.topic`: the routing key's levels are matched against patterns.
-    Topic = 1,
-}
-
-impl Exchange {
-    /// The exchange with this number.
-    #[must_use]
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Default),
-            1 => Some(Self::Topic),
-            _ => None,
-        }
-    }
-}
-
 /// What the core knows of a message without reading its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -82,8 +58,30 @@ pub struct Envelope {
     pub dialect_flags: u8,
     /// Whether the message survives a restart.
     pub persistence: Persistence,
-    /// Where it was published to.
-    pub exchange: Exchange,
+    /// What goes first, where a queue keeps priorities: higher numbers.
+    pub priority: u8,
+    /// Whether the head names a group whose messages one subscription gets, in order.
+    pub is_grouped: bool,
+    /// How long it may wait in a queue, in milliseconds from its arrival there; no bound if none.
+    pub ttl_ms: Option<u64>,
+    /// How long it is to wait in a queue before it is delivered, in milliseconds from its arrival there.
+    pub delay_ms: u64,
+}
+
+impl Envelope {
+    /// The envelope of a message that asks for nothing special.
+    #[must_use]
+    pub const fn new(dialect: Dialect, persistence: Persistence) -> Self {
+        Self {
+            dialect,
+            dialect_flags: 0,
+            persistence,
+            priority: 0,
+            is_grouped: false,
+            ttl_ms: None,
+            delay_ms: 0,
+        }
+    }
 }
 
 /// The pieces that a message is made of. Each list is concatenated.
@@ -91,8 +89,12 @@ pub struct Envelope {
 pub struct Parts<'a> {
     /// What the core knows of it.
     pub envelope: Envelope,
+    /// The name of the exchange that it was published to, at most 255 bytes.
+    pub exchange: &'a [u8],
     /// The routing key in canonical spelling (levels separated by `.`) or the name of a queue.
     pub key: &'a [u8],
+    /// What the broker itself notes beside the message, see [`Deaths`](crate::Deaths).
+    pub annotations: &'a [u8],
     /// The head, in the dialect's spelling.
     pub head: &'a [&'a [u8]],
     /// The body.
@@ -102,15 +104,19 @@ pub struct Parts<'a> {
 #[derive(Clone, Copy)]
 struct Header {
     envelope: Envelope,
-    key_len: u32,
+    exchange_len: u32,
+    /// Of exchange and key together.
+    address_len: u32,
+    annotations_len: u32,
     head_len: u32,
 }
 
-/// An immutable message: envelope, routing key, head and body in one allocation.
+/// An immutable message: envelope, exchange, routing key, annotations, head and body in one allocation.
 ///
 /// A clone shares that allocation and costs one atomic increment.
 ///
-/// Invariants: the content is `key`, `head`, `body`, in this order, and never changes.
+/// Invariants: the content is `exchange`, `key`, `annotations`, `head`, `body`, in this order, and never
+/// changes.
 #[derive(Clone)]
 pub struct Message(Arc<HeaderSlice<Header, [u8]>>);
 
@@ -118,23 +124,27 @@ impl Message {
     /// Copies the pieces into a new message. The caller has checked the protocol's limits.
     ///
     /// # Panics
-    /// When key or head is longer than 4 GiB, which no limit allows.
+    /// When a part beside the body is longer than 4 GiB, which no limit allows.
     #[must_use]
     pub fn new(parts: &Parts<'_>) -> Self {
         let head_len = parts.head.iter().map(|piece| piece.len()).sum::<usize>();
+        let address_len = parts.exchange.len() + parts.key.len();
+        let len = |len: usize| u32::try_from(len).expect("parts are limited to far less");
         let header = Header {
             envelope: parts.envelope,
-            key_len: u32::try_from(parts.key.len()).expect("keys are limited to far less"),
-            head_len: u32::try_from(head_len).expect("heads are limited to far less"),
+            exchange_len: len(parts.exchange.len()),
+            address_len: len(address_len),
+            annotations_len: len(parts.annotations.len()),
+            head_len: len(head_len),
         };
-        let content_len = parts.key.len() + head_len + parts.body.len();
+        let content_len = address_len + parts.annotations.len() + head_len + parts.body.len();
         let mut unique =
             UniqueArc::<HeaderSlice<Header, [MaybeUninit<u8>]>>::from_header_and_uninit_slice(
                 header,
                 content_len,
             );
         let mut at = 0;
-        let pieces = [parts.key]
+        let pieces = [parts.exchange, parts.key, parts.annotations]
             .into_iter()
             .chain(parts.head.iter().copied())
             .chain([parts.body]);
@@ -153,28 +163,55 @@ impl Message {
         self.0.header.envelope
     }
 
+    /// The name of the exchange that it was published to.
+    #[must_use]
+    pub fn exchange(&self) -> &[u8] {
+        &self.0.slice[..self.0.header.exchange_len as usize]
+    }
+
     /// The routing key in canonical spelling, or the name of a queue.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        &self.0.slice[..self.key_len()]
+        &self.0.slice[self.0.header.exchange_len as usize..self.address_len()]
+    }
+
+    /// Exchange and key, which lie side by side; equal addresses with exchanges of equal length are the
+    /// same.
+    #[must_use]
+    pub fn address(&self) -> &[u8] {
+        &self.0.slice[..self.address_len()]
+    }
+
+    /// What the broker itself notes beside the message.
+    #[must_use]
+    pub fn annotations(&self) -> &[u8] {
+        let from = self.address_len();
+        &self.0.slice[from..from + self.0.header.annotations_len as usize]
     }
 
     /// The head, in the dialect's spelling.
     #[must_use]
     pub fn head(&self) -> &[u8] {
-        &self.0.slice[self.key_len()..self.key_len() + self.head_len()]
+        let from = self.head_from();
+        &self.0.slice[from..from + self.0.header.head_len as usize]
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.0.slice[self.key_len() + self.head_len()..]
+        &self.0.slice[self.head_from() + self.0.header.head_len as usize..]
+    }
+
+    /// All of the content: exchange, key, annotations, head and body, which lie side by side.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.0.slice
     }
 
     /// Head and body, which lie side by side.
     #[must_use]
     pub fn head_and_body(&self) -> &[u8] {
-        &self.0.slice[self.key_len()..]
+        &self.0.slice[self.head_from()..]
     }
 
     /// What holding this message once is charged with, in bytes: its content and an overhead.
@@ -183,19 +220,21 @@ impl Message {
         self.0.slice.len() + OVERHEAD_BYTES
     }
 
-    fn key_len(&self) -> usize {
-        self.0.header.key_len as usize
+    fn address_len(&self) -> usize {
+        self.0.header.address_len as usize
     }
 
-    fn head_len(&self) -> usize {
-        self.0.header.head_len as usize
+    fn head_from(&self) -> usize {
+        self.address_len() + self.0.header.annotations_len as usize
     }
 }
 
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
         self.envelope() == other.envelope()
+            && self.exchange() == other.exchange()
             && self.key() == other.key()
+            && self.annotations() == other.annotations()
             && self.head() == other.head()
             && self.body() == other.body()
     }
@@ -207,6 +246,7 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("envelope", &self.envelope())
+            .field("exchange", &String::from_utf8_lossy(self.exchange()))
             .field("key", &String::from_utf8_lossy(self.key()))
             .field("head", &String::from_utf8_lossy(self.head()))
             .field("body_len", &self.body().len())
@@ -224,16 +264,24 @@ mod tests {
             dialect: Dialect::Stomp12,
             dialect_flags: 5,
             persistence: Persistence::Persistent,
-            exchange: Exchange::Topic,
+            priority: 3,
+            is_grouped: true,
+            ttl_ms: Some(4),
+            delay_ms: 2,
         };
         let message = Message::new(&Parts {
             envelope,
+            exchange: b"ex",
             key: b"a.b",
+            annotations: b"noted",
             head: &[b"x:1\n", b"y:2\n"],
             body: b"\0!",
         });
         assert_eq!(message.envelope(), envelope);
+        assert_eq!(message.exchange(), b"ex");
         assert_eq!(message.key(), b"a.b");
+        assert_eq!(message.address(), b"exa.b");
+        assert_eq!(message.annotations(), b"noted");
         assert_eq!(message.head(), b"x:1\ny:2\n");
         assert_eq!(message.body(), b"\0!");
         assert_eq!(message.head_and_body(), b"x:1\ny:2\n\0!");

@@ -130,6 +130,12 @@ impl Pattern {
         }
     }
 
+    /// The pattern with these levels, first to last.
+    #[must_use]
+    pub fn of_levels(levels: Vec<PatternLevel>) -> Self {
+        Self { levels }
+    }
+
     /// The pattern's levels, first to last.
     #[must_use]
     pub fn levels(&self) -> &[PatternLevel] {

@@ -3,20 +3,40 @@
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment on the node's monotonic clock, in nanoseconds since a start chosen by the shell.
+/// A moment on the node's monotonic clock, in nanoseconds since 1970 as the machine knew the date when the
+/// process started.
 ///
-/// The shell derives it from the operating system's clock, the simulator from its own.
+/// It never goes back while the process lives, and goes on over restarts as the machine's date does: what
+/// is written down with a moment is read with the same meaning later. The simulator has its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The moment `elapsed` after the start of the clock.
+    /// The moment `elapsed` after the origin of the clock.
     #[must_use]
     pub fn from_elapsed(elapsed: Duration) -> Self {
         Self(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// The time since the start of the clock.
+    /// The moment this many milliseconds after the origin of the clock.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// The whole milliseconds since the origin of the clock.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// The moment this many milliseconds later.
+    #[must_use]
+    pub const fn plus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis.saturating_mul(1_000_000)))
+    }
+
+    /// The time since the origin of the clock.
     #[must_use]
     pub const fn elapsed(self) -> Duration {
         Duration::from_nanos(self.0)

@@ -26,7 +26,8 @@
 //! session as messages, and neither the driver nor the session knows.
 //!
 //! Read first: [`Driver`] (one connection), then [`Server`] (accepting them). [`Endpoint`] and
-//! [`bind`] turn the addresses that a user writes into listeners.
+//! [`bind`] turn the addresses that a user writes into listeners; [`bind_unix`] listens for programs of
+//! this machine.
 
 mod clock;
 mod counters;
@@ -40,6 +41,7 @@ mod server;
 mod stop;
 #[cfg(test)]
 mod toy;
+mod unix;
 mod websocket;
 
 pub use clock::Clock;
@@ -48,7 +50,10 @@ pub use driver::{Driver, End, Environment};
 pub use endpoint::{Endpoint, EndpointError};
 pub use kept::KeptInput;
 pub use limits::Limits;
-pub use listener::{BindError, BindWarning, Bound, Listener, bind};
+pub use listener::{Address, BindError, BindWarning, Bound, Listener, bind};
 pub use server::{Protocol, Server, Transport};
 pub use stop::{StopSignal, Stopper};
+pub use unix::bind_unix;
 pub use websocket::WebSocketRules;
+#[doc(hidden)]
+pub use websocket::decode_pieces;

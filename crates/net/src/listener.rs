@@ -1,13 +1,17 @@
 //! Sockets that wait for connections.
 
 use crate::endpoint::{Endpoint, Host};
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::unix::SocketFile;
+use socket2::{Domain, Protocol, Type};
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
 /// Connections that the operating system completes before they are accepted. It may lower this
 /// (`net.core.somaxconn`).
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// How often a free port of one family is tried on the other.
 const FREE_PORT_TRIES: usize = 16;
@@ -15,8 +19,23 @@ const FREE_PORT_TRIES: usize = 16;
 /// A socket that listens, not yet served.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    pub(crate) socket: Socket,
+    pub(crate) address: Address,
+}
+
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// Where a [`Listener`] listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// At a port, with the number that was found where 0 was asked for.
+    Tcp(SocketAddr),
+    /// At a file, which is there as long as it listens.
+    Unix(PathBuf),
 }
 
 /// What [`bind`] made of a list of endpoints.
@@ -75,23 +94,32 @@ pub enum BindError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Another program listens at this file.
+    #[error("{} is in use: another program (or another broker) listens there", .0.display())]
+    FileInUse(PathBuf),
+    /// There is something else at the place of the file.
+    #[error("{} is in the way: it is no socket. Move it elsewhere", .0.display())]
+    FileNoSocket(PathBuf),
+    /// Anything else about the file.
+    #[error("cannot listen on {}: {source}", path.display())]
+    FileFailed {
+        /// What was to be listened on.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }
 
 impl Listener {
-    /// The address it listens on, with the port that was found where 0 was asked for.
+    /// Where it listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Hands the socket to the runtime, which must be the current one.
-    pub(crate) fn into_tokio(self) -> io::Result<tokio::net::TcpListener> {
-        tokio::net::TcpListener::from_std(self.socket)
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let open = || -> io::Result<Self> {
-            let socket = Socket::new(
+            let socket = socket2::Socket::new(
                 Domain::for_address(address),
                 Type::STREAM,
                 Some(Protocol::TCP),
@@ -107,10 +135,33 @@ impl Listener {
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
             let socket = TcpListener::from(socket);
-            let address = socket.local_addr()?;
-            Ok(Self { socket, address })
+            let address = Address::Tcp(socket.local_addr()?);
+            Ok(Self {
+                socket: Socket::Tcp(socket),
+                address,
+            })
         };
         open().map_err(|source| BindError::new(address, source))
+    }
+}
+
+impl Address {
+    /// The port with its address, if it is one.
+    #[must_use]
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
     }
 }
 
@@ -133,7 +184,12 @@ impl BindError {
         match self {
             Self::NotHere(address) => address.ip().is_loopback() || address.ip().is_unspecified(),
             Self::Failed { source, .. } => is_family_unknown(source),
-            Self::InUse(_) | Self::NotAllowed(_) | Self::NameUnknown { .. } => false,
+            Self::InUse(_)
+            | Self::NotAllowed(_)
+            | Self::NameUnknown { .. }
+            | Self::FileInUse(_)
+            | Self::FileNoSocket(_)
+            | Self::FileFailed { .. } => false,
         }
     }
 }
@@ -204,7 +260,9 @@ fn bind_both(
         let one = Listener::bind(first);
         let found = one
             .as_ref()
-            .map_or(port, |listener| listener.address.port());
+            .ok()
+            .and_then(|listener| listener.address.tcp())
+            .map_or(port, |address| address.port());
         let mut two = Listener::bind(SocketAddr::new(second, found));
         if port == 0 && matches!(two, Err(BindError::InUse(_))) {
             if tries_left > 0 {
@@ -259,18 +317,19 @@ mod tests {
         bind(&Endpoint::parse_list(text).unwrap())
     }
 
+    fn addresses(bound: &Bound) -> Vec<SocketAddr> {
+        let addresses = bound.listeners.iter().map(|l| l.address().tcp().unwrap());
+        addresses.collect()
+    }
+
     #[test]
     fn localhost_is_both_families_with_one_port() {
         let bound = bind_text("localhost:0").unwrap();
-        let port = bound.listeners[0].address().port();
+        let addresses = addresses(&bound);
+        let port = addresses[0].port();
         assert_ne!(port, 0);
-        assert!(
-            bound
-                .listeners
-                .iter()
-                .all(|l| l.address().ip().is_loopback())
-        );
-        assert!(bound.listeners.iter().all(|l| l.address().port() == port));
+        assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+        assert!(addresses.iter().all(|address| address.port() == port));
         // One of the two stands for each family: a listener, or a warning that there is none.
         assert_eq!(bound.listeners.len() + bound.warnings.len(), 2);
     }
@@ -284,7 +343,7 @@ mod tests {
     #[test]
     fn a_port_in_use_is_named_with_what_to_do() {
         let bound = bind_text("127.0.0.1:0").unwrap();
-        let address = bound.listeners[0].address();
+        let address = addresses(&bound)[0];
         let error = bind_text(&address.to_string()).unwrap_err();
         assert!(matches!(error, BindError::InUse(at) if at == address));
         let text = error.to_string();

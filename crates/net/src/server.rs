@@ -5,22 +5,23 @@ use crate::counters::{Counters, add};
 use crate::driver::{Driver, End, Environment};
 use crate::kept::KeptInput;
 use crate::limits::Limits;
-use crate::listener::Listener;
+use crate::listener::{Listener, Socket};
 use crate::stop::{StopSignal, StopWatch};
+use crate::unix::SocketFile;
 use crate::websocket::{self, WebSocketRules};
 use broker_api::{Attachment, Peer, Session};
 use model::{ConnectionId, Instant};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tracing::{debug, error, warn};
@@ -51,8 +52,8 @@ pub struct Protocol {
 /// What the bytes of a protocol travel in.
 #[derive(Clone, Debug)]
 pub enum Transport {
-    /// TCP, as they are.
-    Tcp,
+    /// Nothing: as they are.
+    Plain,
     /// The messages of a WebSocket.
     WebSocket(Arc<WebSocketRules>),
 }
@@ -110,7 +111,7 @@ impl Server {
     ) -> io::Result<()> {
         let listeners = listeners
             .into_iter()
-            .map(Listener::into_tokio)
+            .map(Acceptor::new)
             .collect::<io::Result<Vec<_>>>()?;
         let mut accepting = Accepting {
             server: self.clone(),
@@ -194,7 +195,10 @@ impl Starting {
     }
 
     /// The connection over a WebSocket: first the handshake, then the same.
-    async fn start_websocket(self, socket: TcpStream, rules: Arc<WebSocketRules>) {
+    async fn start_websocket<T>(self, socket: T, rules: Arc<WebSocketRules>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
         let limits = self.environment.limits;
         let mut stop = StopWatch::new(self.stop.clone());
         // Both in boxes, so that a task does not hold room for one while it is the other.
@@ -246,10 +250,62 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Connection<T> {
     }
 }
 
+/// A listener that the runtime polls.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix {
+        socket: UnixListener,
+        /// There for as long as somebody listens.
+        _file: SocketFile,
+    },
+}
+
+/// A connection whose session has not begun.
+enum Accepted {
+    Tcp(TcpStream, IpAddr),
+    Unix(UnixStream),
+}
+
+impl Acceptor {
+    /// Hands the socket to the runtime, which must be the current one.
+    fn new(listener: Listener) -> io::Result<Self> {
+        match listener.socket {
+            Socket::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            Socket::Unix(socket, file) => UnixListener::from_std(socket).map(|socket| Self::Unix {
+                socket,
+                _file: file,
+            }),
+        }
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(socket) => socket
+                .poll_accept(cx)
+                .map_ok(|(socket, address)| Accepted::Tcp(socket, address.ip().to_canonical())),
+            Self::Unix { socket, .. } => socket
+                .poll_accept(cx)
+                .map_ok(|(socket, _)| Accepted::Unix(socket)),
+        }
+    }
+}
+
+impl Accepted {
+    /// The other end. A program that may open a socket's file is on this machine.
+    fn peer(&self) -> Peer {
+        Peer {
+            address: match self {
+                Self::Tcp(_, address) => *address,
+                Self::Unix(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            },
+        }
+    }
+}
+
 /// The state of one [`Server::serve`].
 struct Accepting {
     server: Server,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Acceptor>,
     protocol: Protocol,
     environment: Arc<Environment>,
     connections: JoinSet<()>,
@@ -279,10 +335,10 @@ impl Accepting {
             for at in 0..self.listeners.len() {
                 match self.listeners[at].poll_accept(cx) {
                     Poll::Pending => {}
-                    Poll::Ready(Ok((socket, address))) => {
+                    Poll::Ready(Ok(accepted)) => {
                         is_idle = false;
                         self.pause_next = PAUSE_MIN;
-                        self.handle_socket(socket, address);
+                        self.handle_accepted(accepted);
                     }
                     Poll::Ready(Err(error)) => {
                         is_idle = false;
@@ -298,21 +354,16 @@ impl Accepting {
         Poll::Pending
     }
 
-    fn handle_socket(&mut self, socket: TcpStream, address: SocketAddr) {
+    fn handle_accepted(&mut self, accepted: Accepted) {
         let protocol = self.protocol.name;
-        let peer = Peer {
-            address: address.ip().to_canonical(),
-        };
+        let peer = accepted.peer();
+        let address = peer.address;
         let Some(place) = self.server.take_place(&self.environment.counters) else {
             add(&self.environment.counters.refused, 1);
             let max = self.server.limits.connections_max;
             debug!(protocol, %address, max, "connection refused: too many connections");
             return;
         };
-        // Answers are written in batches, so there is nothing to be gained by waiting for more.
-        if let Err(error) = socket.set_nodelay(true) {
-            debug!(protocol, %address, %error, "cannot set TCP_NODELAY");
-        }
         debug!(protocol, connection = place.id.0, %address, "connection accepted");
         let starting = Starting {
             accepted_at: self.server.clock.now(),
@@ -322,8 +373,24 @@ impl Accepting {
             environment: Arc::clone(&self.environment),
             stop: self.server.stop.clone(),
         };
+        match accepted {
+            Accepted::Tcp(socket, _) => {
+                // Answers are written in batches, so there is nothing to be gained by waiting for more.
+                if let Err(error) = socket.set_nodelay(true) {
+                    debug!(protocol, %address, %error, "cannot set TCP_NODELAY");
+                }
+                self.spawn(starting, socket);
+            }
+            Accepted::Unix(socket) => self.spawn(starting, socket),
+        }
+    }
+
+    fn spawn<T>(&mut self, starting: Starting, socket: T)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         match &self.protocol.transport {
-            Transport::Tcp => {
+            Transport::Plain => {
                 self.connections.spawn(starting.start(socket));
             }
             Transport::WebSocket(rules) => {

@@ -2,11 +2,11 @@
 
 use crate::driver::{Driver, End, Environment};
 use crate::{Clock, Counters, KeptInput, Limits, StopSignal, Stopper};
-use broker_api::{Attachment, Command, Delivery, Event, Out, Refusal, Session, Submission};
+use broker_api::{Attachment, Command, Delivery, Event, Out, Refusal, Reply, Session, Submission};
 use bytes::{Buf, BytesMut};
 use model::{
-    CommandId, ConversationId, Dialect, Envelope, Exchange, Instant, Message, Parts, Persistence,
-    Sequence, SubscriptionId,
+    CommandId, ConversationId, Dialect, Envelope, Instant, Message, Parts, Persistence, Sequence,
+    SubscriptionId,
 };
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -203,7 +203,7 @@ impl Session for Lines {
                 out.wire.put(format!("{refusal}\n").as_bytes());
                 out.close();
             }
-            Event::Confirmed(_) | Event::Drained(_) | Event::Ended(..) => {}
+            Event::Confirmed(_) | Event::Returned(..) | Event::Drained(_) | Event::Ended(..) => {}
         }
     }
 
@@ -236,7 +236,9 @@ impl Attachment for Toy {
             let mut state = self.state();
             state.log.push(format!("command {}", submission.id));
             if state.answers {
-                state.events.push_back(Event::Done(submission.id, Ok(())));
+                state
+                    .events
+                    .push_back(Event::Done(submission.id, Ok(Reply::Nothing)));
             }
         }
     }
@@ -296,19 +298,17 @@ impl Attachment for Toy {
 }
 
 pub(crate) fn delivery(body: &[u8]) -> Delivery {
-    let envelope = Envelope {
-        dialect: Dialect::Stomp12,
-        dialect_flags: 0,
-        persistence: Persistence::Transient,
-        exchange: Exchange::Default,
-    };
+    let envelope = Envelope::new(Dialect::Stomp12, Persistence::Transient);
     Delivery {
         subscription: SubscriptionId(7),
         sequence: Sequence(0),
         redelivered: false,
+        delivery_count: 0,
         message: Message::new(&Parts {
             envelope,
+            exchange: b"",
             key: b"q",
+            annotations: &[],
             head: &[],
             body,
         }),

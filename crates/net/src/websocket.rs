@@ -62,6 +62,27 @@ pub struct WebSocketRules {
     pub message_bytes_max: usize,
 }
 
+/// Decodes what a client sends behind its handshake, in these pieces: the payload of its messages, what
+/// answers its pings, and how the input ended, if it did. For fuzzing; not a part of the interface.
+#[doc(hidden)]
+pub fn decode_pieces(
+    pieces: &[&[u8]],
+    message_bytes_max: usize,
+) -> (Vec<u8>, Vec<Vec<u8>>, Option<String>) {
+    let mut incoming = Incoming::new(message_bytes_max);
+    let (mut payload, mut pings) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        let mut raw = piece.to_vec();
+        let decoded = incoming.decode(&mut raw);
+        payload.extend_from_slice(&raw[..decoded.payload_bytes]);
+        pings.extend(decoded.ping);
+        if let Some(ending) = decoded.ending {
+            return (payload, pings, Some(format!("{ending:?}")));
+        }
+    }
+    (payload, pings, None)
+}
+
 /// A WebSocket after its handshake, as the transport of its payload.
 ///
 /// The writer must offer again what was not taken, as [`Driver`](crate::Driver) does: a message that

@@ -4,7 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
-use broker_api::{Command, Delivery, Event, Out, Session};
+use broker_api::{Command, Delivery, Event, Out, Reply, Session};
 use bytes::BytesMut;
 use model::{ConnectionId, Instant, Message, Sequence, SubscriptionId};
 use proto_stomp::{Limits, Stomp};
@@ -43,7 +43,7 @@ fn session(ack: &str) -> (Stomp, Out, BytesMut) {
         for submission in std::mem::take(&mut out.commands) {
             session.handle_event(
                 Instant::default(),
-                Event::Done(submission.id, Ok(())),
+                Event::Done(submission.id, Ok(Reply::Nothing)),
                 &mut out,
             );
         }
@@ -96,6 +96,7 @@ fn deliver(session: &mut Stomp, out: &mut Out, message: &Message, sequence: u64)
         subscription: SubscriptionId(1),
         sequence: Sequence(sequence),
         redelivered: false,
+        delivery_count: 0,
         message: message.clone(),
     };
     session.handle_event(Instant::default(), Event::Delivery(delivery), out);

@@ -273,6 +273,7 @@ impl Codec {
         if *first == NO_LINE {
             *first = u16::try_from(index).expect("the limit on headers is clamped to 16 bits");
         }
+        self.head.names |= HeaderName::set(&[name]);
         self.head.extra_colon |= line.extra_colon;
         self.head.lines.push(Line {
             name_at: position(line_at),

@@ -91,6 +91,8 @@ pub(crate) struct Head {
     pub(crate) lines: Vec<Line>,
     /// By [`HeaderName`]: the first line with this name, or [`NO_LINE`].
     pub(crate) first: [u16; HeaderName::COUNT],
+    /// The names of all lines, as [`HeaderName::set`] has them.
+    pub(crate) names: u64,
     /// Whether a value holds a colon.
     pub(crate) extra_colon: bool,
     /// Whether a name or value holds a backslash.
@@ -104,6 +106,7 @@ impl Default for Head {
         Self {
             lines: Vec::new(),
             first: [NO_LINE; HeaderName::COUNT],
+            names: 0,
             extra_colon: false,
             backslash: false,
             carriage_return: false,
@@ -115,6 +118,7 @@ impl Head {
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
         self.first = [NO_LINE; HeaderName::COUNT];
+        self.names = 0;
         self.extra_colon = false;
         self.backslash = false;
         self.carriage_return = false;
@@ -159,6 +163,35 @@ impl<'a> Frame<'a> {
             Some(Version::V10) => Cow::Borrowed(spelled.trim_ascii()),
             Some(version) if self.head.backslash => unescape(version, spelled),
             Some(_) => Cow::Borrowed(spelled),
+        })
+    }
+
+    /// Whether there is a header with this name.
+    pub(crate) fn has(&self, name: HeaderName) -> bool {
+        self.head.line(name).is_some()
+    }
+
+    /// Whether there is a header with one of these names, see [`HeaderName::set`].
+    pub(crate) const fn has_any(&self, names: u64) -> bool {
+        self.head.names & names != 0
+    }
+
+    /// All headers of this kind in order: name as spelled, value as the version reads it.
+    pub(crate) fn all(
+        &self,
+        name: HeaderName,
+    ) -> impl Iterator<Item = (&'a [u8], Cow<'a, [u8]>)> + use<'a> {
+        let Self { head, version, .. } = *self;
+        let frame = *self;
+        let lines = head.lines.iter().filter(move |line| line.name == name);
+        lines.map(move |line| {
+            let value = frame.value_of(line);
+            let value = match version {
+                Some(Version::V10) => Cow::Borrowed(value.trim_ascii()),
+                Some(version) => unescape(version, value),
+                None => Cow::Borrowed(value),
+            };
+            (frame.name_of(line), value)
         })
     }
 

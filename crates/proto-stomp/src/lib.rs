@@ -3,6 +3,7 @@
 mod codec;
 mod escape;
 mod frame;
+mod host_rule;
 mod limits;
 mod refusal;
 mod render;
@@ -10,11 +11,15 @@ mod session;
 mod translate;
 mod version;
 mod violation;
+mod written;
 
 pub use codec::{Codec, Decoded};
 pub use escape::{Part, put_escaped, unescape};
 pub use frame::{ClientCommand, Frame, HeaderName};
+pub use host_rule::HostRule;
 pub use limits::Limits;
 pub use session::Stomp;
+pub use translate::StompHeads;
 pub use version::Version;
 pub use violation::{DecodeError, Excerpt};
+pub use written::written_frame_len;

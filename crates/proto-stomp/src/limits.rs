@@ -21,11 +21,18 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Bytes of the body of one SEND: a message is held in memory as a whole.
     pub body_bytes_max: usize,
-    /// Subscriptions that a connection may hold at a time: each costs memory here and in the broker.
+    /// Subscriptions that a connection may hold at a time, each destination of a list counted, and as many
+    /// temporary destinations: each costs memory here and in the broker.
     pub subscriptions_max: usize,
     /// Names of queues that a session remembers as declared. When they are more, all are forgotten
-    /// and declared again on next use, which costs an answer of the broker and nothing else.
+    /// and declared again on next use, which costs an answer of the broker and nothing else. Those of
+    /// one list are always remembered together.
     pub queue_names_max: usize,
+    /// Transactions that a connection may have open at a time.
+    pub transactions_max: usize,
+    /// Bytes that all open transactions of a connection may gather: what their messages are charged
+    /// with, and a little for each delivery that they settle.
+    pub transaction_bytes_max: usize,
     /// From the start of the connection until CONNECT must have come: a silent or foreign peer does
     /// not hold a connection.
     pub connect_timeout: Duration,
@@ -45,7 +52,9 @@ impl Default for Limits {
             header_bytes_max: 16 * 1024,
             body_bytes_max: 16 * 1024 * 1024,
             subscriptions_max: 10_000,
-            queue_names_max: 4_096,
+            queue_names_max: 16_384,
+            transactions_max: 100,
+            transaction_bytes_max: 16 * 1024 * 1024,
             connect_timeout: Duration::from_secs(10),
             heart_beat_send_min: Duration::from_secs(1),
             heart_beat_receive: Duration::from_secs(10),

@@ -2,12 +2,22 @@
 
 use broker_api::Refusal;
 
-/// The short text for the `message` header; the refusal's own text goes into the body.
+/// The short text for the `message` header, as RabbitMQ words it; the refusal's own text goes into the
+/// body.
 pub(crate) const fn summary(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::LoginFailed { .. } | Refusal::LoopbackOnly { .. } => "access refused",
         Refusal::NotConnected => "not connected",
-        Refusal::QueueNotFound(_) => "queue not found",
+        Refusal::QueueNotFound(_) | Refusal::ExchangeNotFound(_) => "not_found",
+        Refusal::Inequivalent { .. }
+        | Refusal::QueueInUse(_)
+        | Refusal::QueueNotEmpty(_)
+        | Refusal::ExchangeInUse(_)
+        | Refusal::Invalid(_) => "precondition_failed",
+        Refusal::QueueLocked(_) => "resource_locked",
+        Refusal::QueueDeleted(_) => "Server cancelled subscription",
+        Refusal::QueueFull(_) => "queue full",
+        Refusal::AccessRefused(_) => "access_refused",
         Refusal::SubscriptionNotFound(_) => "subscription not found",
         Refusal::SubscriptionExists(_) => "duplicate subscription identifier",
         Refusal::LimitReached { .. } => "limit reached",

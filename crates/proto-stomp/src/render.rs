@@ -55,6 +55,8 @@ pub(crate) struct ErrorFrame<'a> {
     pub(crate) detail: &'a str,
     /// The receipt that the frame in error asked for, as it was spelled.
     pub(crate) receipt: Option<&'a [u8]>,
+    /// The client's name of the subscription that has ended.
+    pub(crate) subscription: Option<&'a [u8]>,
     /// The version agreed on; before that, none.
     pub(crate) version: Option<Version>,
 }
@@ -66,6 +68,12 @@ pub(crate) fn put_error(buffer: &mut BytesMut, error: &ErrorFrame<'_>) {
         buffer.put_slice(receipt);
         buffer.put_u8(b'\n');
     }
+    let spelling = error.version.unwrap_or(Version::V10);
+    if let Some(subscription) = error.subscription {
+        buffer.put_slice(b"subscription:");
+        put_escaped(spelling, Part::Value, subscription, buffer);
+        buffer.put_u8(b'\n');
+    }
     // Before a version is agreed on, the client may need to know which there are.
     if error.version.is_none() {
         buffer.put_slice(b"version:");
@@ -73,7 +81,6 @@ pub(crate) fn put_error(buffer: &mut BytesMut, error: &ErrorFrame<'_>) {
         buffer.put_u8(b'\n');
     }
     buffer.put_slice(b"message:");
-    let spelling = error.version.unwrap_or(Version::V10);
     put_escaped(spelling, Part::Value, error.summary.as_bytes(), buffer);
     buffer.put_slice(b"\ncontent-type:text/plain\ncontent-length:");
     put_number(buffer, error.detail.len() as u64 + 1);

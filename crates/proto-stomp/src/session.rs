@@ -16,6 +16,7 @@
 mod await_connect;
 mod closing;
 mod delivery_id;
+mod durable;
 mod heart_beat;
 mod known_queues;
 mod open;
@@ -24,11 +25,14 @@ mod send;
 mod settle;
 mod subscribe;
 mod subscriptions;
+mod temporary;
+mod transaction;
+mod unsubscribe;
 
 use crate::frame::HeaderName;
 use crate::render::{ErrorFrame, put_error};
 use crate::violation::Violation;
-use crate::{Codec, Limits, Version, refusal};
+use crate::{Codec, HostRule, Limits, Version, refusal};
 use await_connect::AwaitConnect;
 use broker_api::{Command, Event, Out, Refusal, Session, Submission};
 use bytes::{Buf, BytesMut};
@@ -57,6 +61,9 @@ pub struct Stomp {
 struct Link {
     connection: ConnectionId,
     limits: Limits,
+    hosts: HostRule,
+    /// When what is being read came.
+    now: Instant,
     next_command: u64,
     /// Set by CONNECT.
     version: Option<Version>,
@@ -97,6 +104,8 @@ struct Failure {
     summary: &'static str,
     detail: String,
     receipt: Option<Receipt>,
+    /// The client's name of the subscription that has ended.
+    subscription: Option<Box<[u8]>>,
 }
 
 impl Failure {
@@ -105,6 +114,17 @@ impl Failure {
             summary: refusal::summary(refusal),
             detail: refusal.to_string(),
             receipt,
+            subscription: None,
+        }
+    }
+
+    /// The broker answered what was not asked.
+    fn internal() -> Self {
+        Self {
+            summary: "internal error",
+            detail: "a queue was declared, and nothing was told of it".into(),
+            receipt: None,
+            subscription: None,
         }
     }
 
@@ -113,6 +133,7 @@ impl Failure {
             summary: violation.summary(),
             detail: violation.to_string(),
             receipt,
+            subscription: None,
         }
     }
 }
@@ -150,6 +171,8 @@ impl Stomp {
             link: Link {
                 connection,
                 limits,
+                hosts: HostRule::default(),
+                now,
                 next_command: 0,
                 version: None,
                 heart_beat: HeartBeat::new(now),
@@ -158,6 +181,13 @@ impl Stomp {
             state: State::AwaitConnect(AwaitConnect::new(now + limits.connect_timeout)),
             left_bytes: 0,
         }
+    }
+
+    /// The same session with a rule for the `host` header; without one, any host means the default vhost.
+    #[must_use]
+    pub fn with_host_rule(mut self, hosts: HostRule) -> Self {
+        self.link.hosts = hosts;
+        self
     }
 
     /// Reads frames until the input holds no whole one, or none may be read. Returns the number of
@@ -229,6 +259,7 @@ impl Stomp {
             summary: failure.summary,
             detail: &failure.detail,
             receipt: failure.receipt.as_ref().map(Receipt::as_bytes),
+            subscription: failure.subscription.as_deref(),
             version: self.link.version,
         };
         put_error(out.wire.buffer(), &error);
@@ -245,7 +276,7 @@ impl Stomp {
                     self.state = State::Open(Box::new(open));
                 }
             }
-            State::Open(open) => open.handle_event(event, out)?,
+            State::Open(open) => open.handle_event(link, event, out)?,
             State::Closing(closing) => {
                 closing.handle_event(&event, out)?;
                 if closing.finish_if_answered(out) {
@@ -260,6 +291,7 @@ impl Stomp {
 
 impl Session for Stomp {
     fn handle_input(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) {
+        self.link.now = now;
         if input.len() > self.left_bytes {
             self.link.heart_beat.handle_received(now);
         }

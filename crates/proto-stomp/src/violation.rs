@@ -126,9 +126,11 @@ pub(crate) enum Violation {
         command: ClientCommand,
         header: &'static str,
     },
+    #[error("the virtual host '{0}' is not known here")]
+    UnknownHost(Excerpt),
     #[error("the header '{header}' is '{value}', but must be {expected}")]
     HeaderValue {
-        header: &'static str,
+        header: Excerpt,
         value: Excerpt,
         expected: &'static str,
     },
@@ -137,8 +139,34 @@ pub(crate) enum Violation {
         value: Excerpt,
         problem: DestinationError,
     },
-    #[error("transactions are not implemented; {} asked for one", .0.name())]
-    Transaction(ClientCommand),
+    #[error("the header '{header}' needs the header '{needs}'")]
+    HeaderNeeds {
+        header: &'static str,
+        needs: &'static str,
+    },
+    #[error("'{name}' means something only for {only_for}")]
+    HeaderInVain {
+        name: Excerpt,
+        only_for: &'static str,
+    },
+    #[error("the destination's option '{option}' is '{value}', but must be {expected}")]
+    OptionValue {
+        option: Excerpt,
+        value: Excerpt,
+        expected: &'static str,
+    },
+    #[error("the destination's option '{0}' is not implemented")]
+    OptionNotImplemented(Excerpt),
+    #[error("there is no transaction '{0}' on this connection")]
+    TransactionNotFound(Excerpt),
+    #[error("there is a transaction '{0}' on this connection already")]
+    TransactionExists(Excerpt),
+    #[error("this connection has {limit} transactions, which is the limit")]
+    TooManyTransactions { limit: usize },
+    #[error(
+        "the transactions of this connection gather more than {limit} bytes, which is the limit"
+    )]
+    TransactionTooLarge { limit: usize },
     #[error(
         "the header '{name}' with the value '{value}' on {} is not implemented",
         command.name()
@@ -148,6 +176,8 @@ pub(crate) enum Violation {
         name: Excerpt,
         value: Excerpt,
     },
+    #[error("the id of a subscription cannot begin with /temp-queue/, as '{0}' does")]
+    ReservedId(Excerpt),
     #[error("there is a subscription '{0}' on this connection already")]
     SubscriptionExists(Excerpt),
     #[error("there is no subscription '{0}' on this connection")]
@@ -167,19 +197,40 @@ pub(crate) enum Violation {
 pub(crate) enum DestinationError {
     /// Its form is not one we know.
     #[error(
-        "has no known form; supported are /queue/NAME, /topic/KEY, queue://NAME, topic://KEY and NAME"
+        "has no known form; supported are /queue/NAME, /topic/KEY, /exchange/NAME, /exchange/NAME/KEY, \
+         /amq/queue/NAME, /reply-queue/NAME, queue://NAME, topic://KEY, temp-queue://NAME, \
+         temp-topic://NAME and NAME"
     )]
     Unknown,
     /// Its form is known, and comes later.
-    #[error(
-        "has a form that is not implemented yet; supported are /queue/NAME, /topic/KEY, queue://NAME, topic://KEY and NAME"
-    )]
+    #[error("leads to a stream, and streams are not implemented")]
     NotImplemented,
+    /// It makes no sense but in `reply-to`.
+    #[error("can only stand in reply-to")]
+    OnlyReplyTo,
+    /// The exchange has no name.
+    #[error("names no exchange")]
+    EmptyExchange,
+    /// The exchange's name is longer than one may be.
+    #[error(
+        "has an exchange's name of {length} bytes, the limit is {}",
+        model::ExchangeName::BYTES_MAX
+    )]
+    LongExchange {
+        /// Its length.
+        length: usize,
+    },
+    /// A list is longer than one may be.
+    #[error("lists more than {limit} destinations, which is the limit")]
+    LongList {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The name of its queue is impossible.
     #[error("names no queue: {0}")]
     QueueName(model::QueueNameError),
     /// There is nothing behind `/topic/`.
-    #[error("has no routing key behind /topic/")]
+    #[error("has no routing key")]
     EmptyKey,
     /// The routing key is longer than one may be.
     #[error("has a routing key of {length} bytes, the limit is {limit}")]
@@ -206,11 +257,23 @@ impl Violation {
             Self::Destination { problem, .. } => match problem {
                 DestinationError::Unknown => "unknown destination",
                 DestinationError::NotImplemented => "destination not implemented",
-                DestinationError::QueueName(_)
+                DestinationError::OnlyReplyTo
+                | DestinationError::EmptyExchange
+                | DestinationError::LongExchange { .. }
+                | DestinationError::LongList { .. }
+                | DestinationError::QueueName(_)
                 | DestinationError::EmptyKey
                 | DestinationError::LongKey { .. } => "invalid destination",
             },
-            Self::Transaction(_) => "transactions are not implemented",
+            Self::UnknownHost(_) => "Bad CONNECT",
+            Self::HeaderNeeds { .. } => "missing header",
+            Self::HeaderInVain { .. } => "invalid header",
+            Self::OptionValue { .. } => "invalid option value",
+            Self::OptionNotImplemented(_) => "option not implemented",
+            Self::TransactionNotFound(_) | Self::TransactionExists(_) => "Bad transaction",
+            Self::TooManyTransactions { .. } => "too many transactions",
+            Self::TransactionTooLarge { .. } => "Transaction too large",
+            Self::ReservedId(_) => "Invalid id",
             Self::HeaderNotImplemented { .. } => "header not implemented",
             Self::SubscriptionExists(_) => "duplicate subscription identifier",
             Self::SubscriptionNotFound(_) => "subscription not found",

@@ -1,175 +1,148 @@
-//! The machine itself.
+//! The machine itself: what it holds, and how messages come and go.
 
-use crate::ready::Ready;
+use crate::browse::Browser;
+use crate::entry::Entry;
+use crate::groups::Groups;
+use crate::mark::{Mark, Riders};
+use crate::placement::{Full, Held, Keys, LeaveReason, Left, Placement};
+use crate::port::SubscriberId;
+use crate::ready::{Ready, Spot};
 use crate::subscription::Subscription;
-use model::{ConnectionId, LogIndex, Message, Outcome, Sequence, SubscriptionId};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use crate::takers::Takers;
+use crate::values::Values;
+use model::{Instant, LogIndex, Message, Overflow, QueueRules, Sequence, SequenceMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The delivery mark is reserved this far ahead of what is delivered next.
-const MARK_AHEAD: u64 = 4096;
-/// It is reserved anew when less than this is left.
-const MARK_LEFT_MIN: u64 = MARK_AHEAD / 2;
-
-/// Who subscribed: a subscription of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriberId {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The subscription, unique on it.
-    pub subscription: SubscriptionId,
-}
-
-impl SubscriberId {
-    /// At or below all others.
-    const MIN: Self = Self {
-        connection: ConnectionId(0),
-        subscription: SubscriptionId(0),
-    };
-}
-
-/// A message in the queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) sequence: Sequence,
-    /// Where its record stands in the log, if it has one.
-    pub(crate) logged: Option<LogIndex>,
-    /// Whether it may have been delivered before.
-    pub(crate) redelivered: bool,
-    pub(crate) message: Message,
-}
-
-/// What a delivery carries.
-#[derive(Clone, Debug)]
-pub struct Handover {
-    /// The message's place in the queue.
-    pub sequence: Sequence,
-    /// Whether it may have been delivered before.
-    pub redelivered: bool,
-    /// The message.
-    pub message: Message,
-}
-
-/// Where a queue's deliveries go.
-pub trait Port {
-    /// Whether the subscriber's transport takes another delivery now. If not, the port sees to it
-    /// that the queue is pumped again when it does.
-    fn has_room(&mut self, subscriber: SubscriberId) -> bool;
-
-    /// Takes a delivery; only called after `has_room` said yes.
-    fn deliver(&mut self, subscriber: SubscriberId, handover: Handover);
-}
-
-/// Why a queue does not deliver more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Nothing is ready.
-    Empty,
-    /// No subscription has both credit and room.
-    NoTaker,
-    /// The first message waits for its record to be durable.
-    Uncommitted(LogIndex),
-    /// The first message waits for a delivery mark to be logged.
-    Unmarked,
-}
-
-/// A message that stands in no log yet.
-#[derive(Debug)]
-pub struct Unlogged<'a> {
-    /// Its place in the queue.
-    pub sequence: Sequence,
-    /// The message.
-    pub message: &'a Message,
-}
-
-/// The delivery mark: up to where messages may have been delivered, as the log knows it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    /// Durable up to here.
-    durable: Sequence,
-    /// Reserved up to here by the record at this index.
-    reserved: Sequence,
-    reserved_at: LogIndex,
-}
-
-/// A queue: messages in the order of their arrival, each with one subscription at a time.
+/// A queue: messages by priority and in the order of their arrival, each with one subscription at a time.
+///
+/// ```text
+///               enqueue ──────► delayed ──tick──► ready ──pump──► unsettled ──prepare──► prepared
+///                   └────────────────────────────►  ▲               │                       │
+///                                                   └──── goes back ┴───────────────────────┘
+/// ```
+/// A message goes back with [`Release`](model::Outcome::Release), or with [`Fail`](model::Outcome::Fail),
+/// which counts and may delay it; it leaves with another outcome. Those that are ready or delayed *wait*:
+/// they may also leave because they expire, the queue is full, or a newer message replaces them.
 ///
 /// Invariants:
-/// - `ready` ascends by sequence; a released message goes back to its place.
-/// - A message is either ready or unsettled at one subscription.
+/// - A message is in one of these states, and in that of a subscription at most at one.
+/// - Of the messages of one priority, an older one goes first; one that went back has its old place.
+///   Higher priorities go first.
 /// - A message that stands in the log is delivered only when its record is durable and the durable
-///   delivery mark covers it; nothing overtakes one that waits.
+///   delivery mark covers it. One that waits for this holds back what is behind it in its priority, from
+///   those subscriptions that it is for; other priorities pass it.
 /// - A subscription has never more deliveries than it was granted.
-#[derive(Debug, Default)]
+///
+/// Time comes as an argument and does not go back.
+#[derive(Debug)]
 pub struct Queue {
-    next: Sequence,
-    ready: Ready,
-    subscriptions: BTreeMap<SubscriberId, Subscription>,
-    /// Those with credit.
-    takers: BTreeSet<SubscriberId>,
-    /// The subscription that was served last; the turn is the next one's.
-    served: Option<SubscriberId>,
-    mark: Mark,
-    /// No entry below this that is ready lacks a record.
-    unlogged_from: Sequence,
-    /// Entries at or above this came after the last call of `log_unlogged`.
-    young_from: Sequence,
-    bytes: usize,
-    count: usize,
+    pub(crate) rules: Arc<QueueRules>,
+    /// Of the jitter of delays.
+    pub(crate) seed: u64,
+    pub(crate) next: Sequence,
+    pub(crate) ready: Ready,
+    pub(crate) holdings: Holdings,
+    pub(crate) subscriptions: BTreeMap<SubscriberId, Subscription>,
+    /// All that ever subscribed, but to browse.
+    pub(crate) subscribed_count: u64,
+    /// The subscriptions that have a filter.
+    pub(crate) filtered_count: usize,
+    /// Whether a subscription may have looked at more than the first of each lane.
+    pub(crate) has_cursors: bool,
+    pub(crate) browsers: BTreeMap<SubscriberId, Browser>,
+    /// Those with credit that may be delivered to.
+    pub(crate) takers: Takers,
+    /// The one that is delivered to, where only one is.
+    pub(crate) active: Option<SubscriberId>,
+    /// Taken out of the hands of their subscriptions.
+    pub(crate) prepared: SequenceMap<Entry>,
+    pub(crate) mark: Mark,
+    pub(crate) riders: Riders,
+}
+
+/// What is known of all messages in the queue, in whatever state.
+#[derive(Debug, Default)]
+pub(crate) struct Holdings {
+    pub(crate) bytes: usize,
+    pub(crate) count: usize,
+    pub(crate) groups: Groups,
+    pub(crate) values: Values,
+}
+
+impl Holdings {
+    /// A message, which does not wait, leaves the queue.
+    #[inline]
+    pub(crate) fn leave(&mut self, entry: Entry, reason: LeaveReason) -> Left {
+        self.bytes -= entry.message.cost_bytes();
+        self.count -= 1;
+        if let Some(rare) = entry.rare() {
+            if let Some(group) = rare.group {
+                self.groups.leave(group);
+            }
+            if let Some(value) = &rare.value {
+                self.values.leave(value, entry.sequence);
+            }
+        }
+        entry.left(reason)
+    }
 }
 
 impl Queue {
-    /// An empty queue.
+    /// An empty queue with these rules. Equal seeds give equal jitter.
     #[must_use]
-    pub fn new() -> Self {
-        Self::recovered(Sequence(1), Sequence(0), std::iter::empty())
+    pub fn new(rules: Arc<QueueRules>, seed: u64) -> Self {
+        Self::recovered(rules, seed, Sequence(1), Sequence(0))
     }
 
+    /// A queue without messages that goes on where another ended.
     pub(crate) fn recovered(
+        rules: Arc<QueueRules>,
+        seed: u64,
         next: Sequence,
         mark: Sequence,
-        messages: impl Iterator<Item = (u64, Message)>,
     ) -> Self {
-        let ready: std::collections::VecDeque<_> = messages
-            .map(|(sequence, message)| Entry {
-                sequence: Sequence(sequence),
-                logged: Some(LogIndex(0)),
-                redelivered: sequence <= mark.0,
-                message,
-            })
-            .collect();
         Self {
+            ready: Ready::new(&rules),
+            rules,
+            seed,
             next,
-            bytes: ready.iter().map(|entry| entry.message.cost_bytes()).sum(),
-            count: ready.len(),
-            ready: Ready::new(ready),
-            mark: Mark {
-                durable: mark,
-                reserved: mark,
-                reserved_at: LogIndex(0),
-            },
-            unlogged_from: next,
-            young_from: next,
-            ..Self::default()
+            holdings: Holdings::default(),
+            subscriptions: BTreeMap::new(),
+            subscribed_count: 0,
+            filtered_count: 0,
+            has_cursors: false,
+            browsers: BTreeMap::new(),
+            takers: Takers::default(),
+            active: None,
+            prepared: SequenceMap::new(),
+            mark: Mark::new(mark),
+            riders: Riders::new(next),
         }
     }
 
-    /// The messages, ready and unsettled.
+    /// The rules that it keeps.
+    #[must_use]
+    pub fn rules(&self) -> &QueueRules {
+        &self.rules
+    }
+
+    /// The messages, in whatever state.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count
+        self.holdings.count
     }
 
     /// Whether it holds no message.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.holdings.count == 0
     }
 
     /// What its messages are charged with.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.holdings.bytes
     }
 
     /// The sequence that the next message gets.
@@ -178,303 +151,199 @@ impl Queue {
         self.next
     }
 
-    /// Up to where messages may have been delivered, as the log knows it or will.
+    /// The messages that wait, ready or delayed.
     #[must_use]
-    pub fn delivery_mark(&self) -> Sequence {
-        self.mark.reserved
+    pub fn ready_count(&self) -> usize {
+        self.ready.len()
     }
 
-    /// Appends a message. `logged` says where its record stands, if it has one yet.
-    pub fn enqueue(&mut self, message: Message, logged: Option<LogIndex>) -> Sequence {
-        let sequence = self.next;
-        self.next = sequence.next();
-        self.bytes += message.cost_bytes();
-        self.count += 1;
-        if logged.is_none() && self.unlogged_from > sequence {
-            self.unlogged_from = sequence;
+    /// The messages that are delivered and not settled, or prepared.
+    #[must_use]
+    pub fn unsettled_count(&self) -> usize {
+        self.holdings.count - self.ready.len()
+    }
+
+    /// The subscriptions, without those that browse.
+    #[must_use]
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    /// Whether the queue takes another message. Where a full queue drops others instead, it always does.
+    ///
+    /// What waits is counted, ready or delayed. A message that would replace another about the same counts
+    /// as one more.
+    ///
+    /// # Errors
+    /// When the message would be more than the most that may wait.
+    pub fn check_room(&self, message: &Message) -> Result<(), Full> {
+        match self.rules.overflow {
+            Overflow::DropHead => return Ok(()),
+            Overflow::RejectPublish | Overflow::RejectPublishDeadLetter => {}
         }
-        self.ready.push(Entry {
-            sequence,
-            logged,
-            redelivered: false,
-            message,
-        });
-        sequence
+        let count = self.ready.len() as u64 + 1;
+        let bytes = self
+            .ready
+            .body_bytes()
+            .saturating_add(message.body().len() as u64);
+        let is_over = self.rules.length_max.is_some_and(|max| count > max)
+            || self.rules.bytes_max.is_some_and(|max| bytes > max);
+        if is_over { Err(Full) } else { Ok(()) }
     }
 
-    /// Adds a subscription.
+    /// Where and until when a message that comes now would be kept.
+    #[must_use]
+    pub fn placement(&self, now: Instant, message: &Message) -> Placement {
+        let envelope = message.envelope();
+        let ttls = [self.rules.message_ttl_ms, envelope.ttl_ms];
+        let ttl = ttls.into_iter().flatten().min();
+        Placement {
+            sequence: self.next,
+            expires_at: ttl.map(|ttl| now.plus_millis(ttl)),
+            available_at: (envelope.delay_ms > 0).then(|| now.plus_millis(envelope.delay_ms)),
+        }
+    }
+
+    /// Appends a message where [`placement`](Self::placement) said. `logged` says where its record stands,
+    /// if it has one yet.
+    ///
+    /// Older messages about the same that wait leave. If the queue is too full then and drops its head, the
+    /// oldest of the lowest priority leave, ready or delayed, until it is not; this one may be among them.
     ///
     /// # Panics
-    /// When the id has a subscription already.
-    pub fn subscribe(&mut self, id: SubscriberId, granted_total: u64) {
-        let previous = self
-            .subscriptions
-            .insert(id, Subscription::new(granted_total));
-        assert!(previous.is_none(), "{id:?} subscribes a second time");
-        self.note_credit(id);
-    }
-
-    /// Ends a subscription; what it has not settled is ready again. Returns whether it was there.
-    pub fn cancel(&mut self, id: SubscriberId) -> bool {
-        let Some(subscription) = self.subscriptions.remove(&id) else {
-            return false;
-        };
-        self.takers.remove(&id);
-        self.release(subscription.into_unsettled());
-        true
-    }
-
-    /// Sets what a subscription may receive in total. Returns whether it was there.
-    pub fn grant(&mut self, id: SubscriberId, total: u64) -> bool {
-        let granted = self
-            .subscriptions
-            .get_mut(&id)
-            .map(|subscription| subscription.grant(total));
-        self.note_credit(id);
-        granted.is_some()
-    }
-
-    /// Takes away what a subscription is granted and has not used.
-    pub fn use_up_grant(&mut self, id: SubscriberId) {
-        if let Some(subscription) = self.subscriptions.get_mut(&id) {
-            subscription.use_up_grant();
-        }
-        self.note_credit(id);
-    }
-
-    /// Ends deliveries. Those that make their messages leave the queue are told to `settled`; the
-    /// others are ready again. A delivery that is not unsettled there is passed over.
-    pub fn settle(
+    /// When the sequence is below [`next_sequence`](Self::next_sequence).
+    pub fn enqueue(
         &mut self,
-        id: SubscriberId,
-        sequences: &[Sequence],
-        outcome: Outcome,
-        mut settled: impl FnMut(Settled),
+        message: Message,
+        placement: Placement,
+        logged: Option<LogIndex>,
+        keys: Keys,
+        left: &mut Vec<Left>,
     ) {
-        let Some(subscription) = self.subscriptions.get_mut(&id) else {
-            return;
-        };
-        let ended = sequences
-            .iter()
-            .filter_map(|sequence| subscription.settle(*sequence));
-        match outcome {
-            Outcome::Release => {
-                let mut entries: Vec<_> = ended.collect();
-                entries.sort_unstable_by_key(|entry| entry.sequence);
-                self.release(entries);
+        assert!(
+            placement.sequence >= self.next,
+            "{} comes behind {}",
+            placement.sequence,
+            self.next
+        );
+        self.next = placement.sequence.next();
+        let mut entry = Entry::placed(placement, logged, message);
+        self.note_keys(keys, &mut entry);
+        if let Some(value) = entry.value() {
+            for spot in self.holdings.values.waiting(value) {
+                self.leave_from(spot, LeaveReason::Superseded, left);
             }
-            Outcome::Accept | Outcome::Reject => {
-                for Entry {
-                    sequence,
-                    logged,
-                    message,
-                    ..
-                } in ended
-                {
-                    self.bytes -= message.cost_bytes();
-                    self.count -= 1;
-                    settled(Settled {
-                        sequence,
-                        is_logged: logged.is_some(),
-                        message,
-                    });
-                }
-            }
+        }
+        self.admit(entry);
+        if self.rules.overflow == Overflow::DropHead {
+            self.drop_heads(left);
         }
     }
 
-    /// Takes the oldest ready message away: for a private queue over its budget.
+    /// Makes all waiting messages leave, ready and delayed ones.
+    pub fn purge(&mut self, left: &mut Vec<Left>) {
+        while let Some(spot) = self.ready.least() {
+            self.leave_from(spot, LeaveReason::Purged, left);
+        }
+    }
+
+    /// Takes the oldest waiting message of the lowest priority away: for a private queue over its budget.
     pub fn drop_oldest(&mut self) -> Option<Message> {
-        let entry = self.ready.pop_first()?;
-        self.bytes -= entry.message.cost_bytes();
-        self.count -= 1;
-        Some(entry.message)
+        let entry = self.take(self.ready.least()?)?;
+        Some(self.holdings.leave(entry, LeaveReason::MaxLength).message)
     }
 
-    /// Delivers what can be delivered and says why it stopped.
-    pub fn pump(&mut self, committed: LogIndex, port: &mut impl Port) -> Stop {
-        if self.mark.reserved_at <= committed {
-            self.mark.durable = self.mark.reserved;
-        }
-        loop {
-            let Some(first) = self.ready.first() else {
-                return Stop::Empty;
-            };
-            if let Some(index) = first.logged {
-                if index > committed {
-                    return Stop::Uncommitted(index);
-                }
-                if first.sequence > self.mark.durable {
-                    return self.wait_for_mark();
-                }
-            }
-            let Some(taker) = self.taker(port) else {
-                return Stop::NoTaker;
-            };
-            let Some(entry) = self.ready.pop_first() else {
-                return Stop::Empty;
-            };
-            let handover = Handover {
-                sequence: entry.sequence,
-                redelivered: entry.redelivered,
-                message: entry.message.clone(),
-            };
-            if let Some(subscription) = self.subscriptions.get_mut(&taker) {
-                subscription.hold(entry);
-                if subscription.credit() == 0 {
-                    self.takers.remove(&taker);
-                }
-            }
-            port.deliver(taker, handover);
-        }
+    /// All messages: ready, delayed, unsettled and prepared, in no particular order.
+    pub fn messages(&self) -> impl Iterator<Item = Held<'_>> {
+        let subscriptions = self.subscriptions.values();
+        let unsettled = subscriptions.flat_map(|subscription| subscription.unsettled.iter());
+        let elsewhere = unsettled
+            .chain(self.prepared.iter())
+            .map(|(_, entry)| entry);
+        self.ready.iter().chain(elsewhere).map(Entry::held)
     }
 
-    /// The mark that is to be logged now, if deliveries are about to reach the one there is. The
-    /// caller logs it and says where with [`mark_logged`](Self::mark_logged).
-    #[must_use]
-    pub fn wanted_mark(&self) -> Option<Sequence> {
-        if self.takers.is_empty() {
-            return None;
-        }
-        let first = self.ready.first().map_or(self.next, |entry| entry.sequence);
-        let left = self.mark.reserved.0.saturating_sub(first.0);
-        let ends = [self.ready.first(), self.ready.last()];
-        let has_logged = ends.iter().flatten().any(|entry| entry.logged.is_some());
-        (has_logged && left < MARK_LEFT_MIN).then_some(Sequence(first.0 + MARK_AHEAD))
-    }
-
-    /// The mark stands in the log at `index`.
-    pub fn mark_logged(&mut self, mark: Sequence, index: LogIndex) {
-        self.mark.reserved = mark;
-        self.mark.reserved_at = index;
-    }
-
-    /// Whether ready messages wait to be logged.
-    #[must_use]
-    pub fn has_unlogged(&self) -> bool {
-        self.unlogged_from < self.next
-    }
-
-    /// The mark that must stand in the log before what [`log_unlogged`](Self::log_unlogged) is about to
-    /// log: a message that was delivered and came back would else be unmarked after a crash.
-    #[must_use]
-    pub fn mark_for_unlogged(&self, age: Age) -> Option<Sequence> {
-        let until = self.unlogged_until(age);
-        self.ready
-            .behind(self.unlogged_from)
-            .take_while(|entry| entry.sequence < until)
-            .filter(|entry| entry.logged.is_none() && entry.redelivered)
-            .map(|entry| entry.sequence)
-            .max()
-            .filter(|sequence| *sequence > self.mark.reserved)
-    }
-
-    /// Hands ready messages that stand in no log to `log`, which says where each stands now.
-    pub fn log_unlogged(&mut self, age: Age, mut log: impl FnMut(Unlogged<'_>) -> LogIndex) {
-        let until = self.unlogged_until(age);
-        let ready = self.ready.behind_mut(self.unlogged_from);
-        for entry in ready.take_while(|entry| entry.sequence < until) {
-            if entry.logged.is_none() {
-                let unlogged = Unlogged {
-                    sequence: entry.sequence,
-                    message: &entry.message,
-                };
-                entry.logged = Some(log(unlogged));
-            }
-        }
-        self.unlogged_from = self.unlogged_from.max(until);
-        self.young_from = self.next;
-    }
-
-    fn unlogged_until(&self, age: Age) -> Sequence {
-        match age {
-            Age::Known => self.young_from,
-            Age::Any => self.next,
-        }
-    }
-
-    /// All messages, ready and unsettled, in no particular order, with whether each stands in a log.
-    pub fn messages(&self) -> impl Iterator<Item = (Sequence, &Message, bool)> {
-        let unsettled = self
-            .subscriptions
-            .values()
-            .flat_map(Subscription::unsettled);
-        self.ready
-            .iter()
-            .chain(unsettled)
-            .map(|entry| (entry.sequence, &entry.message, entry.logged.is_some()))
-    }
-
-    fn wait_for_mark(&self) -> Stop {
-        // A mark that is on its way may cover it; then its commit pumps the queue.
-        match self.ready.first() {
-            Some(first) if first.sequence <= self.mark.reserved => {
-                Stop::Uncommitted(self.mark.reserved_at)
-            }
-            _ if self.takers.is_empty() => Stop::NoTaker,
-            _ => Stop::Unmarked,
-        }
-    }
-
-    /// The next subscription, in turn, with credit and room.
-    fn taker(&mut self, port: &mut impl Port) -> Option<SubscriberId> {
-        let after = self.served.map_or(Bound::Unbounded, Bound::Excluded);
-        let up_to = self
-            .served
-            .map_or(Bound::Excluded(SubscriberId::MIN), Bound::Included);
-        let behind = self.takers.range((after, Bound::Unbounded));
-        let taker = behind
-            .chain(self.takers.range((Bound::Unbounded, up_to)))
-            .copied()
-            .find(|id| port.has_room(*id))?;
-        self.served = Some(taker);
-        Some(taker)
-    }
-
-    /// Puts entries, which ascend by sequence, back to their places.
-    fn release(&mut self, mut entries: Vec<Entry>) {
-        for entry in &mut entries {
-            entry.redelivered = true;
-            if entry.logged.is_none() {
-                self.unlogged_from = self.unlogged_from.min(entry.sequence);
-            }
-        }
-        self.ready.put_back(entries);
-    }
-
-    /// Sees to it that the subscription is among the takers if it has credit, and only then.
-    fn note_credit(&mut self, id: SubscriberId) {
-        if self
-            .subscriptions
-            .get(&id)
-            .is_some_and(|subscription| subscription.credit() > 0)
+    /// Notes what a message's head says, as far as the rules and the envelope care.
+    pub(crate) fn note_keys(&mut self, keys: Keys, entry: &mut Entry) {
+        if let Some(group) = keys.group
+            && entry.message.envelope().is_grouped
         {
-            self.takers.insert(id);
-        } else {
-            self.takers.remove(&id);
+            entry.rare_mut().group = Some(self.holdings.groups.enter(group));
+        }
+        if let Some(value) = keys.value
+            && self.rules.last_value_header.is_some()
+        {
+            entry.rare_mut().value = Some(self.holdings.values.intern(value));
+        }
+    }
+
+    /// A message comes into the queue.
+    #[inline]
+    pub(crate) fn admit(&mut self, entry: Entry) {
+        self.holdings.bytes += entry.message.cost_bytes();
+        self.holdings.count += 1;
+        self.put(entry);
+    }
+
+    /// Puts a message among those that wait.
+    #[inline]
+    pub(crate) fn put(&mut self, entry: Entry) -> Spot {
+        self.riders.note(&entry);
+        if let Some(value) = entry.value() {
+            let spot = self.ready.spot(entry.sequence, &entry.message);
+            self.holdings.values.wait(value, spot);
+        }
+        self.ready.insert(entry)
+    }
+
+    /// Messages came to their places in the lanes, not behind all that did: whoever has looked there looks
+    /// again.
+    pub(crate) fn look_again(&mut self, spots: &[Spot]) {
+        if !self.has_cursors {
+            return;
+        }
+        let mut lowest = BTreeMap::new();
+        for spot in spots {
+            let sequence = lowest.entry(spot.lane).or_insert(spot.sequence);
+            *sequence = spot.sequence.min(*sequence);
+        }
+        for subscription in self.subscriptions.values_mut() {
+            for (lane, sequence) in &lowest {
+                subscription.look_again(*lane, *sequence);
+            }
+        }
+    }
+
+    /// Takes a message from among those that wait.
+    pub(crate) fn take(&mut self, spot: Spot) -> Option<Entry> {
+        let entry = self.ready.take(spot)?;
+        self.note_taken(&entry);
+        Some(entry)
+    }
+
+    /// Makes a message that waits leave.
+    pub(crate) fn leave_from(&mut self, spot: Spot, reason: LeaveReason, left: &mut Vec<Left>) {
+        if let Some(entry) = self.take(spot) {
+            left.push(self.holdings.leave(entry, reason));
+        }
+    }
+
+    #[inline]
+    fn note_taken(&mut self, entry: &Entry) {
+        if let Some(value) = entry.value() {
+            let spot = self.ready.spot(entry.sequence, &entry.message);
+            self.holdings.values.take(value, spot);
+        }
+    }
+
+    fn drop_heads(&mut self, left: &mut Vec<Left>) {
+        let length_max = self.rules.length_max.unwrap_or(u64::MAX);
+        let bytes_max = self.rules.bytes_max.unwrap_or(u64::MAX);
+        while self.ready.len() as u64 > length_max || self.ready.body_bytes() > bytes_max {
+            let Some(spot) = self.ready.least() else {
+                return;
+            };
+            self.leave_from(spot, LeaveReason::MaxLength, left);
         }
     }
 }
-
-/// Which unlogged messages are to be logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// Those that were there at the call before: most messages leave before they need a record.
-    Known,
-    /// All.
-    Any,
-}
-
-/// A message that has left the queue.
-#[derive(Debug)]
-pub struct Settled {
-    /// Its place in the queue.
-    pub sequence: Sequence,
-    /// The message.
-    pub message: Message,
-    /// Whether it stands in the log, so that its end must stand there too.
-    pub is_logged: bool,
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,97 +1,255 @@
-//! The messages that wait to be delivered.
+//! The messages that wait: ready ones in lanes, delayed ones beside them, and when something is due.
 
-use crate::machine::Entry;
-use model::Sequence;
-use std::collections::VecDeque;
+use crate::entry::Entry;
+use crate::lane::Lane;
+use model::{Instant, Message, QueueRules, Sequence};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// So few entries are put back one by one; more are merged.
-const ONE_BY_ONE_MAX: usize = 4;
+/// Where a waiting message stands: in the lane of its priority, at its sequence.
+///
+/// Ordered by lane first: the least is what a full queue drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spot {
+    pub(crate) lane: u8,
+    pub(crate) sequence: Sequence,
+}
 
-/// The messages that wait to be delivered, ascending by sequence.
-#[derive(Debug, Default)]
-pub(crate) struct Ready(VecDeque<Entry>);
+/// The messages that wait to be delivered.
+///
+/// Invariants: each is either in the lane of its priority or delayed; `delayed_until` has each delayed one
+/// once, `expiring` each one that expires.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// By priority.
+    lanes: Box<[Lane]>,
+    delayed: BTreeMap<Spot, Entry>,
+    delayed_until: BTreeSet<(Instant, Spot)>,
+    expiring: BTreeSet<(Instant, Spot)>,
+    /// All, in the lanes and delayed.
+    count: usize,
+    /// Those in lanes that belong to a group.
+    grouped_count: usize,
+    /// Bytes of bodies; only counted if a rule needs it.
+    body_bytes: u64,
+    counts_body_bytes: bool,
+}
 
 impl Ready {
-    pub(crate) fn new(entries: VecDeque<Entry>) -> Self {
-        Self(entries)
+    pub(crate) fn new(rules: &QueueRules) -> Self {
+        Self {
+            lanes: (0..=rules.priority_max).map(|_| Lane::default()).collect(),
+            delayed: BTreeMap::new(),
+            delayed_until: BTreeSet::new(),
+            expiring: BTreeSet::new(),
+            count: 0,
+            grouped_count: 0,
+            body_bytes: 0,
+            counts_body_bytes: rules.bytes_max.is_some(),
+        }
     }
 
-    pub(crate) fn first(&self) -> Option<&Entry> {
-        self.0.front()
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
-    pub(crate) fn last(&self) -> Option<&Entry> {
-        self.0.back()
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.0.iter()
+    /// Whether no message is in a lane.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == self.delayed.len()
     }
 
-    /// The entries at and behind a sequence.
-    pub(crate) fn behind(&self, sequence: Sequence) -> impl Iterator<Item = &Entry> {
-        self.0.range(self.place(sequence)..)
+    pub(crate) fn has_grouped(&self) -> bool {
+        self.grouped_count > 0
     }
 
-    /// The same, to change them.
-    pub(crate) fn behind_mut(&mut self, sequence: Sequence) -> impl Iterator<Item = &mut Entry> {
-        let place = self.place(sequence);
-        self.0.range_mut(place..)
+    /// The lanes, by priority.
+    pub(crate) fn lanes(&self) -> &[Lane] {
+        &self.lanes
     }
 
-    /// Appends an entry, whose sequence is above all others.
-    pub(crate) fn push(&mut self, entry: Entry) {
-        self.0.push_back(entry);
+    /// The lanes with their numbers, the highest first.
+    pub(crate) fn by_lane(&self) -> impl Iterator<Item = (u8, &Lane)> {
+        // There are at most 256.
+        let number = |number| u8::try_from(number).unwrap_or(u8::MAX);
+        let lanes = self.lanes.iter().enumerate().rev();
+        lanes.map(move |(at, lane)| (number(at), lane))
     }
 
-    pub(crate) fn pop_first(&mut self) -> Option<Entry> {
-        self.0.pop_front()
-    }
-
-    /// Puts entries, which ascend by sequence, back to their places. Costs what lies before the last
-    /// of them, once.
-    pub(crate) fn put_back(&mut self, entries: Vec<Entry>) {
-        let Some(last) = entries.last().map(|entry| entry.sequence) else {
-            return;
+    /// Where a message stands, or would.
+    #[inline]
+    pub(crate) fn spot(&self, sequence: Sequence, message: &Message) -> Spot {
+        let lane = match self.lanes.len() {
+            1 => 0,
+            lanes => {
+                let highest = u8::try_from(lanes - 1).unwrap_or(u8::MAX);
+                message.envelope().priority.min(highest)
+            }
         };
-        if self.first().is_none_or(|first| last < first.sequence) {
-            entries
-                .into_iter()
-                .rev()
-                .for_each(|entry| self.0.push_front(entry));
-            return;
-        }
-        if entries.len() <= ONE_BY_ONE_MAX {
-            for entry in entries {
-                let place = self.place(entry.sequence);
-                self.0.insert(place, entry);
-            }
-            return;
-        }
-        let before = self.place(last);
-        let mut waiting = self
-            .0
-            .drain(..before)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .peekable();
-        for entry in entries.into_iter().rev() {
-            while let Some(later) = waiting.next_if(|waiting| waiting.sequence > entry.sequence) {
-                self.0.push_front(later);
-            }
-            self.0.push_front(entry);
-        }
-        waiting.for_each(|entry| self.0.push_front(entry));
+        Spot { lane, sequence }
     }
 
-    /// Where an entry with this sequence stands or would.
-    fn place(&self, sequence: Sequence) -> usize {
-        // Most go to an end.
-        match (self.0.front(), self.0.back()) {
-            (Some(first), _) if sequence <= first.sequence => 0,
-            (_, Some(last)) if sequence > last.sequence => self.0.len(),
-            _ => self.0.partition_point(|entry| entry.sequence < sequence),
+    /// Puts a message to its place: to the delayed ones if it is to wait.
+    #[inline]
+    pub(crate) fn insert(&mut self, entry: Entry) -> Spot {
+        let spot = self.spot(entry.sequence, &entry.message);
+        self.count += 1;
+        if self.counts_body_bytes {
+            self.body_bytes += body_bytes(&entry);
+        }
+        if let Some(rare) = entry.rare() {
+            if let Some(at) = rare.expires_at {
+                self.expiring.insert((at, spot));
+            }
+            if let Some(at) = rare.available_at {
+                self.delayed_until.insert((at, spot));
+                let previous = self.delayed.insert(spot, entry);
+                assert!(previous.is_none(), "{spot:?} is in the queue once");
+                return spot;
+            }
+            self.grouped_count += usize::from(rare.group.is_some());
+        }
+        self.lanes[usize::from(spot.lane)].insert(entry);
+        spot
+    }
+
+    /// Takes a message, the first of its lane, if there is nothing rare about it and bodies are not counted: no more
+    /// is to be noted than that it is gone.
+    #[inline]
+    pub(crate) fn pop_plain(&mut self, first: Spot) -> Option<Entry> {
+        let lane = self.lanes.get_mut(usize::from(first.lane))?;
+        if self.counts_body_bytes || lane.first()?.rare().is_some() {
+            return None;
+        }
+        self.count -= 1;
+        lane.pop_first()
+    }
+
+    /// Takes a message, ready or delayed.
+    pub(crate) fn take(&mut self, spot: Spot) -> Option<Entry> {
+        let entry = match self.lanes[usize::from(spot.lane)].remove(spot.sequence) {
+            Some(entry) => {
+                self.note_left_lane(&entry);
+                entry
+            }
+            None => {
+                let entry = self.delayed.remove(&spot)?;
+                if let Some(at) = entry.available_at() {
+                    self.delayed_until.remove(&(at, spot));
+                }
+                entry
+            }
+        };
+        self.note_taken(&entry);
+        Some(entry)
+    }
+
+    /// The message that goes first where one must go: of the lowest lane, ready or delayed, the oldest.
+    pub(crate) fn least(&self) -> Option<Spot> {
+        let delayed = self.delayed.keys().next().copied();
+        let mut ready = self.lanes.iter().filter_map(Lane::first);
+        let ready = ready
+            .next()
+            .map(|entry| self.spot(entry.sequence, &entry.message));
+        [ready, delayed].into_iter().flatten().min()
+    }
+
+    /// A message whose time was over at `now`, if there is one.
+    pub(crate) fn expired(&self, now: Instant) -> Option<Spot> {
+        let (at, spot) = self.expiring.first()?;
+        (*at <= now).then_some(*spot)
+    }
+
+    /// Makes a message ready whose delay was over at `now`, if there is one; says which.
+    pub(crate) fn end_delay(&mut self, now: Instant) -> Option<Spot> {
+        let (at, spot) = *self.delayed_until.first()?;
+        if at > now {
+            return None;
+        }
+        self.delayed_until.remove(&(at, spot));
+        let mut entry = self.delayed.remove(&spot)?;
+        entry.clear_available_at();
+        self.grouped_count += usize::from(entry.group().is_some());
+        self.lanes[usize::from(spot.lane)].insert(entry);
+        Some(spot)
+    }
+
+    /// When something is due: a message expires or becomes ready.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let due = [self.expiring.first(), self.delayed_until.first()];
+        due.into_iter().flatten().map(|(at, _)| *at).min()
+    }
+
+    /// All, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        let ready = self.lanes.iter().flat_map(Lane::iter);
+        ready.chain(self.delayed.values())
+    }
+
+    /// Those from one sequence to before another, in no particular order.
+    pub(crate) fn range(&self, from: Sequence, until: Sequence) -> impl Iterator<Item = &Entry> {
+        let until = until.max(from);
+        let ready = self
+            .lanes
+            .iter()
+            .flat_map(move |lane| lane.range(from, until));
+        let delayed = (0..=u8::MAX)
+            .take(self.delayed_lanes())
+            .flat_map(move |lane| self.delayed.range(spots(lane, from, until)));
+        ready.chain(delayed.map(|(_, entry)| entry))
+    }
+
+    /// Shows each of these, to change it.
+    pub(crate) fn for_each_mut(
+        &mut self,
+        from: Sequence,
+        until: Sequence,
+        mut change: impl FnMut(&mut Entry),
+    ) {
+        let until = until.max(from);
+        for lane in &mut self.lanes {
+            lane.range_mut(from, until).for_each(&mut change);
+        }
+        for lane in (0..=u8::MAX).take(self.delayed_lanes()) {
+            let delayed = self.delayed.range_mut(spots(lane, from, until));
+            delayed.for_each(|(_, entry)| change(entry));
         }
     }
+
+    /// The lanes that delayed messages may belong to.
+    fn delayed_lanes(&self) -> usize {
+        if self.delayed.is_empty() {
+            0
+        } else {
+            self.lanes.len()
+        }
+    }
+
+    fn note_left_lane(&mut self, entry: &Entry) {
+        if entry.group().is_some() {
+            self.grouped_count -= 1;
+        }
+    }
+
+    fn note_taken(&mut self, entry: &Entry) {
+        self.count -= 1;
+        if self.counts_body_bytes {
+            self.body_bytes -= body_bytes(entry);
+        }
+        if let Some(at) = entry.expires_at() {
+            let spot = self.spot(entry.sequence, &entry.message);
+            self.expiring.remove(&(at, spot));
+        }
+    }
+}
+
+fn body_bytes(entry: &Entry) -> u64 {
+    entry.message.body().len() as u64
+}
+
+fn spots(lane: u8, from: Sequence, until: Sequence) -> std::ops::Range<Spot> {
+    let spot = |sequence| Spot { lane, sequence };
+    spot(from)..spot(until)
 }

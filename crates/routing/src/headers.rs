@@ -4,12 +4,15 @@
 //! under each. A message is looked up under the names that some binding stands under, and then by the
 //! value it has there; what is found under `all` is checked in full.
 
-use crate::binding::{Arguments, Binding, Destination};
+use crate::binding::{Binding, Destination};
 use crate::leaf::Leaf;
-use crate::value::{HeaderSource, Value};
-use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+use crate::map::Map;
+use crate::value::{HeaderSource, stable_hash};
+use model::Arguments;
+use model::Value;
+use rpds::RedBlackTreeMapSync;
 use std::borrow::Borrow;
-use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The argument of a binding that says how it matches.
@@ -61,11 +64,11 @@ impl MatchMode {
     }
 }
 
-type Bindings<K> = RedBlackTreeSetSync<Arc<Binding<K>>>;
+type Bindings<K> = Map<Arc<Binding<K>>, ()>;
 
 /// The bindings of a headers exchange.
 #[derive(Clone)]
-pub(crate) struct HeaderIndex<K: Ord> {
+pub(crate) struct HeaderIndex<K> {
     /// Those that want all of no conditions.
     always: Leaf<K>,
     names: RedBlackTreeMapSync<Box<[u8]>, ByValue<K>>,
@@ -73,12 +76,12 @@ pub(crate) struct HeaderIndex<K: Ord> {
 
 /// The bindings that stand under one header's name.
 #[derive(Clone)]
-struct ByValue<K: Ord> {
+struct ByValue<K> {
     present: Bindings<K>,
-    values: RedBlackTreeMapSync<Value<'static>, Bindings<K>>,
+    values: Map<HeaderValue, Bindings<K>>,
 }
 
-impl<K: Ord> Default for HeaderIndex<K> {
+impl<K> Default for HeaderIndex<K> {
     fn default() -> Self {
         Self {
             always: Leaf::default(),
@@ -87,23 +90,23 @@ impl<K: Ord> Default for HeaderIndex<K> {
     }
 }
 
-impl<K: Ord> Default for ByValue<K> {
+impl<K> Default for ByValue<K> {
     fn default() -> Self {
         Self {
-            present: RedBlackTreeSetSync::new_sync(),
-            values: RedBlackTreeMapSync::new_sync(),
+            present: Map::default(),
+            values: Map::default(),
         }
     }
 }
 
-impl<K: Ord + Clone> HeaderIndex<K> {
+impl<K: Ord + Clone + Hash> HeaderIndex<K> {
     pub(crate) fn insert(&mut self, binding: &Arc<Binding<K>>) {
         if wants_nothing(binding) {
             self.always.insert(&binding.destination);
         }
         for (name, value) in places(binding) {
             let mut under = self.names.get(name).cloned().unwrap_or_default();
-            under.change(value, |bindings| bindings.insert_mut(Arc::clone(binding)));
+            under.change(value, |bindings| bindings.insert(Arc::clone(binding), ()));
             self.names.insert_mut(name.into(), under);
         }
     }
@@ -116,9 +119,7 @@ impl<K: Ord + Clone> HeaderIndex<K> {
             let Some(mut under) = self.names.get(name).cloned() else {
                 continue;
             };
-            under.change(value, |bindings| {
-                bindings.remove_mut(binding);
-            });
+            under.change(value, |bindings| bindings.remove(binding));
             if under.present.is_empty() && under.values.is_empty() {
                 self.names.remove_mut(name);
             } else {
@@ -138,30 +139,28 @@ impl<K: Ord + Clone> HeaderIndex<K> {
             let Some(value) = headers.header(name) else {
                 continue;
             };
-            let equal = under.values.get(&value as &dyn Probe).into_iter().flatten();
-            let candidates = under.present.iter().chain(equal);
+            let equal = under.values.get(&value as &dyn Probe);
+            let equal = equal.into_iter().flat_map(Map::keys);
+            let candidates = under.present.keys().chain(equal);
             let matching = candidates.filter(|binding| matches(binding, headers));
             found.extend(matching.map(|binding| &binding.destination));
         }
     }
 }
 
-impl<K: Ord> ByValue<K> {
+impl<K: Eq + Hash> ByValue<K> {
     fn change(&mut self, value: &Value<'static>, change: impl FnOnce(&mut Bindings<K>)) {
         if *value == Value::Void {
             change(&mut self.present);
             return;
         }
-        let mut bindings = self
-            .values
-            .get(value)
-            .cloned()
-            .unwrap_or_else(RedBlackTreeSetSync::new_sync);
+        let present = self.values.get(value as &dyn Probe);
+        let mut bindings = present.cloned().unwrap_or_default();
         change(&mut bindings);
         if bindings.is_empty() {
-            self.values.remove_mut(value);
+            self.values.remove(value as &dyn Probe);
         } else {
-            self.values.insert_mut(value.clone(), bindings);
+            self.values.insert(HeaderValue(value.clone()), bindings);
         }
     }
 }
@@ -211,6 +210,9 @@ fn matches<K>(binding: &Binding<K>, headers: &dyn HeaderSource) -> bool {
         })
 }
 
+/// The value of a header as a key.
+struct HeaderValue(Value<'static>);
+
 /// A value to look up by. It lets a borrowed value find an owned one without a copy.
 trait Probe {
     fn value(&self) -> &Value<'_>;
@@ -222,27 +224,35 @@ impl Probe for Value<'_> {
     }
 }
 
-impl<'a> Borrow<dyn Probe + 'a> for Value<'static> {
+impl<'a> Borrow<dyn Probe + 'a> for HeaderValue {
     fn borrow(&self) -> &(dyn Probe + 'a) {
-        self
+        &self.0
     }
 }
 
-impl Ord for dyn Probe + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.value().cmp(other.value())
+impl Hash for HeaderValue {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0 as &dyn Probe).hash(state);
     }
 }
 
-impl PartialOrd for dyn Probe + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+impl PartialEq for HeaderValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for HeaderValue {}
+
+impl Hash for dyn Probe + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(stable_hash(self.value()));
     }
 }
 
 impl PartialEq for dyn Probe + '_ {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+        self.value() == other.value()
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a table holds, for lookups by name and for administration. All in a stable order.
 
 use crate::binding::{Binding, Destination};
-use crate::exchange::ExchangeDefinition;
-use crate::name::ExchangeName;
+use crate::map::Map;
 use crate::table::Table;
 use model::QueueName;
+use model::{ExchangeDefinition, ExchangeName};
 use std::hash::Hash;
 
 impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
@@ -17,12 +17,14 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     /// The number of queues.
     #[must_use]
     pub fn queue_count(&self) -> usize {
-        self.queues.size()
+        self.queues.len()
     }
 
-    /// The queues, by ascending name.
+    /// The queues, by ascending name. They are sorted for it.
     pub fn queues(&self) -> impl Iterator<Item = (&QueueName, &Q)> {
-        self.queues.iter()
+        let mut queues: Vec<_> = self.queues.iter().collect();
+        queues.sort_unstable_by_key(|(name, _)| *name);
+        queues.into_iter()
     }
 
     /// The subscriber with this key.
@@ -34,7 +36,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     /// The number of subscribers.
     #[must_use]
     pub fn subscriber_count(&self) -> usize {
-        self.subscribers.size()
+        self.subscribers.len()
     }
 
     /// What the exchange with this name is.
@@ -57,10 +59,11 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
             .map(|(name, exchange)| (name, &*exchange.definition))
     }
 
-    /// The bindings of an exchange, ascending; none if there is no such exchange.
+    /// The bindings of an exchange, in no order of note, so that the first cost nothing to find however
+    /// many there are; none if there is no such exchange.
     pub fn bindings_from(&self, source: &[u8]) -> impl Iterator<Item = &Binding<K>> {
         let exchange = self.exchanges.get(source).into_iter();
-        exchange.flat_map(|exchange| exchange.bindings.iter().map(AsRef::as_ref))
+        exchange.flat_map(|exchange| exchange.bindings.keys().map(AsRef::as_ref))
     }
 
     /// The number of bindings of an exchange.
@@ -68,23 +71,28 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     pub fn binding_count_from(&self, source: &[u8]) -> usize {
         self.exchanges
             .get(source)
-            .map_or(0, |exchange| exchange.bindings.size())
+            .map_or(0, |exchange| exchange.bindings.len())
     }
 
-    /// The bindings that lead to a destination with the exchange of each, ascending. The default
-    /// exchange's, which need no definition, are not among them.
+    /// The bindings that lead to a destination with the exchange of each, ascending; they are sorted for
+    /// it. The default exchange's, which need no definition, are not among them.
     pub fn bindings_to(
         &self,
         destination: &Destination<K>,
     ) -> impl Iterator<Item = (&ExchangeName, &Binding<K>)> {
-        let inbound = self.inbound.get(destination).into_iter().flatten();
+        let inbound = self.inbound.get(destination).into_iter();
+        let mut inbound: Vec<_> = inbound.flat_map(Map::keys).collect();
+        inbound.sort_unstable();
+        let inbound = inbound.into_iter();
         inbound.map(|(source, binding)| (source, &**binding))
     }
 
-    /// All bindings with the exchange of each, ascending.
+    /// All bindings with the exchange of each, ascending. Those of an exchange are sorted for it.
     pub fn bindings(&self) -> impl Iterator<Item = (&ExchangeName, &Binding<K>)> {
         self.exchanges.iter().flat_map(|(name, exchange)| {
-            let bindings = exchange.bindings.iter();
+            let mut bindings: Vec<_> = exchange.bindings.keys().collect();
+            bindings.sort_unstable();
+            let bindings = bindings.into_iter();
             bindings.map(move |binding| (name, &**binding))
         })
     }

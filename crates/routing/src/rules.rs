@@ -1,15 +1,15 @@
 //! The bindings of one exchange, arranged by its kind so that matching need not go through all.
 
-use crate::binding::{Binding, BindingKey, Destination};
-use crate::choices::Choices;
-use crate::exchange::{ExchangeKind, HashOn};
+use crate::binding::{Binding, Destination};
 use crate::hash::{StableHasher, spread};
 use crate::headers::HeaderIndex;
 use crate::leaf::Leaf;
+use crate::map::Map;
 use crate::ring::{self, Ring};
 use crate::trie::Node;
-use crate::value::{HeaderSource, Value};
-use rpds::RedBlackTreeMapSync;
+use crate::value::{HeaderSource, stable_hash};
+use model::Value;
+use model::{BindingKey, ExchangeKind, HashOn};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -23,27 +23,27 @@ pub(crate) struct Question<'a> {
 
 /// The bindings, which an [`ExchangeKind`] has checked.
 #[derive(Clone)]
-pub(crate) enum Rules<K: Ord> {
+pub(crate) enum Rules<K> {
     /// None: the names of the queues are the rule.
     Default,
-    Direct(RedBlackTreeMapSync<Arc<[u8]>, Leaf<K>>),
+    Direct(Map<Arc<[u8]>, Leaf<K>>),
     Fanout(Leaf<K>),
     Topic(Node<K>),
     Headers(HeaderIndex<K>),
     ConsistentHash(HashOn, Ring<K>),
-    Random(Choices<K>),
+    Random(Leaf<K>),
 }
 
 impl<K: Ord + Clone + Hash> Rules<K> {
     pub(crate) fn new(kind: &ExchangeKind) -> Self {
         match kind {
             ExchangeKind::Default => Self::Default,
-            ExchangeKind::Direct => Self::Direct(RedBlackTreeMapSync::new_sync()),
+            ExchangeKind::Direct => Self::Direct(Map::default()),
             ExchangeKind::Fanout => Self::Fanout(Leaf::default()),
             ExchangeKind::Topic => Self::Topic(Node::default()),
             ExchangeKind::Headers => Self::Headers(HeaderIndex::default()),
             ExchangeKind::ConsistentHash(on) => Self::ConsistentHash(on.clone(), Ring::default()),
-            ExchangeKind::Random => Self::Random(Choices::default()),
+            ExchangeKind::Random => Self::Random(Leaf::default()),
         }
     }
 
@@ -54,9 +54,9 @@ impl<K: Ord + Clone + Hash> Rules<K> {
             (Self::Direct(keys), BindingKey::Exact(key)) => {
                 let mut leaf = keys.get(key).cloned().unwrap_or_default();
                 leaf.insert(destination);
-                keys.insert_mut(Arc::clone(key), leaf);
+                keys.insert(Arc::clone(key), leaf);
             }
-            (Self::Fanout(leaf), _) => leaf.insert(destination),
+            (Self::Fanout(leaf) | Self::Random(leaf), _) => leaf.insert(destination),
             (Self::Topic(root), BindingKey::Pattern(pattern)) => {
                 root.insert(pattern.levels(), destination);
             }
@@ -64,7 +64,6 @@ impl<K: Ord + Clone + Hash> Rules<K> {
             (Self::ConsistentHash(_, ring), BindingKey::Exact(key)) => {
                 ring.insert(destination, ring::weight(key).unwrap_or(0));
             }
-            (Self::Random(choices), _) => choices.insert(destination),
             (Self::Default | Self::Topic(_), _)
             | (Self::Direct(_) | Self::ConsistentHash(..), BindingKey::Pattern(_)) => {
                 unreachable!("a binding is checked before it is inserted")
@@ -80,12 +79,12 @@ impl<K: Ord + Clone + Hash> Rules<K> {
                 let mut leaf = keys.get(key).cloned().unwrap_or_default();
                 leaf.remove(destination);
                 if leaf.is_empty() {
-                    keys.remove_mut(key);
+                    keys.remove(key);
                 } else {
-                    keys.insert_mut(Arc::clone(key), leaf);
+                    keys.insert(Arc::clone(key), leaf);
                 }
             }
-            (Self::Fanout(leaf), _) => leaf.remove(destination),
+            (Self::Fanout(leaf) | Self::Random(leaf), _) => leaf.remove(destination),
             (Self::Topic(root), BindingKey::Pattern(pattern)) => {
                 root.remove(pattern.levels(), destination);
             }
@@ -93,7 +92,6 @@ impl<K: Ord + Clone + Hash> Rules<K> {
             (Self::ConsistentHash(_, ring), BindingKey::Exact(key)) => {
                 ring.remove(destination, ring::weight(key).unwrap_or(0));
             }
-            (Self::Random(choices), _) => choices.remove(destination),
             (Self::Default | Self::Topic(_), _)
             | (Self::Direct(_) | Self::ConsistentHash(..), BindingKey::Pattern(_)) => {
                 unreachable!("a binding is checked before it is inserted")
@@ -107,7 +105,7 @@ impl<K: Ord + Clone + Hash> Rules<K> {
             Self::Default => {}
             Self::Direct(by_key) => {
                 for key in question.keys {
-                    found.extend(by_key.get(*key).into_iter().flat_map(Leaf::iter));
+                    found.extend(by_key.get::<[u8]>(key).into_iter().flat_map(Leaf::iter));
                 }
             }
             Self::Fanout(leaf) => found.extend(leaf.iter()),
@@ -118,7 +116,7 @@ impl<K: Ord + Clone + Hash> Rules<K> {
             }
             Self::Headers(index) => index.find(question.headers, found),
             Self::ConsistentHash(on, ring) => found.extend(ring.find(hash(on, question))),
-            Self::Random(choices) => found.extend(choices.draw(question.random)),
+            Self::Random(leaf) => found.extend(leaf.draw(question.random)),
         }
     }
 
@@ -146,7 +144,7 @@ fn hash(on: &HashOn, question: &Question<'_>) -> u64 {
         HashOn::Header(name) => question.headers.header(name),
         HashOn::Property(property) => question.headers.property(*property),
     };
-    value.unwrap_or(Value::Void).stable_hash()
+    stable_hash(&value.unwrap_or(Value::Void))
 }
 
 impl Question<'_> {

@@ -1,11 +1,12 @@
 //! One snapshot of all routes, and how it changes.
 
 use crate::binding::{Binding, BindingError, Destination};
-use crate::exchange::{Difference, ExchangeDefinition, PREDECLARED};
-use crate::name::ExchangeName;
+use crate::exchange::PREDECLARED;
+use crate::map::Map;
 use crate::rules::Rules;
 use model::QueueName;
-use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+use model::{Difference, ExchangeDefinition, ExchangeName};
+use rpds::RedBlackTreeMapSync;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -17,23 +18,23 @@ use std::sync::Arc;
 /// - Each binding stands in its exchange's `bindings` and `rules`, and in `inbound` under its
 ///   destination.
 #[derive(Clone)]
-pub struct Table<K: Ord, Q, T> {
+pub struct Table<K, Q, T> {
     version: u64,
-    pub(crate) queues: RedBlackTreeMapSync<QueueName, Q>,
-    pub(crate) subscribers: RedBlackTreeMapSync<K, T>,
+    pub(crate) queues: Map<QueueName, Q>,
+    pub(crate) subscribers: Map<K, T>,
     pub(crate) exchanges: RedBlackTreeMapSync<ExchangeName, Exchange<K>>,
     /// Which bindings lead to a destination, and from where.
-    pub(crate) inbound: RedBlackTreeMapSync<Destination<K>, Inbound<K>>,
+    pub(crate) inbound: Map<Destination<K>, Inbound<K>>,
 }
 
-pub(crate) type Inbound<K> = RedBlackTreeSetSync<(ExchangeName, Arc<Binding<K>>)>;
+pub(crate) type Inbound<K> = Map<(ExchangeName, Arc<Binding<K>>), ()>;
 
 /// An exchange with its bindings.
 #[derive(Clone)]
-pub(crate) struct Exchange<K: Ord> {
+pub(crate) struct Exchange<K> {
     pub(crate) definition: Arc<ExchangeDefinition>,
     pub(crate) rules: Rules<K>,
-    pub(crate) bindings: RedBlackTreeSetSync<Arc<Binding<K>>>,
+    pub(crate) bindings: Map<Arc<Binding<K>>, ()>,
 }
 
 /// Why an exchange cannot be declared or removed.
@@ -59,10 +60,10 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Default for Table<K, Q, T> {
         }
         Self {
             version: 0,
-            queues: RedBlackTreeMapSync::new_sync(),
-            subscribers: RedBlackTreeMapSync::new_sync(),
+            queues: Map::default(),
+            subscribers: Map::default(),
             exchanges,
-            inbound: RedBlackTreeMapSync::new_sync(),
+            inbound: Map::default(),
         }
     }
 }
@@ -125,7 +126,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
         let mut table = self.next();
         table.unbind_all(&Destination::Exchange(name.clone()));
         if let Some(exchange) = table.exchanges.get(name).cloned() {
-            for binding in exchange.bindings.iter() {
+            for binding in exchange.bindings.keys() {
                 table.forget_inbound(name, binding);
             }
         }
@@ -144,22 +145,20 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
             .ok_or(BindingError::SourceNotFound)?;
         let binding = binding.canonical(&exchange.definition.kind)?;
         self.check_destination(&binding.destination)?;
-        if exchange.bindings.contains(&binding) {
+        if exchange.bindings.contains_key(&binding) {
             return Ok(self.clone());
         }
         let binding = Arc::new(binding);
         let mut exchange = exchange.clone();
         exchange.rules.insert(&binding);
-        exchange.bindings.insert_mut(Arc::clone(&binding));
+        exchange.bindings.insert(Arc::clone(&binding), ());
         let mut table = self.next();
         table.exchanges.insert_mut(name.clone(), exchange);
         let inbound = self.inbound.get(&binding.destination);
-        let mut inbound = inbound
-            .cloned()
-            .unwrap_or_else(RedBlackTreeSetSync::new_sync);
-        inbound.insert_mut((name.clone(), Arc::clone(&binding)));
+        let mut inbound = inbound.cloned().unwrap_or_default();
+        inbound.insert((name.clone(), Arc::clone(&binding)), ());
         let destination = binding.destination.clone();
-        table.inbound.insert_mut(destination, inbound);
+        table.inbound.insert(destination, inbound);
         Ok(table)
     }
 
@@ -172,7 +171,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
         let Ok(binding) = binding.clone().canonical(&exchange.definition.kind) else {
             return self.clone();
         };
-        let Some(binding) = exchange.bindings.get(&binding) else {
+        let Some((binding, ())) = exchange.bindings.get_key_value(&binding) else {
             return self.clone();
         };
         let mut table = self.next();
@@ -185,7 +184,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     #[must_use]
     pub fn with_queue(&self, name: QueueName, target: Q) -> Self {
         let mut table = self.next();
-        table.queues.insert_mut(name, target);
+        table.queues.insert(name, target);
         table
     }
 
@@ -196,7 +195,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
             return self.clone();
         }
         let mut table = self.next();
-        table.queues.remove_mut(name);
+        table.queues.remove(name);
         table.unbind_all(&Destination::Queue(name.clone()));
         table
     }
@@ -205,7 +204,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     #[must_use]
     pub fn with_subscriber(&self, key: K, target: T) -> Self {
         let mut table = self.next();
-        table.subscribers.insert_mut(key, target);
+        table.subscribers.insert(key, target);
         table
     }
 
@@ -216,7 +215,7 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
             return self.clone();
         }
         let mut table = self.next();
-        table.subscribers.remove_mut(key);
+        table.subscribers.remove(key);
         table.unbind_all(&Destination::Subscriber(key.clone()));
         table
     }
@@ -240,18 +239,18 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
         let Some(inbound) = self.inbound.get(destination).cloned() else {
             return;
         };
-        self.inbound.remove_mut(destination);
-        for (source, binding) in inbound.iter() {
+        self.inbound.remove(destination);
+        for (source, binding) in inbound.keys() {
             self.forget_outbound(source, binding);
         }
     }
 
     /// Removes the binding from its exchange.
     fn forget_outbound(&mut self, source: &ExchangeName, binding: &Binding<K>) {
-        if let Some(mut exchange) = self.exchanges.get(source).cloned() {
+        // In place: of many bindings only the first copies what is shared with other tables.
+        if let Some(exchange) = self.exchanges.get_mut(source) {
             exchange.rules.remove(binding);
-            exchange.bindings.remove_mut(binding);
-            self.exchanges.insert_mut(source.clone(), exchange);
+            exchange.bindings.remove(binding);
         }
     }
 
@@ -259,11 +258,11 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
     fn forget_inbound(&mut self, source: &ExchangeName, binding: &Arc<Binding<K>>) {
         let destination = &binding.destination;
         if let Some(mut inbound) = self.inbound.get(destination).cloned() {
-            inbound.remove_mut(&(source.clone(), Arc::clone(binding)));
+            inbound.remove(&(source.clone(), Arc::clone(binding)));
             if inbound.is_empty() {
-                self.inbound.remove_mut(destination);
+                self.inbound.remove(destination);
             } else {
-                self.inbound.insert_mut(destination.clone(), inbound);
+                self.inbound.insert(destination.clone(), inbound);
             }
         }
     }
@@ -281,7 +280,7 @@ impl<K: Ord + Clone + Hash> Exchange<K> {
         Self {
             rules: Rules::new(&definition.kind),
             definition: Arc::new(definition),
-            bindings: RedBlackTreeSetSync::new_sync(),
+            bindings: Map::default(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Topics without an exchange's name: patterns at `amq.topic`, and subscribers that are there as long
 //! as a pattern leads to them.
 
-use crate::binding::{Arguments, BindError, Binding, BindingError, BindingKey, Destination};
+use crate::binding::{BindError, Binding, BindingError, Destination};
 use crate::exchange::TOPIC;
 use crate::table::Table;
 use crate::value::NoHeaders;
 use model::Pattern;
+use model::{Arguments, BindingKey};
 use std::hash::Hash;
 
 impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {

@@ -6,25 +6,26 @@
 
 use crate::binding::Destination;
 use crate::leaf::Leaf;
+use crate::map::Map;
 use model::{PatternLevel, levels};
-use rpds::RedBlackTreeMapSync;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A node, its destinations and its children. Immutable; a change copies the path to it. Its depth is
 /// the number of levels of the longest pattern, which is limited.
 #[derive(Clone)]
-pub(crate) struct Node<K: Ord> {
+pub(crate) struct Node<K> {
     leaf: Leaf<K>,
-    words: RedBlackTreeMapSync<Box<[u8]>, Arc<Self>>,
+    words: Map<Box<[u8]>, Arc<Self>>,
     one: Option<Arc<Self>>,
     many: Option<Arc<Self>>,
 }
 
-impl<K: Ord> Default for Node<K> {
+impl<K> Default for Node<K> {
     fn default() -> Self {
         Self {
             leaf: Leaf::default(),
-            words: RedBlackTreeMapSync::new_sync(),
+            words: Map::default(),
             one: None,
             many: None,
         }
@@ -32,14 +33,14 @@ impl<K: Ord> Default for Node<K> {
 }
 
 /// A node that the levels so far can have led to.
-struct State<'a, K: Ord> {
+struct State<'a, K> {
     node: &'a Node<K>,
     /// It was reached by `#`, which takes any further level too. So it is for each state of this
     /// node, as a node has one way in.
     is_many: bool,
 }
 
-impl<K: Ord + Clone> Node<K> {
+impl<K: Eq + Hash + Clone> Node<K> {
     pub(crate) fn insert(&mut self, levels: &[PatternLevel], destination: &Destination<K>) {
         *self = self.changed(levels, |leaf| leaf.insert(destination));
     }
@@ -108,10 +109,8 @@ impl<K: Ord + Clone> Node<K> {
 
     fn place(&mut self, level: &PatternLevel, child: Option<Arc<Self>>) {
         match (level, child) {
-            (PatternLevel::Word(word), Some(child)) => self.words.insert_mut(word.clone(), child),
-            (PatternLevel::Word(word), None) => {
-                self.words.remove_mut(word);
-            }
+            (PatternLevel::Word(word), Some(child)) => self.words.insert(word.clone(), child),
+            (PatternLevel::Word(word), None) => self.words.remove(word),
             (PatternLevel::One, child) => self.one = child,
             (PatternLevel::Many, child) => self.many = child,
         }
@@ -123,7 +122,7 @@ impl<K: Ord + Clone> Node<K> {
 }
 
 /// Adds a node to the states, and what `#` for no level at all leads to.
-fn enter<'a, K: Ord>(states: &mut Vec<State<'a, K>>, node: &'a Node<K>, is_many: bool) {
+fn enter<'a, K>(states: &mut Vec<State<'a, K>>, node: &'a Node<K>, is_many: bool) {
     let mut entered = Some((node, is_many));
     while let Some((node, is_many)) = entered {
         states.push(State { node, is_many });

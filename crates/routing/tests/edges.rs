@@ -1,10 +1,10 @@
 //! What is refused, and what long ways and several keys lead to.
 
-use model::{Pattern, QueueName};
-use routing::{
-    Access, Arguments, BindError, Binding, BindingError, BindingKey, Destination, Difference,
-    ExchangeDefinition, ExchangeError, ExchangeKind, ExchangeName, NoHeaders, Table, Value,
+use model::{
+    Access, Arguments, BindingKey, Difference, ExchangeDefinition, ExchangeKind, ExchangeName,
+    Pattern, QueueName, Value,
 };
+use routing::{BindError, Binding, BindingError, Destination, ExchangeError, NoHeaders, Table};
 
 type Numbers = Table<u8, u32, u32>;
 

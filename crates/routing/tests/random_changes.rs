@@ -3,14 +3,14 @@
 
 mod naive;
 
-use model::QueueName;
+use model::{
+    Access, Arguments, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Property, QueueName,
+    Value,
+};
 use naive::{Headers, Naive, Name, canonical};
 use proptest::prelude::*;
 use proptest::sample::select;
-use routing::{
-    Access, Arguments, Binding, Destination, ExchangeDefinition, ExchangeKind, ExchangeName,
-    HashOn, Property, Table, Value,
-};
+use routing::{Binding, Destination, Table};
 
 const EXCHANGES: &[Name] = &["direct", "fanout", "topic", "headers", "hash", "random"];
 const SOURCES: &[Name] = &[

@@ -1,10 +1,7 @@
 //! How exchanges that take one destination share messages out.
 
-use model::QueueName;
-use routing::{
-    Binding, BindingError, Destination, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn,
-    NoHeaders, Table,
-};
+use model::{ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, QueueName};
+use routing::{Binding, BindingError, Destination, NoHeaders, Table};
 use std::collections::BTreeMap;
 
 const MESSAGES: u64 = 100_000;
@@ -109,7 +106,7 @@ fn hashing_does_not_depend_on_history() {
 }
 
 /// Where the first messages go among ten queues of weight 5.
-const FIRST_PLACES: [usize; 8] = [6, 7, 6, 1, 6, 3, 6, 9];
+const FIRST_PLACES: [usize; 8] = [1, 7, 2, 9, 8, 0, 0, 4];
 
 #[test]
 fn a_destination_bound_twice_keeps_its_points_until_both_are_gone() {

@@ -72,6 +72,25 @@ impl Connection {
         self.await_answer().map(drop).context("subscribing")
     }
 
+    /// Sends `count` subscriptions at once, and returns when the broker says that all stand.
+    ///
+    /// # Errors
+    /// If the broker refuses one or does not answer.
+    pub(crate) fn subscribe_all(&mut self, requests: &[u8], count: usize) -> Result<()> {
+        self.stream
+            .write_all(requests)
+            .context("sending subscriptions")?;
+        for _ in 0..count {
+            self.await_answer().context("subscribing")?;
+        }
+        Ok(())
+    }
+
+    /// What [`Self::flush`] sends, to be appended to.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
     /// Ends set-up: from here on no call waits.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! The flow: `main` reads the options, `campaign` runs each cell on each system round by round,
 //! `run` does one load, `report` makes Markdown of the samples. `systems` starts and stops the
-//! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first.
+//! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` is a second
+//! suite with a load of its own.
 
 use std::{
     fmt,
@@ -31,6 +32,7 @@ mod process;
 mod publisher;
 mod report;
 mod run;
+mod scale;
 mod stamp;
 mod systems;
 mod tally;
@@ -51,6 +53,8 @@ struct Arguments {
 enum Suite {
     /// Queues and topics over STOMP, beside RabbitMQ, ActiveMQ and (topics only) NATS.
     Stomp(StompOptions),
+    /// What a message costs with one and with ten thousand queues, subscriptions and connections.
+    Scale(scale::ScaleOptions),
 }
 
 #[derive(Debug, Args)]
@@ -91,8 +95,11 @@ struct StompOptions {
 }
 
 fn main() -> ExitCode {
-    let Suite::Stomp(options) = Arguments::parse().suite;
-    match stomp(&options) {
+    let outcome = match Arguments::parse().suite {
+        Suite::Stomp(options) => stomp(&options),
+        Suite::Scale(options) => scale::scale(&options),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress(format_args!("error: {error:#}"));

@@ -210,7 +210,10 @@ fn poll<T>(mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
 }
 
 /// The binary: named by `CARGO_BIN_EXE_barid`, or the one that was built with this program.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not built.
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("CARGO_BIN_EXE_barid") {
         return Ok(path.into());
     }

@@ -11,7 +11,7 @@ mod connection;
 mod frame;
 mod request;
 
-pub use broker::{Broker, target_dir};
+pub use broker::{Broker, binary, target_dir};
 pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};
 pub use request::{Options, Send, Subscribe};

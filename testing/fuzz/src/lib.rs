@@ -9,27 +9,36 @@
 //!
 //! Read first: [`TARGETS`], then [`log_recovery`].
 
+mod admin;
 mod broker_entry;
 mod input;
 mod log_recovery;
+mod selector;
 mod stomp_codec;
 mod stomp_session;
 mod topic_match;
+mod websocket;
 
+pub use admin::admin;
 pub use broker_entry::broker_entry;
 pub use log_recovery::log_recovery;
+pub use selector::selector;
 pub use stomp_codec::stomp_codec;
 pub use stomp_session::stomp_session;
 pub use topic_match::topic_match;
+pub use websocket::websocket;
 
 /// A target: panics when what it tests does.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 8] = [
+    ("admin", admin),
     ("broker_entry", broker_entry),
     ("log_recovery", log_recovery),
+    ("selector", selector),
     ("stomp_codec", stomp_codec),
     ("stomp_session", stomp_session),
     ("topic_match", topic_match),
+    ("websocket", websocket),
 ];

@@ -12,6 +12,8 @@ pub(crate) const SMALL: Limits = Limits {
     body_bytes_max: 400,
     subscriptions_max: 4,
     queue_names_max: 3,
+    transactions_max: 2,
+    transaction_bytes_max: 1500,
     connect_timeout: Duration::from_secs(10),
     heart_beat_send_min: Duration::from_secs(1),
     heart_beat_receive: Duration::from_secs(10),

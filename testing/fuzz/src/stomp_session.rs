@@ -1,15 +1,17 @@
 //! Any bytes through a STOMP session, with a broker that answers as it likes.
 
+mod chances;
+
 use crate::input::{Chance, Input, pieces};
 use crate::stomp_codec::SMALL;
 use broker_api::{
-    Command, Confirm, Delivery, Event, Grant, Out, Refusal, Session, Settle, SettleMode, Submission,
+    Command, Confirm, Event, Grant, Out, QueueStatus, Refusal, Reply, Session, Settle, SettleMode,
+    Sharing, Submission, Subscribe, Transaction,
 };
 use bytes::BytesMut;
-use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
+use model::{CommandId, ConnectionId, Instant, Message, QueueName, Sequence, SubscriptionId};
 use proto_stomp::{Limits, Stomp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::OnceLock;
 
 /// What an answer takes beside what it repeats of the frame.
 const ANSWER_BYTES_MAX: usize = 4096;
@@ -59,7 +61,7 @@ impl std::fmt::Debug for Text<'_> {
 /// A whole connection; returns what the client is sent.
 fn converse(limits: Limits, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
     let mut driven = Driven::new(limits);
-    driven.messages.extend(messages().iter().cloned());
+    driven.messages.extend(chances::messages().iter().cloned());
     let mut chance = Chance::new(script);
     for piece in pieces {
         // A driver does not read on when it has been asked to close.
@@ -89,6 +91,7 @@ struct Subscribed {
     delivered: u64,
     unsettled: BTreeSet<Sequence>,
     is_ready: bool,
+    browses: bool,
 }
 
 /// A session, its driver and its broker.
@@ -102,15 +105,21 @@ struct Driven {
     last_command: CommandId,
     unanswered: VecDeque<(CommandId, Answer)>,
     subscriptions: BTreeMap<SubscriptionId, Subscribed>,
+    /// Those that the broker has ended: what they still held belongs to nobody.
+    ended: BTreeSet<SubscriptionId>,
+    /// Names that were made up for queues.
+    names: u32,
     messages: VecDeque<Message>,
     /// All bytes to the client.
     sent: Vec<u8>,
 }
 
 /// What a command is answered by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Answer {
     Done,
+    Counted,
+    Queue(QueueName),
     Subscribed(SubscriptionId),
     Canceled(SubscriptionId),
     Confirmed,
@@ -130,6 +139,8 @@ impl Driven {
             last_command: CommandId(0),
             unanswered: VecDeque::new(),
             subscriptions: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            names: 0,
             messages: VecDeque::new(),
             sent: Vec::new(),
         }
@@ -167,28 +178,23 @@ impl Driven {
         assert!(id > self.last_command, "ids of commands ascend");
         self.last_command = id;
         let answer = match command {
-            Command::Connect(_) | Command::DeclareQueue(_) => Answer::Done,
-            Command::Publish(message, confirm) => {
-                if self.messages.len() == MESSAGES_MAX {
-                    self.messages.pop_front();
-                }
-                self.messages.push_back(message);
-                answer_to(confirm)
+            Command::Connect(_)
+            | Command::DeclareExchange(_)
+            | Command::DeleteExchange(_)
+            | Command::Bind(_)
+            | Command::Unbind(_) => Answer::Done,
+            Command::DeleteQueue(_) | Command::PurgeQueue(_) => Answer::Counted,
+            Command::DeclareQueue(declare) => Answer::Queue(match declare.name {
+                Some(name) => name,
+                None => self.new_name(),
+            }),
+            Command::List(listing) => unreachable!("a client cannot ask for {listing:?}"),
+            Command::Publish(message, publishing) => {
+                self.keep(message);
+                answer_to(publishing.confirm)
             }
-            Command::Subscribe(subscribe) => {
-                let subscribed = Subscribed {
-                    mode: subscribe.settle_mode,
-                    granted: subscribe.grant.total(),
-                    delivered: 0,
-                    unsettled: BTreeSet::new(),
-                    is_ready: false,
-                };
-                let id = subscribe.subscription;
-                let known = self.subscriptions.insert(id, subscribed);
-                assert!(known.is_none(), "subscription {id} is used twice");
-                assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max);
-                Answer::Subscribed(id)
-            }
+            Command::Commit(transaction) => self.take_transaction(*transaction),
+            Command::Subscribe(subscribe) => self.take_subscribe(&subscribe),
             Command::Cancel(id) => Answer::Canceled(id),
             Command::Grant(id, grant) => {
                 self.take_grant(id, grant);
@@ -199,7 +205,51 @@ impl Driven {
         self.unanswered.push_back((id, answer));
     }
 
+    fn new_name(&mut self) -> QueueName {
+        self.names += 1;
+        let name = format!("made-up.{}", self.names);
+        QueueName::new(name.as_bytes()).expect("it is short")
+    }
+
+    fn keep(&mut self, message: Message) {
+        if self.messages.len() == MESSAGES_MAX {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(message);
+    }
+
+    fn take_transaction(&mut self, transaction: Transaction) -> Answer {
+        let bytes: usize = transaction.publishes.iter().map(Message::cost_bytes).sum();
+        assert!(bytes <= self.limits.transaction_bytes_max, "{bytes} bytes");
+        for message in transaction.publishes {
+            self.keep(message);
+        }
+        for settle in transaction.settles {
+            self.take_settle(settle);
+        }
+        Answer::Done
+    }
+
+    fn take_subscribe(&mut self, subscribe: &Subscribe) -> Answer {
+        let subscribed = Subscribed {
+            mode: subscribe.settle_mode,
+            granted: subscribe.grant.total(),
+            delivered: 0,
+            unsettled: BTreeSet::new(),
+            is_ready: false,
+            browses: subscribe.sharing == Sharing::Browse,
+        };
+        let id = subscribe.subscription;
+        let known = self.subscriptions.insert(id, subscribed);
+        assert!(known.is_none(), "subscription {id} is used twice");
+        assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max);
+        Answer::Subscribed(id)
+    }
+
     fn take_grant(&mut self, id: SubscriptionId, grant: Grant) {
+        if self.ended.contains(&id) {
+            return;
+        }
         let subscribed = self.subscriptions.get_mut(&id).expect("it was subscribed");
         assert!(grant.count <= subscribed.delivered, "it was not given that");
         subscribed.granted = grant.total();
@@ -207,6 +257,9 @@ impl Driven {
 
     fn take_settle(&mut self, settle: Settle) -> Answer {
         let id = settle.subscription;
+        if self.ended.contains(&id) {
+            return answer_to(settle.confirm);
+        }
         let subscribed = self.subscriptions.get_mut(&id).expect("it was subscribed");
         assert_eq!(subscribed.mode, SettleMode::Explicit);
         for sequence in settle.sequences {
@@ -243,6 +296,7 @@ impl Driven {
     fn tell(&mut self, event: Event) {
         let repeated = match &event {
             Event::Delivery(delivery) => delivery.message.cost_bytes(),
+            Event::Returned(_, message) => message.cost_bytes(),
             Event::Confirmed(_)
             | Event::Done(..)
             | Event::Drained(_)
@@ -266,106 +320,35 @@ impl Driven {
 
     fn answer(&mut self, id: CommandId, answer: Answer) {
         match answer {
-            Answer::Done => self.tell(Event::Done(id, Ok(()))),
+            Answer::Done => self.done(id, Reply::Nothing),
+            Answer::Counted => self.done(id, Reply::Count(3)),
+            Answer::Queue(name) => {
+                let status = QueueStatus {
+                    name,
+                    ready_count: 1,
+                    unsettled_count: 2,
+                    bytes: u64::MAX,
+                    subscription_count: 0,
+                };
+                self.done(id, Reply::Queue(Box::new(status)));
+            }
             Answer::Subscribed(subscription) => {
                 if let Some(subscribed) = self.subscriptions.get_mut(&subscription) {
                     subscribed.is_ready = true;
                 }
-                self.tell(Event::Done(id, Ok(())));
+                self.done(id, Reply::Nothing);
             }
             Answer::Canceled(subscription) => {
                 self.subscriptions.remove(&subscription);
-                self.tell(Event::Done(id, Ok(())));
+                self.done(id, Reply::Nothing);
             }
             Answer::Confirmed => self.tell(Event::Confirmed(id)),
             Answer::OnlyRefusal => {}
         }
     }
 
-    /// Does something that a broker or the clock may do.
-    fn act(&mut self, chance: &mut Chance) {
-        match chance.below(64) {
-            0..16 => {
-                if let Some((id, answer)) = self.unanswered.pop_front() {
-                    self.answer(id, answer);
-                }
-            }
-            16..24 => self.answer_all(),
-            24..48 => {
-                for _ in 0..=chance.below(4) {
-                    self.deliver(chance);
-                }
-            }
-            48..52 => {
-                self.now = self.now + std::time::Duration::from_millis(900);
-                self.pass();
-            }
-            52 => {
-                self.now = self.session.deadline().unwrap_or(self.now);
-                self.pass();
-            }
-            53 => {
-                if let Some((id, _)) = self.unanswered.pop_front() {
-                    self.tell(Event::Done(id, Err(refusal(chance))));
-                }
-            }
-            54 => {
-                if let Some(id) = self.some_subscription(chance) {
-                    self.tell(Event::Drained(id));
-                }
-            }
-            55 if chance.below(4) == 0 => {
-                if let Some(id) = self.some_subscription(chance) {
-                    self.subscriptions.remove(&id);
-                    self.tell(Event::Ended(id, refusal(chance)));
-                }
-            }
-            56 if chance.below(8) == 0 => self.tell(Event::Disconnect(refusal(chance))),
-            _ => {}
-        }
-    }
-
-    fn pass(&mut self) {
-        if self
-            .session
-            .deadline()
-            .is_some_and(|deadline| deadline <= self.now)
-        {
-            self.call(0, |session, now, _, out| session.handle_deadline(now, out));
-            let next = self.session.deadline();
-            assert!(next.is_none_or(|next| next > self.now), "it would spin");
-        }
-    }
-
-    fn some_subscription(&self, chance: &mut Chance) -> Option<SubscriptionId> {
-        let ready = self.subscriptions.iter().filter(|(_, it)| it.is_ready);
-        let ready: Vec<SubscriptionId> = ready.map(|(id, _)| *id).collect();
-        (!ready.is_empty()).then(|| ready[chance.below(ready.len())])
-    }
-
-    fn deliver(&mut self, chance: &mut Chance) {
-        let Some(id) = self.some_subscription(chance) else {
-            return;
-        };
-        let message = self.messages[chance.below(self.messages.len())].clone();
-        let subscribed = self.subscriptions.get_mut(&id).expect("it was just found");
-        if subscribed.delivered >= subscribed.granted {
-            return;
-        }
-        subscribed.delivered += 1;
-        let sequence = match subscribed.mode {
-            SettleMode::Presettled => Sequence(0),
-            SettleMode::Explicit => Sequence(subscribed.delivered),
-        };
-        if subscribed.mode == SettleMode::Explicit {
-            subscribed.unsettled.insert(sequence);
-        }
-        self.tell(Event::Delivery(Delivery {
-            subscription: id,
-            sequence,
-            redelivered: chance.below(2) == 0,
-            message,
-        }));
+    fn done(&mut self, id: CommandId, reply: Reply) {
+        self.tell(Event::Done(id, Ok(reply)));
     }
 
     /// Checks that the session, which is closed, has nothing more to say.
@@ -375,7 +358,7 @@ impl Driven {
         self.call(0, |session, now, input, out| {
             session.handle_input(now, input, out);
         });
-        self.tell(Event::Done(self.last_command, Ok(())));
+        self.done(self.last_command, Reply::Nothing);
         self.tell(Event::Disconnect(Refusal::ShuttingDown));
         assert_eq!(self.session.deadline(), None, "it waits for nothing");
         self.call(0, |session, now, _, out| session.handle_deadline(now, out));
@@ -387,34 +370,4 @@ const fn answer_to(confirm: Confirm) -> Answer {
         Confirm::Wanted => Answer::Confirmed,
         Confirm::Unwanted => Answer::OnlyRefusal,
     }
-}
-
-fn refusal(chance: &mut Chance) -> Refusal {
-    match chance.below(4) {
-        0 => Refusal::Stalled,
-        1 => Refusal::StoreFailed,
-        2 => Refusal::SubscriptionNotFound(SubscriptionId(3)),
-        _ => Refusal::LoginFailed {
-            user: "a\nb\0\u{1F600}".to_owned(),
-        },
-    }
-}
-
-/// Messages of clients of all versions.
-fn messages() -> &'static [Message] {
-    static MESSAGES: OnceLock<Vec<Message>> = OnceLock::new();
-    MESSAGES.get_or_init(|| {
-        let mut messages = Vec::new();
-        for version in ["1.0", "1.1", "1.2"] {
-            let mut publisher = Driven::new(Limits::default());
-            publisher.feed(format!("CONNECT\naccept-version:{version}\nhost:h\n\n\0").as_bytes());
-            publisher.feed(
-                b"SEND\ndestination:/topic/t\na:1\\n\\c:\npersistent:true\nb:\xc3\xa9\n\nbody\0",
-            );
-            publisher.feed(b"SEND\ndestination:/queue/q\ncontent-length:3\n\n\0\0\n\0");
-            messages.extend(publisher.messages);
-        }
-        assert_eq!(messages.len(), 6);
-        messages
-    })
 }

@@ -60,6 +60,16 @@ unsafe impl GlobalAlloc for Meter {
 static METER: Meter = Meter;
 
 #[test]
+fn admin() {
+    replay("admin");
+}
+
+#[test]
+fn selector() {
+    replay("selector");
+}
+
+#[test]
 fn broker_entry() {
     replay("broker_entry");
 }
@@ -82,6 +92,11 @@ fn stomp_session() {
 #[test]
 fn topic_match() {
     replay("topic_match");
+}
+
+#[test]
+fn websocket() {
+    replay("websocket");
 }
 
 #[test]

@@ -36,6 +36,41 @@ impl Stage {
         })
     }
 
+    /// Starts the broker with a file of settings.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn with_settings(settings: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("barid.toml");
+        fs::write(&file, settings)?;
+        let file = file.to_str().context("a temporary path is text")?;
+        let broker = Broker::start_with(&folder.path().join("data"), &["--config", file])?;
+        Ok(Self {
+            broker,
+            _folder: folder,
+        })
+    }
+
+    /// Runs an administrative command of the program against the broker; returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails; the text has what it said.
+    pub fn admin(&self, args: &[&str]) -> Result<String> {
+        let output = Command::new(client::binary()?)
+            .args(args)
+            .arg("--data-dir")
+            .arg(self.broker.data_dir())
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "barid {args:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// Where the broker listens for a client.
     fn address(&self, kind: ClientKind) -> Result<SocketAddr> {
         let path = self.broker.data_dir().join("listeners.json");

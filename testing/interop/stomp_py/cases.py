@@ -350,4 +350,326 @@ def finds_persistent_messages():
         client.nothing_more()
 
 
+def commit(client, transaction):
+    receipt = client.next_receipt()
+    client.connection.commit(transaction, headers={"receipt": receipt})
+    client.expect_receipt(receipt)
+
+
+def transactions_take_effect_together():
+    places = ["/queue/" + name(f"together{index}") for index in range(4)]
+    with Client() as reader, Client() as client:
+        for index, place in enumerate(places):
+            reader.subscribe(place, str(index))
+        transaction = client.connection.begin()
+        for index in range(8):
+            client.connection.send(
+                places[index % 4], b"%d" % index, transaction=transaction, persistent="true"
+            )
+        client.send("/topic/nobody.listens", b"")
+        reader.nothing_more()
+        commit(client, transaction)
+        same(sorted(reader.bodies(8)), [b"%d" % index for index in range(8)])
+
+        transaction = client.connection.begin()
+        client.connection.send(places[0], b"never", transaction=transaction)
+        client.connection.abort(transaction)
+        client.send(places[0], b"behind")
+        same(reader.message().body, b"behind")
+
+
+def acks_in_a_transaction_wait_for_its_end():
+    destination = "/queue/" + name("acked")
+    answers = "/queue/" + name("answers")
+    fill(destination, 2)
+    with Client() as client:
+        client.subscribe(destination, ack="client")
+        first = client.message()
+        second = client.message()
+        transaction = client.connection.begin()
+        identity = first.headers["ack" if VERSION == "1.2" else "message-id"]
+        if VERSION == "1.1":
+            client.connection.ack(identity, first.headers["subscription"], transaction)
+        else:
+            client.connection.ack(identity, transaction)
+        client.connection.send(answers, b"answer", transaction=transaction)
+        commit(client, transaction)
+        transaction = client.connection.begin()
+        identity = second.headers["ack" if VERSION == "1.2" else "message-id"]
+        if VERSION == "1.1":
+            client.connection.ack(identity, second.headers["subscription"], transaction)
+        else:
+            client.connection.ack(identity, transaction)
+        client.connection.abort(transaction)
+    rest(answers, [b"answer"])
+    rest(destination, [b"1"])
+
+
+def wrong_transactions_are_refused():
+    client = Client()
+    client.connection.send("/queue/" + name("wrong"), b"x", transaction="nobody-began-it")
+    client.inbox.errors.get(timeout=WAIT_S)
+
+
+def temporary_queues_carry_replies():
+    service = "/queue/" + name("service")
+    with Client() as server, Client() as client:
+        server.subscribe(service)
+        client.send(service, b"question", reply_to="/temp-queue/answers")
+        question = server.message()
+        reply_to = question.headers["reply-to"]
+        same(reply_to.startswith("/reply-queue/"), True)
+        server.send(reply_to, b"answer")
+        answer = client.message()
+        same(answer.body, b"answer")
+        same(answer.headers["subscription"], "/temp-queue/answers")
+        client.send(service, b"again", reply_to="/temp-queue/answers")
+        same(server.message().headers["reply-to"], reply_to)
+
+
+def durable_topic_subscriptions_keep_messages():
+    destination = "/topic/" + name("durable")
+    with Client() as client:
+        client.subscribe(destination, "keeper", durable="true", auto_delete="false")
+        client.send(destination, b"present")
+        same(client.message().body, b"present")
+    with Client() as sender:
+        sender.send(destination, b"absent", persistent="true")
+    with Client() as client:
+        client.subscribe(destination, "keeper", durable="true", auto_delete="false")
+        same(client.message().body, b"absent")
+        receipt = client.next_receipt()
+        headers = {"durable": "true", "receipt": receipt}
+        client.connection.unsubscribe(id="keeper", headers=headers)
+        client.expect_receipt(receipt)
+    with Client() as client:
+        client.send(destination, b"gone")
+        client.subscribe(destination, "keeper", durable="true", auto_delete="false")
+        client.nothing_more()
+        receipt = client.next_receipt()
+        headers = {"durable": "true", "receipt": receipt}
+        client.connection.unsubscribe(id="keeper", headers=headers)
+        client.expect_receipt(receipt)
+
+
+def selectors_choose_on_queues_and_topics():
+    for place in ("/queue/", "/topic/"):
+        destination = place + name("selected")
+        with Client() as client:
+            client.subscribe(destination, "1", selector="color = 'red' AND weight <> '3'")
+            client.subscribe(
+                destination, "2", selector="convert_string_expressions:weight > 10"
+            )
+            rows = [("red", "1"), ("red", "3"), ("blue", "20"), ("blue", "2")]
+            for color, weight in rows:
+                client.send(destination, (color + weight).encode(), color=color, weight=weight)
+            found = {(m.headers["subscription"], m.body) for m in (client.message(), client.message())}
+            same(found, {("1", b"red1"), ("2", b"blue20")})
+            client.nothing_more()
+
+
+def a_bad_selector_is_refused():
+    client = Client()
+    client.connection.subscribe("/queue/" + name("bad"), "1", headers={"selector": "a = ="})
+    error = client.inbox.errors.get(timeout=WAIT_S)
+    same("selector" in error.headers["message"] + str(error.body), True)
+
+
+def browsers_leave_everything():
+    destination = "/queue/" + name("browsed")
+    fill(destination, 3)
+    with Client() as client:
+        client.subscribe(destination, "b", browser="true")
+        same(client.bodies(3), [b"0", b"1", b"2"])
+        same(client.message().headers["browser"], "end")
+    rest(destination, [b"0", b"1", b"2"])
+
+
+def priorities_go_first():
+    destination = "/queue/" + name("priority")
+    with Client() as client:
+        for priority in (1, 9, 5, 9):
+            client.send(
+                destination, b"%d" % priority, priority=str(priority), x_max_priority="10"
+            )
+        client.subscribe(destination, x_max_priority="10", ack="client", prefetch_count="1")
+        found = []
+        for _ in range(4):
+            frame = client.message()
+            found.append(frame.body)
+            client.settle("ack", frame)
+        same(found, [b"9", b"9", b"5", b"1"])
+
+
+def dead_letters_tell_why():
+    dead = "/queue/" + name("dead")
+    arguments = {
+        "x_dead_letter_exchange": "",
+        "x_dead_letter_routing_key": name("dead"),
+    }
+    with Client() as client:
+        client.subscribe(dead, "dead")
+        expired = "/queue/" + name("expiring")
+        client.send(expired, b"late", x_message_ttl="1", **arguments)
+        frame = client.message()
+        same(frame.body, b"late")
+        same(frame.headers["x-first-death-reason"], "expired")
+        same(frame.headers["x-first-death-queue"], name("expiring"))
+        full = "/queue/" + name("full")
+        for index in range(3):
+            client.send(full, b"%d" % index, x_max_length="2", **arguments)
+        frame = client.message()
+        same((frame.body, frame.headers["x-first-death-reason"]), (b"0", "maxlen"))
+        if VERSION != "1.0":
+            rejected = "/queue/" + name("rejected")
+            client.send(rejected, b"bad", **arguments)
+            client.subscribe(rejected, "r", ack="client-individual", **arguments)
+            bad = client.message()
+            identity = bad.headers["ack"] if VERSION == "1.2" else bad.headers["message-id"]
+            if VERSION == "1.1":
+                client.connection.nack(identity, bad.headers["subscription"], requeue="false")
+            else:
+                client.connection.nack(identity, requeue="false")
+            frame = client.message()
+            same((frame.body, frame.headers["x-first-death-reason"]), (b"bad", "rejected"))
+
+
+def messages_expire_and_wait():
+    destination = "/queue/" + name("timed")
+    with Client() as client:
+        client.send(destination, b"short", expiration="1")
+        client.send(destination, b"later", x_delay="300")
+        client.send(destination, b"now")
+        client.subscribe(destination)
+        same(client.message().body in (b"now", b"short"), True)
+        while True:
+            body = client.message().body
+            if body == b"later":
+                break
+
+
+def groups_stay_together():
+    destination = "/queue/" + name("grouped")
+    with Client() as one, Client() as two:
+        one.subscribe(destination, ack="client")
+        two.subscribe(destination, ack="client")
+        for index in range(20):
+            one.send(destination, b"%d" % index, JMSXGroupID="g%d" % (index % 2))
+        by_group = {}
+        for _ in range(20):
+            for client in (one, two):
+                while client.inbox.messages.qsize():
+                    frame = client.message()
+                    by_group.setdefault(frame.headers["JMSXGroupID"], set()).add(client)
+            if sum(1 for _ in by_group) == 2:
+                break
+            one.send("/topic/nobody.listens", b"")
+            two.send("/topic/nobody.listens", b"")
+        same([len(owners) for owners in by_group.values()], [1, 1])
+
+
+def lists_of_destinations_reach_all():
+    words = [name("list1"), name("list2"), name("list3")]
+    with Client() as client:
+        client.subscribe(f"queue://{words[0]},topic://{words[1]}", "both")
+        client.subscribe("queue://" + words[2], "third")
+        client.send(f"queue://{words[0]},topic://{words[1]},{words[2]}", b"to all")
+        frames = [client.message() for _ in range(3)]
+        same([frame.body for frame in frames], [b"to all"] * 3)
+        found = sorted(frame.headers.get("subscription", "?") for frame in frames)
+        same(found, ["both", "both", "third"])
+        client.nothing_more()
+
+
+def virtual_topics_fill_queues():
+    topic = "VirtualTopic." + name("virtual")
+    with Client() as client:
+        client.subscribe("queue://Consumer.a." + topic, "a")
+        client.subscribe("queue://Consumer.b." + topic, "b")
+        client.send("topic://" + topic, b"for each")
+        frames = [client.message(), client.message()]
+        same({frame.headers.get("subscription") for frame in frames}, {"a", "b"})
+    with Client() as client:
+        client.send("topic://" + topic, b"kept")
+        client.subscribe("queue://Consumer.a." + topic, "a")
+        same(client.message().body, b"kept")
+
+
+def own_messages_are_skipped_if_wished():
+    destination = "/topic/" + name("own")
+    with Client() as client, Client() as other:
+        client.subscribe(destination, no_local="true")
+        client.send(destination, b"own")
+        other.send(destination, b"other's")
+        same(client.message().body, b"other's")
+        client.nothing_more()
+
+
+def exclusive_subscriptions_are_alone():
+    destination = "/queue/" + name("alone")
+    with Client() as client:
+        client.subscribe(destination, exclusive="true")
+        other = Client()
+        other.connection.subscribe(destination, "1")
+        other.inbox.errors.get(timeout=WAIT_S)
+
+
+def full_queues_refuse():
+    destination = "/queue/" + name("refusing")
+    arguments = {"x-max-length": "1", "x-overflow": "reject-publish"}
+    client = Client()
+    client.connection.send(destination, b"1", headers={**arguments, "receipt": "1"})
+    client.expect_receipt("1")
+    client.connection.send(destination, b"2", headers={**arguments, "receipt": "2"})
+    error = client.inbox.errors.get(timeout=WAIT_S)
+    same(error.headers.get("receipt-id"), "2")
+    rest_of = Client()
+    rest_of.connection.subscribe(destination, "1", "auto")
+    same(rest_of.message().body, b"1")
+
+
+def other_arguments_are_refused():
+    destination = "/queue/" + name("other")
+    client = Client()
+    client.send(destination, b"1", x_message_ttl="60000")
+    client.connection.send(destination, b"2", headers={"x-message-ttl": "1"})
+    error = client.inbox.errors.get(timeout=WAIT_S)
+    same("x-message-ttl" in error.headers["message"] + str(error.body), True)
+
+
+def publishes_to_an_exchange():
+    with Client() as client:
+        client.subscribe("/exchange/orders/order.*.new", "1")
+        client.subscribe("/amq/queue/bound", "2")
+        client.send("/exchange/orders/order.eu.new", b"1")
+        frames = [client.message(), client.message()]
+        same({frame.headers.get("subscription", "?") for frame in frames}, {"1", "2"})
+        client.send("/exchange/orders/nothing", b"2")
+        client.nothing_more()
+
+
+def a_missing_exchange_is_refused():
+    client = Client()
+    client.connection.send("/exchange/nobody-made-it/k", b"1")
+    error = client.inbox.errors.get(timeout=WAIT_S)
+    same("nobody-made-it" in error.headers["message"] + str(error.body), True)
+
+
+def a_missing_queue_is_refused():
+    client = Client()
+    client.connection.subscribe("/amq/queue/nobody-made-it", "1")
+    error = client.inbox.errors.get(timeout=WAIT_S)
+    same("nobody-made-it" in error.headers["message"] + str(error.body), True)
+
+
+def composites_of_the_broker_reach_all():
+    with Client() as client:
+        client.subscribe("/queue/first", "1")
+        client.subscribe("/topic/second.topic", "2")
+        client.send("/queue/orders", b"for both")
+        frames = [client.message(), client.message()]
+        same([frame.body for frame in frames], [b"for both"] * 2)
+        client.nothing_more()
+
+
 globals()[sys.argv[1]]()

@@ -40,6 +40,52 @@ cases! {
     prefetch_count_limits_deliveries: ALL,
     heart_beats_go_both_ways: SINCE_1_1,
     garbage_gets_an_error: ALL,
+    transactions_take_effect_together: ALL,
+    acks_in_a_transaction_wait_for_its_end: ALL,
+    wrong_transactions_are_refused: ALL,
+    temporary_queues_carry_replies: ALL,
+    durable_topic_subscriptions_keep_messages: ALL,
+    selectors_choose_on_queues_and_topics: ALL,
+    a_bad_selector_is_refused: ALL,
+    browsers_leave_everything: ALL,
+    priorities_go_first: ALL,
+    dead_letters_tell_why: ALL,
+    messages_expire_and_wait: ALL,
+    groups_stay_together: ALL,
+    lists_of_destinations_reach_all: ALL,
+    virtual_topics_fill_queues: ALL,
+    own_messages_are_skipped_if_wished: ALL,
+    exclusive_subscriptions_are_alone: ALL,
+    full_queues_refuse: ALL,
+    other_arguments_are_refused: ALL,
+    a_missing_exchange_is_refused: ALL,
+    a_missing_queue_is_refused: ALL,
+}
+
+#[test]
+fn exchanges_made_by_the_operator_are_reached() -> Result<()> {
+    let mut stage = Stage::new()?;
+    stage.admin(&["exchange", "declare", "orders", "--type", "topic"])?;
+    stage.admin(&["queue", "declare", "bound"])?;
+    stage.admin(&["binding", "declare", "orders", "bound", "--key", "order.#"])?;
+    for version in ALL {
+        stage.run(ClientKind::StompPy, "publishes_to_an_exchange", version)?;
+    }
+    stage.broker.kill()?;
+    stage.broker.restart()?;
+    stage.run(ClientKind::StompPy, "publishes_to_an_exchange", "1.2")
+}
+
+#[test]
+fn composites_in_the_settings_reach_all() -> Result<()> {
+    let stage = Stage::with_settings(
+        "[[composite]]\nqueue = \"orders\"\nto = [\"queue://first\", \"topic://second.topic\"]\n",
+    )?;
+    stage.run(
+        ClientKind::StompPy,
+        "composites_of_the_broker_reach_all",
+        "1.2",
+    )
 }
 
 #[test]

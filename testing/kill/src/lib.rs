@@ -14,6 +14,7 @@ mod drain;
 mod history;
 mod load;
 mod plan;
+pub mod transactions;
 
 pub use check::check;
 pub use history::{Ack, Delivery, History, Id, Publication, Queue};

@@ -1,6 +1,10 @@
 //! The clients of a run: what they send and what they make of what comes.
 
-use crate::history::{History, Name, Seen, Sent};
+mod publish;
+mod settle;
+
+use crate::history::{Fate, History, Name, Seen, Spot, Stamp};
+use crate::scene::{Place, Reading, Scene, Source};
 use crate::world::{Wire, World};
 use client::{Frame, Version};
 use fastrand::Rng;
@@ -9,17 +13,47 @@ use std::collections::BTreeMap;
 /// What a client is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Sends messages, most of them persistent and with receipts.
+    /// Makes all queues and subscriptions, and reads nothing.
+    SetUp,
+    /// Sends messages, most of them persistent and with receipts, some in transactions.
     Publisher(u32),
-    /// Reads a queue, acknowledges most of what it gets, returns some, sometimes leaves.
+    /// Reads, acknowledges most of what it gets, returns or rejects some, sometimes leaves.
     Consumer {
-        /// The queue.
-        queue: u32,
+        /// What it reads.
+        reading: Reading,
         /// How it acknowledges.
         ack: Ack,
     },
-    /// Reads a queue to its end and acknowledges everything.
-    Drain(u32),
+    /// Reads, and sends messages in the transactions that acknowledge what it has read. Sometimes leaves.
+    Processor {
+        /// As which publisher it sends.
+        publisher: u32,
+        /// What it reads.
+        reading: Reading,
+        /// How it acknowledges; not `Auto`.
+        ack: Ack,
+    },
+    /// Reads to the end and acknowledges everything.
+    Drain(Reading),
+}
+
+impl Role {
+    /// What it reads.
+    const fn reading(self) -> Option<Reading> {
+        match self {
+            Self::SetUp | Self::Publisher(_) => None,
+            Self::Consumer { reading, .. }
+            | Self::Processor { reading, .. }
+            | Self::Drain(reading) => Some(reading),
+        }
+    }
+
+    const fn ack(self) -> Ack {
+        match self {
+            Self::SetUp | Self::Publisher(_) | Self::Drain(_) => Ack::Individual,
+            Self::Consumer { ack, .. } | Self::Processor { ack, .. } => ack,
+        }
+    }
 }
 
 /// How a consumer acknowledges.
@@ -37,59 +71,113 @@ pub enum Ack {
 pub struct Actor {
     role: Role,
     wire: Wire,
-    is_connected: bool,
     /// What each receipt that is awaited stands for.
     awaited: BTreeMap<String, Awaited>,
     receipts: u32,
-    /// Deliveries not yet acknowledged, with their frames.
-    held: Vec<(Name, Frame)>,
+    /// Deliveries not yet acknowledged, with their frames, in the order in which they came.
+    held: Vec<Held>,
+    /// The transaction that is open.
+    open: Option<Open>,
     /// It has said DISCONNECT.
     has_left: bool,
+    /// It has something on its way that its end may cut in two.
+    is_doomed: bool,
+}
+
+/// A delivery not yet acknowledged.
+struct Held {
+    key: Spot,
+    frame: Frame,
+    /// When it came, of all that this client got.
+    nth: usize,
+}
+
+/// An open transaction.
+struct Open {
+    name: Name,
+    /// How many messages it is to have.
+    size: u32,
+    /// Taken out of what is held; they come back with an ABORT.
+    held: Vec<Held>,
 }
 
 enum Awaited {
     Sent(Name),
-    Acked(Vec<Name>),
-    Left,
+    Settled(Vec<Spot>, Verdict),
+    Committed(Name),
+    /// Nothing that a history tells of.
+    Done,
+}
+
+/// What a client says of deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accept,
+    Return,
+    Reject,
 }
 
 impl Actor {
     /// A client that has just connected.
-    pub fn new(role: Role, number: u32, world: &mut World) -> Self {
-        let mut wire = world.connect(number);
-        push(
-            &mut wire,
-            &Frame::new("CONNECT", &[("accept-version", "1.2"), ("host", "/")]),
-        );
-        if let Role::Consumer { queue, .. } | Role::Drain(queue) = role {
-            let destination = format!("/queue/q{queue}");
-            let ack = match role {
-                Role::Consumer { ack: Ack::Auto, .. } => "auto",
-                Role::Consumer {
-                    ack: Ack::Cumulative,
-                    ..
-                } => "client",
-                Role::Consumer { .. } | Role::Drain(_) | Role::Publisher(_) => "client-individual",
-            };
-            let mut headers = vec![
-                ("id", "0"),
-                ("destination", destination.as_str()),
-                ("ack", ack),
-            ];
-            if matches!(role, Role::Consumer { .. }) {
-                headers.push(("prefetch-count", "5"));
-            }
-            push(&mut wire, &Frame::new("SUBSCRIBE", &headers));
-        }
-        Self {
+    pub fn new(role: Role, number: u32, world: &mut World, scene: &Scene) -> Self {
+        let mut actor = Self {
             role,
-            wire,
-            is_connected: false,
+            wire: world.connect(number),
             awaited: BTreeMap::new(),
             receipts: 0,
             held: Vec::new(),
+            open: None,
             has_left: false,
+            is_doomed: false,
+        };
+        let connect = Frame::new("CONNECT", &[("accept-version", "1.2"), ("host", "/")]);
+        push(&mut actor.wire, &connect);
+        if let Some(reading) = role.reading() {
+            let mut frame = subscribe(scene, reading);
+            let ack = match role.ack() {
+                Ack::Auto => "auto",
+                Ack::Cumulative => "client",
+                Ack::Individual => "client-individual",
+            };
+            frame.headers.push(("ack".into(), ack.into()));
+            if !matches!(role, Role::Drain(_)) {
+                frame.headers.push(("prefetch-count".into(), "5".into()));
+            }
+            push(&mut actor.wire, &frame);
         }
+        if role == Role::SetUp {
+            actor.set_up(scene);
+        }
+        actor
+    }
+
+    fn set_up(&mut self, scene: &Scene) {
+        for reading in scene.readings() {
+            let mut frame = subscribe(scene, reading);
+            self.ask_for_receipt(&mut frame, Awaited::Done);
+            push(&mut self.wire, &frame);
+        }
+        self.say_good_bye();
+    }
+
+    fn say_good_bye(&mut self) {
+        let mut frame = Frame::new("DISCONNECT", &[]);
+        self.ask_for_receipt(&mut frame, Awaited::Done);
+        push(&mut self.wire, &frame);
+        self.has_left = true;
+    }
+
+    fn ask_for_receipt(&mut self, frame: &mut Frame, awaited: Awaited) {
+        self.receipts += 1;
+        let id = format!("r{}", self.receipts);
+        frame.headers.push(("receipt".into(), id.clone()));
+        self.awaited.insert(id, awaited);
+    }
+
+    /// What it is there for.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
     }
 
     /// Carries bytes and takes in what came. Returns whether anything moved.
@@ -115,10 +203,6 @@ impl Actor {
         }
     }
 
-    fn is_auto(&self) -> bool {
-        matches!(self.role, Role::Consumer { ack: Ack::Auto, .. })
-    }
-
     /// Whether every receipt that it asked for has come.
     #[must_use]
     pub fn is_answered(&self) -> bool {
@@ -127,53 +211,40 @@ impl Actor {
 
     fn take(&mut self, frame: Frame, life: u32, history: &mut History) {
         match frame.command.as_str() {
-            "CONNECTED" => self.is_connected = true,
+            "CONNECTED" => {}
             "RECEIPT" => {
-                let id = frame
-                    .header("receipt-id")
-                    .expect("a RECEIPT says which")
-                    .to_owned();
-                match self
-                    .awaited
-                    .remove(&id)
-                    .expect("a receipt that was asked for")
-                {
-                    Awaited::Sent(name) => {
-                        let sent = history.sent.get_mut(&name).expect("it was sent");
-                        sent.is_confirmed = true;
-                    }
-                    Awaited::Left => {}
-                    Awaited::Acked(names) => {
-                        let count = history.seen.len();
-                        history
-                            .settled
-                            .extend(names.into_iter().map(|name| (name, count)));
-                    }
-                }
+                let id = frame.header("receipt-id").expect("a RECEIPT says which");
+                let awaited = self.awaited.remove(id);
+                answered(awaited.expect("a receipt that was asked for"), history);
             }
             // It has given up what it holds; what was on its way comes again to somebody else.
-            "MESSAGE" if self.has_left && !self.is_auto() => {}
-            "MESSAGE" => {
-                let message = name(&frame);
-                let queue = match self.role {
-                    Role::Consumer { queue, .. } | Role::Drain(queue) => queue,
-                    Role::Publisher(_) => panic!("a publisher gets no messages"),
-                };
-                let redelivered = frame.header("redelivered") == Some("true");
-                history.seen.push(Seen {
-                    message,
-                    queue,
-                    client: self.wire.number,
-                    redelivered,
-                    life,
-                });
-                if self.is_auto() {
-                    history.acked.insert(message, history.seen.len());
-                } else {
-                    self.held.push((message, frame));
-                }
-            }
+            "MESSAGE" if self.has_left && self.role.ack() != Ack::Auto => {}
+            "MESSAGE" => self.take_message(frame, life, history),
             other => panic!("the broker sent {other}: {}", frame.text()),
+        }
+    }
+
+    fn take_message(&mut self, frame: Frame, life: u32, history: &mut History) {
+        let (message, stamp) = name(&frame);
+        let place = match self.role.reading() {
+            Some(Reading::From(source)) => Place::At(source),
+            Some(Reading::DeadLetters) => Place::Dead(dead_from(&frame)),
+            None => panic!("who reads nothing gets no messages"),
+        };
+        history.seen.push(Seen {
+            message,
+            place,
+            stamp,
+            client: self.wire.number,
+            redelivered: frame.header("redelivered") == Some("true"),
+            life,
+        });
+        let key = (message, place);
+        if self.role.ack() == Ack::Auto {
+            history.acked.insert(key);
+        } else {
+            let nth = history.seen.len();
+            self.held.push(Held { key, frame, nth });
         }
     }
 
@@ -186,156 +257,101 @@ impl Actor {
         script: &mut Script,
         history: &mut History,
     ) -> bool {
-        match self.role {
-            Role::Publisher(publisher) => self.publish(rng, publisher, life, script, history),
-            Role::Consumer { ack: Ack::Auto, .. } => {}
-            Role::Consumer { .. } if self.has_left => {}
-            Role::Consumer { ack, .. } => self.acknowledge(rng, ack, history),
-            Role::Drain(_) => self.settle_all(history),
-        }
         if self.has_left {
             return !self.is_answered() && !self.wire.is_closed;
         }
-        if matches!(self.role, Role::Consumer { .. }) && rng.u32(..40) == 0 {
-            return self.leave(rng, world, life, history);
-        }
-        true
-    }
-
-    /// Goes, in one of the ways that clients go. Returns whether it is still to be heard of.
-    fn leave(&mut self, rng: &mut Rng, world: &World, life: u32, history: &mut History) -> bool {
-        let way = rng.u32(..4);
-        if way == 0 {
-            world.disconnect(&mut self.wire);
-            self.read(life, history);
-            return false;
-        }
-        if way == 1 {
-            push(&mut self.wire, &Frame::new("UNSUBSCRIBE", &[("id", "0")]));
-        }
-        let mut frame = Frame::new("DISCONNECT", &[]);
-        if way < 3 {
-            frame.headers.push(("receipt".into(), "bye".into()));
-            self.awaited.insert("bye".into(), Awaited::Left);
-        }
-        push(&mut self.wire, &frame);
-        self.held.clear();
-        self.has_left = true;
-        true
-    }
-
-    fn publish(
-        &mut self,
-        rng: &mut Rng,
-        publisher: u32,
-        life: u32,
-        script: &mut Script,
-        history: &mut History,
-    ) {
-        let number = script.numbers.entry(publisher).or_insert(0);
-        if *number >= script.messages_max {
-            return;
-        }
-        *number += 1;
-        let message = Name {
-            publisher,
-            number: *number,
-        };
-        let sent = Sent {
-            queue: rng.u32(..script.queues),
-            is_persistent: rng.u32(..5) > 0,
-            is_confirmed: false,
-            life,
-        };
-        history.sent.insert(message, sent);
-        let destination = format!("/queue/q{}", sent.queue);
-        let mut frame = Frame::new("SEND", &[("destination", &destination)]);
-        if sent.is_persistent {
-            frame.headers.push(("persistent".into(), "true".into()));
-        }
-        if rng.u32(..5) > 0 {
-            self.receipts += 1;
-            let id = format!("s{}", self.receipts);
-            frame.headers.push(("receipt".into(), id.clone()));
-            self.awaited.insert(id, Awaited::Sent(message));
-        }
-        let padding = "x".repeat(rng.usize(..script.body_bytes_max));
-        frame.body = format!("{publisher} {} {padding}", message.number).into_bytes();
-        push(&mut self.wire, &frame);
-    }
-
-    /// Acknowledges everything that it holds, each by itself.
-    pub fn settle_all(&mut self, history: &mut History) {
-        for (message, frame) in std::mem::take(&mut self.held) {
-            self.settle("ACK", &frame, vec![message], true, history);
-        }
-    }
-
-    fn acknowledge(&mut self, rng: &mut Rng, ack: Ack, history: &mut History) {
-        if self.held.is_empty() {
-            return;
-        }
-        let nth = rng.usize(..self.held.len());
-        let wants_receipt = rng.u32(..3) == 0;
-        let command = if rng.u32(..6) == 0 { "NACK" } else { "ACK" };
-        let taken: Vec<_> = match ack {
-            Ack::Cumulative => self.held.drain(..=nth).collect(),
-            Ack::Individual | Ack::Auto => vec![self.held.remove(nth)],
-        };
-        let names = taken.iter().map(|(name, _)| *name).collect();
-        if let Some((_, frame)) = taken.last() {
-            self.settle(command, frame, names, wants_receipt, history);
-        }
-    }
-
-    fn settle(
-        &mut self,
-        command: &str,
-        message: &Frame,
-        names: Vec<Name>,
-        wants_receipt: bool,
-        history: &mut History,
-    ) {
-        let id = message
-            .header("ack")
-            .expect("a MESSAGE to be acknowledged says how");
-        let mut frame = Frame::new(command, &[("id", id)]);
-        if command == "ACK" {
-            let count = history.seen.len();
-            history
-                .acked
-                .extend(names.iter().map(|name| (*name, count)));
-            if wants_receipt {
-                self.receipts += 1;
-                let receipt = format!("a{}", self.receipts);
-                frame.headers.push(("receipt".into(), receipt.clone()));
-                self.awaited.insert(receipt, Awaited::Acked(names));
+        match self.role {
+            Role::SetUp => {}
+            Role::Publisher(publisher) => self.publish_some(rng, publisher, script, history),
+            Role::Consumer { ack: Ack::Auto, .. } => {}
+            Role::Consumer { .. } => self.acknowledge(rng, history),
+            Role::Processor { publisher, .. } => {
+                if rng.bool() {
+                    self.publish_some(rng, publisher, script, history);
+                } else {
+                    self.acknowledge(rng, history);
+                }
             }
+            Role::Drain(_) => self.settle_all(history),
         }
-        push(&mut self.wire, &frame);
+        let chance = match self.role {
+            _ if self.is_doomed => 8,
+            Role::Consumer { .. } => 40,
+            Role::Processor { .. } => 60,
+            Role::Publisher(_) if self.open.is_some() => 60,
+            Role::SetUp | Role::Publisher(_) | Role::Drain(_) => return true,
+        };
+        if rng.u32(..chance) == 0 {
+            return self.leave(rng, world, life, script, history);
+        }
+        true
     }
+}
+
+fn answered(awaited: Awaited, history: &mut History) {
+    match awaited {
+        Awaited::Done => {}
+        Awaited::Sent(name) => {
+            let sent = history.sent.get_mut(&name).expect("it was sent");
+            sent.is_confirmed = true;
+        }
+        Awaited::Settled(keys, verdict) => settled(keys, verdict, history),
+        Awaited::Committed(name) => {
+            let transaction = history.transactions.get_mut(&name).expect("it was begun");
+            if let Fate::Asked(count) = transaction.fate {
+                transaction.fate = Fate::Confirmed(count);
+            }
+            let transaction = transaction.clone();
+            for name in transaction.messages {
+                let sent = history.sent.get_mut(&name).expect("it was sent");
+                sent.is_confirmed = true;
+            }
+            settled(transaction.acked, Verdict::Accept, history);
+            settled(transaction.rejected, Verdict::Reject, history);
+        }
+    }
+}
+
+fn settled(keys: Vec<Spot>, verdict: Verdict, history: &mut History) {
+    let count = history.seen.len();
+    if verdict == Verdict::Accept {
+        history.accepted.extend(keys.iter().copied());
+    }
+    history
+        .settled
+        .extend(keys.into_iter().map(|key| (key, count)));
 }
 
 /// What the publishers of a run send in all.
 pub struct Script {
     /// Messages per publisher.
     pub messages_max: u32,
-    /// Queues in use.
-    pub queues: u32,
     /// Bodies are shorter than this.
     pub body_bytes_max: usize,
-    /// The number that each publisher used last.
-    pub numbers: BTreeMap<u32, u32>,
+    /// One in so many things that a publisher does begins a transaction; never if 0.
+    pub transaction_chance: u32,
+    /// What each publisher used last.
+    pub last: BTreeMap<u32, Last>,
+}
+
+/// The numbers that a publisher used last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Last {
+    /// Of a message.
+    pub message: u32,
+    /// Of a transaction.
+    pub transaction: u32,
+    /// Of a turn.
+    pub turn: u32,
 }
 
 impl Script {
     /// Whether everything has been sent.
     #[must_use]
     pub fn is_done(&self, publishers: u32) -> bool {
-        (0..publishers).all(|p| {
-            self.numbers
-                .get(&p)
-                .is_some_and(|n| *n >= self.messages_max)
+        (0..publishers).all(|publisher| {
+            let last = self.last.get(&publisher);
+            last.is_some_and(|last| last.message >= self.messages_max)
         })
     }
 }
@@ -346,11 +362,33 @@ fn push(wire: &mut Wire, frame: &Frame) {
     wire.push(&bytes);
 }
 
-fn name(frame: &Frame) -> Name {
+fn subscribe(scene: &Scene, reading: Reading) -> Frame {
+    let mut frame = Frame::new("SUBSCRIBE", &[]);
+    frame.headers = scene.subscribe_headers(reading);
+    frame
+}
+
+fn name(frame: &Frame) -> (Name, Option<Stamp>) {
     let text = frame.text();
-    let mut words = text.split(' ').map(str::parse);
-    match (words.next(), words.next()) {
-        (Some(Ok(publisher)), Some(Ok(number))) => Name { publisher, number },
-        _ => panic!("a message that nobody sent: {text}"),
-    }
+    let words = text.split(' ').map(str::parse).take(4);
+    let Ok(numbers) = words.collect::<Result<Vec<u32>, _>>() else {
+        panic!("a message that nobody sent: {text}");
+    };
+    let [publisher, number, transaction, size] = numbers[..] else {
+        panic!("a message that nobody sent: {text}");
+    };
+    let stamp = Stamp {
+        number: transaction,
+        size,
+    };
+    (
+        Name { publisher, number },
+        (transaction > 0).then_some(stamp),
+    )
+}
+
+fn dead_from(frame: &Frame) -> Source {
+    let queue = frame.header("x-first-death-queue");
+    let source = queue.and_then(Scene::source_of);
+    source.expect("a dead letter says where it comes from")
 }

@@ -1,8 +1,9 @@
 //! What the clients of a run did and saw.
 
-use std::collections::BTreeMap;
+use crate::scene::{Place, Rules, Scene, Source};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A message as its publisher knows it: publisher and number, ascending from 1.
+/// A message as its publisher knows it: publisher and number, ascending from 1. A transaction likewise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
     /// Who published it.
@@ -11,13 +12,27 @@ pub struct Name {
     pub number: u32,
 }
 
+/// What a message of a transaction says of it: its number and how many messages it has in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The publisher's number of the transaction.
+    pub number: u32,
+    /// Messages in it.
+    pub size: u32,
+}
+
+/// A message where it was seen.
+pub type Spot = (Name, Place);
+
 /// One delivery that a client has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The message.
     pub message: Name,
-    /// The queue that it came from.
-    pub queue: u32,
+    /// Where it was.
+    pub place: Place,
+    /// What it says of its transaction.
+    pub stamp: Option<Stamp>,
     /// The client that received it; never the same one again after a disconnect.
     pub client: u32,
     /// Whether it came marked as redelivered.
@@ -27,28 +42,156 @@ pub struct Seen {
 }
 
 /// What is known of a message that was sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// The queue it was sent to.
-    pub queue: u32,
+    /// Where it goes.
+    pub to: Vec<Source>,
     /// Whether it was persistent.
     pub is_persistent: bool,
-    /// Whether its receipt came.
+    /// Whether it has a time to live of its own.
+    pub expires: bool,
+    /// Its priority.
+    pub priority: u8,
+    /// The transaction that it is in.
+    pub stamp: Option<Stamp>,
+    /// Whether its receipt came, or that of its transaction's COMMIT.
     pub is_confirmed: bool,
-    /// In which life of the broker it was sent.
-    pub life: u32,
+    /// The client that sent it.
+    pub client: u32,
+    /// Its turn among all of its publisher's: when it was sent, or its transaction's COMMIT was. None if
+    /// that was not.
+    pub turn: Option<u32>,
+}
+
+/// How far a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// No COMMIT was sent.
+    Open,
+    /// ABORT was sent.
+    Aborted,
+    /// COMMIT was sent, after so many deliveries had been seen.
+    Asked(usize),
+    /// The receipt of the COMMIT came; it was sent after so many deliveries had been seen.
+    Confirmed(usize),
+}
+
+/// A transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// How far it is.
+    pub fate: Fate,
+    /// The messages sent in it.
+    pub messages: Vec<Name>,
+    /// Deliveries acknowledged in it.
+    pub acked: Vec<Spot>,
+    /// Deliveries rejected in it.
+    pub rejected: Vec<Spot>,
+}
+
+/// What is known of the effect of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It had none.
+    None,
+    /// Nobody can tell.
+    Unknown,
+    /// It took effect; its COMMIT was sent after so many deliveries had been seen.
+    Taken(usize),
 }
 
 /// What the clients of a run did and saw, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
+    /// What there was.
+    pub scene: Scene,
     /// Every message that was sent.
     pub sent: BTreeMap<Name, Sent>,
+    /// Every transaction that was begun.
+    pub transactions: BTreeMap<Name, Transaction>,
     /// Every delivery, in the order in which clients received them.
     pub seen: Vec<Seen>,
-    /// Messages whose ACK was sent with a receipt that came, by the number of deliveries seen by
-    /// then.
-    pub settled: BTreeMap<Name, usize>,
-    /// Messages whose ACK was sent, or that need none.
-    pub acked: BTreeMap<Name, usize>,
+    /// Deliveries whose ACK, or NACK for good, was sent with a receipt that came, by the number of
+    /// deliveries seen by then.
+    pub settled: BTreeMap<Spot, usize>,
+    /// The same of ACKs only.
+    pub accepted: BTreeSet<Spot>,
+    /// Deliveries whose ACK was sent outside of transactions, or that need none.
+    pub acked: BTreeSet<Spot>,
+    /// Deliveries whose NACK for good was sent outside of transactions.
+    pub rejected: BTreeSet<Spot>,
+    /// The life in which everything is drained.
+    pub drained_in: Option<u32>,
+}
+
+impl History {
+    /// What a queue was declared as.
+    #[must_use]
+    pub fn rules(&self, source: Source) -> &Rules {
+        self.scene.rules(source)
+    }
+
+    /// Where all messages were seen.
+    #[must_use]
+    pub fn arrivals(&self) -> BTreeSet<Spot> {
+        self.seen
+            .iter()
+            .map(|seen| (seen.message, seen.place))
+            .collect()
+    }
+
+    /// Whether a message may rightly be gone from where it was sent to, though nobody ever accepted or
+    /// rejected it.
+    #[must_use]
+    pub fn may_drop(&self, sent: &Sent, source: Source) -> bool {
+        let rules = self.rules(source);
+        rules.may_drop() || (sent.expires && !rules.dead_letter)
+    }
+
+    /// Whether a message that took its place must be seen. A dead letter that is not persistent may be lost
+    /// on its way.
+    #[must_use]
+    pub fn must_arrive(&self, sent: &Sent, source: Source) -> bool {
+        !self.may_drop(sent, source) && (sent.is_persistent || !self.rules(source).dead_letter)
+    }
+
+    /// What became of a transaction, as far as can be told.
+    #[must_use]
+    pub fn effect(&self, transaction: &Transaction, arrivals: &BTreeSet<Spot>) -> Effect {
+        let asked = match transaction.fate {
+            Fate::Open | Fate::Aborted => return Effect::None,
+            Fate::Confirmed(asked) => return Effect::Taken(asked),
+            Fate::Asked(asked) => asked,
+        };
+        let mut effect = Effect::Unknown;
+        for name in &transaction.messages {
+            let sent = &self.sent[name];
+            for to in &sent.to {
+                if [Place::At(*to), Place::Dead(*to)]
+                    .into_iter()
+                    .any(|place| arrivals.contains(&(*name, place)))
+                {
+                    return Effect::Taken(asked);
+                }
+                if self.must_arrive(sent, *to) {
+                    effect = Effect::None;
+                }
+            }
+        }
+        effect
+    }
+
+    /// Deliveries whose acknowledgement may have had effect, and those whose rejection may have.
+    #[must_use]
+    pub fn ended(&self) -> (BTreeSet<Spot>, BTreeSet<Spot>) {
+        let arrivals = self.arrivals();
+        let (mut acked, mut rejected) = (self.acked.clone(), self.rejected.clone());
+        for transaction in self.transactions.values() {
+            if self.effect(transaction, &arrivals) != Effect::None {
+                acked.extend(transaction.acked.iter().copied());
+                rejected.extend(transaction.rejected.iter().copied());
+            }
+        }
+        (acked, rejected)
+    }
 }

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Parser;
 use sim::run::{Crash, Plan, Size, run};
+use sim::store::Kind;
 
 /// Runs the whole broker in one thread, on a disk that crashes, from seeds.
 #[derive(Parser)]
@@ -13,7 +14,7 @@ struct Arguments {
     /// How many seeds.
     #[arg(long, default_value_t = 1)]
     count: u64,
-    /// Crash a small workload at every step and in every disk operation, for each seed.
+    /// Crash two small workloads at every step and in every disk operation, for each seed.
     #[arg(long)]
     every: bool,
 }
@@ -46,27 +47,36 @@ fn main() -> anyhow::Result<()> {
             check(Plan {
                 seed,
                 size: Size::Large,
+                store: [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)],
                 crash: Crash::Random,
             });
             continue;
         }
-        let whole = Plan {
-            seed,
-            size: Size::Small,
-            crash: Crash::Never,
-        };
-        let Some(report) = check(whole) else { continue };
-        for step in 1..=report.steps {
-            check(Plan {
-                crash: Crash::BeforeStep(step),
-                ..whole
-            });
-        }
-        for operation in 1..=report.operations {
-            check(Plan {
-                crash: Crash::InOperation(operation),
-                ..whole
-            });
+        let sizes = [
+            (Size::Small, Kind::Journal),
+            (Size::Transactions, Kind::Journal),
+            (Size::Transactions, Kind::Apart),
+        ];
+        for (size, store) in sizes {
+            let whole = Plan {
+                seed,
+                size,
+                store,
+                crash: Crash::Never,
+            };
+            let Some(report) = check(whole) else { continue };
+            for step in 1..=report.steps {
+                check(Plan {
+                    crash: Crash::BeforeStep(step),
+                    ..whole
+                });
+            }
+            for operation in 1..=report.operations {
+                check(Plan {
+                    crash: Crash::InOperation(operation),
+                    ..whole
+                });
+            }
         }
     }
     println!(

@@ -3,10 +3,12 @@
 use crate::actor::{Ack, Actor, Role, Script};
 use crate::history::History;
 use crate::invariant;
+use crate::scene::{Reading, Scene};
+use crate::store::{Kind, Store};
 use crate::world::{Bounds, World};
 use fastrand::Rng;
-use log_store::MemoryDisk;
 use model::Instant;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What one run does.
@@ -16,6 +18,8 @@ pub struct Plan {
     pub seed: u64,
     /// How large the workload is.
     pub size: Size,
+    /// What keeps the logs.
+    pub store: Kind,
     /// Where the broker crashes.
     pub crash: Crash,
 }
@@ -25,6 +29,8 @@ pub struct Plan {
 pub enum Size {
     /// One publisher, one queue, a dozen messages.
     Small,
+    /// One publisher and one processor, two queues on two shards, dead letters, and transactions.
+    Transactions,
     /// Some of each, a few hundred messages.
     Large,
 }
@@ -36,7 +42,7 @@ pub enum Crash {
     Random,
     /// Once, before this step.
     BeforeStep(u64),
-    /// Once, in this operation of the disk.
+    /// Once, in this operation of the disk. Not at all where there is none.
     InOperation(u64),
     /// Not at all.
     Never,
@@ -64,11 +70,15 @@ const STEPS_MAX: u64 = 2_000_000;
 struct Run {
     rng: Rng,
     bounds: Bounds,
-    disk: MemoryDisk,
+    store: Store,
+    /// A part of the world that is seldom stepped.
+    laggard: Option<usize>,
     world: World,
     actors: Vec<Actor>,
     script: Script,
+    is_set_up: bool,
     publishers: u32,
+    processors: u32,
     history: History,
     life: u32,
     steps: u64,
@@ -81,32 +91,48 @@ struct Run {
 /// What went wrong: an invariant with what breaks it, or a broker that does not start or is stuck.
 pub fn run(plan: Plan) -> Result<Report, String> {
     let mut rng = Rng::with_seed(plan.seed);
-    let disk = MemoryDisk::new();
+    let store = Store::new(plan.store);
     let bounds = Bounds {
         outbox_bytes: rng.usize(500..8000),
         queued_bytes: rng.usize(3000..60_000),
     };
     let world =
-        World::start(&disk, Instant::default(), bounds).map_err(|error| format!("{error:#}"))?;
-    let (publishers, queues, messages_max, body_bytes_max) = match plan.size {
-        Size::Small => (1, 1, 12, 20),
-        Size::Large => (rng.u32(1..4), rng.u32(1..4), rng.u32(20..150), 400),
+        World::start(&store, Instant::default(), bounds).map_err(|error| format!("{error:#}"))?;
+    let (scene, publishers, processors, messages_max) = match plan.size {
+        Size::Small => (Scene::plain(1), 1, 0, 12),
+        Size::Transactions => (Scene::transacted(), 1, 1, 10),
+        Size::Large => {
+            let scene = Scene::draw(&mut rng);
+            let processors = rng.u32(..3);
+            (scene, rng.u32(1..4), processors, rng.u32(20..150))
+        }
     };
+    let laggard = rng.usize(..2 * world.parts());
     let script = Script {
         messages_max,
-        queues,
-        body_bytes_max,
-        numbers: Default::default(),
+        body_bytes_max: if plan.size == Size::Large { 400 } else { 20 },
+        transaction_chance: match plan.size {
+            Size::Small => 0,
+            Size::Transactions => 3,
+            Size::Large => rng.u32(..8),
+        },
+        last: BTreeMap::default(),
     };
     let mut run = Run {
         rng,
         bounds,
-        disk,
+        store,
+        laggard: (laggard < world.parts()).then_some(laggard),
         world,
         actors: Vec::new(),
         script,
+        is_set_up: !scene.needs_set_up(),
         publishers,
-        history: History::default(),
+        processors,
+        history: History {
+            scene,
+            ..History::default()
+        },
         life: 0,
         steps: 0,
         connections: 0,
@@ -114,7 +140,7 @@ pub fn run(plan: Plan) -> Result<Report, String> {
     run.people();
     run.work(plan.crash)?;
     run.answer()?;
-    let (steps, operations) = (run.steps, run.disk.operations());
+    let (steps, operations) = (run.steps, run.store.operations());
     run.drain()?;
     for (name, check) in invariant::ALL {
         check(&run.history).map_err(|broken| format!("{name}: {broken}"))?;
@@ -128,30 +154,70 @@ pub fn run(plan: Plan) -> Result<Report, String> {
 }
 
 impl Run {
-    /// Connects the clients of a life.
+    /// Connects the clients of a life: first, who makes what they use.
     fn people(&mut self) {
         self.actors.clear();
+        if !self.is_set_up {
+            self.connect(Role::SetUp);
+            return;
+        }
         for publisher in 0..self.publishers {
             self.connect(Role::Publisher(publisher));
         }
-        for queue in 0..self.script.queues {
-            self.consumer(queue);
+        for processor in 0..self.processors {
+            self.processor(self.publishers + processor);
+        }
+        for reading in self.history.scene.readings() {
+            self.consumer(reading);
         }
     }
 
     fn connect(&mut self, role: Role) {
         self.connections += 1;
-        self.actors
-            .push(Actor::new(role, self.connections, &mut self.world));
+        let scene = &self.history.scene;
+        let actor = Actor::new(role, self.connections, &mut self.world, scene);
+        self.actors.push(actor);
     }
 
-    fn consumer(&mut self, queue: u32) {
+    fn consumer(&mut self, reading: Reading) {
         let ack = match self.rng.u32(..4) {
             0 => Ack::Cumulative,
             1 => Ack::Auto,
             _ => Ack::Individual,
         };
-        self.connect(Role::Consumer { queue, ack });
+        self.connect(Role::Consumer { reading, ack });
+    }
+
+    fn processor(&mut self, publisher: u32) {
+        let readings = self.history.scene.readings();
+        let reading = readings[self.rng.usize(..readings.len())];
+        let ack = if self.rng.bool() {
+            Ack::Individual
+        } else {
+            Ack::Cumulative
+        };
+        self.connect(Role::Processor {
+            publisher,
+            reading,
+            ack,
+        });
+    }
+
+    /// Somebody comes for who has left.
+    fn replace(&mut self, role: Role) {
+        match role {
+            Role::SetUp => {
+                self.is_set_up = true;
+                self.people();
+            }
+            Role::Publisher(_) => self.connect(role),
+            Role::Processor { publisher, .. } => self.processor(publisher),
+            Role::Consumer { .. } | Role::Drain(_) => {
+                let readings = self.history.scene.readings();
+                let reading = readings[self.rng.usize(..readings.len())];
+                self.consumer(reading);
+            }
+        }
     }
 
     fn work(&mut self, crash: Crash) -> Result<(), String> {
@@ -161,7 +227,7 @@ impl Run {
             Crash::Never => 0,
         };
         if let Crash::InOperation(nth) = crash {
-            self.disk.crash_at(nth);
+            self.store.crash_at(nth);
         }
         let settle_steps = 200;
         let mut idle_steps = 0;
@@ -180,7 +246,7 @@ impl Run {
                 crashes_left -= 1;
                 self.crash()?;
                 if crash == Crash::Random && self.rng.bool() {
-                    self.disk.crash_at(self.rng.u64(1..200));
+                    self.store.crash_at(self.rng.u64(1..200));
                 }
             } else if !is_alive {
                 self.crash()?;
@@ -196,13 +262,11 @@ impl Run {
 
     /// Nobody crashes or leaves any more: every receipt that was asked for comes.
     fn answer(&mut self) -> Result<(), String> {
-        self.disk.crash_at(u64::MAX / 2);
+        self.store.crash_at(u64::MAX / 2);
         // A queue that nobody reads may rightly hold its publishers for ever.
-        for queue in 0..self.script.queues {
-            self.connect(Role::Consumer {
-                queue,
-                ack: Ack::Individual,
-            });
+        for reading in self.history.scene.readings() {
+            let ack = Ack::Individual;
+            self.connect(Role::Consumer { reading, ack });
         }
         for _ in 0..ROUNDS_MAX {
             if self.actors.iter().all(Actor::is_answered) {
@@ -228,6 +292,10 @@ impl Run {
         match choice {
             0..=4 => {
                 let part = self.rng.usize(..self.world.parts());
+                // What others do with what it has not made durable yet must bear its loss.
+                if Some(part) == self.laggard && self.rng.u32(..30) > 0 {
+                    return true;
+                }
                 return self.world.step(part).is_ok();
             }
             5 => {
@@ -251,9 +319,8 @@ impl Run {
         let actor = &mut self.actors[index];
         let (script, history) = (&mut self.script, &mut self.history);
         if !actor.act(&mut self.rng, &self.world, self.life, script, history) {
-            self.actors.remove(index);
-            let queue = self.rng.u32(..self.script.queues);
-            self.consumer(queue);
+            let role = self.actors.remove(index).role();
+            self.replace(role);
         }
     }
 
@@ -265,9 +332,9 @@ impl Run {
         }
         let rng = &mut self.rng;
         self.actors.clear();
-        self.disk.crash(&mut |below| rng.u64(..below.max(1)));
+        self.store.crash(&mut |below| rng.u64(..below));
         self.life += 1;
-        self.world = World::start(&self.disk, self.world.now, self.bounds)
+        self.world = World::start(&self.store, self.world.now, self.bounds)
             .map_err(|error| format!("does not start after crash {}: {error:#}", self.life))?;
         self.people();
         Ok(())
@@ -277,8 +344,9 @@ impl Run {
     fn drain(&mut self) -> Result<(), String> {
         self.crash()?;
         self.actors.clear();
-        for queue in 0..self.script.queues {
-            self.connect(Role::Drain(queue));
+        self.history.drained_in = Some(self.life);
+        for reading in self.history.scene.readings() {
+            self.connect(Role::Drain(reading));
         }
         let mut quiet = 0;
         for _ in 0..STEPS_MAX {

@@ -1,9 +1,9 @@
 //! The broker under simulation: its parts, stepped one at a time, and its wires.
 
+use crate::store::{Rounds, Store};
 use broker::{Broker, Executor, Recovery, Settings, Step};
 use broker_api::{Attachment, Event, Out, Peer, Session};
 use bytes::BytesMut;
-use log_store::{Housekeeper, Journal, Local, MemoryDisk, Options, ShardLog};
 use model::{ConnectionId, Instant};
 use proto_stomp::{Limits, Stomp};
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,11 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-
-/// Few shards, so that some of them share an executor and the first is used for both.
-const SHARDS: u16 = 4;
-/// Small segments, so that runs see segments come and go.
-const SEGMENT_BYTES: u64 = 16 << 10;
 
 /// Whether somebody has called a waker. A part of the world is stepped only then (or when its
 /// deadline has passed), as the shell does it: a wake-up that is missed is a run that is stuck.
@@ -73,36 +68,29 @@ pub struct Bounds {
 pub struct World {
     broker: Broker,
     executors: Vec<(Executor, Arc<Woken>)>,
-    journal: Journal<MemoryDisk>,
-    housekeeper: Housekeeper<MemoryDisk>,
+    rounds: Rounds,
     /// The time, which only passes when the run says so.
     pub now: Instant,
     last_connection: u64,
 }
 
 impl World {
-    /// Starts the broker on what the disk has kept.
+    /// Starts the broker on what the store has kept.
     ///
     /// # Errors
-    /// When it does not start: on a disk that only crashed, it must.
-    pub fn start(disk: &MemoryDisk, now: Instant, limits: Bounds) -> anyhow::Result<Self> {
+    /// When it does not start: on a store that only crashed, it must.
+    pub fn start(store: &Store, now: Instant, limits: Bounds) -> anyhow::Result<Self> {
         let mut recovery = Recovery::default();
-        let options = Options {
-            shards: SHARDS,
-            segment_bytes: SEGMENT_BYTES,
-        };
-        let local = Local::open(disk.clone(), options, &mut |record| recovery.replay(record))?;
-        let boxed = |log| -> Box<dyn ShardLog> { Box::new(log) };
-        let logs = local.logs.into_iter().map(boxed).collect();
+        let (logs, rounds) = store.open(&mut recovery)?;
         let settings = Settings {
             executors: 2,
             outbox_bytes: limits.outbox_bytes,
             queued_bytes: limits.queued_bytes,
             parked_bytes: 1000,
+            heads: |_| &proto_stomp::StompHeads,
             ..Settings::default()
         };
-        let (broker, executors, _) = Broker::open(settings, logs, recovery)?;
-        let (journal, housekeeper) = (local.journal, local.housekeeper);
+        let (broker, executors, _) = Broker::open(settings, now, logs, recovery)?;
         let executors = executors
             .into_iter()
             .map(|executor| (executor, Woken::new()))
@@ -110,8 +98,7 @@ impl World {
         Ok(Self {
             broker,
             executors,
-            journal,
-            housekeeper,
+            rounds,
             now,
             last_connection: 0,
         })
@@ -120,7 +107,7 @@ impl World {
     /// The number of parts that can be stepped.
     #[must_use]
     pub fn parts(&self) -> usize {
-        self.executors.len() + 2
+        self.executors.len() + self.rounds.parts()
     }
 
     /// Steps one part. Returns whether it had something to do; the error ends the life.
@@ -142,10 +129,7 @@ impl World {
             }
             return Ok(step == Step::Worked);
         }
-        if part == self.executors.len() {
-            return Ok(self.journal.round()?.records > 0);
-        }
-        Ok(self.housekeeper.step()? == log_store::Step::Worked)
+        self.rounds.step(part - self.executors.len())
     }
 
     /// Lets time pass.

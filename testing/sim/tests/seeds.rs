@@ -1,13 +1,35 @@
 //! The simulation is deterministic, and sees something.
 
-use sim::run::{Crash, Plan, Size, run};
+use sim::history::{Effect, Fate};
+use sim::run::{Crash, Plan, Report, Size, run};
+use sim::scene::Place;
+use sim::store::Kind;
+
+fn reports(crash: Crash) -> Vec<Report> {
+    let plans = (1..60).map(|seed| Plan {
+        seed,
+        size: Size::Large,
+        store: Kind::Journal,
+        crash,
+    });
+    plans
+        .map(|plan| run(plan).unwrap_or_else(|broken| panic!("{plan:?}: {broken}")))
+        .collect()
+}
+
+/// Fails unless there are more of something than that, over all runs.
+fn check(reports: &[Report], what: &str, more_than: usize, count: impl Fn(&Report) -> usize) {
+    let count: usize = reports.iter().map(count).sum();
+    assert!(count > more_than, "{count} {what}");
+}
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
-    for seed in 1..6 {
+    for seed in 1..20 {
         let plan = Plan {
             seed,
             size: Size::Large,
+            store: [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)],
             crash: Crash::Random,
         };
         assert_eq!(run(plan), run(plan), "seed {seed}");
@@ -15,51 +37,111 @@ fn the_same_seed_gives_the_same_history() {
 }
 
 #[test]
-fn a_workload_does_what_it_says() {
-    let plan = Plan {
-        seed: 1,
-        size: Size::Large,
-        crash: Crash::Never,
-    };
-    let report = run(plan).expect("it holds");
-    let confirmed = report
-        .history
-        .sent
-        .values()
-        .filter(|sent| sent.is_confirmed)
-        .count();
-    assert!(confirmed > 10, "{confirmed} confirmed");
-    assert!(
-        report.history.settled.len() > 5,
-        "{} settled",
+fn workloads_do_what_they_say() {
+    let reports = reports(Crash::Never);
+    check(&reports, "confirmed", 1000, |report| {
+        let sent = report.history.sent.values();
+        sent.filter(|sent| sent.is_confirmed).count()
+    });
+    check(&reports, "settled", 1000, |report| {
         report.history.settled.len()
+    });
+    check(&reports, "returned", 300, |report| {
+        let seen = report.history.seen.iter();
+        seen.filter(|seen| seen.redelivered).count()
+    });
+    check(&reports, "dead letters", 300, |report| {
+        let seen = report.history.seen.iter();
+        seen.filter(|seen| matches!(seen.place, Place::Dead(_)))
+            .count()
+    });
+    check(&reports, "fanned out", 300, |report| {
+        let sent = report.history.sent.values();
+        sent.filter(|sent| sent.is_confirmed && sent.to.len() > 1)
+            .count()
+    });
+    check(&reports, "settled in transactions", 150, |report| {
+        let transactions = report.history.transactions.values();
+        transactions
+            .filter(|it| matches!(it.fate, Fate::Confirmed(_)))
+            .map(|it| it.acked.len() + it.rejected.len())
+            .sum()
+    });
+}
+
+#[test]
+fn transactions_end_in_every_way() {
+    let reports = reports(Crash::Random);
+    let count = |is_it: fn(Fate, Effect) -> bool| {
+        move |report: &Report| {
+            let history = &report.history;
+            let arrivals = history.arrivals();
+            let transactions = history.transactions.values();
+            transactions
+                .filter(|it| is_it(it.fate, history.effect(it, &arrivals)))
+                .count()
+        }
+    };
+    check(
+        &reports,
+        "confirmed",
+        500,
+        count(|fate, _| matches!(fate, Fate::Confirmed(_))),
     );
-    assert!(
-        report.history.seen.iter().any(|seen| seen.redelivered),
-        "nothing was returned"
+    check(
+        &reports,
+        "aborted",
+        100,
+        count(|fate, _| fate == Fate::Aborted),
+    );
+    check(
+        &reports,
+        "left open",
+        50,
+        count(|fate, _| fate == Fate::Open),
+    );
+    check(
+        &reports,
+        "asked for and taken",
+        50,
+        count(|fate, effect| matches!((fate, effect), (Fate::Asked(_), Effect::Taken(_)))),
+    );
+    check(
+        &reports,
+        "asked for and lost",
+        10,
+        count(|fate, effect| matches!((fate, effect), (Fate::Asked(_), Effect::None))),
     );
 }
 
 #[test]
-fn a_small_workload_survives_a_crash_at_every_step() {
-    let whole = Plan {
-        seed: 7,
-        size: Size::Small,
-        crash: Crash::Never,
-    };
-    let report = run(whole).expect("it holds without a crash");
-    for step in 1..=report.steps {
-        let plan = Plan {
-            crash: Crash::BeforeStep(step),
-            ..whole
+fn small_workloads_survive_a_crash_at_every_step() {
+    let sizes = [
+        (Size::Small, Kind::Journal),
+        (Size::Transactions, Kind::Journal),
+        (Size::Transactions, Kind::Apart),
+    ];
+    for (size, store) in sizes {
+        let whole = Plan {
+            seed: 7,
+            size,
+            store,
+            crash: Crash::Never,
         };
-        run(plan).unwrap_or_else(|broken| panic!("{plan:?}: {broken}"));
-    }
-    for operation in 1..=report.operations {
-        let plan = Plan {
-            crash: Crash::InOperation(operation),
-            ..whole
-        };
-        run(plan).unwrap_or_else(|broken| panic!("{plan:?}: {broken}"));
+        let report = run(whole).expect("it holds without a crash");
+        for step in 1..=report.steps {
+            let plan = Plan {
+                crash: Crash::BeforeStep(step),
+                ..whole
+            };
+            run(plan).unwrap_or_else(|broken| panic!("{plan:?}: {broken}"));
+        }
+        for operation in 1..=report.operations {
+            let plan = Plan {
+                crash: Crash::InOperation(operation),
+                ..whole
+            };
+            run(plan).unwrap_or_else(|broken| panic!("{plan:?}: {broken}"));
+        }
     }
 }

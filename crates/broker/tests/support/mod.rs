@@ -4,21 +4,28 @@
 
 use broker::{Broker, Connection, Executor, Recovery, Settings, Step};
 use broker_api::{
-    Attachment, Command, Confirm, Connect, Event, Grant, Peer, Settle, SettleMode, Source,
-    Submission, Subscribe,
+    Attachment, Command, Confirm, Connect, DeclareQueue, Event, Grant, Peer, Publishing, Reply,
+    Settle, SettleMode, Source, Submission, Subscribe,
 };
 use log_store::{MemoryStore, ShardLog};
 use model::{
-    CommandId, ConnectionId, ConversationId, Dialect, Envelope, Exchange, Instant, Message,
-    Outcome, Parts, Pattern, Persistence, QueueName, Sequence, SubscriptionId,
+    CommandId, ConnectionId, ConversationId, Dialect, Envelope, Instant, Message, Outcome, Parts,
+    Pattern, Persistence, QueueName, Sequence, SubscriptionId,
 };
 use std::net::{IpAddr, Ipv4Addr};
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+pub mod calls;
+pub mod crashes;
+
 pub struct Node {
+    pub settings: Settings,
     pub broker: Broker,
     pub executors: Vec<Executor>,
+    awake: Vec<Arc<Awake>>,
     pub store: MemoryStore,
     pub now: Instant,
     last_connection: u64,
@@ -30,16 +37,23 @@ impl Node {
     }
 
     pub fn open(settings: Settings, store: MemoryStore) -> Self {
+        Self::open_at(settings, store, Instant::default())
+    }
+
+    pub fn open_at(settings: Settings, store: MemoryStore, now: Instant) -> Self {
         let mut recovery = Recovery::default();
         let logs = store.open(4, &mut |record| recovery.replay(record));
         let boxed = |log| -> Box<dyn ShardLog> { Box::new(log) };
         let logs = logs.into_iter().map(boxed).collect();
-        let (broker, executors, _) = Broker::open(settings, logs, recovery).expect("it opens");
+        let (broker, executors, _) =
+            Broker::open(settings.clone(), now, logs, recovery).expect("it opens");
         Self {
+            settings,
             broker,
+            awake: executors.iter().map(|_| Arc::default()).collect(),
             executors,
             store,
-            now: Instant::default(),
+            now,
             last_connection: 0,
         }
     }
@@ -53,13 +67,19 @@ impl Node {
         let mut client = Client {
             connection: self.broker.attach(id, peer),
             last: 0,
+            inbox: Vec::new(),
+            wakes: Arc::default(),
+            heard: 0,
+            heard_before_admission: 0,
+            is_touched: true,
+            was_admitted: true,
         };
         client.submit(
             self,
-            Command::Connect(Connect {
+            Command::Connect(Box::new(Connect {
                 login: None,
                 vhost: Vec::new(),
-            }),
+            })),
         );
         client.take(self);
         client
@@ -69,31 +89,89 @@ impl Node {
         self.now = self.now + duration;
     }
 
-    /// Steps the executors until they are idle; the store does nothing.
-    pub fn step_executors(&mut self) {
-        let cx = Context::from_waker(Waker::noop());
-        while self
-            .executors
-            .iter_mut()
-            .map(|executor| executor.step(self.now, &cx).expect("the store works"))
-            .fold(false, |any, step| any | (step == Step::Worked))
-        {}
+    /// Steps the executors until they are idle, but only those that were woken or whose deadline has passed; the
+    /// store does nothing. Returns whether any had work.
+    pub fn step_executors(&mut self) -> bool {
+        let mut has_moved = false;
+        loop {
+            let mut any = false;
+            for index in 0..self.executors.len() {
+                let deadline = self.executors[index].deadline();
+                let is_due = deadline.is_some_and(|deadline| deadline <= self.now);
+                if is_due || self.awake[index].0.load(Ordering::Relaxed) {
+                    any |= self.step_executor(index) == Step::Worked;
+                }
+            }
+            if !any {
+                return has_moved;
+            }
+            has_moved = true;
+        }
     }
 
-    /// Steps everything until nothing moves.
-    pub fn settle_down(&mut self) {
+    /// One step of one executor.
+    pub fn step_executor(&mut self, index: usize) -> Step {
+        let awake = &self.awake[index];
+        awake.0.store(false, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(awake));
+        let cx = Context::from_waker(&waker);
+        let step = self.executors[index]
+            .step(self.now, &cx)
+            .expect("the store works");
+        awake.0.fetch_or(step == Step::Worked, Ordering::Relaxed);
+        step
+    }
+
+    /// Steps everything until nothing moves. Returns whether anything did.
+    pub fn settle_down(&mut self) -> bool {
+        let mut has_moved = false;
         loop {
-            self.step_executors();
+            has_moved |= self.step_executors();
             if self.store.round() == 0 {
-                break;
+                return has_moved;
             }
+            has_moved = true;
         }
+    }
+}
+
+/// Whether an executor is to be stepped.
+struct Awake(AtomicBool);
+
+impl Default for Awake {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
+impl Wake for Awake {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
 pub struct Client {
     connection: Connection,
     last: u64,
+    /// What came while something else was waited for.
+    pub inbox: Vec<Event>,
+    wakes: Arc<Wakes>,
+    /// As many wakes had come when events, and admission, were asked for the last time.
+    heard: u64,
+    heard_before_admission: u64,
+    /// It has been given something to do since then.
+    is_touched: bool,
+    was_admitted: bool,
+}
+
+/// How often a driver was woken.
+#[derive(Default)]
+struct Wakes(AtomicU64);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Client {
@@ -106,14 +184,22 @@ impl Client {
             command,
         };
         self.connection.submit(node.now, &mut vec![submission]);
+        self.is_touched = true;
+        self.was_admitted = true;
     }
 
     pub fn declare(&mut self, node: &mut Node, name: &str) {
         let name = QueueName::new(name.as_bytes()).expect("a name");
-        self.submit(node, Command::DeclareQueue(name));
+        self.submit(
+            node,
+            Command::DeclareQueue(Box::new(DeclareQueue::durable(name))),
+        );
         node.settle_down();
         let events = self.take(node);
-        assert!(matches!(events[..], [Event::Done(_, Ok(()))]), "{events:?}");
+        assert!(
+            matches!(events[..], [Event::Done(_, Ok(Reply::Queue(_)))]),
+            "{events:?}"
+        );
     }
 
     pub fn subscribe(&mut self, node: &mut Node, id: u32, source: Source, mode: SettleMode) {
@@ -132,14 +218,8 @@ impl Client {
             limit,
             ..Grant::UNLIMITED
         };
-        let subscription = SubscriptionId(id);
-        let subscribe = Subscribe {
-            subscription,
-            source,
-            settle_mode,
-            grant,
-        };
-        self.submit(node, Command::Subscribe(subscribe));
+        let subscribe = Subscribe::new(SubscriptionId(id), source, settle_mode, grant);
+        self.submit(node, Command::Subscribe(Box::new(subscribe)));
     }
 
     pub fn grant(&mut self, node: &mut Node, id: u32, limit: u64) {
@@ -162,21 +242,41 @@ impl Client {
     }
 
     pub fn publish(&mut self, node: &Node, draft: Draft) {
-        self.submit(node, Command::Publish(draft.build(), Confirm::Unwanted));
+        self.submit(
+            node,
+            Command::Publish(draft.build(), Publishing::new(Confirm::Unwanted)),
+        );
     }
 
+    /// Whether it may publish more. Who was told to wait and may go on now has been woken, or its time has come.
     pub fn is_admitted(&mut self, node: &Node) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.connection.poll_admission(node.now, &mut cx).is_ready()
+        let wakes = self.wakes.0.load(Ordering::Relaxed);
+        let is_expected =
+            self.was_admitted || wakes > self.heard_before_admission || self.is_due(node);
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        let mut cx = Context::from_waker(&waker);
+        let is_admitted = self.connection.poll_admission(node.now, &mut cx).is_ready();
+        assert!(is_expected || !is_admitted, "it was not woken");
+        (self.heard_before_admission, self.was_admitted) = (wakes, is_admitted);
+        is_admitted
+    }
+
+    fn is_due(&self, node: &Node) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= node.now)
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         self.connection.deadline()
     }
 
-    /// Takes events without telling that they were sent.
+    /// Takes events without telling that they were sent. If there are any, the driver has been woken, has
+    /// given the connection something to do, or its time has come.
     pub fn drain(&mut self, node: &mut Node) -> Vec<Event> {
-        let mut cx = Context::from_waker(Waker::noop());
+        let wakes = self.wakes.0.load(Ordering::Relaxed);
+        let is_expected = self.is_touched || wakes > self.heard || self.is_due(node);
+        (self.heard, self.is_touched) = (wakes, false);
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        let mut cx = Context::from_waker(&waker);
         let mut events = Vec::new();
         let mut handle = |event| events.push(event);
         while self
@@ -184,6 +284,10 @@ impl Client {
             .poll_events(node.now, &mut cx, 1 << 20, &mut handle)
             .is_ready()
         {}
+        assert!(
+            is_expected || events.is_empty(),
+            "it was not woken: {events:?}"
+        );
         events
     }
 
@@ -216,6 +320,8 @@ impl Client {
 
     /// The broker's side of it.
     pub fn attachment(&mut self) -> &mut Connection {
+        self.is_touched = true;
+        self.was_admitted = true;
         &mut self.connection
     }
 
@@ -228,8 +334,9 @@ impl Client {
 pub struct Draft {
     key: String,
     number: u32,
-    exchange: Exchange,
-    persistence: Persistence,
+    exchange: &'static str,
+    envelope: Envelope,
+    head: String,
     bytes: usize,
 }
 
@@ -237,8 +344,9 @@ pub fn message(key: &str, number: u32) -> Draft {
     Draft {
         key: key.into(),
         number,
-        exchange: Exchange::Topic,
-        persistence: Persistence::Transient,
+        exchange: "amq.topic",
+        envelope: Envelope::new(Dialect::Stomp12, Persistence::Transient),
+        head: String::new(),
         bytes: 4,
     }
 }
@@ -246,16 +354,44 @@ pub fn message(key: &str, number: u32) -> Draft {
 impl Draft {
     pub fn queued(self) -> Self {
         Self {
-            exchange: Exchange::Default,
+            exchange: "",
             ..self
         }
     }
 
-    pub fn persistent(self) -> Self {
-        Self {
-            persistence: Persistence::Persistent,
-            ..self
-        }
+    pub fn persistent(mut self) -> Self {
+        self.envelope.persistence = Persistence::Persistent;
+        self
+    }
+
+    pub fn to(self, exchange: &'static str) -> Self {
+        Self { exchange, ..self }
+    }
+
+    pub fn ttl(mut self, ms: u64) -> Self {
+        self.envelope.ttl_ms = Some(ms);
+        self
+    }
+
+    pub fn delay(mut self, ms: u64) -> Self {
+        self.envelope.delay_ms = ms;
+        self
+    }
+
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.envelope.priority = priority;
+        self
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.head.push_str(&format!("{name}:{value}\n"));
+        self
+    }
+
+    pub fn grouped(mut self, group: &str) -> Self {
+        self.envelope.is_grouped = true;
+        self.header("group", group)
     }
 
     pub fn of_bytes(self, bytes: usize) -> Self {
@@ -263,18 +399,14 @@ impl Draft {
     }
 
     pub fn build(self) -> Message {
-        let envelope = Envelope {
-            dialect: Dialect::Stomp12,
-            dialect_flags: 0,
-            persistence: self.persistence,
-            exchange: self.exchange,
-        };
         let mut body = self.number.to_le_bytes().to_vec();
         body.resize(self.bytes, 0);
         Message::new(&Parts {
-            envelope,
+            envelope: self.envelope,
+            exchange: self.exchange.as_bytes(),
+            annotations: &[],
             key: self.key.as_bytes(),
-            head: &[],
+            head: &[self.head.as_bytes()],
             body: &body,
         })
     }
@@ -285,6 +417,11 @@ pub fn cost() -> usize {
     message("t", 0).build().cost_bytes()
 }
 
+/// What a small message for a queue of a short name is charged with, at least.
+pub fn queued_cost() -> usize {
+    message("q", 0).queued().build().cost_bytes()
+}
+
 pub fn numbers(events: &[Event]) -> Vec<u32> {
     let number = |event: &Event| match event {
         Event::Delivery(delivery) => {
@@ -292,6 +429,7 @@ pub fn numbers(events: &[Event]) -> Vec<u32> {
             Some(u32::from_le_bytes(body))
         }
         Event::Confirmed(_)
+        | Event::Returned(..)
         | Event::Done(..)
         | Event::Drained(_)
         | Event::Ended(..)
@@ -301,7 +439,7 @@ pub fn numbers(events: &[Event]) -> Vec<u32> {
 }
 
 pub fn topic(pattern: &str) -> Source {
-    Source::Topic(Pattern::dotted(pattern.as_bytes()))
+    Source::topic(Pattern::dotted(pattern.as_bytes()))
 }
 
 pub fn queue(name: &str) -> Source {

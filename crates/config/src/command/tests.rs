@@ -57,6 +57,11 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.store.segment_bytes, 64 << 20);
     assert_eq!(config.store.ride_delay, Duration::from_millis(20));
     assert_eq!(config.queue.memory_bytes_max, 4 << 30);
+    assert_eq!(config.stomp.transaction_bytes_max, 16 << 20);
+    assert!(!config.stomp.strict_host);
+    assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");
+    assert_eq!(config.virtual_topic.queue_prefix, "Consumer.*.");
+    assert_eq!(config.composites, []);
     assert_eq!(config.executors, 0);
     assert_eq!(config.log.level, Level::INFO);
 }
@@ -87,7 +92,13 @@ fn every_key_can_be_set_in_every_way() {
         let value = match &key.kind {
             crate::key::Kind::Text { .. } => "off:1".to_owned(),
             crate::key::Kind::Number { max, .. } => max.to_string(),
-            crate::key::Kind::Choice(options) => options.last().expect("an option").0.to_owned(),
+            crate::key::Kind::Choice(options) => {
+                let names = options.iter().map(|(name, _)| (*name).to_owned());
+                names
+                    .rev()
+                    .find(|name| *name != key.default_text())
+                    .expect("an option")
+            }
         };
         let flags = format!("--{} {value}", key.flag());
         let env = format!("{}={value}", key.env());
@@ -105,6 +116,22 @@ fn every_key_can_be_set_in_every_way() {
             assert_ne!(by_flag, config("", &[wide], ""), "{}", key.path);
         }
     }
+}
+
+#[test]
+fn a_text_is_empty_only_where_that_means_something() {
+    let off = config("", &["BARID_VIRTUAL_TOPIC_TOPICS="], "");
+    assert_eq!(off.virtual_topic.topics, "");
+    let file = "[virtual_topic]\ntopics = \"\"\n[stomp]\nstrict_host = true";
+    let by_file = config("--config barid.toml", &[], file);
+    assert_eq!(by_file.virtual_topic.topics, "");
+    assert!(by_file.stomp.strict_host);
+    check_refused(
+        "",
+        &["BARID_VIRTUAL_TOPIC_QUEUE_PREFIX=", "BARID_DATA_DIR= "],
+        "",
+        &["virtual_topic.queue_prefix = \"\"", "data_dir = \" \""],
+    );
 }
 
 #[test]
@@ -260,3 +287,6 @@ fn memory_is_read_from_meminfo_or_taken_as_little() {
     };
     assert_eq!(config.queue.memory_bytes_max, 256 << 20);
 }
+
+mod admin;
+mod composite;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::toy::{Run, delivery, settle};
+use broker_api::Reply;
 use model::CommandId;
 use std::io::ErrorKind;
 use std::task::Waker;
@@ -193,7 +194,7 @@ async fn a_barrier_is_followed_by_what_was_left() {
     settle().await;
     expect_nothing(&mut client);
     assert_eq!(run.bytes_in(), 17, "nothing is read at a barrier");
-    run.toy.push(Event::Done(CommandId(1), Ok(())));
+    run.toy.push(Event::Done(CommandId(1), Ok(Reply::Nothing)));
     expect(&mut client, b"done 1\nnext\nrest!\n").await;
 }
 

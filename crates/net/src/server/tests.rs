@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::toy::Toy;
-use crate::{Bound, Endpoint, Stopper, bind};
+use crate::{Bound, Endpoint, Stopper, bind, bind_unix};
 use futures_util::{SinkExt, StreamExt};
+use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
@@ -16,12 +17,16 @@ struct Setup {
 }
 
 fn start(limits: Limits) -> Setup {
-    start_over(Transport::Tcp, limits)
+    start_over(Transport::Plain, limits)
 }
 
 fn start_over(transport: Transport, limits: Limits) -> Setup {
     let Bound { listeners, .. } = bind(&Endpoint::parse_list("localhost:0").unwrap()).unwrap();
-    let addresses = listeners.iter().map(Listener::address).collect();
+    serve(listeners, transport, limits)
+}
+
+fn serve(listeners: Vec<Listener>, transport: Transport, limits: Limits) -> Setup {
+    let addresses = listeners.iter().filter_map(|l| l.address().tcp()).collect();
     let (stopper, signal) = Stopper::new();
     let counters = Arc::new(Counters::default());
     let toy = Toy::default();
@@ -128,6 +133,26 @@ async fn a_reset_ends_the_session() {
     }
     let log = setup.toy.log();
     assert_eq!(log, ["handle_close", "command 1", "attachment closed"]);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_served_and_its_file_goes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listener = bind_unix(&path).unwrap();
+    let setup = serve(vec![listener], Transport::Plain, Limits::default());
+    let mut socket = UnixStream::connect(&path).await.unwrap();
+    socket.write_all(b"hello\n").await.unwrap();
+    let mut answer = [0; 6];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"hello\n");
+    assert_eq!(setup.counters.open(), 1);
+    setup.stopper.stop();
+    let mut rest = String::new();
+    socket.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "the broker is stopping\n");
+    setup.serving.await.unwrap().unwrap();
+    assert!(!path.exists());
 }
 
 fn websocket() -> Transport {

@@ -7,6 +7,8 @@ const LIMITS: Limits = Limits {
     body_bytes_max: 200,
     subscriptions_max: 1,
     queue_names_max: 1,
+    transactions_max: 1,
+    transaction_bytes_max: 1,
     connect_timeout: std::time::Duration::ZERO,
     heart_beat_send_min: std::time::Duration::ZERO,
     heart_beat_receive: std::time::Duration::ZERO,

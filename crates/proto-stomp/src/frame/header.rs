@@ -35,11 +35,33 @@ pub enum HeaderName {
     AutoDelete,
     Exclusive,
     NoLocal,
+    Priority,
+    /// `expires`: a moment, as ActiveMQ takes it.
+    Expires,
+    /// `expiration`: a time to live, as RabbitMQ takes it.
+    Expiration,
+    /// `x-delay`, as RabbitMQ takes it.
+    Delay,
+    /// `AMQ_SCHEDULED_DELAY`, as ActiveMQ takes it.
+    ScheduledDelay,
+    /// ActiveMQ's other wishes for a schedule.
+    Schedule,
+    /// `JMSXGroupID`.
+    GroupId,
+    ClientId,
+    /// `x-priority` of RabbitMQ, `activemq.priority`.
+    SubscriptionPriority,
+    /// `activemq.exclusive`.
+    ExclusiveSubscription,
+    /// `activemq.subscriptionName`, by which ActiveMQ knows a durable subscription.
+    SubscriptionName,
+    /// `activemq.retroactive`.
+    Retroactive,
     /// `x-queue-name`, by which RabbitMQ names the queue of a subscription.
     QueueName,
-    /// An argument of a queue or a subscription, as RabbitMQ takes them (`x-message-ttl`, ...).
+    /// An argument of a queue, as RabbitMQ takes them (`x-message-ttl`, ...), and Barid's own.
     QueueArgument,
-    /// An option of a subscription, as ActiveMQ takes them (`activemq.exclusive`, ...).
+    /// Any other option of a subscription in the style of ActiveMQ (`activemq.` and a name).
     ActiveMqOption,
     /// Any other.
     User,
@@ -63,15 +85,23 @@ impl HeaderName {
                 (b"requeue", Self::Requeue),
                 (b"durable", Self::Durable),
                 (b"browser", Self::Browser),
+                (b"expires", Self::Expires),
+                (b"x-delay", Self::Delay),
             ],
             8 => &[
                 (b"reply-to", Self::ReplyTo),
                 (b"passcode", Self::Passcode),
                 (b"selector", Self::Selector),
                 (b"no-local", Self::NoLocal),
+                (b"priority", Self::Priority),
             ],
-            9 => &[(b"exclusive", Self::Exclusive)],
+            9 => &[
+                (b"exclusive", Self::Exclusive),
+                (b"client-id", Self::ClientId),
+            ],
             10 => &[
+                (b"expiration", Self::Expiration),
+                (b"x-priority", Self::SubscriptionPriority),
                 (b"persistent", Self::Persistent),
                 (b"message-id", Self::MessageId),
                 (b"heart-beat", Self::HeartBeat),
@@ -81,6 +111,7 @@ impl HeaderName {
                 (b"transaction", Self::Transaction),
                 (b"redelivered", Self::Redelivered),
                 (b"auto-delete", Self::AutoDelete),
+                (b"JMSXGroupID", Self::GroupId),
             ],
             12 => &[
                 (b"subscription", Self::Subscription),
@@ -90,6 +121,12 @@ impl HeaderName {
                 (b"content-length", Self::ContentLength),
                 (b"prefetch-count", Self::PrefetchCount),
                 (b"accept-version", Self::AcceptVersion),
+            ],
+            18 => &[(b"AMQ_SCHEDULED_CRON", Self::Schedule)],
+            19 => &[(b"AMQ_SCHEDULED_DELAY", Self::ScheduledDelay)],
+            20 => &[
+                (b"AMQ_SCHEDULED_PERIOD", Self::Schedule),
+                (b"AMQ_SCHEDULED_REPEAT", Self::Schedule),
             ],
             _ => &[],
         };
@@ -104,11 +141,41 @@ impl HeaderName {
     fn from_prefix(name: &[u8]) -> Self {
         match name {
             [b'x', b'-', ..] if QUEUE_ARGUMENTS.contains(&name) => Self::QueueArgument,
-            // ActiveMQ's spelling of the same wish.
-            b"activemq.prefetchSize" => Self::PrefetchCount,
-            [b'a', b'c', ..] if name.starts_with(b"activemq.") => Self::ActiveMqOption,
+            [b'a', b'c', ..] => match name.strip_prefix(b"activemq.") {
+                Some(option) => Self::from_option(option),
+                None => Self::User,
+            },
             _ => Self::User,
         }
+    }
+
+    /// ActiveMQ's spelling of the same wish, where there is one.
+    fn from_option(option: &[u8]) -> Self {
+        match option {
+            b"prefetchSize" => Self::PrefetchCount,
+            b"exclusive" => Self::ExclusiveSubscription,
+            b"priority" => Self::SubscriptionPriority,
+            b"noLocal" => Self::NoLocal,
+            b"selector" => Self::Selector,
+            b"retroactive" => Self::Retroactive,
+            // The second is how ActiveMQ itself once spelled it.
+            b"subscriptionName" | b"subcriptionName" => Self::SubscriptionName,
+            // How it hands messages to its own threads: nothing that a client could see.
+            b"dispatchAsync" => Self::User,
+            _ => Self::ActiveMqOption,
+        }
+    }
+
+    /// A set of names, one bit each.
+    pub(crate) const fn set(names: &[Self]) -> u64 {
+        const { assert!(Self::COUNT <= 64, "each name has a bit") };
+        let mut set = 0;
+        let mut at = 0;
+        while at < names.len() {
+            set |= 1 << names[at] as u8;
+            at += 1;
+        }
+        set
     }
 
     /// Whether the server writes this header into a MESSAGE itself, so that a client's own is not
@@ -128,7 +195,7 @@ impl HeaderName {
     }
 }
 
-/// Arguments that RabbitMQ takes from the headers of SUBSCRIBE, and of SEND to a queue.
+/// Arguments that RabbitMQ takes from the headers of SUBSCRIBE, and of SEND to a queue; and Barid's own.
 const QUEUE_ARGUMENTS: &[&[u8]] = &[
     b"x-consumer-timeout",
     b"x-dead-letter-exchange",
@@ -137,6 +204,7 @@ const QUEUE_ARGUMENTS: &[&[u8]] = &[
     b"x-delivery-limit",
     b"x-expires",
     b"x-initial-cluster-size",
+    b"x-last-value-key",
     b"x-max-age",
     b"x-max-in-memory-bytes",
     b"x-max-in-memory-length",
@@ -145,10 +213,13 @@ const QUEUE_ARGUMENTS: &[&[u8]] = &[
     b"x-max-priority",
     b"x-message-ttl",
     b"x-overflow",
-    b"x-priority",
     b"x-queue-leader-locator",
     b"x-queue-type",
     b"x-quorum-initial-group-size",
+    b"x-redelivery-delay",
+    b"x-redelivery-delay-max",
+    b"x-redelivery-jitter",
+    b"x-redelivery-multiplier",
     b"x-single-active-consumer",
     b"x-stream-filter",
     b"x-stream-filter-size-bytes",

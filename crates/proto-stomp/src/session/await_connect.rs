@@ -19,11 +19,12 @@ pub(super) struct AwaitConnect {
 }
 
 /// CONNECT has come and the broker is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Connecting {
     command: CommandId,
     version: Version,
     client_beat: ClientBeat,
+    client_id: Box<[u8]>,
 }
 
 impl AwaitConnect {
@@ -81,7 +82,7 @@ impl AwaitConnect {
         let client_beat = match value(HeaderName::HeartBeat) {
             None => ClientBeat::default(),
             Some(text) => ClientBeat::parse(text).ok_or_else(|| Violation::HeaderValue {
-                header: "heart-beat",
+                header: Excerpt::of(b"heart-beat"),
                 value: Excerpt::of(text),
                 expected: "two numbers of milliseconds separated by a comma",
             })?,
@@ -91,11 +92,16 @@ impl AwaitConnect {
             password: value(HeaderName::Passcode).unwrap_or_default().to_vec(),
         });
         let vhost = value(HeaderName::Host).unwrap_or_default().to_vec();
-        let command = link.barrier(out, Command::Connect(Connect { login, vhost }));
+        if !link.hosts.admits(&vhost) {
+            return Err(Violation::UnknownHost(Excerpt::of(&vhost)));
+        }
+        let client_id = value(HeaderName::ClientId).unwrap_or_default().into();
+        let command = link.barrier(out, Command::Connect(Box::new(Connect { login, vhost })));
         self.connecting = Some(Connecting {
             command,
             version,
             client_beat,
+            client_id,
         });
         Ok(Step::Taken)
     }
@@ -109,8 +115,8 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<Option<Open>, Failure> {
         match event {
-            Event::Done(id, Ok(())) => {
-                let Some(connecting) = self.connecting.filter(|it| it.command == *id) else {
+            Event::Done(id, Ok(_)) => {
+                let Some(connecting) = self.connecting.take_if(|it| it.command == *id) else {
                     return Ok(None);
                 };
                 out.release_barrier();
@@ -120,15 +126,20 @@ impl AwaitConnect {
                     .agree(now, connecting.client_beat, &link.limits);
                 let buffer = out.wire.buffer();
                 put_connected(buffer, connecting.version, link.connection, offer);
-                Ok(Some(Open::new(connecting.version, &link.limits)))
+                let Connecting {
+                    version, client_id, ..
+                } = connecting;
+                Ok(Some(Open::new(version, client_id, &link.limits)))
             }
             Event::Done(_, Err(refusal)) | Event::Disconnect(refusal) => {
                 Err(Failure::refused(refusal, None))
             }
             // There is no subscription and no publish yet.
-            Event::Delivery(_) | Event::Confirmed(_) | Event::Drained(_) | Event::Ended(..) => {
-                Ok(None)
-            }
+            Event::Delivery(_)
+            | Event::Confirmed(_)
+            | Event::Returned(..)
+            | Event::Drained(_)
+            | Event::Ended(..) => Ok(None),
         }
     }
 }

@@ -22,14 +22,16 @@ impl Closing {
 
     pub(super) fn handle_event(&mut self, event: &Event, out: &mut Out) -> Result<(), Failure> {
         match event {
-            Event::Confirmed(id) | Event::Done(id, Ok(())) => {
+            Event::Confirmed(id) | Event::Done(id, Ok(_)) => {
                 self.outstanding.handle_answer(*id, out);
                 Ok(())
             }
-            Event::Done(id, Err(refusal)) => Err(self.outstanding.handle_refusal(*id, refusal)),
+            Event::Done(id, Err(refusal)) => self.outstanding.handle_refusal(*id, refusal),
             Event::Disconnect(refusal) => Err(Failure::refused(refusal, None)),
             // The client has said that it takes no more.
-            Event::Delivery(_) | Event::Drained(_) | Event::Ended(..) => Ok(()),
+            Event::Delivery(_) | Event::Returned(..) | Event::Drained(_) | Event::Ended(..) => {
+                Ok(())
+            }
         }
     }
 

@@ -4,33 +4,44 @@ use super::closing::Closing;
 use super::known_queues::KnownQueues;
 use super::receipt::{Outstanding, Receipt};
 use super::settle::Settling;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Browsing, Subscriptions, broker_id};
+use super::temporary::{Temporaries, TemporaryName};
+use super::transaction::Transactions;
 use super::{Failure, Link, Step};
 use crate::frame::{ClientCommand, Frame, HeaderName};
-use crate::translate::put_message;
+use crate::translate::{LIST_LEN_MAX, put_message};
 use crate::violation::{Excerpt, Violation};
 use crate::{Limits, Version};
-use broker_api::{Command, Delivery, Event, Out};
-use model::{CommandId, QueueName};
+use broker_api::{Command, Confirm, Delivery, Event, Out, Refusal, Reply, Settle};
+use model::{CommandId, Outcome, QueueDefinition, QueueName, SubscriptionId};
 
 /// A connection in use.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) version: Version,
+    /// What CONNECT said of the client.
+    pub(super) client_id: Box<[u8]>,
     pub(super) queues: KnownQueues,
     pub(super) subscriptions: Subscriptions,
     pub(super) outstanding: Outstanding,
     pub(super) settling: Settling,
-    /// The command that the next frame waits for.
+    pub(super) transactions: Transactions,
+    pub(super) temporaries: Temporaries,
+    /// What has been made for the SUBSCRIBE that is kept.
+    pub(super) own_queues: Vec<OwnQueue>,
+    /// The commands that the next frame waits for.
     pub(super) awaited: Option<Awaited>,
     /// Where a head is put together that does not lie in one piece.
     pub(super) scratch: Vec<u8>,
 }
 
-/// A command behind which nothing is read until it is answered.
+/// Commands behind which nothing is read until they are answered.
 #[derive(Debug)]
 pub(super) struct Awaited {
-    pub(super) id: CommandId,
+    first: CommandId,
+    last: CommandId,
+    /// How many of these are not answered.
+    left: u64,
     pub(super) purpose: Purpose,
     /// Of the frame that needs the answer.
     pub(super) receipt: Option<Receipt>,
@@ -39,17 +50,41 @@ pub(super) struct Awaited {
 /// Why a command is waited for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    /// The frame that is kept needs this queue.
-    Declare(QueueName),
-    /// A SUBSCRIBE has effect before the frames behind it.
-    Subscribe,
+    /// The frame that is kept needs this queue, declared as this if that matters.
+    Declare(QueueName, Option<Box<QueueDefinition>>),
+    /// The frame that is kept needs a queue of the connection's own.
+    Temporary(TemporaryName),
+    /// The SUBSCRIBE that is kept needs a queue for this one of its destinations.
+    OwnQueue(usize),
+    /// It needs this one of its queues to be bound.
+    Bind(usize),
+    /// The frame has effect before those behind it.
+    Receipt,
+}
+
+/// A queue that a SUBSCRIBE to an exchange reads from.
+#[derive(Debug)]
+pub(super) struct OwnQueue {
+    /// For which of its destinations.
+    pub(super) at: usize,
+    pub(super) name: QueueName,
+    pub(super) is_bound: bool,
 }
 
 impl Open {
-    pub(super) fn new(version: Version, limits: &Limits) -> Self {
+    pub(super) fn new(version: Version, client_id: Box<[u8]>, limits: &Limits) -> Self {
+        let Limits {
+            transactions_max,
+            transaction_bytes_max,
+            ..
+        } = *limits;
         Self {
             version,
-            queues: KnownQueues::new(limits.queue_names_max),
+            client_id,
+            queues: KnownQueues::new(limits.queue_names_max, LIST_LEN_MAX),
+            transactions: Transactions::new(transactions_max, transaction_bytes_max),
+            temporaries: Temporaries::default(),
+            own_queues: Vec::new(),
             subscriptions: Subscriptions::default(),
             outstanding: Outstanding::default(),
             settling: Settling::default(),
@@ -84,69 +119,96 @@ impl Open {
             ClientCommand::Subscribe => self.handle_subscribe(link, frame, out),
             ClientCommand::Unsubscribe => self.handle_unsubscribe(link, frame, out),
             ClientCommand::Disconnect => Ok(Step::Disconnected(receipt_of(frame))),
-            ClientCommand::Begin | ClientCommand::Commit | ClientCommand::Abort => {
-                Err(Violation::Transaction(frame.command))
-            }
+            ClientCommand::Begin => self.handle_begin(frame, out),
+            ClientCommand::Commit => self.handle_commit(link, frame, out),
+            ClientCommand::Abort => self.handle_abort(link, frame, out),
             ClientCommand::Connect | ClientCommand::Stomp => {
                 Err(Violation::AlreadyConnected(frame.command))
             }
         }
     }
 
-    pub(super) fn handle_event(&mut self, event: Event, out: &mut Out) -> Result<(), Failure> {
+    pub(super) fn handle_event(
+        &mut self,
+        link: &mut Link,
+        event: Event,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
         match event {
             Event::Delivery(delivery) => {
-                self.handle_delivery(&delivery, out);
+                self.handle_delivery(link, &delivery, out);
                 Ok(())
             }
             Event::Confirmed(id) => {
                 self.outstanding.handle_answer(id, out);
                 Ok(())
             }
-            Event::Done(id, result) => match self.awaited.take_if(|awaited| awaited.id == id) {
-                Some(awaited) => self.handle_awaited(awaited, result, out),
-                None => match result {
-                    Ok(()) => {
+            Event::Done(id, result) => {
+                let is_awaited = |awaited: &Awaited| awaited.first <= id && id <= awaited.last;
+                if self.awaited.as_ref().is_some_and(is_awaited) {
+                    return self.handle_awaited(result, out);
+                }
+                match result {
+                    Ok(_) => {
                         self.outstanding.handle_answer(id, out);
                         Ok(())
                     }
-                    Err(refusal) => Err(self.outstanding.handle_refusal(id, &refusal)),
-                },
-            },
-            // A drain is never asked for.
-            Event::Drained(_) => Ok(()),
-            Event::Ended(id, refusal) => match self.subscriptions.get_mut(id) {
-                Some(subscription) => {
-                    let mut failure = Failure::refused(&refusal, None);
-                    let name = Excerpt::of(subscription.name.as_bytes());
-                    failure.detail = format!("subscription '{name}' has ended: {refusal}");
-                    Err(failure)
+                    Err(refusal) => self.outstanding.handle_refusal(id, &refusal),
                 }
-                // It crossed the client's own UNSUBSCRIBE.
-                None => Ok(()),
-            },
+            }
+            Event::Drained(id) => {
+                self.handle_drained(link, id, out);
+                Ok(())
+            }
+            // No publish asks for it.
+            Event::Returned(..) => Ok(()),
+            Event::Ended(id, refusal) => self.handle_ended(id, &refusal),
             Event::Disconnect(refusal) => Err(Failure::refused(&refusal, None)),
         }
     }
 
     fn handle_awaited(
         &mut self,
-        awaited: Awaited,
-        result: Result<(), broker_api::Refusal>,
+        result: Result<Reply, Refusal>,
         out: &mut Out,
     ) -> Result<(), Failure> {
-        out.release_barrier();
-        let Awaited {
-            purpose, receipt, ..
-        } = awaited;
-        if let Err(refusal) = result {
-            return Err(Failure::refused(&refusal, receipt));
+        let Some(mut awaited) = self.awaited.take() else {
+            return Ok(());
+        };
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(refusal) => {
+                out.release_barrier();
+                return Err(Failure::refused(&refusal, awaited.receipt));
+            }
+        };
+        awaited.left -= 1;
+        if awaited.left > 0 {
+            self.awaited = Some(awaited);
+            return Ok(());
         }
-        match purpose {
-            // The frame that is kept is read again now, and asks for its receipt itself.
-            Purpose::Declare(name) => self.queues.insert(name.as_bytes().into()),
-            Purpose::Subscribe => {
-                if let Some(receipt) = receipt {
+        out.release_barrier();
+        // A frame that is kept is read again now, and asks for its receipt itself.
+        match awaited.purpose {
+            Purpose::Declare(name, definition) => {
+                self.queues.insert(name.as_bytes().into(), definition);
+            }
+            Purpose::Temporary(name) => {
+                let queue = queue_in(reply).ok_or_else(Failure::internal)?;
+                self.temporaries.insert(name, queue);
+            }
+            Purpose::OwnQueue(at) => self.own_queues.push(OwnQueue {
+                at,
+                name: queue_in(reply).ok_or_else(Failure::internal)?,
+                is_bound: false,
+            }),
+            Purpose::Bind(at) => {
+                if let Some(queue) = self.own_queues.iter_mut().find(|queue| queue.at == at) {
+                    queue.is_bound = true;
+                }
+            }
+            Purpose::Receipt => {
+                if let Some(receipt) = awaited.receipt {
                     receipt.put(out);
                 }
             }
@@ -154,24 +216,55 @@ impl Open {
         Ok(())
     }
 
-    fn handle_delivery(&mut self, delivery: &Delivery, out: &mut Out) {
+    fn handle_delivery(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
+        let id = delivery.subscription;
         // A delivery that crossed its UNSUBSCRIBE is released by the broker.
-        if let Some(subscription) = self.subscriptions.get_mut(delivery.subscription) {
-            let tag = subscription.add_delivery(delivery.sequence);
-            let Delivery {
-                redelivered,
-                message,
-                ..
-            } = delivery;
-            put_message(
-                &mut out.wire,
-                self.version,
-                &subscription.opening,
-                tag,
-                *redelivered,
-                message,
-            );
+        let Some((_, member, subscription)) = self.subscriptions.member_mut(id) else {
+            return;
+        };
+        if subscription.is_leaving {
+            let settle = Settle {
+                subscription: id,
+                sequences: vec![delivery.sequence],
+                outcome: Outcome::Release,
+                confirm: Confirm::Unwanted,
+            };
+            link.submit(out, Command::Settle(settle));
+            return;
         }
+        let tag = subscription.add_delivery(member, delivery.sequence);
+        let wire = &mut out.wire;
+        put_message(wire, self.version, &subscription.opening, tag, delivery);
+    }
+
+    /// A subscription that browses has seen all; no other asks for a drain.
+    fn handle_drained(&mut self, link: &mut Link, id: SubscriptionId, out: &mut Out) {
+        let Some(subscription) = self.subscriptions.get_mut(id) else {
+            return;
+        };
+        let Browsing::Under(end) = &subscription.browsing else {
+            return;
+        };
+        out.wire.put(end.as_bytes());
+        subscription.browsing = Browsing::Over;
+        let command = link.submit(out, Command::Cancel(id));
+        // The broker may have ended it by itself.
+        self.outstanding.insert_forgiven(command);
+    }
+
+    fn handle_ended(&mut self, id: SubscriptionId, refusal: &Refusal) -> Result<(), Failure> {
+        let Some((_, _, subscription)) = self.subscriptions.member_mut(id) else {
+            // It crossed the client's own UNSUBSCRIBE.
+            return Ok(());
+        };
+        if subscription.is_leaving || matches!(subscription.browsing, Browsing::Over) {
+            return Ok(());
+        }
+        let mut failure = Failure::refused(refusal, None);
+        let name = subscription.name.as_bytes();
+        failure.detail = format!("subscription '{}' has ended: {refusal}", Excerpt::of(name));
+        failure.subscription = Some(name.into());
+        Err(failure)
     }
 
     /// Sends a command, behind the settlements gathered before it.
@@ -189,22 +282,64 @@ impl Open {
         purpose: Purpose,
         receipt: Option<Receipt>,
     ) {
+        self.barrier_all(link, out, [command], purpose, receipt);
+    }
+
+    /// Sends at least one command; the input behind needs the answers of all.
+    pub(super) fn barrier_all(
+        &mut self,
+        link: &mut Link,
+        out: &mut Out,
+        commands: impl IntoIterator<Item = Command>,
+        purpose: Purpose,
+        receipt: Option<Receipt>,
+    ) {
         self.settling.flush_run(link, out);
-        let id = link.barrier(out, command);
-        self.awaited = Some(Awaited {
-            id,
+        let mut ids = None;
+        for command in commands {
+            let id = link.barrier(out, command);
+            ids = Some((ids.map_or(id, |(first, _)| first), id));
+        }
+        self.awaited = ids.map(|(first, last): (CommandId, CommandId)| Awaited {
+            first,
+            last,
+            left: last.0 - first.0 + 1,
             purpose,
             receipt,
         });
+    }
+
+    /// Ends one of the client's subscriptions, with a receipt when the broker has.
+    pub(super) fn cancel(
+        &mut self,
+        link: &mut Link,
+        id: SubscriptionId,
+        receipt: Option<Receipt>,
+        out: &mut Out,
+    ) {
+        let Some(subscription) = self.subscriptions.remove(id) else {
+            return;
+        };
+        self.queues.forget_fleeting();
+        let mut commands = None;
+        for member in subscription.members() {
+            let command = self.submit(link, out, Command::Cancel(broker_id(id, member)));
+            commands = Some((commands.map_or(command, |(first, _)| first), command));
+        }
+        if let Some((first, last)) = commands {
+            self.outstanding.insert_all(first, last, receipt);
+        }
     }
 
     /// Sends what was gathered: settlements, and the grants that they make room for.
     pub(super) fn flush(&mut self, link: &mut Link, out: &mut Out) {
         self.settling.flush_run(link, out);
         for id in self.settling.granted.drain(..) {
-            if let Some(subscription) = self.subscriptions.get_mut(id) {
-                subscription.is_grant_due = false;
-                link.submit(out, Command::Grant(id, subscription.grant()));
+            if let Some((_, member, subscription)) = self.subscriptions.member_mut(id) {
+                subscription.counts_mut(member).is_grant_due = false;
+                if !subscription.is_leaving {
+                    link.submit(out, Command::Grant(id, subscription.grant(member)));
+                }
             }
         }
     }
@@ -218,10 +353,22 @@ impl Open {
         self.flush(link, out);
         // What is delivered from now on must not count as received: the client has said that it takes
         // no more.
-        for id in self.subscriptions.ids() {
+        for id in self.subscriptions.broker_ids() {
             link.submit(out, Command::Cancel(id));
         }
         Closing::new(self.outstanding, receipt)
+    }
+}
+
+/// The queue that a reply tells of.
+fn queue_in(reply: Reply) -> Option<QueueName> {
+    match reply {
+        Reply::Queue(status) => Some(status.name),
+        Reply::Nothing
+        | Reply::Count(_)
+        | Reply::Queues(_)
+        | Reply::Exchanges(_)
+        | Reply::Bindings(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::render::put_receipt;
 use broker_api::{Out, Refusal};
 use model::{CommandId, SequenceMap};
+use std::collections::BTreeMap;
 
 /// A receipt id of at most this many bytes is held in place: a UUID and a little more.
 const INLINE_BYTES_MAX: usize = 38;
@@ -44,8 +45,26 @@ impl Receipt {
     }
 }
 
+/// What the answer to one command means to the client.
+#[derive(Debug)]
+enum Pending {
+    /// Its RECEIPT, if it wants one.
+    Receipt(Option<Receipt>),
+    /// A part of what one frame asked for, by the number of its group.
+    Part(u64),
+    /// Nothing, even if it is refused.
+    Forgiven,
+}
+
+/// Several commands of one frame.
+#[derive(Debug)]
+struct Group {
+    left: u64,
+    receipt: Option<Receipt>,
+}
+
 /// What an entry of [`Outstanding`] takes, beside a long receipt.
-const ENTRY_BYTES: usize = size_of::<Option<Receipt>>();
+const ENTRY_BYTES: usize = size_of::<Option<Pending>>();
 
 /// Commands whose answer matters to the client: those it wants a receipt for, and cancels.
 ///
@@ -53,30 +72,90 @@ const ENTRY_BYTES: usize = size_of::<Option<Receipt>>();
 /// memory, which [`bytes`](Self::bytes) tells.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
-    receipts: SequenceMap<Option<Receipt>>,
+    pending: SequenceMap<Pending>,
+    /// By the last command of each.
+    groups: BTreeMap<u64, Group>,
     bytes: usize,
 }
 
 impl Outstanding {
     pub(super) fn insert(&mut self, id: CommandId, receipt: Option<Receipt>) {
         self.bytes += bytes_of(receipt.as_ref());
-        self.receipts.insert(id.0, receipt);
+        self.pending.insert(id.0, Pending::Receipt(receipt));
+    }
+
+    /// Commands that follow each other, with one receipt for all.
+    pub(super) fn insert_all(
+        &mut self,
+        first: CommandId,
+        last: CommandId,
+        receipt: Option<Receipt>,
+    ) {
+        if first == last {
+            return self.insert(first, receipt);
+        }
+        let left = last.0 - first.0 + 1;
+        for id in first.0..=last.0 {
+            self.bytes += ENTRY_BYTES;
+            self.pending.insert(id, Pending::Part(last.0));
+        }
+        self.bytes += bytes_of(receipt.as_ref());
+        self.groups.insert(last.0, Group { left, receipt });
+    }
+
+    /// A command whose refusal is of no consequence.
+    pub(super) fn insert_forgiven(&mut self, id: CommandId) {
+        self.bytes += ENTRY_BYTES;
+        self.pending.insert(id.0, Pending::Forgiven);
     }
 
     /// The command is answered: its RECEIPT goes out, if it has one.
     pub(super) fn handle_answer(&mut self, id: CommandId, out: &mut Out) {
-        if let Some(receipt) = self.remove(id) {
+        let receipt = match self.pending.remove(id.0) {
+            Some(Pending::Receipt(receipt)) => {
+                self.bytes -= bytes_of(receipt.as_ref());
+                receipt
+            }
+            Some(Pending::Part(group)) => {
+                self.bytes -= ENTRY_BYTES;
+                self.count_part(group)
+            }
+            Some(Pending::Forgiven) => {
+                self.bytes -= ENTRY_BYTES;
+                None
+            }
+            None => None,
+        };
+        if let Some(receipt) = receipt {
             receipt.put(out);
         }
     }
 
-    /// The command is refused: what its ERROR frame says.
-    pub(super) fn handle_refusal(&mut self, id: CommandId, refusal: &Refusal) -> super::Failure {
-        super::Failure::refused(refusal, self.remove(id))
+    /// The command is refused.
+    ///
+    /// # Errors
+    /// What its ERROR frame says, unless nothing depends on it.
+    pub(super) fn handle_refusal(
+        &mut self,
+        id: CommandId,
+        refusal: &Refusal,
+    ) -> Result<(), super::Failure> {
+        let receipt = match self.pending.remove(id.0) {
+            Some(Pending::Forgiven) => {
+                self.bytes -= ENTRY_BYTES;
+                return Ok(());
+            }
+            Some(Pending::Receipt(receipt)) => receipt,
+            Some(Pending::Part(group)) => self.groups.remove(&group).and_then(|it| it.receipt),
+            // Nobody waits for it, and that the subscription has ended is told by itself.
+            None if matches!(refusal, Refusal::SubscriptionNotFound(_)) => return Ok(()),
+            None => None,
+        };
+        Err(super::Failure::refused(refusal, receipt))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.receipts.is_empty()
+        self.pending.is_empty()
     }
 
     /// What they take.
@@ -84,8 +163,14 @@ impl Outstanding {
         self.bytes
     }
 
-    fn remove(&mut self, id: CommandId) -> Option<Receipt> {
-        let receipt = self.receipts.remove(id.0)?;
+    /// One more part of a group is answered; its receipt when all are.
+    fn count_part(&mut self, group: u64) -> Option<Receipt> {
+        let entry = self.groups.get_mut(&group)?;
+        entry.left -= 1;
+        if entry.left > 0 {
+            return None;
+        }
+        let receipt = self.groups.remove(&group)?.receipt;
         self.bytes -= bytes_of(receipt.as_ref());
         receipt
     }

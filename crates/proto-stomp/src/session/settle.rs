@@ -2,10 +2,13 @@
 
 use super::delivery_id::DeliveryId;
 use super::open::{Open, receipt_of};
-use super::subscriptions::{AckMode, SubscriptionName};
+use super::receipt::Receipt;
+use super::subscriptions::{Subscription, SubscriptionName, Unsettled, broker_id};
+use super::transaction::Held;
 use super::{Link, Step};
 use crate::Version;
 use crate::frame::{ClientCommand, Frame, HeaderName};
+use crate::translate::{AckMode, invalid};
 use crate::violation::{Excerpt, Violation};
 use broker_api::{Command, Confirm, Out, Settle};
 use model::{Outcome, Sequence, SubscriptionId};
@@ -27,29 +30,28 @@ struct Run {
 }
 
 impl Settling {
-    /// The list to add to, behind all settlements that came before.
-    fn run_of(
+    /// Adds a settlement behind all that came before.
+    fn add(
         &mut self,
         link: &mut Link,
         out: &mut Out,
         subscription: SubscriptionId,
         outcome: Outcome,
-    ) -> &mut Vec<Sequence> {
-        let continues = self
-            .run
-            .as_ref()
-            .is_some_and(|run| run.subscription == subscription && run.outcome == outcome);
-        if !continues {
-            self.flush_run(link, out);
+        sequence: Sequence,
+    ) {
+        if let Some(run) = &mut self.run
+            && run.subscription == subscription
+            && run.outcome == outcome
+        {
+            run.sequences.push(sequence);
+            return;
         }
-        &mut self
-            .run
-            .get_or_insert_with(|| Run {
-                subscription,
-                outcome,
-                sequences: Vec::new(),
-            })
-            .sequences
+        self.flush_run(link, out);
+        self.run = Some(Run {
+            subscription,
+            outcome,
+            sequences: vec![sequence],
+        });
     }
 
     /// Sends the run that was gathered, if any.
@@ -81,54 +83,109 @@ impl Open {
         frame: &Frame<'_>,
         out: &mut Out,
     ) -> Result<Step, Violation> {
-        if frame.spelled(HeaderName::Transaction).is_some() {
-            return Err(Violation::Transaction(frame.command));
-        }
+        let is_in_transaction = self.transactions.is_in_one(frame)?;
         let outcome = outcome_of(frame)?;
         let DeliveryId {
-            subscription: id,
-            tag,
-            ..
+            subscription, tag, ..
         } = self.delivery_of(link, frame)?;
+        if is_in_transaction {
+            return self.hold(frame, subscription, tag, outcome, out);
+        }
+        match receipt_of(frame) {
+            None => self.settle(link, subscription, tag, outcome, out),
+            Some(receipt) => self.settle_confirmed(link, subscription, tag, outcome, receipt, out),
+        }
+        Ok(Step::Taken)
+    }
+
+    fn settle(
+        &mut self,
+        link: &mut Link,
+        id: SubscriptionId,
+        tag: u64,
+        outcome: Outcome,
+        out: &mut Out,
+    ) {
         let Some(subscription) = self.subscriptions.get_mut(id) else {
-            return Ok(Step::Taken);
+            return;
         };
-        if subscription.prefetch.is_some() && !subscription.is_grant_due {
-            subscription.is_grant_due = true;
-            self.settling.granted.push(id);
-        }
-        let receipt = receipt_of(frame);
-        if receipt.is_some() {
-            self.settling.flush_run(link, out);
-        }
-        let sequences = self.settling.run_of(link, out, id, outcome);
-        match subscription.ack {
-            // STOMP 1.2 "SUBSCRIBE ack Header": the one named and all sent before it.
-            AckMode::Client => {
-                while subscription
-                    .unsettled
-                    .first()
-                    .is_some_and(|(first, _)| first <= tag)
-                {
-                    sequences.extend(subscription.unsettled.pop_first().map(|(_, it)| it));
-                }
+        while let Some((_, delivery)) = take_settled(subscription, tag) {
+            let broker_id = broker_id(id, delivery.member);
+            if subscription.handle_settled(delivery.member) {
+                self.settling.granted.push(broker_id);
             }
-            AckMode::ClientIndividual | AckMode::Auto => {
-                sequences.extend(subscription.unsettled.remove(tag));
+            self.settling
+                .add(link, out, broker_id, outcome, delivery.sequence);
+            if subscription.ack == AckMode::ClientIndividual {
+                break;
             }
         }
-        if let Some(receipt) = receipt {
-            let sequences = std::mem::take(sequences);
-            self.settling.run = None;
-            let confirm = Confirm::Wanted;
-            let settle = Settle {
-                subscription: id,
-                sequences,
-                outcome,
-                confirm,
-            };
+    }
+
+    /// As [`settle`](Self::settle), with a receipt when all of it is safe.
+    fn settle_confirmed(
+        &mut self,
+        link: &mut Link,
+        id: SubscriptionId,
+        tag: u64,
+        outcome: Outcome,
+        receipt: Receipt,
+        out: &mut Out,
+    ) {
+        self.settling.flush_run(link, out);
+        let Some(subscription) = self.subscriptions.get_mut(id) else {
+            return;
+        };
+        // One for each destination of a list.
+        let mut settles: Vec<Settle> = Vec::new();
+        while let Some((_, delivery)) = take_settled(subscription, tag) {
+            let broker_id = broker_id(id, delivery.member);
+            if subscription.handle_settled(delivery.member) {
+                self.settling.granted.push(broker_id);
+            }
+            match settles.iter_mut().find(|it| it.subscription == broker_id) {
+                Some(settle) => settle.sequences.push(delivery.sequence),
+                None => settles.push(Settle {
+                    subscription: broker_id,
+                    sequences: vec![delivery.sequence],
+                    outcome,
+                    confirm: Confirm::Wanted,
+                }),
+            }
+        }
+        let mut commands = None;
+        for settle in settles {
             let command = link.submit(out, Command::Settle(settle));
-            self.outstanding.insert(command, Some(receipt));
+            commands = Some((commands.map_or(command, |(first, _)| first), command));
+        }
+        if let Some((first, last)) = commands {
+            self.outstanding.insert_all(first, last, Some(receipt));
+        }
+    }
+
+    /// Keeps a settlement for the transaction that the frame names. Its receipt says that it is kept.
+    fn hold(
+        &mut self,
+        frame: &Frame<'_>,
+        id: SubscriptionId,
+        tag: u64,
+        outcome: Outcome,
+        out: &mut Out,
+    ) -> Result<Step, Violation> {
+        if let Some(subscription) = self.subscriptions.get_mut(id) {
+            while let Some((tag, delivery)) = take_settled(subscription, tag) {
+                subscription.held += 1;
+                let held = Held {
+                    subscription: id,
+                    tag,
+                    delivery,
+                    outcome,
+                };
+                self.transactions.add_held(frame, held)?;
+            }
+        }
+        if let Some(receipt) = receipt_of(frame) {
+            receipt.put(out);
         }
         Ok(Step::Taken)
     }
@@ -173,12 +230,26 @@ fn outcome_of(frame: &Frame<'_>) -> Result<Outcome, Violation> {
         return Ok(Outcome::Accept);
     }
     match frame.value(HeaderName::Requeue).as_deref() {
-        None | Some(b"true") => Ok(Outcome::Release),
+        None | Some(b"true") => Ok(Outcome::Fail),
         Some(b"false") => Ok(Outcome::Reject),
-        Some(value) => Err(Violation::HeaderValue {
-            header: "requeue",
-            value: Excerpt::of(value),
-            expected: "true or false",
-        }),
+        Some(value) => Err(invalid(frame, HeaderName::Requeue, value, "true or false")),
+    }
+}
+
+/// Takes the next delivery that an ACK or NACK with this tag settles.
+fn take_settled(subscription: &mut Subscription, tag: u64) -> Option<(u64, Unsettled)> {
+    match subscription.ack {
+        // STOMP 1.2 "SUBSCRIBE ack Header": the one named and all sent before it.
+        AckMode::Client => {
+            let (first, _) = subscription.unsettled.first()?;
+            if first > tag {
+                return None;
+            }
+            subscription.unsettled.pop_first()
+        }
+        AckMode::ClientIndividual | AckMode::Auto => subscription
+            .unsettled
+            .remove(tag)
+            .map(|delivery| (tag, delivery)),
     }
 }

@@ -1,36 +1,19 @@
-//! SUBSCRIBE and UNSUBSCRIBE.
+//! SUBSCRIBE.
 
+use super::durable::Interest;
 use super::open::{Open, Purpose, receipt_of};
-use super::send::{refuse_header, resolve};
-use super::subscriptions::{AckMode, Subscription, SubscriptionName};
+use super::send::{destination_of, parse, queue_name, unless_plain};
+use super::subscriptions::{Browsing, Subscription, SubscriptionName, broker_id};
+use super::temporary::{REPLY_PREFIX, boxed, topic_source};
 use super::{Link, Step};
 use crate::Version;
 use crate::escape::{Part, put_escaped};
 use crate::frame::{Frame, HeaderName};
-use crate::translate::{Destination, Opening};
+use crate::translate::{AckMode, Address, BrowserEnd, Destination, Opening, Wish};
 use crate::violation::{DestinationError, Excerpt, Violation};
-use broker_api::{Command, Grant, Out, SettleMode, Source, Subscribe};
+use broker_api::{Command, Out, Sharing, Source, Subscribe};
 use bytes::BytesMut;
-use model::{Exchange, QueueName, SequenceMap};
-use std::borrow::Cow;
-
-/// The one value, if any, by which a header asks for what is done anyway.
-type Harmless = Option<&'static [u8]>;
-
-/// Headers that RabbitMQ or ActiveMQ give a meaning which is not implemented, with their harmless
-/// values for a queue and for a topic.
-const OPTIONS: [(HeaderName, Harmless, Harmless); 10] = [
-    (HeaderName::Selector, None, None),
-    (HeaderName::Browser, Some(b"false"), Some(b"false")),
-    (HeaderName::Durable, Some(b"true"), Some(b"false")),
-    (HeaderName::Persistent, Some(b"true"), Some(b"false")),
-    (HeaderName::AutoDelete, Some(b"false"), Some(b"true")),
-    (HeaderName::Exclusive, Some(b"false"), Some(b"false")),
-    (HeaderName::NoLocal, Some(b"false"), Some(b"false")),
-    (HeaderName::QueueName, None, None),
-    (HeaderName::QueueArgument, None, None),
-    (HeaderName::ActiveMqOption, None, None),
-];
+use model::{Arguments, ExchangeName};
 
 /// The longest id of a subscription, in bytes: it is kept, and stands in each of its messages.
 const ID_BYTES_MAX: usize = 255;
@@ -42,88 +25,178 @@ impl Open {
         frame: &Frame<'_>,
         out: &mut Out,
     ) -> Result<Step, Violation> {
-        let text = frame
-            .value(HeaderName::Destination)
-            .ok_or(Violation::MissingHeader {
-                command: frame.command,
-                header: "destination",
-            })?;
-        let destination = resolve(&text)?;
+        let text = destination_of(frame)?;
+        let address = parse(&text)?;
         let name = self.subscription_name(frame)?;
-        if self.subscriptions.id_of(&name).is_some() {
-            return Err(Violation::SubscriptionExists(Excerpt::of(name.as_bytes())));
-        }
+        self.check_name(&name)?;
         let limit = link.limits.subscriptions_max;
-        if self.subscriptions.len() >= limit {
+        if self.subscriptions.len() + address.others.len() >= limit {
             return Err(Violation::TooManySubscriptions { limit });
         }
-        refuse_options(frame, destination.exchange)?;
-        let ack = ack_mode(frame)?;
-        let prefetch = prefetch(frame, ack)?;
-        let source = match destination.exchange {
-            Exchange::Default if !self.queues.contains(&destination.key) => {
-                self.declare(link, frame, &destination.key, &text, out)?;
-                return Ok(Step::Kept);
-            }
-            Exchange::Default => Source::Queue(queue_name(&destination, &text)?),
-            Exchange::Topic => Source::Topic(destination.pattern()),
+        let wish = Wish::read(frame, &address)?;
+        let Some(sources) = self.sources(link, frame, &address, &wish, out)? else {
+            return Ok(Step::Kept);
         };
-        let opening = self.opening(link, &name, ack);
-        let subscription = Subscription {
-            name,
-            opening,
-            ack,
-            prefetch,
-            last_tag: 0,
-            unsettled: SequenceMap::new(),
-            is_grant_due: false,
-        };
-        let grant = subscription.grant();
-        self.start(link, frame, subscription, source, grant, out);
+        let queues = std::mem::take(&mut self.own_queues);
+        let mut subscription = self.subscription(link, frame, name, &wish, sources.len());
+        if wish.is_durable() {
+            subscription.durable_queues = queues.into_iter().map(|queue| queue.name).collect();
+        }
+        self.start(link, frame, subscription, sources, &wish, out);
         Ok(Step::Taken)
     }
 
+    /// A name is free if there is no such subscription, or if it has browsed to its end.
+    fn check_name(&mut self, name: &SubscriptionName) -> Result<(), Violation> {
+        let Some(id) = self.subscriptions.id_of(name) else {
+            return Ok(());
+        };
+        let is_over = self
+            .subscriptions
+            .get_mut(id)
+            .is_some_and(|subscription| matches!(subscription.browsing, Browsing::Over));
+        if !is_over {
+            return Err(Violation::SubscriptionExists(Excerpt::of(name.as_bytes())));
+        }
+        self.subscriptions.forget_name(name);
+        self.subscriptions.remove(id);
+        Ok(())
+    }
+
+    /// Where the subscription reads, once all of that is there; none if the broker had to be asked.
+    fn sources(
+        &mut self,
+        link: &mut Link,
+        frame: &Frame<'_>,
+        address: &Address<'_>,
+        wish: &Wish,
+        out: &mut Out,
+    ) -> Result<Option<Vec<Source>>, Violation> {
+        let mut sources = Vec::with_capacity(1 + address.others.len());
+        let definition = unless_plain(&wish.queue);
+        for (at, destination) in address.iter().enumerate() {
+            let made = self.prepare(link, frame, destination, definition.as_ref(), out)?;
+            if made.step().is_some() {
+                return Ok(None);
+            }
+            let source = match destination {
+                Destination::Queue(name) | Destination::ExistingQueue(name) => {
+                    Source::Queue(queue_name(name)?)
+                }
+                Destination::Exchange {
+                    exchange,
+                    key,
+                    reading,
+                } => {
+                    let interest = Interest {
+                        at,
+                        exchange: exchange_name(exchange)?,
+                        text: key,
+                        reading: *reading,
+                    };
+                    match self.exchange_source(link, frame, wish, &interest, out)? {
+                        Some(source) => source,
+                        None => return Ok(None),
+                    }
+                }
+                Destination::TemporaryQueue(name) => {
+                    Source::Queue(self.temporaries.queue(name).cloned().ok_or_else(gone)?)
+                }
+                Destination::TemporaryTopic(name) => {
+                    topic_source(self.temporaries.topic(name).ok_or_else(gone)?)
+                }
+            };
+            sources.push(source);
+        }
+        Ok(Some(sources))
+    }
+
+    fn exchange_source(
+        &mut self,
+        link: &mut Link,
+        frame: &Frame<'_>,
+        wish: &Wish,
+        interest: &Interest<'_>,
+        out: &mut Out,
+    ) -> Result<Option<Source>, Violation> {
+        if wish.needs_own_queue() {
+            let queue = self.prepare_own_queue(link, frame, wish, interest, out)?;
+            return Ok(queue.map(Source::Queue));
+        }
+        Ok(Some(Source::Exchange {
+            exchange: interest.exchange.clone(),
+            key: interest.key(),
+            arguments: Arguments::default(),
+        }))
+    }
+
+    fn subscription(
+        &self,
+        link: &Link,
+        frame: &Frame<'_>,
+        name: SubscriptionName,
+        wish: &Wish,
+        members: usize,
+    ) -> Subscription {
+        let spelled = self.spelled(&name);
+        // STOMP 1.2 "MESSAGE": the `ack` header, where the client settles; 1.1 settles by message-id.
+        let has_ack = self.version == Version::V12 && wish.ack != AckMode::Auto;
+        let id = self.subscriptions.next_id();
+        let opening = Opening::new(spelled.as_deref(), link.connection, id, has_ack);
+        let mut subscription = Subscription::new(name, opening, members);
+        subscription.ack = wish.ack;
+        subscription.prefetch = wish.prefetch;
+        if wish.sharing == Sharing::Browse {
+            let destination = frame.spelled(HeaderName::Destination).unwrap_or_default();
+            let end = BrowserEnd::new(spelled.as_deref(), destination);
+            subscription.browsing = Browsing::Under(end);
+        }
+        subscription
+    }
+
+    /// Asks the broker for one subscription per source.
     fn start(
         &mut self,
         link: &mut Link,
         frame: &Frame<'_>,
         subscription: Subscription,
-        source: Source,
-        grant: Grant,
+        sources: Vec<Source>,
+        wish: &Wish,
         out: &mut Out,
     ) {
-        let settle_mode = match subscription.ack {
-            AckMode::Auto => SettleMode::Presettled,
-            AckMode::Client | AckMode::ClientIndividual => SettleMode::Explicit,
-        };
-        let subscription = self.subscriptions.insert(subscription);
-        let command = Command::Subscribe(Subscribe {
-            subscription,
-            source,
-            settle_mode,
-            grant,
-        });
-        self.barrier(link, out, command, Purpose::Subscribe, receipt_of(frame));
-    }
-
-    pub(super) fn handle_unsubscribe(
-        &mut self,
-        link: &mut Link,
-        frame: &Frame<'_>,
-        out: &mut Out,
-    ) -> Result<Step, Violation> {
-        let name = self.subscription_name(frame)?;
-        let id = self
-            .subscriptions
-            .remove(&name)
-            .ok_or_else(|| Violation::SubscriptionNotFound(Excerpt::of(name.as_bytes())))?;
-        let command = self.submit(link, out, Command::Cancel(id));
-        self.outstanding.insert(command, receipt_of(frame));
-        Ok(Step::Taken)
+        let members = subscription.members();
+        let grants: Vec<_> = members
+            .map(|member| (member, subscription.grant(member)))
+            .collect();
+        let first = self.subscriptions.insert(subscription);
+        let commands = sources
+            .into_iter()
+            .zip(grants)
+            .map(|(source, (member, grant))| {
+                let is_queue = matches!(source, Source::Queue(_));
+                let sharing = match wish.sharing {
+                    // An exchange gives each of its subscriptions everything.
+                    Sharing::Competing { .. } if !is_queue => Sharing::Competing { priority: 0 },
+                    sharing
+                    @ (Sharing::Competing { .. } | Sharing::Exclusive | Sharing::Browse) => sharing,
+                };
+                let id = broker_id(first, member);
+                Command::Subscribe(Box::new(Subscribe {
+                    selector: wish.selector.clone(),
+                    sharing,
+                    own_messages: wish.own_messages,
+                    ..Subscribe::new(id, source, wish.ack.settle_mode(), grant)
+                }))
+            });
+        let receipt = receipt_of(frame);
+        self.barrier_all(link, out, commands, Purpose::Receipt, receipt);
     }
 
     /// The `id`; in 1.0, where it is optional, else the destination.
-    fn subscription_name(&self, frame: &Frame<'_>) -> Result<SubscriptionName, Violation> {
+    pub(super) fn subscription_name(
+        &self,
+        frame: &Frame<'_>,
+    ) -> Result<SubscriptionName, Violation> {
         let missing = |header| Violation::MissingHeader {
             command: frame.command,
             header,
@@ -131,10 +204,13 @@ impl Open {
         if let Some(id) = frame.value(HeaderName::Id) {
             if id.len() > ID_BYTES_MAX {
                 return Err(Violation::HeaderValue {
-                    header: "id",
+                    header: Excerpt::of(b"id"),
                     value: Excerpt::of(&id),
                     expected: "at most 255 bytes",
                 });
+            }
+            if id.starts_with(REPLY_PREFIX) {
+                return Err(Violation::ReservedId(Excerpt::of(&id)));
             }
             return Ok(SubscriptionName::Id(boxed(id)));
         }
@@ -147,79 +223,32 @@ impl Open {
         }
     }
 
-    fn opening(&self, link: &Link, name: &SubscriptionName, ack: AckMode) -> Opening {
-        let mut spelled = BytesMut::new();
-        let id = match name {
+    /// What a MESSAGE says of its subscription; nothing if the client gave it no id.
+    pub(super) fn spelled(&self, name: &SubscriptionName) -> Option<BytesMut> {
+        match name {
             SubscriptionName::Id(id) => {
+                let mut spelled = BytesMut::new();
                 put_escaped(self.version, Part::Value, id, &mut spelled);
-                Some(&*spelled)
+                Some(spelled)
             }
             SubscriptionName::Destination(_) => None,
-        };
-        // STOMP 1.2 "MESSAGE": the `ack` header, where the client settles; 1.1 settles by message-id.
-        let has_ack = self.version == Version::V12 && ack != AckMode::Auto;
-        Opening::new(id, link.connection, self.subscriptions.next_id(), has_ack)
+        }
     }
 }
 
-fn boxed(text: Cow<'_, [u8]>) -> Box<[u8]> {
-    text.into_owned().into_boxed_slice()
-}
-
-fn queue_name(destination: &Destination<'_>, text: &[u8]) -> Result<QueueName, Violation> {
-    QueueName::new(&destination.key).map_err(|error| Violation::Destination {
-        value: Excerpt::of(text),
-        problem: DestinationError::QueueName(error),
+fn exchange_name(name: &[u8]) -> Result<ExchangeName, Violation> {
+    ExchangeName::new(name).map_err(|error| Violation::Destination {
+        value: Excerpt::of(name),
+        problem: DestinationError::LongExchange {
+            length: error.bytes,
+        },
     })
 }
 
-/// Refuses what is asked for in vain. Other headers may stand there: the specification leaves them to
-/// the client.
-fn refuse_options(frame: &Frame<'_>, exchange: Exchange) -> Result<(), Violation> {
-    for (header, for_queue, for_topic) in OPTIONS {
-        let Some(value) = frame.value(header) else {
-            continue;
-        };
-        let harmless = match exchange {
-            Exchange::Default => for_queue,
-            Exchange::Topic => for_topic,
-        };
-        if harmless != Some(&*value) {
-            refuse_header(frame, header)?;
-        }
-    }
-    Ok(())
-}
-
-fn ack_mode(frame: &Frame<'_>) -> Result<AckMode, Violation> {
-    match frame.value(HeaderName::Ack).as_deref() {
-        None | Some(b"auto") => Ok(AckMode::Auto),
-        Some(b"client") => Ok(AckMode::Client),
-        Some(b"client-individual") => Ok(AckMode::ClientIndividual),
-        Some(value) => Err(Violation::HeaderValue {
-            header: "ack",
-            value: Excerpt::of(value),
-            expected: "auto, client or client-individual",
-        }),
-    }
-}
-
-/// How many deliveries may be unsettled. Has no effect where nobody settles, as in RabbitMQ.
-fn prefetch(frame: &Frame<'_>, ack: AckMode) -> Result<Option<u64>, Violation> {
-    let Some(value) = frame.value(HeaderName::PrefetchCount) else {
-        return Ok(None);
-    };
-    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let count = std::str::from_utf8(&value)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    match count {
-        Some(0_u64) if is_number => Ok(None),
-        Some(count) if is_number => Ok((ack != AckMode::Auto).then_some(count)),
-        _ => Err(Violation::HeaderValue {
-            header: "prefetch-count",
-            value: Excerpt::of(&value),
-            expected: "a number, or 0 for no bound",
-        }),
+/// A temporary destination that was prepared is there; were it not, there would be no such queue.
+fn gone() -> Violation {
+    Violation::Destination {
+        value: Excerpt::of(b""),
+        problem: DestinationError::QueueName(model::QueueNameError::Empty),
     }
 }

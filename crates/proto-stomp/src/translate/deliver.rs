@@ -1,13 +1,14 @@
 //! A message into MESSAGE.
 
 use super::FLAG_PLAIN;
+use super::deaths::put_deaths;
 use crate::Version;
 use crate::escape::{Part, put_escaped, unescape};
 use crate::render::put_number;
-use broker_api::Wire;
+use broker_api::{Delivery, Wire};
 use bytes::{BufMut, BytesMut};
 use memchr::memchr;
-use model::{ConnectionId, Message, SubscriptionId};
+use model::{ConnectionId, SubscriptionId};
 
 /// Bytes of a MESSAGE beyond its opening, head and body: names and numbers, rounded up.
 const FRAME_BYTES: usize = 128;
@@ -52,6 +53,31 @@ impl Opening {
     }
 }
 
+/// The MESSAGE that ends a subscription which browses, as ActiveMQ writes it.
+#[derive(Debug)]
+pub(crate) struct BrowserEnd(Box<[u8]>);
+
+impl BrowserEnd {
+    /// `spelled_id` as for [`Opening::new`]; `destination` is the SUBSCRIBE's, as it was spelled.
+    pub(crate) fn new(spelled_id: Option<&[u8]>, destination: &[u8]) -> Self {
+        let mut bytes = BytesMut::new();
+        bytes.put_slice(b"MESSAGE\n");
+        if let Some(id) = spelled_id {
+            bytes.put_slice(b"subscription:");
+            bytes.put_slice(id);
+            bytes.put_u8(b'\n');
+        }
+        bytes.put_slice(b"browser:end\nmessage-id:0\ndestination:");
+        bytes.put_slice(destination);
+        bytes.put_slice(b"\ncontent-length:0\n\n\0");
+        Self((&*bytes).into())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Appends the MESSAGE frame of one delivery. `tag` is its number within the subscription.
 ///
 /// The head of a message that is plain or of the reader's version goes out as it came in.
@@ -60,9 +86,9 @@ pub(crate) fn put_message(
     version: Version,
     opening: &Opening,
     tag: u64,
-    redelivered: bool,
-    message: &Message,
+    delivery: &Delivery,
 ) {
+    let message = &delivery.message;
     let mut digits = itoa::Buffer::new();
     let tag = digits.format(tag).as_bytes();
     let head = message.head();
@@ -75,12 +101,19 @@ pub(crate) fn put_message(
         buffer.put_slice(&opening.bytes[opening.id_at..]);
         buffer.put_slice(tag);
     }
-    if redelivered {
+    if delivery.redelivered {
         buffer.put_slice(b"\nredelivered:true");
+    }
+    if delivery.delivery_count > 0 {
+        buffer.put_slice(b"\nx-delivery-count:");
+        put_number(buffer, u64::from(delivery.delivery_count));
     }
     buffer.put_slice(b"\ncontent-length:");
     put_number(buffer, message.body().len() as u64);
     buffer.put_u8(b'\n');
+    if !message.annotations().is_empty() {
+        put_deaths(buffer, version, message.annotations());
+    }
     let envelope = message.envelope();
     if envelope.dialect == version.dialect() || envelope.dialect_flags & FLAG_PLAIN != 0 {
         buffer.put_slice(head);

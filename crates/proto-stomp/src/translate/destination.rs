@@ -1,115 +1,201 @@
-//! What a destination leads to.
+//! What one destination leads to.
 
 use crate::violation::DestinationError;
-use memchr::{memchr, memchr2};
-use model::{Exchange, Pattern, QueueName, QueueNameError};
+use memchr::memchr;
+use model::{BindingKey, ExchangeName, Pattern, QueueName, QueueNameError};
 use std::borrow::Cow;
 
 /// The longest routing key or pattern, in bytes, as in AMQP 0-9-1 and RabbitMQ: what matching one
 /// costs grows with its levels.
 const KEY_BYTES_MAX: usize = 255;
 
-/// Forms that RabbitMQ or ActiveMQ know and that are to come.
-const FORMS_TO_COME: &[&[u8]] = &[
-    b"/exchange/",
-    b"/amq/queue/",
-    b"/temp-queue/",
-    b"/reply-queue/",
-    b"/stream/",
-    b"/temp-topic/",
-    b"/remote-temp-queue/",
-    b"/remote-temp-topic/",
-    b"temp-queue://",
-    b"temp-topic://",
-];
+/// The exchange that `/topic/` and `topic://` lead to.
+const TOPIC_EXCHANGE: &[u8] = b"amq.topic";
 
-/// How a destination's form spells patterns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wildcards {
-    /// `*` and `#`, as RabbitMQ.
-    Hash,
-    /// `*` and `>`, as ActiveMQ.
-    Arrow,
+/// A destination as the model names it. Names and keys are within their limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination<'a> {
+    /// A queue, which is made when a session first uses it.
+    Queue(Cow<'a, [u8]>),
+    /// A queue that must be there.
+    ExistingQueue(Cow<'a, [u8]>),
+    /// What is published to an exchange.
+    Exchange {
+        /// The exchange's name.
+        exchange: Cow<'a, [u8]>,
+        /// The key of a SEND, or what a SUBSCRIBE asks for.
+        key: Cow<'a, [u8]>,
+        /// How a SUBSCRIBE reads the key.
+        reading: KeyReading,
+    },
+    /// A queue of the connection's own, by the client's name for it.
+    TemporaryQueue(&'a [u8]),
+    /// A topic of the connection's own, by the client's name for it.
+    TemporaryTopic(&'a [u8]),
 }
 
-/// A destination as the model names it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Destination<'a> {
-    /// Where a SEND publishes to.
-    pub(crate) exchange: Exchange,
-    /// A queue's name, or a topic's key, or the text of a pattern.
-    pub(crate) key: Cow<'a, [u8]>,
-    wildcards: Wildcards,
+/// How a SUBSCRIBE reads the key of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyReading {
+    /// As a pattern with `*` and `#`, as RabbitMQ.
+    Hash,
+    /// As a pattern with `*` and `>`, as ActiveMQ.
+    Arrow,
+    /// As the exchange's kind does.
+    AsExchange,
+}
+
+/// The kinds that ActiveMQ's forms name before `://`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NamedKind {
+    Queue,
+    Topic,
+    TemporaryQueue,
+    TemporaryTopic,
+}
+
+impl NamedKind {
+    /// The kind that a destination without slashes at its front names, and what is behind it.
+    pub(super) fn split(text: &[u8]) -> (Option<Self>, &[u8]) {
+        let kinds: [(&[u8], Self); 4] = [
+            (b"queue://", Self::Queue),
+            (b"topic://", Self::Topic),
+            (b"temp-queue://", Self::TemporaryQueue),
+            (b"temp-topic://", Self::TemporaryTopic),
+        ];
+        let named = |(prefix, kind)| Some((Some(kind), text.strip_prefix(prefix)?));
+        kinds.into_iter().find_map(named).unwrap_or((None, text))
+    }
 }
 
 impl<'a> Destination<'a> {
-    /// Resolves RabbitMQ's forms `/queue/NAME` and `/topic/KEY`, in which NAME and KEY may hold slashes,
-    /// and `%XX` for any octet; and ActiveMQ's `queue://NAME`, `topic://KEY` and NAME alone, which stand
-    /// for themselves.
-    pub(crate) fn resolve(text: &'a [u8]) -> Result<Self, DestinationError> {
+    /// Resolves a form that begins with a slash, as RabbitMQ has them: `%XX` stands for any octet, a
+    /// slash in the last part for itself.
+    pub(crate) fn slashed(text: &'a [u8]) -> Result<Self, DestinationError> {
         if let Some(name) = text.strip_prefix(b"/queue/") {
-            return Self::queue(percent_decode(name));
+            return Ok(Self::Queue(queue_name(percent_decode(name))?));
         }
         if let Some(key) = text.strip_prefix(b"/topic/") {
-            return Self::topic(percent_decode(key), Wildcards::Hash);
+            return Self::topic(percent_decode(key), KeyReading::Hash);
         }
-        if FORMS_TO_COME.iter().any(|form| text.starts_with(form)) {
+        if let Some(rest) = text.strip_prefix(b"/exchange/") {
+            return Self::exchange(rest);
+        }
+        let existing: [&[u8]; 3] = [b"/amq/queue/", b"/reply-queue/", b"/remote-temp-queue/"];
+        if let Some(name) = existing.iter().find_map(|form| text.strip_prefix(*form)) {
+            return Ok(Self::ExistingQueue(queue_name(percent_decode(name))?));
+        }
+        if let Some(key) = text.strip_prefix(b"/remote-temp-topic/") {
+            return Self::topic(percent_decode(key), KeyReading::Hash);
+        }
+        if let Some(name) = text.strip_prefix(b"/temp-topic/") {
+            return Ok(Self::TemporaryTopic(temporary_name(name)?));
+        }
+        if text.starts_with(b"/temp-queue/") {
+            return Err(DestinationError::OnlyReplyTo);
+        }
+        if text.starts_with(b"/stream/") {
             return Err(DestinationError::NotImplemented);
         }
-        if text.is_empty() || text[0] == b'/' {
-            return Err(DestinationError::Unknown);
-        }
-        // Lists of destinations, and options behind a question mark, are to come.
-        if memchr2(b',', b'?', text).is_some() {
-            return Err(DestinationError::NotImplemented);
-        }
-        if let Some(key) = text.strip_prefix(b"topic://") {
-            return Self::topic(Cow::Borrowed(key), Wildcards::Arrow);
-        }
-        Self::queue(Cow::Borrowed(
-            text.strip_prefix(b"queue://").unwrap_or(text),
-        ))
+        Err(DestinationError::Unknown)
     }
 
-    fn queue(key: Cow<'a, [u8]>) -> Result<Self, DestinationError> {
-        match key.len() {
-            0 => Err(DestinationError::QueueName(QueueNameError::Empty)),
-            1..=QueueName::BYTES_MAX => {
-                let (exchange, wildcards) = (Exchange::Default, Wildcards::Hash);
-                Ok(Self {
-                    exchange,
-                    key,
-                    wildcards,
-                })
-            }
-            length => Err(DestinationError::QueueName(QueueNameError::TooLong(length))),
+    /// Resolves the name in one of ActiveMQ's forms, in which everything stands for itself.
+    pub(super) fn named(kind: NamedKind, name: &'a [u8]) -> Result<Self, DestinationError> {
+        match kind {
+            NamedKind::Queue => Ok(Self::Queue(queue_name(Cow::Borrowed(name))?)),
+            NamedKind::Topic => Self::topic(Cow::Borrowed(name), KeyReading::Arrow),
+            NamedKind::TemporaryQueue => Ok(Self::TemporaryQueue(temporary_name(name)?)),
+            NamedKind::TemporaryTopic => Ok(Self::TemporaryTopic(temporary_name(name)?)),
         }
     }
 
-    fn topic(key: Cow<'a, [u8]>, wildcards: Wildcards) -> Result<Self, DestinationError> {
-        let (length, limit) = (key.len(), KEY_BYTES_MAX);
-        match length {
-            0 => Err(DestinationError::EmptyKey),
-            _ if length > limit => Err(DestinationError::LongKey { length, limit }),
-            _ => Ok(Self {
-                exchange: Exchange::Topic,
-                key,
-                wildcards,
+    /// `X` or `X/K`: the first slash ends the exchange's name.
+    fn exchange(rest: &'a [u8]) -> Result<Self, DestinationError> {
+        let (exchange, key) = match memchr(b'/', rest) {
+            Some(slash) => (&rest[..slash], &rest[slash + 1..]),
+            None => (rest, &[][..]),
+        };
+        let exchange = percent_decode(exchange);
+        match exchange.len() {
+            // The default exchange means something else to a SEND than to a SUBSCRIBE.
+            0 => Err(DestinationError::EmptyExchange),
+            1..=ExchangeName::BYTES_MAX => Ok(Self::Exchange {
+                exchange,
+                key: key_within(percent_decode(key))?,
+                reading: KeyReading::AsExchange,
             }),
+            length => Err(DestinationError::LongExchange { length }),
         }
     }
 
-    /// The pattern that a subscription to this topic asks for.
-    pub(crate) fn pattern(&self) -> Pattern {
-        match self.wildcards {
-            Wildcards::Hash => Pattern::dotted(&self.key),
-            Wildcards::Arrow => Pattern::arrowed(&self.key),
+    fn topic(key: Cow<'a, [u8]>, reading: KeyReading) -> Result<Self, DestinationError> {
+        if key.is_empty() {
+            return Err(DestinationError::EmptyKey);
         }
+        Ok(Self::Exchange {
+            exchange: Cow::Borrowed(TOPIC_EXCHANGE),
+            key: key_within(key)?,
+            reading,
+        })
+    }
+
+    /// The exchange and the key that a SEND publishes to; none for what is the connection's own.
+    pub(crate) fn route(&self) -> Option<(&[u8], &[u8])> {
+        match self {
+            Self::Queue(name) | Self::ExistingQueue(name) => Some((b"", name)),
+            Self::Exchange { exchange, key, .. } => Some((exchange, key)),
+            Self::TemporaryQueue(_) | Self::TemporaryTopic(_) => None,
+        }
+    }
+
+    /// Whether a SUBSCRIBE reads from a queue that is there for itself.
+    pub(crate) const fn is_queue(&self) -> bool {
+        match self {
+            Self::Queue(_) | Self::ExistingQueue(_) | Self::TemporaryQueue(_) => true,
+            Self::Exchange { .. } | Self::TemporaryTopic(_) => false,
+        }
+    }
+}
+
+impl KeyReading {
+    /// What a subscription with this key asks of an exchange.
+    pub(crate) fn binding_key(self, key: &[u8]) -> BindingKey {
+        match self {
+            Self::Hash => Pattern::dotted(key).into(),
+            Self::Arrow => Pattern::arrowed(key).into(),
+            Self::AsExchange => key.into(),
+        }
+    }
+}
+
+fn queue_name(name: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>, DestinationError> {
+    match name.len() {
+        0 => Err(DestinationError::QueueName(QueueNameError::Empty)),
+        1..=QueueName::BYTES_MAX => Ok(name),
+        length => Err(DestinationError::QueueName(QueueNameError::TooLong(length))),
+    }
+}
+
+fn key_within(key: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>, DestinationError> {
+    let (length, limit) = (key.len(), KEY_BYTES_MAX);
+    if length > limit {
+        return Err(DestinationError::LongKey { length, limit });
+    }
+    Ok(key)
+}
+
+fn temporary_name(name: &[u8]) -> Result<&[u8], DestinationError> {
+    let (length, limit) = (name.len(), KEY_BYTES_MAX);
+    match length {
+        0 => Err(DestinationError::QueueName(QueueNameError::Empty)),
+        _ if length > limit => Err(DestinationError::LongKey { length, limit }),
+        _ => Ok(name),
     }
 }
 
 /// Replaces each `%XX` by its octet, as RabbitMQ does; what is no such sequence stays.
-fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
     }
@@ -130,78 +216,27 @@ fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// Spells a name so that [`percent_decode`] reads it again and no version of STOMP escapes it: what is
+/// no visible ASCII, and `%`, `:`, `\` and those in `more` become `%XX`.
+pub(crate) fn percent_encode(name: &[u8], more: &[u8], into: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for octet in name {
+        let is_plain = octet.is_ascii_graphic()
+            && !matches!(octet, b'%' | b':' | b'\\')
+            && !more.contains(octet);
+        if is_plain {
+            into.push(*octet);
+        } else {
+            let digit = |nibble: u8| DIGITS[usize::from(nibble)];
+            into.extend([b'%', digit(octet >> 4), digit(octet & 15)]);
+        }
+    }
+}
+
 fn hex_octet(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: Result<(Exchange, &str), DestinationError>) {
-        let resolved = Destination::resolve(text.as_bytes());
-        let resolved = resolved.map(|found| (found.exchange, found.key));
-        let expected = expected.map(|(exchange, key)| (exchange, Cow::Borrowed(key.as_bytes())));
-        assert_eq!(resolved, expected, "{text}");
-    }
-
-    #[test]
-    fn resolves_queues_and_topics() {
-        check("/queue/a", Ok((Exchange::Default, "a")));
-        check("/queue/a/b", Ok((Exchange::Default, "a/b")));
-        check("/queue/a%2Fb%3a", Ok((Exchange::Default, "a/b:")));
-        check("/queue/100%", Ok((Exchange::Default, "100%")));
-        check("/queue/%zz%4", Ok((Exchange::Default, "%zz%4")));
-        check("/topic/a.*.#", Ok((Exchange::Topic, "a.*.#")));
-        check("/topic/a.b/c", Ok((Exchange::Topic, "a.b/c")));
-        check("queue://a/b%2F", Ok((Exchange::Default, "a/b%2F")));
-        check("topic://a.>", Ok((Exchange::Topic, "a.>")));
-        check("plant.orders", Ok((Exchange::Default, "plant.orders")));
-    }
-
-    #[test]
-    fn each_form_has_its_wildcards() {
-        let pattern = |text: &str| Destination::resolve(text.as_bytes()).map(|d| d.pattern());
-        assert_eq!(pattern("topic://a.*.>"), Ok(Pattern::dotted(b"a.*.#")));
-        assert_eq!(pattern("/topic/a.*.#"), Ok(Pattern::dotted(b"a.*.#")));
-        assert_ne!(
-            pattern("topic://a.#"),
-            pattern("/topic/a.#"),
-            "here it is a word"
-        );
-        assert_ne!(
-            pattern("/topic/a.>"),
-            pattern("topic://a.>"),
-            "and here that is"
-        );
-    }
-
-    #[test]
-    fn refuses_the_rest() {
-        let empty = DestinationError::QueueName(QueueNameError::Empty);
-        let too_long = DestinationError::QueueName(QueueNameError::TooLong(256));
-        check("/queue/", Err(empty));
-        check(&format!("/queue/{}", "n".repeat(256)), Err(too_long));
-        check("queue://", Err(empty));
-        check("/topic/", Err(DestinationError::EmptyKey));
-        let (length, limit) = (256, 255);
-        let long = format!("/topic/{}", "a.".repeat(128));
-        check(&long, Err(DestinationError::LongKey { length, limit }));
-        check("/queues/a", Err(DestinationError::Unknown));
-        check("", Err(DestinationError::Unknown));
-        let forms = [
-            "/exchange/x/k",
-            "/amq/queue/a",
-            "/temp-queue/a",
-            "/reply-queue/a",
-            "/stream/a",
-            "queue://a,topic://b",
-            "queue://a?consumer.prefetchSize=1",
-            "a,b",
-        ];
-        for form in forms {
-            check(form, Err(DestinationError::NotImplemented));
-        }
-    }
-}
+mod tests;

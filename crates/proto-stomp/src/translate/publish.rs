@@ -1,50 +1,131 @@
 //! SEND into a message.
 
-use super::{Destination, FLAG_PLAIN};
+use super::FLAG_PLAIN;
+use super::value::number;
 use crate::Version;
 use crate::frame::{Frame, HeaderName};
-use model::{Envelope, Message, Parts, Persistence};
+use crate::violation::{Excerpt, Violation};
+use model::{Envelope, Instant, Message, Parts, Persistence};
 
 /// Runs of kept header lines that go into a message as they are; more are first put together.
 const RUNS_MAX: usize = 8;
 
+/// The headers beside `persistent` that say something to the broker.
+const NUMBERS: u64 = HeaderName::set(&[
+    HeaderName::Priority,
+    HeaderName::Expires,
+    HeaderName::Expiration,
+    HeaderName::Delay,
+    HeaderName::ScheduledDelay,
+    HeaderName::Schedule,
+    HeaderName::GroupId,
+]);
+
+const MILLISECONDS: &str = "a number of milliseconds";
+
+/// Where a message goes, and what of its head is not as the client wrote it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Publication<'a> {
+    pub(crate) exchange: &'a [u8],
+    pub(crate) key: &'a [u8],
+    /// What the first `reply-to` is replaced by; it needs no escapes.
+    pub(crate) reply_to: Option<&'a [u8]>,
+}
+
+/// What the headers of a SEND say to the broker.
+///
+/// # Errors
+/// [`Violation`] for a number that is none, and for a schedule that is not implemented.
+pub(crate) fn envelope_of(
+    frame: &Frame<'_>,
+    version: Version,
+    now: Instant,
+) -> Result<Envelope, Violation> {
+    let is_persistent = frame
+        .value(HeaderName::Persistent)
+        .is_some_and(|value| *value == *b"true");
+    let persistence = if is_persistent {
+        Persistence::Persistent
+    } else {
+        Persistence::Transient
+    };
+    let mut envelope = Envelope::new(version.dialect(), persistence);
+    if frame.is_plain() {
+        envelope.dialect_flags = FLAG_PLAIN;
+    }
+    if !frame.has_any(NUMBERS) {
+        return Ok(envelope);
+    }
+    // As RabbitMQ, a message without a priority has the lowest.
+    if let Some(priority) = number(frame, HeaderName::Priority, 255, "a number from 0 to 255")? {
+        envelope.priority = u8::try_from(priority).unwrap_or(u8::MAX);
+    }
+    envelope.ttl_ms = ttl_ms(frame, now)?;
+    envelope.delay_ms = delay_ms(frame)?;
+    envelope.is_grouped = frame
+        .value(HeaderName::GroupId)
+        .is_some_and(|group| !group.is_empty());
+    Ok(envelope)
+}
+
+/// `expiration` is a time to live, `expires` a moment; of both, what ends first counts.
+fn ttl_ms(frame: &Frame<'_>, now: Instant) -> Result<Option<u64>, Violation> {
+    let expiration = number(frame, HeaderName::Expiration, u64::MAX, MILLISECONDS)?;
+    let expected = "a moment in milliseconds since 1970, or 0 for never";
+    let expires = number(frame, HeaderName::Expires, u64::MAX, expected)?;
+    let until_then = expires
+        .filter(|moment| *moment > 0)
+        .map(|moment| moment.saturating_sub(now.millis()));
+    Ok(match (expiration, until_then) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    })
+}
+
+fn delay_ms(frame: &Frame<'_>) -> Result<u64, Violation> {
+    if let Some(value) = frame.value(HeaderName::Schedule) {
+        let name = frame.spelled_name(HeaderName::Schedule);
+        return Err(Violation::HeaderNotImplemented {
+            command: frame.command,
+            name: Excerpt::of(name.unwrap_or_default()),
+            value: Excerpt::of(&value),
+        });
+    }
+    let delay = number(frame, HeaderName::Delay, u64::MAX, MILLISECONDS)?;
+    let scheduled = number(frame, HeaderName::ScheduledDelay, u64::MAX, MILLISECONDS)?;
+    Ok(delay.or(scheduled).unwrap_or(0))
+}
+
 /// The message of a SEND: its header lines as they came, but for those that the server writes itself,
 /// each ended by one line feed.
 ///
-/// Allocates only the message, unless lines end with CR LF or the kept lines lie in many pieces; then
-/// `scratch` is used.
+/// Allocates only the message, unless lines end with CR LF, the kept lines lie in many pieces, or one is
+/// replaced; then `scratch` is used.
 pub(crate) fn message_of(
     frame: &Frame<'_>,
-    version: Version,
-    destination: &Destination<'_>,
+    envelope: Envelope,
+    publication: Publication<'_>,
     scratch: &mut Vec<u8>,
 ) -> Message {
-    let persistent = frame
-        .value(HeaderName::Persistent)
-        .is_some_and(|value| *value == *b"true");
-    let envelope = Envelope {
-        dialect: version.dialect(),
-        dialect_flags: if frame.is_plain() { FLAG_PLAIN } else { 0 },
-        persistence: if persistent {
-            Persistence::Persistent
-        } else {
-            Persistence::Transient
-        },
-        exchange: destination.exchange,
-    };
     let mut runs = [&[][..]; RUNS_MAX];
     let joined;
-    let head = match kept_runs(frame, &mut runs) {
+    let in_place = match publication.reply_to {
+        None => kept_runs(frame, &mut runs),
+        Some(_) => None,
+    };
+    let head = match in_place {
         Some(count) => &runs[..count],
         None => {
-            join_kept(frame, scratch);
+            join_kept(frame, publication.reply_to, scratch);
             joined = [&scratch[..]];
             &joined
         }
     };
     Message::new(&Parts {
         envelope,
-        key: &destination.key,
+        exchange: publication.exchange,
+        key: publication.key,
+        annotations: &[],
         head,
         body: frame.body,
     })
@@ -76,10 +157,16 @@ fn kept_runs<'a>(frame: &Frame<'a>, runs: &mut [&'a [u8]; RUNS_MAX]) -> Option<u
     Some(count)
 }
 
-fn join_kept(frame: &Frame<'_>, scratch: &mut Vec<u8>) {
+fn join_kept(frame: &Frame<'_>, mut reply_to: Option<&[u8]>, scratch: &mut Vec<u8>) {
     scratch.clear();
     for line in &frame.head.lines {
-        if !line.name.is_servers() {
+        if line.name == HeaderName::ReplyTo
+            && let Some(replacement) = reply_to.take()
+        {
+            scratch.extend_from_slice(b"reply-to:");
+            scratch.extend_from_slice(replacement);
+            scratch.push(b'\n');
+        } else if !line.name.is_servers() {
             scratch.extend_from_slice(&frame.bytes[line.name_at as usize..line.end as usize]);
             scratch.push(b'\n');
         }
@@ -91,14 +178,23 @@ mod tests {
     use super::*;
     use crate::{Codec, Limits};
 
-    fn check(version: Version, input: &str, head: &str, is_plain: bool) {
+    fn made(version: Version, input: &str, reply_to: Option<&[u8]>) -> Result<Message, String> {
         let mut codec = Codec::new(Limits::default());
         codec.set_version(version);
         let decoded = codec.decode(input.as_bytes()).unwrap();
         let frame = decoded.frame.unwrap();
-        let text = frame.value(HeaderName::Destination).unwrap();
-        let destination = Destination::resolve(&text).unwrap();
-        let message = message_of(&frame, version, &destination, &mut Vec::new());
+        let publication = Publication {
+            exchange: b"x",
+            key: b"a",
+            reply_to,
+        };
+        let envelope = envelope_of(&frame, version, Instant::from_millis(10_000))
+            .map_err(|violation| violation.to_string())?;
+        Ok(message_of(&frame, envelope, publication, &mut Vec::new()))
+    }
+
+    fn check(version: Version, input: &str, head: &str, is_plain: bool) {
+        let message = made(version, input, None).unwrap();
         assert_eq!(String::from_utf8_lossy(message.head()), head);
         assert_eq!(message.body(), b"x");
         assert_eq!(message.key(), b"a");
@@ -139,5 +235,70 @@ mod tests {
             &format!("destination:/queue/a\n{kept}"),
             true,
         );
+    }
+
+    #[test]
+    fn a_reply_to_can_be_replaced() {
+        let input = "SEND\nreply-to:/temp-queue/r\nack:1\nreply-to:old\nf:1\n\nx\0";
+        let message = made(Version::V12, input, Some(b"/reply-queue/q")).unwrap();
+        assert_eq!(
+            message.head(),
+            b"reply-to:/reply-queue/q\nreply-to:old\nf:1\n"
+        );
+    }
+
+    #[test]
+    fn the_envelope_is_what_the_headers_say() {
+        let check = |headers: &str, change: fn(&mut Envelope)| {
+            let input = format!("SEND\n{headers}\n\n\0");
+            let mut expected = Envelope::new(Version::V12.dialect(), Persistence::Transient);
+            expected.dialect_flags = FLAG_PLAIN;
+            change(&mut expected);
+            let message = made(Version::V12, &input, None).unwrap();
+            assert_eq!(message.envelope(), expected, "{headers}");
+        };
+        check("a:b", |_| {});
+        check("persistent:true", |it| {
+            it.persistence = Persistence::Persistent;
+        });
+        check("persistent:false", |_| {});
+        check("priority:255", |it| it.priority = 255);
+        check("expiration:0", |it| it.ttl_ms = Some(0));
+        check("expiration:500", |it| it.ttl_ms = Some(500));
+        check("expires:0", |_| {});
+        check("expires:10700", |it| it.ttl_ms = Some(700));
+        check("expires:9000", |it| it.ttl_ms = Some(0));
+        check("expires:10700\nexpiration:500", |it| it.ttl_ms = Some(500));
+        check("x-delay:7", |it| it.delay_ms = 7);
+        check("AMQ_SCHEDULED_DELAY:8", |it| it.delay_ms = 8);
+        check("JMSXGroupID:g", |it| it.is_grouped = true);
+        check("JMSXGroupID:", |_| {});
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_refused() {
+        for header in [
+            "priority:256",
+            "priority:high",
+            "expiration:-1",
+            "expires:tomorrow",
+            "x-delay:1.5",
+            "AMQ_SCHEDULED_DELAY:",
+        ] {
+            let text = made(Version::V12, &format!("SEND\n{header}\n\n\0"), None).unwrap_err();
+            let (name, value) = header.split_once(':').unwrap();
+            let start = format!("the header '{name}' is '{value}', but must be a ");
+            assert!(text.starts_with(&start), "{text}");
+        }
+        for name in [
+            "AMQ_SCHEDULED_CRON",
+            "AMQ_SCHEDULED_PERIOD",
+            "AMQ_SCHEDULED_REPEAT",
+        ] {
+            let text = made(Version::V12, &format!("SEND\n{name}:1\n\n\0"), None).unwrap_err();
+            let expected =
+                format!("the header '{name}' with the value '1' on SEND is not implemented");
+            assert_eq!(text, expected);
+        }
     }
 }

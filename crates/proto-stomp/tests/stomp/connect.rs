@@ -1,6 +1,7 @@
 use crate::scripted_broker::{Driven, assert_error};
 use broker_api::{Event, Refusal, Session};
 use model::Instant;
+use proto_stomp::HostRule;
 use std::time::Duration;
 
 const SERVER: &str = concat!("Barid/", env!("CARGO_PKG_VERSION"));
@@ -29,6 +30,30 @@ fn connects_with_the_highest_common_version() {
         "1.0",
         "Connect(Connect { login: Some(Login { user: \"u\", password: \"(hidden)\" }), vhost: [104] })",
     );
+}
+
+#[test]
+fn an_unknown_host_is_refused_where_hosts_are_known() {
+    let check = |rule: &HostRule, headers: &str, is_known: bool| {
+        let mut driven = Driven::new().with_host_rule(rule.clone());
+        let wire = driven.talk(&format!("CONNECT\naccept-version:1.2\n{headers}\n\0"));
+        if is_known {
+            assert!(wire.starts_with("CONNECTED\n"), "{wire}");
+        } else {
+            assert_error(
+                &wire,
+                "Bad CONNECT",
+                "the virtual host 'other' is not known here",
+            );
+            assert!(driven.log.is_empty());
+        }
+    };
+    let known = HostRule::Known([(*b"here").into()].into());
+    for headers in ["", "host:\n", "host:/\n", "host:here\n"] {
+        check(&known, headers, true);
+    }
+    check(&known, "host:other\n", false);
+    check(&HostRule::AnyIsDefault, "host:other\n", true);
 }
 
 #[test]
@@ -116,6 +141,19 @@ fn disconnect_waits_for_all_answers() {
         "RECEIPT\nreceipt-id:1\n\n^@RECEIPT\nreceipt-id:2\n\n^@"
     );
     assert!(driven.out.is_closing());
+}
+
+#[test]
+fn disconnect_may_cross_the_end_of_a_subscription() {
+    let mut driven = Driven::connected("1.2");
+    driven.talk("SUBSCRIBE\nid:s\ndestination:/queue/a\n\n\0");
+    driven.feed(b"SEND\ndestination:/topic/a\nreceipt:1\n\n\0DISCONNECT\nreceipt:2\n\n\0");
+    let gone = Refusal::SubscriptionNotFound(model::SubscriptionId(1));
+    driven.refusals.push(("Cancel", gone.clone()));
+    driven.handle_event(Event::Ended(model::SubscriptionId(1), gone));
+    driven.answer_all();
+    let receipts = "RECEIPT\nreceipt-id:1\n\n^@RECEIPT\nreceipt-id:2\n\n^@";
+    assert_eq!(driven.take_wire(), receipts);
 }
 
 #[test]

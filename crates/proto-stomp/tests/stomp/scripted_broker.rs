@@ -1,9 +1,16 @@
 //! A broker that answers every command, and the driver between it and a session.
 
-use broker_api::{Command, Confirm, Delivery, Event, Out, Refusal, Session, Settle, Submission};
+use broker_api::{
+    Bind, BindTo, Command, Confirm, DeclareQueue, Delivery, Event, IfExists, Out, OwnMessages,
+    QueueStatus, Refusal, Reply, Session, Settle, Sharing, Source, Submission, Subscribe,
+    Transaction,
+};
 use bytes::BytesMut;
-use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
-use proto_stomp::{Limits, Stomp};
+use model::{
+    BindingKey, CommandId, ConnectionId, Instant, Message, QueueDefinition, QueueName, Sequence,
+    SubscriptionId,
+};
+use proto_stomp::{HostRule, Limits, Stomp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,12 +36,14 @@ pub(crate) struct Driven {
     /// How the next commands are refused, by the beginning of their text.
     pub(crate) refusals: Vec<(&'static str, Refusal)>,
     unanswered: Vec<(CommandId, Answer, String)>,
+    made_up_names: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Answer {
     Done,
-    Subscribed(SubscriptionId),
+    Declared(QueueName),
+    Subscribed(SubscriptionId, bool),
     Confirmed,
     OnlyRefusal,
 }
@@ -58,7 +67,15 @@ impl Driven {
             ready: Vec::new(),
             refusals: Vec::new(),
             unanswered: Vec::new(),
+            made_up_names: 0,
         }
+    }
+
+    /// The same with a rule for the `host` header.
+    pub(crate) fn with_host_rule(mut self, rule: HostRule) -> Self {
+        let now = self.now;
+        self.session = Stomp::new(now, ConnectionId(7), Limits::default()).with_host_rule(rule);
+        self
     }
 
     /// A session that has been connected with this version, its CONNECTED read.
@@ -112,6 +129,7 @@ impl Driven {
             subscription: SubscriptionId(subscription),
             sequence: Sequence(sequence),
             redelivered: false,
+            delivery_count: 0,
             message: message.clone(),
         }));
     }
@@ -147,13 +165,26 @@ impl Driven {
             return self.handle_event(Event::Done(id, Err(refusal)));
         }
         match answer {
-            Answer::Done => self.handle_event(Event::Done(id, Ok(()))),
+            Answer::Done => self.handle_event(Event::Done(id, Ok(Reply::Nothing))),
+            Answer::Declared(name) => {
+                let status = QueueStatus {
+                    name,
+                    ready_count: 0,
+                    unsettled_count: 0,
+                    bytes: 0,
+                    subscription_count: 0,
+                };
+                self.handle_event(Event::Done(id, Ok(Reply::Queue(Box::new(status)))));
+            }
             Answer::Confirmed => self.handle_event(Event::Confirmed(id)),
             Answer::OnlyRefusal => {}
-            Answer::Subscribed(subscription) => {
-                self.handle_event(Event::Done(id, Ok(())));
+            Answer::Subscribed(subscription, browses) => {
+                self.handle_event(Event::Done(id, Ok(Reply::Nothing)));
                 for (sequence, message) in (1..).zip(self.ready.clone()) {
                     self.deliver(subscription.0, sequence, &message);
+                }
+                if browses {
+                    self.handle_event(Event::Drained(subscription));
                 }
             }
         }
@@ -168,42 +199,152 @@ impl Driven {
     }
 
     fn note(&mut self, command: Command) -> (Answer, String) {
-        let text = format!("{command:?}");
-        let answer = match command {
-            Command::Connect(_) | Command::DeclareQueue(_) => Answer::Done,
+        let (answer, text) = match command {
+            Command::DeclareQueue(declare) => {
+                let text = declared(&declare);
+                (Answer::Declared(self.name_of(declare.name)), text)
+            }
             Command::Cancel(subscription) => {
                 self.granted.remove(&subscription);
-                Answer::Done
+                (Answer::Done, format!("Cancel({subscription})"))
             }
-            Command::Subscribe(subscribe) => Answer::Subscribed(subscribe.subscription),
+            Command::Subscribe(subscribe) => {
+                let browses = subscribe.sharing == Sharing::Browse;
+                let text = subscribed(&subscribe);
+                (Answer::Subscribed(subscribe.subscription, browses), text)
+            }
             Command::Grant(subscription, grant) => {
                 self.granted.insert(subscription, grant.total());
-                return (Answer::Done, text);
+                return (Answer::OnlyRefusal, format!("Grant({subscription})"));
             }
-            Command::Publish(message, confirm) => {
+            Command::Publish(message, publishing) => {
+                let text = format!("Publish({message:?}, {:?})", publishing.confirm);
                 self.published.push(message);
-                answer_to(confirm)
+                (answer_to(publishing.confirm), text)
             }
-            Command::Settle(Settle {
-                subscription,
-                sequences,
-                outcome,
-                confirm,
-            }) => {
-                if confirm == Confirm::Unwanted {
-                    let entry = |it: &Sequence| format!("{outcome:?} {subscription}/{it}");
-                    self.log.extend(sequences.iter().map(entry));
-                    return (Answer::OnlyRefusal, text);
-                }
-                let list: Vec<u64> = sequences.iter().map(|it| it.0).collect();
-                self.log
-                    .push(format!("{outcome:?} {subscription}/{list:?} confirmed"));
-                return (Answer::Confirmed, text);
+            Command::Commit(transaction) => {
+                let text = committed(&transaction);
+                self.published.extend(transaction.publishes);
+                (Answer::Done, text)
             }
+            Command::Bind(bind) => (Answer::Done, bound(&bind)),
+            Command::DeleteQueue(delete) => (Answer::Done, format!("DeleteQueue({})", delete.name)),
+            Command::Settle(settle) if settle.confirm == Confirm::Unwanted => {
+                self.log.extend(settlements(&settle));
+                return (Answer::OnlyRefusal, "Settle".into());
+            }
+            Command::Settle(settle) => {
+                let text = format!("{} confirmed", settled(&settle));
+                (Answer::Confirmed, text)
+            }
+            other @ (Command::Connect(_)
+            | Command::PurgeQueue(_)
+            | Command::DeclareExchange(_)
+            | Command::DeleteExchange(_)
+            | Command::Unbind(_)
+            | Command::List(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());
         (answer, text)
     }
+
+    fn name_of(&mut self, name: Option<QueueName>) -> QueueName {
+        name.unwrap_or_else(|| {
+            self.made_up_names += 1;
+            QueueName::new(format!("amq.gen-{}", self.made_up_names).as_bytes()).unwrap()
+        })
+    }
+}
+
+/// A declaration as text: what is not as for every queue.
+fn declared(declare: &DeclareQueue) -> String {
+    let name = match &declare.name {
+        Some(name) => name.to_string(),
+        None => "?".into(),
+    };
+    let equal = match declare.if_exists {
+        IfExists::MustEqual => ", equal",
+        IfExists::Use => "",
+    };
+    let definition = &declare.definition;
+    let wishes = [
+        definition
+            .difference(&QueueDefinition::DURABLE)
+            .map(|_| format!(", {:?}", definition.durability)),
+        Some(format!(", {:?}", definition.ownership)).filter(|it| it != ", Shared"),
+        Some(format!(", {:?}", definition.lifetime)).filter(|it| it != ", Permanent"),
+        definition
+            .rules
+            .message_ttl_ms
+            .map(|ttl| format!(", ttl {ttl}")),
+    ];
+    let wishes: String = wishes.into_iter().flatten().collect();
+    format!("DeclareQueue({name}{wishes}{equal})")
+}
+
+/// A subscription as text: what is not as for every subscription.
+fn subscribed(subscribe: &Subscribe) -> String {
+    let source = match &subscribe.source {
+        Source::Queue(name) => format!("queue {name}"),
+        Source::Exchange { exchange, key, .. } => format!("{exchange} {}", key_text(key)),
+    };
+    let limit = match subscribe.grant.limit {
+        u64::MAX => String::new(),
+        limit => format!(", limit {limit}"),
+    };
+    let sharing = match subscribe.sharing {
+        Sharing::Competing { priority: 0 } => String::new(),
+        Sharing::Competing { priority } => format!(", priority {priority}"),
+        other @ (Sharing::Exclusive | Sharing::Browse) => format!(", {other:?}"),
+    };
+    let selector = match &subscribe.selector {
+        None => String::new(),
+        Some(selector) => format!(", selector {selector}"),
+    };
+    let own = match subscribe.own_messages {
+        OwnMessages::Deliver => "",
+        OwnMessages::Skip => ", not own",
+    };
+    let (id, mode) = (subscribe.subscription, subscribe.settle_mode);
+    format!("Subscribe({id}, {source}, {mode:?}{limit}{sharing}{selector}{own})")
+}
+
+fn key_text(key: &BindingKey) -> String {
+    let spelling = String::from_utf8_lossy(&key.spelling()).into_owned();
+    match key {
+        BindingKey::Exact(_) => format!("key {spelling}"),
+        BindingKey::Pattern(_) => format!("pattern {spelling}"),
+    }
+}
+
+fn bound(bind: &Bind) -> String {
+    let queue = match &bind.destination {
+        BindTo::Queue(name) => name.to_string(),
+        BindTo::Exchange(name) => format!("exchange {name}"),
+    };
+    format!("Bind({queue}, {} {})", bind.source, key_text(&bind.key))
+}
+
+fn committed(transaction: &Transaction) -> String {
+    let publish = |message: &Message| {
+        let text = String::from_utf8_lossy(message.body()).into_owned();
+        format!("publish {text}")
+    };
+    let publishes = transaction.publishes.iter().map(publish);
+    let all: Vec<String> = publishes
+        .chain(transaction.settles.iter().map(settled))
+        .collect();
+    format!("Commit({})", all.join(", "))
+}
+
+fn settled(settle: &Settle) -> String {
+    let list: Vec<u64> = settle.sequences.iter().map(|it| it.0).collect();
+    format!("{:?} {}/{list:?}", settle.outcome, settle.subscription)
+}
+
+fn settlements(settle: &Settle) -> impl Iterator<Item = String> {
+    let entry = |it: &Sequence| format!("{:?} {}/{it}", settle.outcome, settle.subscription);
+    settle.sequences.iter().map(entry)
 }
 
 const fn answer_to(confirm: Confirm) -> Answer {

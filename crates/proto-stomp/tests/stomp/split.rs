@@ -16,6 +16,16 @@ const CONVERSATION: &[u8] =
     SEND\r\ndestination:/topic/x.y\r\npersistent:true\r\ncontent-length:4\r\n\r\n\0\n\0\r\0\r\n\
     ACK\nid:7-1-2\n\n\0NACK\nid:7-1-3\nreceipt:r3\n\n\0ACK\nid:7-2-1\n\n\0ACK\nid:7-2-3\n\n\0\
     SEND\ndestination:/queue/b\ncontent-length:0\n\n\0\
+    BEGIN\ntransaction:x\n\n\0SEND\ntransaction:x\ndestination:queue://c,topic://d\n\nin x\0\
+    SUBSCRIBE\nid:l\ndestination:queue://a,e,topic://x.>\nack:client\nprefetch-count:5\nreceipt:r6\n\n\0\
+    ACK\nid:7-3-4\ntransaction:x\nreceipt:r7\n\n\0BEGIN\ntransaction:y\n\n\0\
+    NACK\nid:7-3-7\ntransaction:y\n\n\0COMMIT\ntransaction:x\nreceipt:r8\n\n\0\
+    ABORT\ntransaction:y\nreceipt:r9\n\n\0ACK\nid:7-3-9\nreceipt:r10\n\n\0\
+    SEND\ndestination:/exchange/x/k\nreply-to:/temp-queue/r\n\nask\0\
+    SEND\ndestination:a,temp-queue://t\nreply-to:temp-topic://t\nreceipt:r11\n\nask\0\
+    SUBSCRIBE\nid:d\ndestination:/topic/x\ndurable:true\nx-message-ttl:5\nreceipt:r12\n\n\0\
+    UNSUBSCRIBE\nid:d\ndurable:true\nreceipt:r13\n\n\0\
+    SUBSCRIBE\nid:b\ndestination:/queue/a\nbrowser:true\n\n\0UNSUBSCRIBE\nid:l\n\n\0\
     NACK\nid:7-2-2\nrequeue:false\n\n\0UNSUBSCRIBE\nid:t\nreceipt:r4\n\n\0\
     DISCONNECT\nreceipt:r5\n\n\0garbage behind the end";
 

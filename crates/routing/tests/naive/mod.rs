@@ -1,10 +1,10 @@
 //! A table as lists that are searched, with every draw that a message could make.
 
-use model::{Pattern, PatternLevel, QueueName, levels};
-use routing::{
-    Arguments, Binding, BindingKey, Destination, ExchangeDefinition, ExchangeKind, ExchangeName,
-    HeaderSource, Property, Value,
+use model::{
+    Arguments, BindingKey, ExchangeDefinition, ExchangeKind, ExchangeName, Pattern, PatternLevel,
+    Property, QueueName, Value, levels,
 };
+use routing::{Binding, Destination, HeaderSource};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) type Name = &'static str;

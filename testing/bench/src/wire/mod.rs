@@ -100,7 +100,7 @@ impl Wire {
     /// Asks for deliveries; the broker answers with a [`Frame::Receipt`] once they will come.
     pub(crate) fn subscribe(self, destination: &str, safety: Safety) -> Vec<u8> {
         match self {
-            Self::Stomp => stomp::subscribe(destination, safety),
+            Self::Stomp => stomp::subscribe(destination, 1, safety),
             Self::Nats => nats::subscribe(destination),
         }
     }

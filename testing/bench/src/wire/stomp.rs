@@ -17,8 +17,8 @@ pub(super) fn connect() -> Vec<u8> {
         .to_vec()
 }
 
-/// Subscribes with a receipt. Each broker is told the prefetch in its own words.
-pub(super) fn subscribe(destination: &str, safety: Safety) -> Vec<u8> {
+/// Subscribes under a number with a receipt. Each broker is told the prefetch in its own words.
+pub(crate) fn subscribe(destination: &str, number: usize, safety: Safety) -> Vec<u8> {
     let ack = match safety {
         Safety::Transient => "ack:auto\n".to_owned(),
         Safety::Confirmed => format!(
@@ -26,7 +26,8 @@ pub(super) fn subscribe(destination: &str, safety: Safety) -> Vec<u8> {
              activemq.prefetchSize:{PREFETCH_COUNT}\n"
         ),
     };
-    format!("SUBSCRIBE\nid:1\ndestination:{destination}\n{ack}receipt:ready\n\n\0").into_bytes()
+    format!("SUBSCRIBE\nid:{number}\ndestination:{destination}\n{ack}receipt:ready\n\n\0")
+        .into_bytes()
 }
 
 /// Renders a SEND frame with a blank receipt id where one is asked for.

@@ -1,9 +1,11 @@
 //! A message that nobody was ever given, far behind all that anybody was, is not marked.
 //!
 //! The broker reserves its delivery mark a fixed distance ahead, so a message that many others of its
-//! queue lie before, none of which was delivered in an earlier life, cannot be marked.
+//! queue lie before, none of which was delivered in an earlier life, cannot be marked. One whose delivery
+//! failed is; who it failed at need not have seen it.
 
 use crate::history::History;
+use crate::scene::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far ahead the broker reserves, at most.
@@ -13,10 +15,14 @@ pub(super) fn check(history: &History) -> Result<(), String> {
     let lives: BTreeSet<_> = history.seen.iter().map(|seen| seen.life).collect();
     let mut before: BTreeSet<_> = BTreeSet::new();
     for life in lives {
-        let mut untouched = BTreeMap::<u32, usize>::new();
+        let mut untouched = BTreeMap::new();
         for seen in history.seen.iter().filter(|seen| seen.life == life) {
-            let count = untouched.entry(seen.queue).or_default();
-            if before.contains(&seen.message) {
+            let queue = match seen.place {
+                Place::At(source) => Some(source),
+                Place::Dead(_) => None,
+            };
+            let count = untouched.entry(queue).or_default();
+            if before.contains(&(seen.message, seen.place)) {
                 *count = 0;
                 continue;
             }
@@ -25,13 +31,8 @@ pub(super) fn check(history: &History) -> Result<(), String> {
                 return Err(format!("{seen:?} is marked and was never near a delivery"));
             }
         }
-        before.extend(
-            history
-                .seen
-                .iter()
-                .filter(|s| s.life == life)
-                .map(|s| s.message),
-        );
+        let seen = history.seen.iter().filter(|seen| seen.life == life);
+        before.extend(seen.map(|seen| (seen.message, seen.place)));
     }
     Ok(())
 }

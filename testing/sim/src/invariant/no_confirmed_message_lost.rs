@@ -1,15 +1,25 @@
-//! A persistent message whose receipt came is delivered, sooner or later.
+//! A persistent message whose receipt came is delivered, sooner or later, unless its time was over before.
 
 use crate::history::History;
-use std::collections::BTreeSet;
+use crate::scene::Place;
 
 pub(super) fn check(history: &History) -> Result<(), String> {
-    let seen: BTreeSet<_> = history.seen.iter().map(|seen| seen.message).collect();
-    let lost = history
-        .sent
-        .iter()
-        .find(|(name, sent)| sent.is_persistent && sent.is_confirmed && !seen.contains(name));
-    lost.map_or(Ok(()), |(name, sent)| {
-        Err(format!("{name:?} was confirmed and lost: {sent:?}"))
-    })
+    let arrivals = history.arrivals();
+    for (name, sent) in &history.sent {
+        if !sent.is_persistent || !sent.is_confirmed {
+            continue;
+        }
+        let places = sent
+            .to
+            .iter()
+            .flat_map(|to| [Place::At(*to), Place::Dead(*to)]);
+        let is_there = places
+            .into_iter()
+            .any(|place| arrivals.contains(&(*name, place)));
+        let is_kept = sent.to.iter().any(|to| !history.may_drop(sent, *to));
+        if is_kept && !is_there {
+            return Err(format!("{name:?} was confirmed and lost: {sent:?}"));
+        }
+    }
+    Ok(())
 }

@@ -1,19 +1,29 @@
 use super::*;
-use model::{Dialect, Envelope, Exchange, Parts, Persistence};
+use model::{Death, DeathReason, Deaths, Dialect, Envelope, Message, Parts, Persistence, Sequence};
 use proptest::collection::vec;
 use proptest::prelude::{Just, any, prop_oneof, proptest};
 use proptest::strategy::Strategy;
 
 fn message(dialect: Dialect, dialect_flags: u8, head: &[u8], body: &[u8]) -> Message {
+    annotated(dialect, dialect_flags, &[], head, body)
+}
+
+fn annotated(
+    dialect: Dialect,
+    dialect_flags: u8,
+    annotations: &[u8],
+    head: &[u8],
+    body: &[u8],
+) -> Message {
     let envelope = Envelope {
-        dialect,
         dialect_flags,
-        persistence: Persistence::Transient,
-        exchange: Exchange::Topic,
+        ..Envelope::new(dialect, Persistence::Transient)
     };
     Message::new(&Parts {
         envelope,
+        exchange: b"amq.topic",
         key: b"k",
+        annotations,
         head: &[head],
         body,
     })
@@ -27,7 +37,14 @@ fn render(version: Version, id: Option<&str>, has_ack: bool, message: &Message) 
         has_ack,
     );
     let mut wire = Wire::new();
-    put_message(&mut wire, version, &opening, 12, has_ack, message);
+    let delivery = Delivery {
+        subscription: SubscriptionId(3),
+        sequence: Sequence(5),
+        redelivered: has_ack,
+        delivery_count: if has_ack { 4 } else { 0 },
+        message: message.clone(),
+    };
+    put_message(&mut wire, version, &opening, 12, &delivery);
     String::from_utf8(wire.take()).unwrap()
 }
 
@@ -42,11 +59,53 @@ fn renders_every_form() {
     assert_eq!(
         render(Version::V12, Some("s"), true, &plain),
         "MESSAGE\nsubscription:s\nmessage-id:7-3-12\nack:7-3-12\nredelivered:true\n\
-         content-length:3\ndestination:/topic/k\n\na\0b\0"
+         x-delivery-count:4\ncontent-length:3\ndestination:/topic/k\n\na\0b\0"
     );
     assert_eq!(
         render(Version::V10, None, false, &plain),
         "MESSAGE\nmessage-id:7-3-12\ncontent-length:3\ndestination:/topic/k\n\na\0b\0"
+    );
+}
+
+#[test]
+fn a_dead_letter_tells_its_deaths() {
+    let mut deaths = Deaths::default();
+    let death = |queue: &str, reason| Death {
+        queue: queue.into(),
+        reason,
+        count: 1,
+        time_ms: 1_700_000_000_000,
+        exchange: b"".to_vec(),
+        key: b"k\x01".to_vec(),
+    };
+    deaths.add(death("a:\"q\"\\\n", DeathReason::Expired));
+    deaths.add(death("b", DeathReason::Rejected));
+    deaths.add(death("b", DeathReason::Rejected));
+    let dead = |version: Version| {
+        let message = annotated(version.dialect(), 0, &deaths.encode(), b"f:1\n", b"");
+        render(version, None, false, &message)
+    };
+    let newer = r#"x-death:[{"queue"\c"b","reason"\c"rejected","count"\c2,"exchange"\c"","routing-keys"\c["k\\u0001"],"time"\c1700000000000},{"queue"\c"a\c\\"q\\"\\\\\\n","reason"\c"expired","count"\c1,"exchange"\c"","routing-keys"\c["k\\u0001"],"time"\c1700000000000}]"#;
+    assert_eq!(
+        dead(Version::V12),
+        format!(
+            "MESSAGE\nmessage-id:7-3-12\ncontent-length:0\nx-first-death-queue:a\\c\"q\"\\\\\\n\n\
+             x-first-death-reason:expired\nx-first-death-exchange:\n{newer}\nf:1\n\n\0"
+        )
+    );
+    let older = r#"{"queue":"b","reason":"rejected","count":2,"exchange":"","routing-keys":["k\u0001"],"time":1700000000000}"#;
+    assert!(dead(Version::V10).contains(older), "{}", dead(Version::V10));
+    let garbage = annotated(Dialect::Stomp12, 0, b"?", b"f:1\n", b"");
+    let text = render(Version::V12, None, false, &garbage);
+    assert!(text.ends_with("content-length:0\nf:1\n\n\0"), "{text}");
+}
+
+#[test]
+fn the_end_of_browsing_is_a_message() {
+    let end = BrowserEnd::new(Some(b"s"), b"/queue/a");
+    assert_eq!(
+        String::from_utf8_lossy(end.as_bytes()),
+        "MESSAGE\nsubscription:s\nbrowser:end\nmessage-id:0\ndestination:/queue/a\ncontent-length:0\n\n\0"
     );
 }
 

@@ -1,0 +1,274 @@
+//! Transactions, as a connection commits them.
+//!
+//! Those of one connection take effect one by one, in order. For each:
+//!
+//! 1. Wait until all that the connection has published before has reached its queues, so that nothing of the
+//!    transaction overtakes it.
+//! 2. Route what is published; gather what each shard has to do.
+//! 3. One shard does it in one record; several are coordinated by one of them (`crate::transaction`).
+//! 4. When that is decided, what goes to receivers directly, and what is settled in the connection's own
+//!    queues, follows.
+
+use crate::connection::{Connection, Subscription};
+use crate::mailbox::Control;
+use crate::publish::exchange_not_found;
+use crate::routes::{DirectTarget, PrivateQueueId, QueueTarget, Route, RouteCache};
+use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedPublish};
+use broker_api::{Event, Refusal, Reply, Transaction};
+use model::{CommandId, Instant, Message, Outcome, Sequence, ShardId};
+use queue::SubscriberId;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Commits under way, in order. Only the first is being done.
+#[derive(Default)]
+pub(crate) struct Commits {
+    waiting: VecDeque<(CommandId, Stage)>,
+    cache: RouteCache,
+}
+
+/// How far a commit is.
+enum Stage {
+    /// What was published before is on its way to its queues, or another commit is before it.
+    Gathered(Transaction),
+    /// The shards have their parts; this follows once it is decided.
+    Sent(Following),
+}
+
+impl Commits {
+    /// Whether one waits for anything.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+/// What follows once a transaction is decided.
+#[derive(Default)]
+struct Following {
+    pushes: Vec<(DirectTarget, Message)>,
+    settles: Vec<PrivateSettle>,
+}
+
+struct PrivateSettle {
+    queue: PrivateQueueId,
+    subscriber: SubscriberId,
+    sequences: Vec<Sequence>,
+    outcome: Outcome,
+}
+
+/// What each shard has to do.
+type Parts = BTreeMap<ShardId, Part>;
+
+impl Connection {
+    pub(crate) fn commit(&mut self, now: Instant, command: CommandId, transaction: Transaction) {
+        let stage = Stage::Gathered(transaction);
+        self.commits.waiting.push_back((command, stage));
+        if self.commits.waiting.len() == 1 {
+            self.start_commits(now);
+        }
+    }
+
+    /// Starts the first commit, and those behind it as long as nothing is to be waited for.
+    fn start_commits(&mut self, now: Instant) {
+        let node = Arc::clone(&self.node);
+        let connection = self.outbox.connection();
+        while let Some((command, Stage::Gathered(_))) = self.commits.waiting.front() {
+            let command = *command;
+            self.publisher
+                .flush_run(&node, now, connection, &mut self.answers);
+            if self.publisher.mark(command) || self.start_first(now) {
+                return;
+            }
+        }
+    }
+
+    /// Starts the first commit. Returns whether it waits for a decision; if not, it is over.
+    fn start_first(&mut self, now: Instant) -> bool {
+        match self.commits.waiting.pop_front() {
+            Some((command, Stage::Gathered(transaction))) => {
+                let sent = self.start_commit(now, command, transaction);
+                let is_sent = sent.is_some();
+                let sent = sent.map(|following| (command, Stage::Sent(following)));
+                sent.into_iter()
+                    .for_each(|sent| self.commits.waiting.push_front(sent));
+                is_sent
+            }
+            Some(sent @ (_, Stage::Sent(_))) => {
+                self.commits.waiting.push_front(sent);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What an answer means to a commit, and what of it the session is told.
+    pub(crate) fn committed(&mut self, now: Instant, event: Event) -> Option<Event> {
+        match (&event, self.commits.waiting.front()) {
+            (Event::Confirmed(command), Some((first, Stage::Gathered(_)))) if command == first => {
+                if !self.start_first(now) {
+                    self.start_commits(now);
+                }
+                None
+            }
+            (Event::Done(command, done), Some((first, Stage::Sent(_)))) if command == first => {
+                let is_done = done.is_ok();
+                if let Some((_, Stage::Sent(following))) = self.commits.waiting.pop_front()
+                    && is_done
+                {
+                    self.follow(now, following);
+                }
+                self.start_commits(now);
+                Some(event)
+            }
+            _ => Some(event),
+        }
+    }
+
+    /// Routes a transaction and sends the shards their parts. Returns what follows, unless it is over.
+    fn start_commit(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        transaction: Transaction,
+    ) -> Option<Following> {
+        let mut parts = Parts::new();
+        let mut following = Following::default();
+        for message in transaction.publishes {
+            if let Err(refusal) = self.route_part(&message, &mut parts, &mut following) {
+                self.refuse(command, refusal);
+                return None;
+            }
+        }
+        for settle in transaction.settles {
+            let subscriber = self.subscriber(settle.subscription);
+            match self.subscriptions.get(&settle.subscription) {
+                Some(Subscription::Queue { target, .. }) => {
+                    let part = parts.entry(target.shard).or_default();
+                    part.settles.push(PartSettle {
+                        subscriber,
+                        queue: target.queue,
+                        sequences: settle.sequences,
+                        outcome: settle.outcome,
+                    });
+                }
+                Some(Subscription::Private { queue, .. }) => {
+                    following.settles.push(PrivateSettle {
+                        queue: *queue,
+                        subscriber,
+                        sequences: settle.sequences,
+                        outcome: settle.outcome,
+                    });
+                }
+                // The subscription has ended, and what it had not settled went back.
+                Some(Subscription::Direct { .. }) | None => {}
+            }
+        }
+        self.send_parts(now, command, parts, following)
+    }
+
+    /// Adds a message to what the shards of its queues have to do, or to what follows.
+    fn route_part(
+        &mut self,
+        message: &Message,
+        parts: &mut Parts,
+        following: &mut Following,
+    ) -> Result<(), Refusal> {
+        let node = Arc::clone(&self.node);
+        let table = node.routes.load();
+        let mut publish = |queues: &[QueueTarget], message: &Message| {
+            for run in queues.chunk_by(|one, two| one.shard == two.shard) {
+                let [first, ..] = run else { continue };
+                let part = parts.entry(first.shard).or_default();
+                part.publishes.push(PreparedPublish {
+                    queues: run.iter().map(|target| target.queue).collect(),
+                    message: message.clone(),
+                });
+            }
+        };
+        match self.commits.cache.route(&node, &table, message) {
+            Route::Queue(target) => publish(&[target], message),
+            Route::Many(targets) => {
+                publish(&targets.queues, message);
+                let connection = self.outbox.connection();
+                let takers = targets
+                    .direct
+                    .iter()
+                    .filter(|target| target.takes(connection, message));
+                following
+                    .pushes
+                    .extend(takers.map(|target| (target.clone(), message.clone())));
+            }
+            Route::Nowhere => {}
+            Route::NoExchange => return Err(exchange_not_found(message)),
+            Route::Internal => {
+                let text = "cannot publish to an internal exchange".to_owned();
+                return Err(Refusal::AccessRefused(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn send_parts(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        mut parts: Parts,
+        following: Following,
+    ) -> Option<Following> {
+        let asker = Asker {
+            outbox: Arc::clone(&self.outbox),
+            command,
+        };
+        let Some((&first, _)) = parts.first_key_value() else {
+            self.follow(now, following);
+            self.answer(command, Ok(Reply::Nothing));
+            return None;
+        };
+        let executor = self.node.executor_of(first);
+        if parts.len() > 1 {
+            let shards: Vec<_> = parts.keys().copied().collect();
+            let offer = OfferId {
+                connection: self.outbox.connection(),
+                command,
+            };
+            for (shard, part) in parts {
+                let executor = self.node.executor_of(shard);
+                let part = Box::new(part);
+                self.control(executor, Control::Offer { shard, offer, part });
+            }
+            // Before the coordinator asks for them, and before anything else that this connection does.
+            self.post_controls();
+            let begin = Control::Begin {
+                coordinator: first,
+                shards,
+                offer,
+                asker,
+            };
+            self.control(executor, begin);
+        } else if let Some(part) = parts.remove(&first) {
+            let transact = Control::Transact {
+                shard: first,
+                part: Box::new(part),
+                asker,
+            };
+            self.control(executor, transact);
+        }
+        Some(following)
+    }
+
+    fn follow(&mut self, now: Instant, following: Following) {
+        let node = Arc::clone(&self.node);
+        for (target, message) in following.pushes {
+            self.publisher.push_one(&node, now, &target, &message);
+        }
+        for settle in following.settles {
+            let PrivateSettle {
+                queue,
+                subscriber,
+                sequences,
+                outcome,
+            } = settle;
+            self.settle_private(now, queue, subscriber, &sequences, outcome);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What becomes of a message when it is dead-lettered.
+
+use crate::Node;
+use crate::routes::{self, Found};
+use crate::shared_queue::SharedQueue;
+use model::{DeadLetter, Death, DeathReason, Deaths, Envelope, Instant, Message, Parts};
+use queue::LeaveReason;
+use std::sync::Arc;
+
+/// The dead letter of a message that leaves a queue: published to the dead-letter exchange, under its key or
+/// the message's own; it neither expires nor waits any more by its own wish, and notes how it died.
+pub(crate) fn of(
+    now: Instant,
+    queue: &[u8],
+    message: &Message,
+    to: &DeadLetter,
+    reason: DeathReason,
+) -> (Message, Deaths) {
+    // What cannot be read was not written by this broker; the letter is worth more than its history.
+    let mut deaths = Deaths::decode(message.annotations()).unwrap_or_default();
+    deaths.add(Death {
+        queue: queue.to_vec(),
+        reason,
+        count: 1,
+        time_ms: now.millis(),
+        exchange: message.exchange().to_vec(),
+        key: message.key().to_vec(),
+    });
+    let letter = Message::new(&Parts {
+        envelope: Envelope {
+            ttl_ms: None,
+            delay_ms: 0,
+            ..message.envelope()
+        },
+        exchange: to.exchange.as_bytes(),
+        key: to.key.as_deref().unwrap_or(message.key()),
+        annotations: &deaths.encode(),
+        head: &[message.head()],
+        body: message.body(),
+    });
+    (letter, deaths)
+}
+
+/// What a dead letter goes to: whoever publishes it may use any exchange, and it does not go to a queue
+/// where it has died before by itself.
+pub(crate) fn resolve(node: &Node, letter: &Message, deaths: &Deaths, random: u64) -> Found {
+    let mut found = routes::resolve(node, &node.routes.load(), letter, random);
+    let is_cycle = |shared: &Arc<SharedQueue>| deaths.is_cycle(shared.name.as_bytes());
+    found.shared.retain(|shared| !is_cycle(shared));
+    found
+}
+
+/// The reason for which a message that left so is dead-lettered, if it is.
+pub(crate) const fn reason(reason: LeaveReason) -> Option<DeathReason> {
+    match reason {
+        LeaveReason::Rejected => Some(DeathReason::Rejected),
+        LeaveReason::Expired => Some(DeathReason::Expired),
+        LeaveReason::MaxLength => Some(DeathReason::MaxLength),
+        LeaveReason::DeliveryLimit => Some(DeathReason::DeliveryLimit),
+        LeaveReason::Accepted | LeaveReason::Superseded | LeaveReason::Purged => None,
+    }
+}

@@ -1,0 +1,314 @@
+//! Every kind reads back; nothing else does.
+
+use super::*;
+use broker_api::BindTo;
+use model::{
+    Arguments, BindingKey, DeadLetter, Dialect, Envelope, ExchangeKind, HashOn, Instant, Overflow,
+    Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Value,
+};
+use proptest::prelude::*;
+
+fn check(kind: u8, entry: &Entry, encode: impl FnOnce(&mut Vec<u8>)) {
+    let mut payload = Vec::new();
+    encode(&mut payload);
+    assert_eq!(Entry::decode(kind, &payload).as_ref(), Ok(entry));
+    for end in 0..payload.len() {
+        if let Ok(short) = Entry::decode(kind, &payload[..end]) {
+            assert_ne!(&short, entry, "{end} bytes of {} are enough", payload.len());
+        }
+    }
+}
+
+fn message() -> Message {
+    let envelope = Envelope {
+        dialect_flags: 1,
+        priority: 9,
+        is_grouped: true,
+        ttl_ms: Some(1000),
+        delay_ms: 5,
+        ..Envelope::new(Dialect::Stomp12, Persistence::Persistent)
+    };
+    Message::new(&Parts {
+        envelope,
+        exchange: b"amq.topic",
+        key: b"k",
+        annotations: b"a",
+        head: &[b"h:1\n"],
+        body: b"\0\n",
+    })
+}
+
+fn places() -> Vec<(QueueId, Placement)> {
+    let plain = Placement {
+        sequence: Sequence(1 << 40),
+        expires_at: None,
+        available_at: None,
+    };
+    let timed = Placement {
+        sequence: Sequence(2),
+        expires_at: Some(Instant::from_millis(3)),
+        available_at: Some(Instant::from_millis(4)),
+    };
+    vec![(QueueId(7), plain), (QueueId(8), timed)]
+}
+
+fn forwarded() -> Forwarded {
+    Forwarded {
+        id: 5,
+        source: Some((QueueId(7), Sequence(3))),
+        to: vec![(ShardId(1), QueueId(9))],
+        message: message(),
+    }
+}
+
+#[test]
+fn records_of_queues_read_back() {
+    let (queue, sequence) = (QueueId(7), Sequence(1 << 40));
+    let enqueued = || Enqueued {
+        places: places(),
+        message: message(),
+    };
+    check(
+        ENQUEUED,
+        &Entry::Change(Change::Enqueued(enqueued())),
+        |to| {
+            encode_enqueued(to, &places(), &message());
+        },
+    );
+    let sequences = [1, 2, 3, 9, 11, 12].map(Sequence);
+    let ranges = vec![
+        (Sequence(1), Sequence(3)),
+        (Sequence(9), Sequence(9)),
+        (Sequence(11), Sequence(12)),
+    ];
+    check(
+        SETTLED,
+        &Entry::Change(Change::Settled { queue, ranges }),
+        |to| encode_settled(to, queue, &sequences),
+    );
+    let mark = sequence;
+    check(MARKED, &Entry::Marked { queue, mark }, |to| {
+        encode_marked(to, queue, mark);
+    });
+    let (next, mark) = (sequence, Sequence(5));
+    check(QUEUE, &Entry::Queue { queue, next, mark }, |to| {
+        encode_queue(to, queue, next, mark);
+    });
+    for available_at in [None, Some(Instant::from_millis(77))] {
+        let returned = || Returned {
+            sequence,
+            delivery_count: 3,
+            available_at,
+        };
+        check(
+            RETURNED,
+            &Entry::Change(Change::Returned(queue, returned())),
+            |to| encode_returned(to, queue, &returned()),
+        );
+    }
+    let (from, id) = (ShardId(3), 4);
+    let received = Entry::Received {
+        from,
+        id,
+        enqueued: Some(enqueued()),
+    };
+    check(RECEIVED, &received, |to| {
+        encode_received(to, from, id, Some((&places(), &message())));
+    });
+    let enqueued = None;
+    check(RECEIVED, &Entry::Received { from, id, enqueued }, |to| {
+        encode_received(to, from, id, None);
+    });
+}
+
+#[test]
+fn records_of_topology_read_back() {
+    let (queue, shard) = (QueueId(7), ShardId(3));
+    let name = QueueName::new(b"a/b").unwrap();
+    let full = QueueDefinition {
+        lifetime: Lifetime::UntilUnused,
+        expires_ms: Some(1),
+        rules: QueueRules {
+            message_ttl_ms: Some(2),
+            length_max: Some(3),
+            bytes_max: Some(4),
+            overflow: Overflow::RejectPublishDeadLetter,
+            dead_letter: Some(DeadLetter {
+                exchange: ExchangeName::new(b"dlx").unwrap(),
+                key: Some((*b"k").into()),
+            }),
+            priority_max: 5,
+            delivery_limit: Some(6),
+            redelivery: Some(Redelivery {
+                delay_ms: 7,
+                multiplier_percent: 8,
+                delay_ms_max: 9,
+                jitter_percent: 10,
+            }),
+            single_active: true,
+            last_value_header: Some((*b"stock").into()),
+        },
+        ..QueueDefinition::DURABLE
+    };
+    for definition in [QueueDefinition::DURABLE, full] {
+        let entry = Entry::QueueDeclared {
+            queue,
+            shard,
+            definition: definition.clone(),
+            name: name.clone(),
+        };
+        check(QUEUE_DECLARED, &entry, |to| {
+            encode_queue_declared(to, queue, shard, &definition, &name);
+        });
+    }
+    check(QUEUE_DELETED, &Entry::QueueDeleted(queue), |to| {
+        encode_queue_deleted(to, queue);
+    });
+    check(QUEUE_IDS, &Entry::QueueIds { next: queue }, |to| {
+        encode_queue_ids(to, queue);
+    });
+    let exchange = ExchangeName::new(b"x").unwrap();
+    check(
+        EXCHANGE_DELETED,
+        &Entry::ExchangeDeleted(exchange.clone()),
+        |to| encode_exchange_deleted(to, &exchange),
+    );
+    for kind in [
+        ExchangeKind::Headers,
+        ExchangeKind::ConsistentHash(HashOn::Header((*b"h").into())),
+        ExchangeKind::ConsistentHash(HashOn::Property(Property::CorrelationId)),
+    ] {
+        let definition = ExchangeDefinition {
+            alternate: Some(exchange.clone()),
+            ..ExchangeDefinition::new(kind)
+        };
+        let entry = Entry::ExchangeDeclared {
+            name: exchange.clone(),
+            definition: definition.clone(),
+            lifetime: Lifetime::UntilUnused,
+        };
+        check(EXCHANGE_DECLARED, &entry, |to| {
+            encode_exchange_declared(to, &exchange, &definition, Lifetime::UntilUnused);
+        });
+    }
+}
+
+#[test]
+fn bindings_read_back() {
+    let values = [
+        Value::Void,
+        Value::Bool(true),
+        Value::Integer(-5),
+        Value::float(0.5),
+        Value::text("t"),
+        Value::Opaque((&b"o"[..]).into()),
+    ];
+    let bind = |key, destination| Bind {
+        source: ExchangeName::new(b"x").unwrap(),
+        destination,
+        key,
+        arguments: (0_u8..)
+            .map(|n| [b'a' + n])
+            .zip(values.clone())
+            .collect::<Arguments>(),
+    };
+    let queue = BindTo::Queue(QueueName::new(b"q").unwrap());
+    let exchange = BindTo::Exchange(ExchangeName::new(b"y").unwrap());
+    let exact = bind(BindingKey::Exact((*b"k").into()), queue);
+    check(BOUND, &Entry::Bound(exact.clone()), |to| {
+        encode_binding(to, &exact);
+    });
+    let pattern = bind(BindingKey::Pattern(Pattern::dotted(b"a.*.#")), exchange);
+    check(UNBOUND, &Entry::Unbound(pattern.clone()), |to| {
+        encode_binding(to, &pattern);
+    });
+}
+
+#[test]
+fn records_between_shards_read_back() {
+    let without_source = Forwarded {
+        source: None,
+        ..forwarded()
+    };
+    for forward in [forwarded(), without_source] {
+        let mut payload = Vec::new();
+        encode_forwarded(&mut payload, &forward);
+        check(
+            FORWARDED,
+            &Entry::Change(Change::Forwarded(forward)),
+            |to| to.extend_from_slice(&payload),
+        );
+    }
+    check(FORWARDS_DONE, &Entry::ForwardsDone(vec![3, 9]), |to| {
+        encode_forwards_done(to, &[3, 9]);
+    });
+    let numbers = Entry::Numbers {
+        next_forward: 3,
+        next_transaction: 4,
+    };
+    check(NUMBERS, &numbers, |to| encode_numbers(to, 3, 4));
+}
+
+#[test]
+fn records_of_transactions_read_back() {
+    let id = TransactionId {
+        coordinator: ShardId(2),
+        number: 9,
+    };
+    let mut group = Group::default();
+    group.push(ENQUEUED, |to| encode_enqueued(to, &places(), &message()));
+    group.push(FORWARDED, |to| encode_forwarded(to, &forwarded()));
+    let changes = || {
+        let enqueued = Enqueued {
+            places: places(),
+            message: message(),
+        };
+        vec![Change::Enqueued(enqueued), Change::Forwarded(forwarded())]
+    };
+    check(TRANSACTED, &Entry::Transacted(changes()), |to| {
+        group.encode(to);
+    });
+    check(COMMITTED, &Entry::Committed(id, changes()), |to| {
+        encode_transaction(to, id);
+        group.encode(to);
+    });
+    check(ABORTED, &Entry::Aborted(id), |to| {
+        encode_transaction(to, id);
+    });
+    let publish = PreparedPublish {
+        queues: vec![QueueId(1), QueueId(2)],
+        message: message(),
+    };
+    let settle = PreparedSettle {
+        queue: QueueId(4),
+        outcome: Outcome::Fail,
+        sequences: vec![Sequence(6)],
+    };
+    let prepared = Prepared {
+        publishes: vec![publish],
+        settles: vec![settle],
+    };
+    let mut payload = Vec::new();
+    encode_prepared(&mut payload, id, &prepared);
+    check(PREPARED, &Entry::Prepared(id, prepared), |to| {
+        to.extend_from_slice(&payload);
+    });
+    let shards = vec![ShardId(1), ShardId(5)];
+    let decided = Entry::Decided {
+        number: 4,
+        shards: shards.clone(),
+    };
+    check(DECIDED, &decided, |to| {
+        encode_decided(to, 4, shards.into_iter());
+    });
+    check(FINISHED, &Entry::Finished { number: 4 }, |to| {
+        encode_finished(to, 4);
+    });
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(kind in 0_u8..64, payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _entry = Entry::decode(kind, &payload);
+    }
+}

@@ -1,0 +1,128 @@
+//! Putting the executors of a node together from what was recovered.
+
+use super::Executor;
+use crate::Node;
+use crate::deliver::Deliveries;
+use crate::head;
+use crate::mailbox::{Mailbox, Taken};
+use crate::recovery::{RecoveredDeclared, RecoveredShards};
+use crate::routes::QueueTarget;
+use crate::shard::Shard;
+use crate::shared_queue::SharedQueue;
+use crate::topology::Topology;
+use log_store::ShardLog;
+use model::{Instant, ShardId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// The executors of a node.
+pub(crate) fn assemble(
+    node: &Arc<Node>,
+    now: Instant,
+    logs: Vec<Box<dyn ShardLog>>,
+    recovered: RecoveredShards,
+) -> Vec<Executor> {
+    let count = node.mailboxes.len();
+    let shard_count = logs.len();
+    let mut executors: Vec<_> = (0..count).map(|index| Executor::new(node, index)).collect();
+    for (index, mut log) in logs.into_iter().enumerate() {
+        let executor = &mut executors[index % count];
+        log.wake_on_commit(Waker::from(Arc::clone(&executor.mailbox)));
+        executor.shards.push(Shard::new(node, log));
+    }
+    let mut topology = Topology::new(node, recovered.next_queue, shard_count);
+    for (name, (definition, lifetime)) in recovered.exchanges {
+        topology.recover_exchange(name, definition, lifetime);
+    }
+    for queue in recovered.queues {
+        let shared = host(node, now, &mut executors, queue);
+        topology.recover_queue(shared);
+    }
+    for bind in recovered.bindings {
+        topology.recover_binding(bind);
+    }
+    let decided: BTreeSet<(ShardId, u64)> = recovered
+        .shards
+        .iter()
+        .flat_map(|(shard, recovered)| recovered.decided.keys().map(|number| (*shard, *number)))
+        .collect();
+    for (id, recovered) in recovered.shards {
+        let shard = executors[usize::from(id.0) % count].shard(id);
+        shard.recover_forwards(
+            recovered.next_forward,
+            recovered.outgoing,
+            recovered.received,
+        );
+        shard.recover_transactions(
+            recovered.next_transaction,
+            recovered.prepared,
+            recovered.decided,
+            |id| decided.contains(&(id.coordinator, id.number)),
+        );
+    }
+    if let Some(first) = executors.first_mut() {
+        if let Some(shard) = first.shards.first_mut() {
+            topology.declare_composites(shard);
+        }
+        first.topology = Some(topology);
+    }
+    for executor in &mut executors {
+        let moved = executor.shards.iter_mut().map(Shard::take_moved_bytes);
+        node.queued.add(moved.map(|(added, _)| added).sum());
+    }
+    // What is due is to be done.
+    node.mailboxes.iter().for_each(|mailbox| mailbox.nudge());
+    executors
+}
+
+/// Has a recovered queue hosted.
+fn host(
+    node: &Arc<Node>,
+    now: Instant,
+    executors: &mut [Executor],
+    queue: RecoveredDeclared,
+) -> Arc<SharedQueue> {
+    let RecoveredDeclared {
+        name,
+        id,
+        shard,
+        definition,
+        state,
+    } = queue;
+    let target = QueueTarget {
+        executor: node.executor_of(shard),
+        shard,
+        queue: id,
+    };
+    let rules = node.shared_rules(&definition.rules);
+    let seed = node.settings.seed ^ id.0;
+    let keys_rules = Arc::clone(&rules);
+    let heads = node.settings.heads;
+    let machine = state.into_queue(rules, seed, |message| {
+        head::keys(heads, &keys_rules, message)
+    });
+    let shared = Arc::new(SharedQueue::new(name, definition, target));
+    shared.note(&machine);
+    let host = executors[target.executor].shard(shard);
+    host.host(now, &shared, machine);
+    shared
+}
+
+impl Executor {
+    fn new(node: &Arc<Node>, index: usize) -> Self {
+        let mailbox: &Arc<Mailbox> = &node.mailboxes[index];
+        Self {
+            node: Arc::clone(node),
+            index,
+            mailbox: Arc::clone(mailbox),
+            shards: Vec::new(),
+            topology: None,
+            deliveries: Deliveries::new(node, mailbox),
+            taken: Taken::default(),
+            news: Vec::new(),
+            ride_deadline: None,
+            queue_deadline: None,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Messages on their way from a queue to queues of other shards: dead letters.
+//!
+//! ```text
+//!  source: FORWARDED (left the queue), synced ──message──▶ target: RECEIVED, synced
+//!          FORWARDS_DONE ◀───────────────has it──────────────────┘
+//! ```
+//! After a crash the source sends again what is not done; the target knows what it has received by the
+//! highest id of each source, for ids ascend on their way. So a message arrives once, wherever a crash
+//! falls. What stands in no log (a transient message) is sent once and forgotten.
+
+use super::{Effect, Shard};
+use crate::dead_letter;
+use crate::entry::{self, Forwarded};
+use crate::mailbox::{Control, Forward};
+use model::{DeathReason, Instant, Message, Persistence, QueueId, Sequence, ShardId};
+use queue::Left;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Spreads what is drawn by.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What a shard has sent to others and they have not taken yet, and what it has taken.
+pub(super) struct Forwards {
+    pub(super) next: u64,
+    pub(super) outgoing: BTreeMap<u64, Outgoing>,
+    /// Done, and not logged as such.
+    done: Vec<u64>,
+    /// The highest id that was taken from each shard.
+    pub(super) received: BTreeMap<ShardId, u64>,
+    /// Grows with every dead letter.
+    drawn: u64,
+}
+
+/// A message that others are to take.
+pub(super) struct Outgoing {
+    pub(super) message: Message,
+    pub(super) to: Vec<(ShardId, QueueId)>,
+    /// Shards that have not said that they have it.
+    waiting: BTreeSet<ShardId>,
+}
+
+impl Default for Forwards {
+    fn default() -> Self {
+        Self {
+            next: 1,
+            outgoing: BTreeMap::new(),
+            done: Vec::new(),
+            received: BTreeMap::new(),
+            drawn: 0,
+        }
+    }
+}
+
+impl Forwards {
+    pub(super) fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+}
+
+impl Outgoing {
+    fn new(message: Message, to: Vec<(ShardId, QueueId)>) -> Self {
+        let waiting = to.iter().map(|(shard, _)| *shard).collect();
+        Self {
+            message,
+            to,
+            waiting,
+        }
+    }
+
+    /// What each shard is to take.
+    fn parts(&self, from: Option<(ShardId, u64)>) -> impl Iterator<Item = Forward> {
+        self.waiting.iter().map(move |shard| Forward {
+            shard: *shard,
+            queues: self
+                .to
+                .iter()
+                .filter(|(to, _)| to == shard)
+                .map(|(_, queue)| *queue)
+                .collect(),
+            message: self.message.clone(),
+            from,
+        })
+    }
+}
+
+impl Shard {
+    /// Takes back what was on its way before a crash, and sends it again.
+    pub(crate) fn recover_forwards(
+        &mut self,
+        next: u64,
+        outgoing: BTreeMap<u64, (Message, Vec<(ShardId, QueueId)>)>,
+        received: BTreeMap<ShardId, u64>,
+    ) {
+        self.forwards.next = next;
+        self.forwards.received = received;
+        for (id, (message, to)) in outgoing {
+            let outgoing = Outgoing::new(message, to);
+            for part in outgoing.parts(Some((self.id, id))) {
+                self.send(part);
+            }
+            self.forwards.outgoing.insert(id, outgoing);
+        }
+    }
+
+    /// A message has left a queue and goes to its dead-letter exchange.
+    pub(super) fn forward_left(
+        &mut self,
+        now: Instant,
+        queue: QueueId,
+        left: &Left,
+        reason: DeathReason,
+    ) {
+        let place = left.is_logged.then_some((queue, left.sequence));
+        match self.dead_letter(now, queue, &left.message, reason) {
+            Some((message, to)) if left.is_logged => self.keep_and_send(place, message, to),
+            Some((message, to)) => self.send_once(message, to),
+            None => self.settled.extend(place),
+        }
+    }
+
+    /// A queue has refused a message, which goes to its dead-letter exchange. Its publisher is told that it
+    /// was refused: nothing is promised.
+    pub(super) fn forward_refused(&mut self, now: Instant, queue: QueueId, message: &Message) {
+        if let Some((message, to)) = self.dead_letter(now, queue, message, DeathReason::MaxLength) {
+            self.send_once(message, to);
+        }
+    }
+
+    /// The dead letter that a message becomes, and the shared queues that it goes to, if any. Who is
+    /// pushed to directly gets it at once.
+    pub(super) fn dead_letter(
+        &mut self,
+        now: Instant,
+        queue: QueueId,
+        message: &Message,
+        reason: DeathReason,
+    ) -> Option<(Message, Vec<(ShardId, QueueId)>)> {
+        let hosted = self.queues.get(&queue)?;
+        let to = hosted.queue.rules().dead_letter.as_ref()?;
+        let (message, deaths) =
+            dead_letter::of(now, hosted.shared.name.as_bytes(), message, to, reason);
+        self.forwards.drawn = self.forwards.drawn.wrapping_add(1);
+        let random = self.forwards.drawn.wrapping_mul(SPREAD) ^ self.node.settings.seed;
+        let found = dead_letter::resolve(&self.node, &message, &deaths, random);
+        for target in found.direct {
+            if target.takes(model::ConnectionId(0), &message) {
+                let messages = std::slice::from_ref(&message);
+                target
+                    .outbox
+                    .push_direct(&self.node, now, target.to, messages);
+            }
+        }
+        let queues = found.shared.iter();
+        let queues: Vec<_> = queues
+            .map(|shared| (shared.target.shard, shared.target.queue))
+            .collect();
+        (!queues.is_empty()).then_some((message, queues))
+    }
+
+    /// Logs that a message is on its way, and sends it once that is durable.
+    fn keep_and_send(
+        &mut self,
+        source: Option<(QueueId, Sequence)>,
+        message: Message,
+        to: Vec<(ShardId, QueueId)>,
+    ) {
+        let forwarded = self.new_forward(source, message, to);
+        self.append(entry::FORWARDED, |to| {
+            entry::encode_forwarded(to, &forwarded);
+        });
+        self.send_with_batch(forwarded);
+    }
+
+    /// Numbers a message that is to be forwarded.
+    pub(super) fn new_forward(
+        &mut self,
+        source: Option<(QueueId, Sequence)>,
+        message: Message,
+        to: Vec<(ShardId, QueueId)>,
+    ) -> Forwarded {
+        let id = self.forwards.next;
+        self.forwards.next = id + 1;
+        Forwarded {
+            id,
+            source,
+            to,
+            message,
+        }
+    }
+
+    /// Sends what the open batch says is on its way, once that is durable.
+    pub(super) fn send_with_batch(&mut self, forwarded: Forwarded) {
+        let Forwarded {
+            id, message, to, ..
+        } = forwarded;
+        let outgoing = Outgoing::new(message, to);
+        for part in outgoing.parts(Some((self.id, id))) {
+            let executor = self.node.executor_of(part.shard);
+            let control = Control::Forward(Box::new(part));
+            self.batch_effects.push(Effect::Tell { executor, control });
+        }
+        self.forwards.outgoing.insert(id, outgoing);
+    }
+
+    fn send_once(&self, message: Message, to: Vec<(ShardId, QueueId)>) {
+        for part in Outgoing::new(message, to).parts(None) {
+            self.send(part);
+        }
+    }
+
+    fn send(&self, part: Forward) {
+        let executor = self.node.executor_of(part.shard);
+        let control = Control::Forward(Box::new(part));
+        self.node.mailboxes[executor].post(&mut vec![control]);
+    }
+
+    /// A message has come from another shard. It is taken whatever the queues hold: a dead letter is never
+    /// refused.
+    pub(crate) fn receive(&mut self, now: Instant, forward: Forward) {
+        let Forward {
+            queues,
+            message,
+            from,
+            ..
+        } = forward;
+        let is_new = from.is_none_or(|(shard, id)| {
+            let received = self.forwards.received.entry(shard).or_default();
+            let is_new = id > *received;
+            *received = id.max(*received);
+            is_new
+        });
+        if is_new {
+            self.take_in(now, &queues, &message, from);
+        }
+        if let Some((from, id)) = from {
+            let by = self.id;
+            let executor = self.node.executor_of(from);
+            let control = Control::Forwarded { from, id, by };
+            self.batch_effects.push(Effect::Tell { executor, control });
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        now: Instant,
+        queues: &[QueueId],
+        message: &Message,
+        from: Option<(ShardId, u64)>,
+    ) {
+        let is_kept = from.is_some() || message.envelope().persistence == Persistence::Persistent;
+        let mut places = Vec::new();
+        for id in queues {
+            let Some(hosted) = self.queues.get(id) else {
+                continue;
+            };
+            let place = hosted.queue.placement(now, message);
+            if is_kept && hosted.is_durable() {
+                places.push((*id, place));
+            } else {
+                self.enqueue(now, *id, message.clone(), place, None);
+            }
+        }
+        if places.is_empty() {
+            return;
+        }
+        let index = match from {
+            Some((shard, id)) => self.append(entry::RECEIVED, |to| {
+                entry::encode_received(to, shard, id, Some((&places, message)));
+            }),
+            None => self.append(entry::ENQUEUED, |to| {
+                entry::encode_enqueued(to, &places, message);
+            }),
+        };
+        for (id, place) in places {
+            self.enqueue(now, id, message.clone(), place, Some(index));
+        }
+    }
+
+    /// A shard has what was sent to it.
+    pub(crate) fn handle_forwarded(&mut self, id: u64, by: ShardId) {
+        let Some(outgoing) = self.forwards.outgoing.get_mut(&id) else {
+            return;
+        };
+        outgoing.waiting.remove(&by);
+        if outgoing.waiting.is_empty() {
+            self.forwards.outgoing.remove(&id);
+            self.forwards.done.push(id);
+        }
+    }
+
+    /// Logs what all others have taken.
+    pub(super) fn log_forwards_done(&mut self) {
+        if self.forwards.done.is_empty() {
+            return;
+        }
+        let done = std::mem::take(&mut self.forwards.done);
+        self.append(entry::FORWARDS_DONE, |to| {
+            entry::encode_forwards_done(to, &done);
+        });
+    }
+}

@@ -1,0 +1,30 @@
+//! What happens to messages that leave a queue, or come back to it.
+
+use super::Shard;
+use crate::dead_letter;
+use model::{Instant, QueueId};
+
+impl Shard {
+    /// Takes what the machine has told: messages that left, and those that came back with a count.
+    pub(super) fn handle_moved(&mut self, now: Instant, id: QueueId) {
+        if !self.left.is_empty() {
+            let mut left = std::mem::take(&mut self.left);
+            let forwards = self
+                .queues
+                .get(&id)
+                .is_some_and(|hosted| hosted.queue.rules().dead_letter.is_some());
+            for left in left.drain(..) {
+                self.freed_bytes += left.message.cost_bytes();
+                let death = forwards.then(|| dead_letter::reason(left.reason)).flatten();
+                match death {
+                    Some(reason) => self.forward_left(now, id, &left, reason),
+                    None if left.is_logged => self.settled.push((id, left.sequence)),
+                    None => {}
+                }
+            }
+            self.left = left;
+        }
+        let returned = self.returned.drain(..).map(|returned| (id, returned));
+        self.returns.extend(returned);
+    }
+}

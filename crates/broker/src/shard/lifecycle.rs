@@ -1,0 +1,153 @@
+//! Queues and their subscriptions: they come, are used, and end.
+
+use super::{Effect, Hosted, Shard, Subscribing};
+use crate::mailbox::Control;
+use crate::shared_queue::SharedQueue;
+use crate::topology::Request;
+use crate::transaction::Asker;
+use broker_api::{DeleteIf, Event, Refusal, Reply};
+use model::{Instant, Lifetime, QueueId};
+use queue::{CancelCause, InUse, Queue, SubscriberId, SubscriptionOptions};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Shard {
+    /// Hosts a queue from now on, unless it does.
+    pub(crate) fn host(&mut self, now: Instant, shared: &Arc<SharedQueue>, queue: Queue) {
+        let id = shared.target.queue;
+        self.added_bytes += queue.bytes();
+        self.queues.entry(id).or_insert_with(|| Hosted {
+            shared: Arc::clone(shared),
+            queue,
+            subscribers: BTreeSet::new(),
+            unused_since: Some(now),
+            deadline: None,
+            is_touched: false,
+            is_in_batch: false,
+            is_riding: false,
+        });
+        self.touch(id);
+    }
+
+    /// A queue was declared again.
+    pub(crate) fn use_queue(&mut self, now: Instant, id: QueueId) {
+        if let Some(hosted) = self.queues.get_mut(&id) {
+            hosted.unused_since = hosted.unused_since.map(|_| now);
+            self.touch(id);
+        }
+    }
+
+    /// Adds a subscription to a queue.
+    pub(crate) fn subscribe(
+        &mut self,
+        now: Instant,
+        id: QueueId,
+        subscriber: SubscriberId,
+        options: SubscriptionOptions,
+    ) -> Result<(), Subscribing> {
+        let hosted = self.queues.get_mut(&id).ok_or(Subscribing::NoQueue)?;
+        match hosted.queue.subscribe(subscriber, options) {
+            Ok(()) => {
+                hosted.subscribers.insert(subscriber);
+                hosted.unused_since = if hosted.is_used() { None } else { Some(now) };
+                self.touch(id);
+                Ok(())
+            }
+            Err(InUse) => Err(Subscribing::InUse(Arc::clone(&hosted.shared))),
+        }
+    }
+
+    /// Ends a subscription; what it has not settled goes back to the queue. The queue may end with it.
+    pub(crate) fn cancel(
+        &mut self,
+        now: Instant,
+        id: QueueId,
+        subscriber: SubscriberId,
+        cause: CancelCause,
+    ) {
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let (left, returned) = (&mut self.left, &mut self.returned);
+        let was_used = hosted.is_used();
+        hosted.queue.cancel(now, subscriber, cause, left, returned);
+        hosted.subscribers.remove(&subscriber);
+        let is_unused = was_used && !hosted.is_used();
+        if is_unused {
+            hosted.unused_since = Some(now);
+        }
+        let ends = is_unused && hosted.shared.definition.lifetime == Lifetime::UntilUnused;
+        self.handle_moved(now, id);
+        self.touch_released(id);
+        if ends {
+            self.end(id, None);
+        }
+    }
+
+    /// A subscription that browsed has seen all, and the machine has ended it.
+    pub(crate) fn forget_browser(&mut self, id: QueueId, subscriber: SubscriberId) {
+        if let Some(hosted) = self.queues.get_mut(&id) {
+            hosted.subscribers.remove(&subscriber);
+        }
+    }
+
+    /// Ends a queue if the condition holds: its messages are gone, its subscriptions end. The rest of the
+    /// node is told so by shard 0, which then answers whoever asked.
+    pub(crate) fn end_if(&mut self, id: QueueId, condition: DeleteIf, asker: Option<Asker>) {
+        let answer = match self.queues.get(&id) {
+            None => Ok(()),
+            Some(hosted) if condition.unused && hosted.is_used() => {
+                Err(Refusal::QueueInUse(hosted.shared.name.clone()))
+            }
+            Some(hosted) if condition.empty && hosted.queue.ready_count() > 0 => {
+                Err(Refusal::QueueNotEmpty(hosted.shared.name.clone()))
+            }
+            Some(_) => {
+                self.end(id, asker);
+                return;
+            }
+        };
+        if let Some(asker) = asker {
+            let done = answer.map(|()| Reply::Count(0));
+            asker
+                .outbox
+                .push(&mut vec![Event::Done(asker.command, done)]);
+        }
+    }
+
+    pub(super) fn end(&mut self, id: QueueId, asker: Option<Asker>) {
+        let Some(hosted) = self.queues.remove(&id) else {
+            return;
+        };
+        hosted.shared.end();
+        self.freed_bytes += hosted.queue.bytes();
+        if let Some(deadline) = hosted.deadline {
+            self.deadlines.remove(&(deadline, id));
+        }
+        let ended = hosted.subscribers.into_iter();
+        self.ended
+            .extend(ended.map(|subscriber| (subscriber, Arc::clone(&hosted.shared))));
+        let request = Request::RemoveQueue {
+            message_count: hosted.queue.ready_count() as u64,
+            queue: hosted.shared,
+        };
+        let control = Control::Topology(Box::new(request), asker);
+        self.node.mailboxes[0].post(&mut vec![control]);
+    }
+
+    /// Takes the ready messages out of a queue; answered when that is durable.
+    pub(crate) fn purge(&mut self, now: Instant, id: QueueId, asker: Asker) {
+        let mut count = 0;
+        if let Some(hosted) = self.queues.get_mut(&id) {
+            let before = hosted.queue.len();
+            hosted.queue.purge(&mut self.left);
+            count = (before - hosted.queue.len()) as u64;
+            self.handle_moved(now, id);
+            self.touch(id);
+        }
+        self.log_settled();
+        let Asker { outbox, command } = asker;
+        let event = Event::Done(command, Ok(Reply::Count(count)));
+        self.batch_effects.push(Effect::Answer { outbox, event });
+    }
+}

@@ -1,0 +1,116 @@
+//! Messages into the queues of a shard.
+
+use super::{Enqueued, Shard};
+use crate::entry;
+use crate::routes::QueueTarget;
+use broker_api::Refusal;
+use model::{Instant, LogIndex, Message, Overflow, Persistence, QueueId};
+use queue::Placement;
+
+impl Shard {
+    /// Enqueues a message in one queue. Says when its confirm is due.
+    pub(crate) fn publish_one(&mut self, now: Instant, id: QueueId, message: Message) -> Enqueued {
+        let Some(hosted) = self.queues.get(&id) else {
+            return Enqueued::AtOnce;
+        };
+        if hosted.queue.check_room(&message).is_err() {
+            return self.refuse(now, id, &message);
+        }
+        let place = hosted.queue.placement(now, &message);
+        if message.envelope().persistence == Persistence::Persistent && hosted.is_durable() {
+            let index = self.append(entry::ENQUEUED, |to| {
+                entry::encode_enqueued(to, &[(id, place)], &message);
+            });
+            self.enqueue(now, id, message, place, Some(index));
+            Enqueued::InBatch
+        } else {
+            self.enqueue(now, id, message, place, None);
+            Enqueued::AtOnce
+        }
+    }
+
+    /// A queue has no place for a message.
+    pub(super) fn refuse(&mut self, now: Instant, id: QueueId, message: &Message) -> Enqueued {
+        let Some(hosted) = self.queues.get(&id) else {
+            return Enqueued::AtOnce;
+        };
+        let name = hosted.shared.name.clone();
+        if hosted.queue.rules().overflow == Overflow::RejectPublishDeadLetter {
+            self.forward_refused(now, id, message);
+        }
+        Enqueued::Refused(Refusal::QueueFull(name))
+    }
+
+    /// Enqueues a message in several queues of this shard. Says when its confirm is due.
+    pub(crate) fn publish(
+        &mut self,
+        now: Instant,
+        targets: &[QueueTarget],
+        message: &Message,
+    ) -> Enqueued {
+        let mut places = Vec::new();
+        let mut enqueued = Enqueued::AtOnce;
+        let is_persistent = message.envelope().persistence == Persistence::Persistent;
+        for target in targets {
+            let id = target.queue;
+            let Some(hosted) = self.queues.get(&id) else {
+                continue;
+            };
+            if hosted.queue.check_room(message).is_err() {
+                enqueued = self.refuse(now, id, message);
+                continue;
+            }
+            let place = hosted.queue.placement(now, message);
+            if is_persistent && hosted.is_durable() {
+                places.push((id, place));
+            } else {
+                self.enqueue(now, id, message.clone(), place, None);
+            }
+        }
+        if places.is_empty() {
+            return enqueued;
+        }
+        let index = self.append(entry::ENQUEUED, |to| {
+            entry::encode_enqueued(to, &places, message);
+        });
+        for (id, place) in places {
+            self.enqueue(now, id, message.clone(), place, Some(index));
+        }
+        match enqueued {
+            Enqueued::AtOnce | Enqueued::InBatch => Enqueued::InBatch,
+            Enqueued::Refused(refusal) => Enqueued::Refused(refusal),
+        }
+    }
+
+    /// Puts a message into a queue, whose record, if it has one, was appended at `logged`.
+    pub(super) fn enqueue(
+        &mut self,
+        now: Instant,
+        id: QueueId,
+        message: Message,
+        place: Placement,
+        logged: Option<LogIndex>,
+    ) {
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let keys = hosted.keys(&self.node, &message);
+        self.added_bytes += message.cost_bytes();
+        hosted
+            .queue
+            .enqueue(message, place, logged, keys, &mut self.left);
+        if logged.is_some() {
+            if !std::mem::replace(&mut hosted.is_in_batch, true) {
+                self.batch_queues.push(id);
+            }
+        } else if hosted.is_durable() && !std::mem::replace(&mut hosted.is_riding, true) {
+            self.riding.push(id);
+        }
+        if !std::mem::replace(&mut hosted.is_touched, true) {
+            self.touched.push(id);
+        }
+        if !self.left.is_empty() {
+            self.handle_moved(now, id);
+        }
+    }
+}

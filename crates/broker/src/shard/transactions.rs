@@ -1,0 +1,432 @@
+//! A shard's part in transactions, and its work as their coordinator. `crate::transaction` draws the way.
+
+use super::{Effect, Shard};
+use crate::dead_letter;
+use crate::entry::{self, Group};
+use crate::mailbox::Control;
+use crate::transaction::{
+    Asker, Decision, OfferId, Part, Prepared, PreparedPublish, PreparedSettle, TransactionId,
+};
+use broker_api::{Event, Refusal, Reply};
+use model::{Instant, LogIndex, Message, Outcome, QueueId, Sequence, ShardId};
+use queue::Placement;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a shard has prepared, and what it coordinates.
+pub(super) struct Transactions {
+    pub(super) next: u64,
+    pub(super) prepared: BTreeMap<TransactionId, Prepared>,
+    /// What is to be prepared, and stands in no log yet.
+    offered: BTreeMap<OfferId, Prepared>,
+    coordinated: BTreeMap<u64, Coordinated>,
+}
+
+/// A transaction at its coordinator.
+struct Coordinated {
+    shards: Vec<ShardId>,
+    /// Those that have not voted, or not applied.
+    waiting: BTreeSet<ShardId>,
+    state: State,
+    asker: Option<Asker>,
+}
+
+/// How far it is.
+enum State {
+    /// Votes come in; the first refusal is kept.
+    Preparing(Result<(), Refusal>),
+    /// It is decided, and those that have not applied it are told. An abort stands in no log of the
+    /// coordinator's.
+    Applying(Decision),
+}
+
+impl Default for Transactions {
+    fn default() -> Self {
+        Self {
+            next: 1,
+            prepared: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            coordinated: BTreeMap::new(),
+        }
+    }
+}
+
+impl Transactions {
+    /// Decided to be committed, and not finished.
+    pub(super) fn decided(&self) -> impl Iterator<Item = (u64, &[ShardId])> {
+        self.coordinated
+            .iter()
+            .filter(|(_, coordinated)| {
+                matches!(coordinated.state, State::Applying(Decision::Commit))
+            })
+            .map(|(number, coordinated)| (*number, &coordinated.shards[..]))
+    }
+}
+
+/// Messages with their places, by queue, in order.
+type Placed = Vec<(Message, Vec<(QueueId, Placement)>)>;
+
+impl Shard {
+    /// Takes back what was prepared or decided before a crash. `is_decided` says so of a transaction
+    /// that was prepared here; all others are aborted.
+    pub(crate) fn recover_transactions(
+        &mut self,
+        next: u64,
+        prepared: BTreeMap<TransactionId, Prepared>,
+        decided: BTreeMap<u64, Vec<ShardId>>,
+        is_decided: impl Fn(TransactionId) -> bool,
+    ) {
+        self.transactions.next = next;
+        for (id, prepared) in prepared {
+            for settle in &prepared.settles {
+                if let Some(hosted) = self.queues.get_mut(&settle.queue) {
+                    hosted.queue.prepare_ready(&settle.sequences);
+                }
+            }
+            self.transactions.prepared.insert(id, prepared);
+            if !is_decided(id) {
+                self.tell_decision(self.id, id, Decision::Abort);
+            }
+        }
+        for (number, shards) in decided {
+            let id = self.transaction_id(number);
+            for shard in &shards {
+                self.tell_decision(*shard, id, Decision::Commit);
+            }
+            let coordinated = Coordinated {
+                waiting: shards.iter().copied().collect(),
+                shards,
+                state: State::Applying(Decision::Commit),
+                asker: None,
+            };
+            self.transactions.coordinated.insert(number, coordinated);
+        }
+    }
+
+    fn transaction_id(&self, number: u64) -> TransactionId {
+        TransactionId {
+            coordinator: self.id,
+            number,
+        }
+    }
+
+    fn tell_decision(&self, shard: ShardId, id: TransactionId, decision: Decision) {
+        let executor = self.node.executor_of(shard);
+        let control = Control::Decided {
+            shard,
+            id,
+            decision,
+        };
+        self.node.mailboxes[executor].post(&mut vec![control]);
+    }
+
+    /// A transaction on this shard alone: one record.
+    pub(crate) fn transact(&mut self, now: Instant, part: Part, asker: Asker) {
+        if let Err(refusal) = self.check_room(&part.publishes) {
+            let event = Event::Done(asker.command, Err(refusal));
+            asker.outbox.push(&mut vec![event]);
+            return;
+        }
+        let prepared = self.take_part(part);
+        self.apply(now, prepared, None);
+        let Asker { outbox, command } = asker;
+        let event = Event::Done(command, Ok(Reply::Nothing));
+        self.batch_effects.push(Effect::Answer { outbox, event });
+    }
+
+    /// Coordinates a transaction over several shards.
+    pub(crate) fn begin(&mut self, shards: Vec<ShardId>, offer: OfferId, asker: Asker) {
+        let number = self.transactions.next;
+        self.transactions.next = number + 1;
+        let id = self.transaction_id(number);
+        for shard in shards.iter().copied() {
+            let executor = self.node.executor_of(shard);
+            let control = Control::Prepare { shard, id, offer };
+            self.node.mailboxes[executor].post(&mut vec![control]);
+        }
+        let coordinated = Coordinated {
+            waiting: shards.iter().copied().collect(),
+            shards,
+            state: State::Preparing(Ok(())),
+            asker: Some(asker),
+        };
+        self.transactions.coordinated.insert(number, coordinated);
+    }
+
+    /// Takes a part as the connection sends it, ahead of its end and of that of its subscriptions: these
+    /// would else give back what the transaction settles, before the coordinator asks for it.
+    pub(crate) fn offer(&mut self, offer: OfferId, part: Part) {
+        let prepared = self.take_part(part);
+        self.transactions.offered.insert(offer, prepared);
+    }
+
+    /// Prepares what was offered: votes when that is durable, or that it cannot be.
+    pub(crate) fn prepare(&mut self, now: Instant, id: TransactionId, offer: OfferId) {
+        let prepared = self.transactions.offered.remove(&offer);
+        let prepared = prepared.expect("a connection offers the parts before it begins");
+        let vote = self.check_room(&prepared.publishes);
+        if vote.is_ok() {
+            self.append(entry::PREPARED, |to| {
+                entry::encode_prepared(to, id, &prepared);
+            });
+            self.transactions.prepared.insert(id, prepared);
+        } else {
+            self.release_prepared(now, &prepared);
+        }
+        let executor = self.node.executor_of(id.coordinator);
+        let by = self.id;
+        let control = Control::Voted { id, by, vote };
+        self.batch_effects.push(Effect::Tell { executor, control });
+    }
+
+    /// Whether the queues take what a transaction publishes, all of it.
+    fn check_room(&self, publishes: &[PreparedPublish]) -> Result<(), Refusal> {
+        let mut counts: BTreeMap<QueueId, u64> = BTreeMap::new();
+        for publish in publishes {
+            for id in &publish.queues {
+                let Some(hosted) = self.queues.get(id) else {
+                    continue;
+                };
+                let count = counts.entry(*id).or_default();
+                *count += 1;
+                if hosted.queue.check_room(&publish.message).is_err() || hosted.refuses(*count) {
+                    return Err(Refusal::QueueFull(hosted.shared.name.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes deliveries that a transaction ends out of their subscriptions' hands.
+    fn take_part(&mut self, part: Part) -> Prepared {
+        let mut settles = Vec::new();
+        for settle in part.settles {
+            let Some(hosted) = self.queues.get_mut(&settle.queue) else {
+                continue;
+            };
+            let sequences = hosted.queue.prepare(settle.subscriber, &settle.sequences);
+            settles.push(PreparedSettle {
+                queue: settle.queue,
+                outcome: settle.outcome,
+                sequences,
+            });
+        }
+        Prepared {
+            publishes: part.publishes,
+            settles,
+        }
+    }
+
+    /// Gives back what was taken.
+    fn release_prepared(&mut self, now: Instant, prepared: &Prepared) {
+        for settle in &prepared.settles {
+            if let Some(hosted) = self.queues.get_mut(&settle.queue) {
+                let (left, returned) = (&mut self.left, &mut self.returned);
+                let sequences = &settle.sequences;
+                let outcome = Outcome::Release;
+                hosted
+                    .queue
+                    .settle_prepared(now, sequences, outcome, left, returned);
+            }
+            self.handle_moved(now, settle.queue);
+            self.touch_released(settle.queue);
+        }
+    }
+
+    /// A shard has prepared its part, or cannot.
+    pub(crate) fn handle_vote(
+        &mut self,
+        id: TransactionId,
+        by: ShardId,
+        vote: Result<(), Refusal>,
+    ) {
+        let Some(coordinated) = self.transactions.coordinated.get_mut(&id.number) else {
+            return;
+        };
+        let State::Preparing(result) = &mut coordinated.state else {
+            return;
+        };
+        coordinated.waiting.remove(&by);
+        if result.is_ok() {
+            *result = vote;
+        }
+        if coordinated.waiting.is_empty() {
+            let result = result.clone();
+            self.decide(id, result);
+        }
+    }
+
+    /// All have voted.
+    fn decide(&mut self, id: TransactionId, result: Result<(), Refusal>) {
+        let Some(coordinated) = self.transactions.coordinated.get_mut(&id.number) else {
+            return;
+        };
+        let decision = match result {
+            Ok(()) => Decision::Commit,
+            Err(_) => Decision::Abort,
+        };
+        coordinated.state = State::Applying(decision);
+        coordinated.waiting = coordinated.shards.iter().copied().collect();
+        let asker = coordinated.asker.take();
+        let shards = coordinated.shards.clone();
+        if decision == Decision::Commit {
+            self.append(entry::DECIDED, |to| {
+                entry::encode_decided(to, id.number, shards.iter().copied());
+            });
+        }
+        for shard in shards {
+            let executor = self.node.executor_of(shard);
+            let control = Control::Decided {
+                shard,
+                id,
+                decision,
+            };
+            self.batch_effects.push(Effect::Tell { executor, control });
+        }
+        if let Some(Asker { outbox, command }) = asker {
+            let event = Event::Done(command, result.map(|()| Reply::Nothing));
+            self.batch_effects.push(Effect::Answer { outbox, event });
+        }
+    }
+
+    /// Does as decided with what was prepared. Says so again if that was done before.
+    pub(crate) fn handle_decision(&mut self, now: Instant, id: TransactionId, decision: Decision) {
+        if let Some(prepared) = self.transactions.prepared.remove(&id) {
+            match decision {
+                Decision::Commit => self.apply(now, prepared, Some(id)),
+                Decision::Abort => {
+                    self.append(entry::ABORTED, |to| entry::encode_transaction(to, id));
+                    self.release_prepared(now, &prepared);
+                }
+            }
+        }
+        let executor = self.node.executor_of(id.coordinator);
+        let control = Control::Applied { id, by: self.id };
+        self.batch_effects.push(Effect::Tell { executor, control });
+    }
+
+    /// A shard has done as decided.
+    pub(crate) fn handle_applied(&mut self, id: TransactionId, by: ShardId) {
+        let Some(coordinated) = self.transactions.coordinated.get_mut(&id.number) else {
+            return;
+        };
+        coordinated.waiting.remove(&by);
+        if !coordinated.waiting.is_empty() {
+            return;
+        }
+        let was_logged = matches!(coordinated.state, State::Applying(Decision::Commit));
+        self.transactions.coordinated.remove(&id.number);
+        if was_logged {
+            self.append(entry::FINISHED, |to| entry::encode_finished(to, id.number));
+        }
+    }
+
+    /// Lets a transaction take effect here, as one record: what it settles leaves its queues (to others, as
+    /// dead letters), what it publishes takes its places.
+    fn apply(&mut self, now: Instant, prepared: Prepared, id: Option<TransactionId>) {
+        // What rides along is older than what this says of the same messages.
+        self.log_settled();
+        let mut group = Group::default();
+        for settle in prepared.settles {
+            self.settle_in_group(now, &settle, &mut group);
+        }
+        let placed = self.place(now, prepared.publishes);
+        for (message, places) in &placed {
+            let durable: Vec<_> = places
+                .iter()
+                .filter(|(queue, _)| self.is_durable(*queue))
+                .copied()
+                .collect();
+            if !durable.is_empty() {
+                group.push(entry::ENQUEUED, |to| {
+                    entry::encode_enqueued(to, &durable, message);
+                });
+            }
+        }
+        let index = match id {
+            None => self.append(entry::TRANSACTED, |to| group.encode(to)),
+            Some(id) => self.append(entry::COMMITTED, |to| {
+                entry::encode_transaction(to, id);
+                group.encode(to);
+            }),
+        };
+        self.enqueue_placed(now, placed, index);
+    }
+
+    fn is_durable(&self, queue: QueueId) -> bool {
+        self.queues
+            .get(&queue)
+            .is_some_and(super::Hosted::is_durable)
+    }
+
+    /// Gives each message of a transaction its places.
+    fn place(&self, now: Instant, publishes: Vec<PreparedPublish>) -> Placed {
+        let mut taken: BTreeMap<QueueId, Sequence> = BTreeMap::new();
+        let mut placed = Vec::with_capacity(publishes.len());
+        for PreparedPublish { queues, message } in publishes {
+            let mut places = Vec::with_capacity(queues.len());
+            for queue in queues {
+                let Some(hosted) = self.queues.get(&queue) else {
+                    continue;
+                };
+                let mut place = hosted.queue.placement(now, &message);
+                if let Some(last) = taken.get(&queue) {
+                    place.sequence = last.next();
+                }
+                taken.insert(queue, place.sequence);
+                places.push((queue, place));
+            }
+            placed.push((message, places));
+        }
+        placed
+    }
+
+    fn enqueue_placed(&mut self, now: Instant, placed: Placed, index: LogIndex) {
+        for (message, places) in placed {
+            for (queue, place) in places {
+                let logged = self.is_durable(queue).then_some(index);
+                self.enqueue(now, queue, message.clone(), place, logged);
+            }
+        }
+    }
+
+    /// Ends prepared deliveries, and puts what the log must know of it into the group.
+    fn settle_in_group(&mut self, now: Instant, settle: &PreparedSettle, group: &mut Group) {
+        let id = settle.queue;
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let (left, returned) = (&mut self.left, &mut self.returned);
+        let sequences = &settle.sequences;
+        hosted
+            .queue
+            .settle_prepared(now, sequences, settle.outcome, left, returned);
+        let mut settled = Vec::new();
+        for left in std::mem::take(&mut self.left) {
+            self.freed_bytes += left.message.cost_bytes();
+            let death = dead_letter::reason(left.reason);
+            let letter = death.and_then(|reason| self.dead_letter(now, id, &left.message, reason));
+            if let Some((message, to)) = letter {
+                let source = left.is_logged.then_some((id, left.sequence));
+                let forwarded = self.new_forward(source, message, to);
+                group.push(entry::FORWARDED, |to| {
+                    entry::encode_forwarded(to, &forwarded);
+                });
+                self.send_with_batch(forwarded);
+            } else if left.is_logged {
+                settled.push(left.sequence);
+            }
+        }
+        for returned in self.returned.drain(..) {
+            group.push(entry::RETURNED, |to| {
+                entry::encode_returned(to, id, &returned);
+            });
+        }
+        if !settled.is_empty() {
+            settled.sort_unstable();
+            group.push(entry::SETTLED, |to| {
+                entry::encode_settled(to, id, &settled);
+            });
+        }
+        self.touch_released(id);
+    }
+}

@@ -1,0 +1,171 @@
+//! What a queue is declared as.
+
+use crate::ExchangeName;
+
+/// Whether a queue and its messages survive a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It stands in the log, and so do its messages.
+    Durable,
+    /// It lives in memory.
+    Transient,
+}
+
+/// Who may use a queue, and how long it lives at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Every connection; it lives until it is deleted.
+    Shared,
+    /// Only the connection that declared it may subscribe; it ends with that connection. All may publish.
+    Exclusive,
+}
+
+/// When a queue ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Never.
+    Permanent,
+    /// When its last subscription has ended; never if it had none.
+    UntilUnused,
+}
+
+/// What happens to a message that a full queue has no place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is taken; messages at the head leave instead (to the dead-letter exchange, where one is set).
+    DropHead,
+    /// It is refused.
+    RejectPublish,
+    /// It is refused, and goes to the dead-letter exchange, where one is set.
+    RejectPublishDeadLetter,
+}
+
+/// Where messages go that leave a queue unconsumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The exchange. It need not exist; then they are dropped.
+    pub exchange: ExchangeName,
+    /// The routing key; without one they keep their own.
+    pub key: Option<Box<[u8]>>,
+}
+
+/// How long a message waits after a delivery that failed: `delay_ms`, times `multiplier_percent / 100` for
+/// each further one, at most `delay_ms_max`; then up to `jitter_percent` of that more or less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redelivery {
+    /// After the first failure.
+    pub delay_ms: u64,
+    /// 100 for the same delay each time, 200 to double it.
+    pub multiplier_percent: u32,
+    /// The longest.
+    pub delay_ms_max: u64,
+    /// At most 100.
+    pub jitter_percent: u8,
+}
+
+/// The rules by which a queue keeps and hands out messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRules {
+    /// The longest that a message may wait, whatever its own bound, in milliseconds.
+    pub message_ttl_ms: Option<u64>,
+    /// The most messages that may be ready.
+    pub length_max: Option<u64>,
+    /// The most bytes (of bodies) that may be ready.
+    pub bytes_max: Option<u64>,
+    /// What happens beyond these.
+    pub overflow: Overflow,
+    /// Where messages go that are rejected, expire, overflow, or fail too often.
+    pub dead_letter: Option<DeadLetter>,
+    /// Priorities 0 to this are kept apart, higher first; higher ones count as this. 0: all are equal.
+    pub priority_max: u8,
+    /// A message whose deliveries have failed more often than this leaves.
+    pub delivery_limit: Option<u32>,
+    /// How long a message waits after a delivery that failed.
+    pub redelivery: Option<Redelivery>,
+    /// Whether one subscription at a time is delivered to: the first, and the next when it ends.
+    pub single_active: bool,
+    /// The header whose value names what a message is about: a newer message about the same replaces the
+    /// older one.
+    pub last_value_header: Option<Box<[u8]>>,
+}
+
+impl QueueRules {
+    /// A queue without any bound.
+    pub const PLAIN: Self = Self {
+        message_ttl_ms: None,
+        length_max: None,
+        bytes_max: None,
+        overflow: Overflow::DropHead,
+        dead_letter: None,
+        priority_max: 0,
+        delivery_limit: None,
+        redelivery: None,
+        single_active: false,
+        last_value_header: None,
+    };
+}
+
+/// What a queue is declared as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDefinition {
+    /// Whether it survives a restart.
+    pub durability: Durability,
+    /// Who may use it.
+    pub ownership: Ownership,
+    /// When it ends by itself.
+    pub lifetime: Lifetime,
+    /// It ends when nobody has used it (subscribed, or declared it again) for this long, in milliseconds.
+    pub expires_ms: Option<u64>,
+    /// How it keeps messages.
+    pub rules: QueueRules,
+}
+
+impl QueueDefinition {
+    /// A durable, shared queue without any bound.
+    pub const DURABLE: Self = Self {
+        durability: Durability::Durable,
+        ownership: Ownership::Shared,
+        lifetime: Lifetime::Permanent,
+        expires_ms: None,
+        rules: QueueRules::PLAIN,
+    };
+
+    /// The first property in which two definitions differ, if any, by the name that an operator knows it by.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let (one, two) = (&self.rules, &other.rules);
+        let dead_letter = |rules: &QueueRules| rules.dead_letter.clone().map(|to| to.exchange);
+        let dead_letter_key = |rules: &QueueRules| rules.dead_letter.clone().and_then(|to| to.key);
+        [
+            (self.durability != other.durability, "durable"),
+            (self.ownership != other.ownership, "exclusive"),
+            (self.lifetime != other.lifetime, "auto-delete"),
+            (self.expires_ms != other.expires_ms, "x-expires"),
+            (one.message_ttl_ms != two.message_ttl_ms, "x-message-ttl"),
+            (one.length_max != two.length_max, "x-max-length"),
+            (one.bytes_max != two.bytes_max, "x-max-length-bytes"),
+            (one.overflow != two.overflow, "x-overflow"),
+            (
+                dead_letter(one) != dead_letter(two),
+                "x-dead-letter-exchange",
+            ),
+            (
+                dead_letter_key(one) != dead_letter_key(two),
+                "x-dead-letter-routing-key",
+            ),
+            (one.priority_max != two.priority_max, "x-max-priority"),
+            (one.delivery_limit != two.delivery_limit, "x-delivery-limit"),
+            (one.redelivery != two.redelivery, "x-redelivery-delay"),
+            (
+                one.single_active != two.single_active,
+                "x-single-active-consumer",
+            ),
+            (
+                one.last_value_header != two.last_value_header,
+                "x-last-value-key",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(differs, name)| differs.then_some(name))
+    }
+}

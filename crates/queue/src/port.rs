@@ -1,0 +1,77 @@
+//! Where deliveries go.
+
+use model::{ConnectionId, LogIndex, Message, Sequence, SubscriptionId};
+
+/// Who subscribed: a subscription of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriberId {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The subscription, unique on it.
+    pub subscription: SubscriptionId,
+}
+
+/// What a delivery carries.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    /// The message's place in the queue.
+    pub sequence: Sequence,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// How many of its deliveries have failed.
+    pub delivery_count: u32,
+    /// The message.
+    pub message: Message,
+}
+
+/// Where a queue's deliveries go.
+pub trait Port {
+    /// Whether the subscriber's transport takes another delivery now. If not, the port sees to it
+    /// that the queue is pumped again when it does.
+    fn has_room(&mut self, subscriber: SubscriberId) -> bool;
+
+    /// Takes a delivery; only called after `has_room` said yes.
+    fn deliver(&mut self, subscriber: SubscriberId, handover: Handover);
+
+    /// A browser has seen all that there was for it. The machine has ended its subscription.
+    fn browsed(&mut self, subscriber: SubscriberId);
+}
+
+/// Why a queue does not deliver more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Nothing is ready.
+    Empty,
+    /// No subscription has both credit and room, or none of those may take what is ready.
+    NoTaker,
+    /// What goes next waits for its record, or for a delivery mark on its way, to be durable.
+    Uncommitted(LogIndex),
+    /// What goes next waits for a delivery mark to be logged.
+    Unmarked,
+    /// So much was looked at that others should have their turn; pump again soon.
+    Busy,
+}
+
+impl Stop {
+    /// Of two reasons the one that the caller can do more about; of two records, the earlier.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if let (Self::Uncommitted(one), Self::Uncommitted(two)) = (self, other) {
+            return Self::Uncommitted(one.min(two));
+        }
+        if other.rank() > self.rank() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Empty => 0,
+            Self::NoTaker => 1,
+            Self::Uncommitted(_) => 2,
+            Self::Unmarked => 3,
+            Self::Busy => 4,
+        }
+    }
+}

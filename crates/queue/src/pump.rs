@@ -1,0 +1,187 @@
+//! How messages are delivered.
+
+use crate::Queue;
+use crate::entry::Entry;
+use crate::gate::{Budget, Gate, Passage};
+use crate::placement::{LeaveReason, Left};
+use crate::port::{Port, Stop, SubscriberId};
+use crate::ready::Spot;
+use crate::subscription::Found;
+use model::{Instant, LogIndex};
+
+/// What goes next.
+enum Next<T> {
+    /// This message.
+    Deliver(T),
+    /// No message before this one leaves, whose time is over.
+    Expired(Spot),
+    /// Nothing.
+    Stop(Stop),
+}
+
+/// A message, and whose turn it is: a subscription of a level.
+struct Turn {
+    spot: Spot,
+    level: usize,
+    taker: SubscriberId,
+}
+
+impl Queue {
+    /// Delivers what can be delivered and says why it stopped. A message whose time is over is not delivered;
+    /// it leaves if it is met.
+    ///
+    /// Where the queue is plain, the turn's subscription gets the first message. Where a subscription has a
+    /// filter, or a ready message belongs to a group, the first subscription in turn for which there is anything
+    /// gets the first message that is for it; the first message of a group that has no owner makes it the owner.
+    pub fn pump(
+        &mut self,
+        now: Instant,
+        committed: LogIndex,
+        port: &mut impl Port,
+        left: &mut Vec<Left>,
+    ) -> Stop {
+        let gate = self.mark.gate(now, committed);
+        // Who looks comes before who takes, and ends as soon as nothing is left to be seen.
+        let mut browse_budget = Budget::new();
+        if !self.browsers.is_empty() {
+            self.browse(&gate, &mut browse_budget, port);
+        }
+        let mut budget = Budget::new();
+        let stop = if self.filtered_count == 0 && !self.ready.has_grouped() {
+            self.pump_first(&gate, &mut budget, port, left)
+        } else {
+            self.pump_chosen(&gate, &mut budget, port, left)
+        };
+        if self.browsers.is_empty() {
+            stop
+        } else {
+            stop.or(self.browse(&gate, &mut browse_budget, port))
+        }
+    }
+
+    fn pump_first(
+        &mut self,
+        gate: &Gate,
+        budget: &mut Budget,
+        port: &mut impl Port,
+        left: &mut Vec<Left>,
+    ) -> Stop {
+        loop {
+            let spot = match self.first(gate) {
+                Next::Deliver(spot) => spot,
+                Next::Expired(spot) => {
+                    if !budget.take() {
+                        return Stop::Busy;
+                    }
+                    self.leave_from(spot, LeaveReason::Expired, left);
+                    continue;
+                }
+                Next::Stop(Stop::Unmarked) if self.takers.is_empty() => return Stop::NoTaker,
+                Next::Stop(stop) => return stop,
+            };
+            let Some((level, taker)) = self.takers.find(|id| port.has_room(id)) else {
+                return Stop::NoTaker;
+            };
+            self.takers.serve(level, taker);
+            let plain = self.ready.pop_plain(spot);
+            let Some(entry) = plain.or_else(|| self.take(spot)) else {
+                return Stop::Empty;
+            };
+            let handover = entry.handover();
+            self.hold(taker, entry);
+            port.deliver(taker, handover);
+        }
+    }
+
+    /// The first message that may go, the highest lane first.
+    fn first(&self, gate: &Gate) -> Next<Spot> {
+        let mut stop = Stop::Empty;
+        for (lane, messages) in self.ready.by_lane() {
+            let Some(first) = messages.first() else {
+                continue;
+            };
+            let sequence = first.sequence;
+            match gate.passage(first) {
+                Passage::Open => return Next::Deliver(Spot { lane, sequence }),
+                Passage::Expired => return Next::Expired(Spot { lane, sequence }),
+                Passage::Held(held) => stop = stop.or(held),
+            }
+        }
+        Next::Stop(stop)
+    }
+
+    fn pump_chosen(
+        &mut self,
+        gate: &Gate,
+        budget: &mut Budget,
+        port: &mut impl Port,
+        left: &mut Vec<Left>,
+    ) -> Stop {
+        self.has_cursors = true;
+        loop {
+            match self.choose(gate, budget, port) {
+                Next::Deliver(Turn { spot, level, taker }) => {
+                    self.takers.serve(level, taker);
+                    let Some(entry) = self.take(spot) else {
+                        return Stop::Empty;
+                    };
+                    if let Some(group) = entry.group() {
+                        self.holdings.groups.bind(group, taker);
+                    }
+                    if entry.is_logged() {
+                        self.mark.reach(spot.sequence);
+                    }
+                    let handover = entry.handover();
+                    self.hold(taker, entry);
+                    port.deliver(taker, handover);
+                }
+                Next::Expired(spot) => {
+                    if !budget.take() {
+                        return Stop::Busy;
+                    }
+                    self.leave_from(spot, LeaveReason::Expired, left);
+                }
+                Next::Stop(stop) => return stop,
+            }
+        }
+    }
+
+    /// The first in turn that finds something and has room for it.
+    fn choose(&mut self, gate: &Gate, budget: &mut Budget, port: &mut impl Port) -> Next<Turn> {
+        if self.ready.is_empty() {
+            return Next::Stop(Stop::Empty);
+        }
+        let mut stop = Stop::NoTaker;
+        let mut found = None;
+        let taker = self.takers.find(|id| {
+            let Some(subscription) = self.subscriptions.get_mut(&id) else {
+                return false;
+            };
+            let groups = &self.holdings.groups;
+            match subscription.look(id, &self.ready, groups, gate, budget) {
+                Found::Nothing(held) => stop = stop.or(held),
+                Found::Next(spot) if port.has_room(id) => found = Some((spot, Passage::Open)),
+                Found::Next(_) => {}
+                Found::Expired(spot) => found = Some((spot, Passage::Expired)),
+            }
+            found.is_some() || stop == Stop::Busy
+        });
+        self.mark.reach(budget.mark_needed);
+        match (found, taker) {
+            (Some((spot, Passage::Expired)), _) => Next::Expired(spot),
+            (Some((spot, _)), Some((level, taker))) => Next::Deliver(Turn { spot, level, taker }),
+            (_, None) | (None, _) => Next::Stop(stop),
+        }
+    }
+
+    /// A subscription has a message in its hands.
+    #[inline]
+    fn hold(&mut self, taker: SubscriberId, entry: Entry) {
+        if let Some(subscription) = self.subscriptions.get_mut(&taker) {
+            subscription.hold(entry);
+            if subscription.allowance.left() == 0 {
+                self.takers.remove(subscription.priority, taker);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What may happen to a queue.
+
+use super::Draft;
+use crate::{Age, CancelCause, Sharing};
+use model::{Outcome, Overflow, QueueRules, Redelivery};
+use proptest::option;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Enqueue {
+        draft: Draft,
+        is_logged: bool,
+    },
+    Subscribe {
+        credit: u64,
+        filter: Option<u8>,
+        sharing: Sharing,
+    },
+    Cancel(usize, CancelCause),
+    Grant(usize, u64),
+    UseUp(usize),
+    Settle(usize, usize, Outcome),
+    Prepare(usize, usize),
+    SettlePrepared(usize, Outcome),
+    ReleasePrepared(usize),
+    Purge,
+    DropOldest,
+    Wait(u64),
+    Tick(usize),
+    Commit(u64),
+    Mark,
+    LogUnlogged(Age),
+    Fill(usize),
+    Restart,
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    (
+        0u8..6,
+        option::weighted(0.2, 0u64..40),
+        prop_oneof![4 => Just(0), 1 => 1u64..30],
+        option::weighted(0.3, 0u8..3),
+        option::weighted(0.4, 0u8..3),
+        0u8..4,
+        0usize..12,
+    )
+        .prop_map(
+            |(priority, ttl_ms, delay_ms, group, value, tag, body_len)| Draft {
+                priority,
+                ttl_ms,
+                delay_ms,
+                group,
+                value,
+                tag,
+                body_len,
+            },
+        )
+}
+
+/// A message of a plain queue.
+fn plain_draft() -> impl Strategy<Value = Draft> {
+    (0u8..6, 0usize..12).prop_map(|(priority, body_len)| Draft {
+        priority,
+        body_len,
+        ..Draft::default()
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Accept),
+        Just(Outcome::Reject),
+        Just(Outcome::Release),
+        Just(Outcome::Fail)
+    ]
+}
+
+fn sharing() -> impl Strategy<Value = Sharing> {
+    prop_oneof![
+        6 => Just(Sharing::Competing { priority: 0 }),
+        2 => (-1i32..3).prop_map(|priority| Sharing::Competing { priority }),
+        1 => Just(Sharing::Exclusive),
+        2 => Just(Sharing::Browse),
+    ]
+}
+
+pub(super) fn rules() -> impl Strategy<Value = QueueRules> {
+    let overflow = prop_oneof![
+        2 => Just(Overflow::DropHead),
+        1 => Just(Overflow::RejectPublish),
+        1 => Just(Overflow::RejectPublishDeadLetter)
+    ];
+    let redelivery =
+        (0u64..12, prop_oneof![Just(100), Just(200)]).prop_map(|(delay_ms, multiplier_percent)| {
+            Redelivery {
+                delay_ms,
+                multiplier_percent,
+                delay_ms_max: 40,
+                jitter_percent: 0,
+            }
+        });
+    let rules = (
+        option::weighted(0.2, 0u64..50),
+        option::weighted(0.3, 0u64..8),
+        option::weighted(0.3, 0u64..60),
+        overflow,
+        prop_oneof![3 => Just(0u8), 2 => Just(3), 1 => Just(u8::MAX)],
+        option::weighted(0.4, 0u32..3),
+        option::weighted(0.3, redelivery),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.3),
+    );
+    let ruled = rules.prop_map(|rules| QueueRules {
+        message_ttl_ms: rules.0,
+        length_max: rules.1,
+        bytes_max: rules.2,
+        overflow: rules.3,
+        dead_letter: None,
+        priority_max: rules.4,
+        delivery_limit: rules.5,
+        redelivery: rules.6,
+        single_active: rules.7,
+        last_value_header: rules.8.then(|| Box::from(*b"about")),
+    });
+    prop_oneof![1 => Just(QueueRules::PLAIN), 4 => ruled]
+}
+
+/// Steps; those of a plain queue make no message and no subscription special.
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![
+        1 => prop::collection::vec(step(plain_draft().boxed(), Just(None).boxed()), 1..150),
+        4 => prop::collection::vec(step(draft().boxed(), option::of(0u8..16).boxed()), 1..150),
+    ]
+}
+
+fn step(
+    draft: BoxedStrategy<Draft>,
+    filter: BoxedStrategy<Option<u8>>,
+) -> impl Strategy<Value = Step> {
+    let cause = prop_oneof![Just(CancelCause::Asked), Just(CancelCause::ConnectionLost)];
+    let nth = any::<usize>;
+    prop_oneof![
+        16 => (draft, prop::bool::weighted(0.6)).prop_map(|(draft, is_logged)| Step::Enqueue { draft, is_logged }),
+        4 => (0u64..8, filter, sharing())
+            .prop_map(|(credit, filter, sharing)| Step::Subscribe { credit, filter, sharing }),
+        2 => (nth(), cause).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        5 => (nth(), 0u64..40).prop_map(|(who, total)| Step::Grant(who, total)),
+        1 => nth().prop_map(Step::UseUp),
+        10 => (nth(), 1usize..4, outcome()).prop_map(|(which, count, outcome)| Step::Settle(which, count, outcome)),
+        2 => (nth(), 1usize..4).prop_map(|(which, count)| Step::Prepare(which, count)),
+        2 => (1usize..4, outcome()).prop_map(|(count, outcome)| Step::SettlePrepared(count, outcome)),
+        1 => (1usize..4).prop_map(Step::ReleasePrepared),
+        1 => prop_oneof![1 => Just(Step::Purge), 2 => Just(Step::DropOldest)],
+        4 => (0u64..20).prop_map(Step::Wait),
+        4 => (1usize..4).prop_map(Step::Tick),
+        8 => prop_oneof![Just(u64::MAX), 1u64..4].prop_map(Step::Commit),
+        6 => Just(Step::Mark),
+        1 => prop_oneof![Just(Age::Any), Just(Age::Known)].prop_map(Step::LogUnlogged),
+        2 => nth().prop_map(Step::Fill),
+        1 => prop::bool::weighted(0.3).prop_map(|is| if is { Step::Restart } else { Step::Mark }),
+    ]
+}

@@ -1,0 +1,194 @@
+//! Kills between and within commits: a transaction over several queues takes effect as a whole or not at
+//! all, and one that was answered is never lost.
+//!
+//! Each transaction moves one message: it takes it from the queue `in` (an ACK) and sends one to each of
+//! the queues `out-0` to `out-3`, which live on different shards. So the messages are counted: what is in
+//! `in` and what is in any `out` queue make up all, and all `out` queues hold the same.
+
+use anyhow::{Result, ensure};
+use client::{Broker, Client, Frame, Send, Subscribe};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Messages that are moved.
+const MESSAGES: u64 = 2000;
+/// Queues that each transaction sends to.
+const OUT_QUEUES: usize = 4;
+/// Transactions that a mover makes without waiting.
+const COMMITS_AHEAD: usize = 8;
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moved {
+    /// Kills.
+    pub kills: usize,
+    /// Transactions whose commit was answered.
+    pub answered: u64,
+    /// Transactions that took effect.
+    pub effective: u64,
+}
+
+/// Moves messages, kills the broker `kills` times while it does, and checks what is left.
+///
+/// # Errors
+/// When a promise is broken, or the broker does not come up again.
+pub fn round(kills: usize) -> Result<Moved> {
+    let folder = tempfile::tempdir()?;
+    let mut broker = Broker::start(&folder.path().join("data"))?;
+    fill(&broker)?;
+    let mut answered = BTreeSet::new();
+    for kill in 0..kills {
+        // Later ones come later, so that recovery meets more history.
+        let until = 20 + 13 * kill as u64 % 90;
+        answered.extend(move_until_killed(&mut broker, until)?);
+        broker.restart()?;
+    }
+    let left = drain(&broker, "/queue/in")?;
+    let mut moved = BTreeSet::new();
+    for queue in 0..OUT_QUEUES {
+        let found = drain(&broker, &format!("/queue/out-{queue}"))?;
+        let distinct: BTreeSet<_> = found.iter().copied().collect();
+        ensure!(
+            distinct.len() == found.len(),
+            "out-{queue} has a message twice"
+        );
+        if queue == 0 {
+            moved = distinct;
+        } else {
+            let differ: Vec<_> = moved.symmetric_difference(&distinct).collect();
+            ensure!(
+                differ.is_empty(),
+                "half of a transaction: {differ:?} in out-{queue}"
+            );
+        }
+    }
+    let lost: Vec<_> = answered.difference(&moved).collect();
+    ensure!(lost.is_empty(), "answered commits are lost: {lost:?}");
+    let left: BTreeSet<_> = left.into_iter().collect();
+    let both: Vec<_> = left.intersection(&moved).collect();
+    ensure!(both.is_empty(), "the ACK of a commit is lost: {both:?}");
+    let total = left.len() + moved.len();
+    ensure!(
+        total as u64 == MESSAGES,
+        "{total} of {MESSAGES} messages are left"
+    );
+    Ok(Moved {
+        kills,
+        answered: answered.len() as u64,
+        effective: moved.len() as u64,
+    })
+}
+
+fn fill(broker: &Broker) -> Result<()> {
+    let mut client = broker.connect()?;
+    for number in 0..MESSAGES {
+        let body = number.to_string();
+        let is_last = number + 1 == MESSAGES;
+        client.send(&Send {
+            destination: "/queue/in",
+            body: body.as_bytes(),
+            persistent: true,
+            receipt: is_last.then_some("filled"),
+            headers: &[],
+        })?;
+    }
+    client.disconnect()
+}
+
+/// Moves messages until `until` commits were answered, then kills the broker. Returns the messages whose
+/// commits were answered.
+fn move_until_killed(broker: &mut Broker, until: u64) -> Result<Vec<u64>> {
+    let client = broker.connect()?;
+    let count = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let mover = scope.spawn(|| mover(client, &count));
+        while count.load(Ordering::Relaxed) < until && !mover.is_finished() {
+            std::thread::yield_now();
+        }
+        broker.kill()?;
+        Ok(mover.join().expect("the mover ends with its connection"))
+    })
+}
+
+/// Moves messages until the connection breaks.
+fn mover(mut client: Client, count: &AtomicU64) -> Vec<u64> {
+    let mut answered = Vec::new();
+    let subscribed = client.subscribe(&Subscribe {
+        id: "in",
+        destination: "/queue/in",
+        ack: "client-individual",
+        prefetch_count: Some(u32::try_from(2 * COMMITS_AHEAD).expect("it is small")),
+        headers: &[],
+    });
+    if subscribed.is_err() {
+        return answered;
+    }
+    while let Ok(frame) = client.receive() {
+        let sent = match frame.command.as_str() {
+            "MESSAGE" => send_transaction(&mut client, &frame),
+            "RECEIPT" => {
+                let receipt = frame.header("receipt-id");
+                answered.extend(receipt.and_then(|id| id.parse::<u64>().ok()));
+                count.store(answered.len() as u64, Ordering::Relaxed);
+                Ok(())
+            }
+            other => panic!("{other}: {frame:?}"),
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+    answered
+}
+
+/// Moves one message. The receipt of its COMMIT has its number.
+fn send_transaction(client: &mut Client, message: &Frame) -> Result<()> {
+    let number = String::from_utf8(message.body.clone())?;
+    let transaction = [("transaction", number.as_str())];
+    let ack = message.header("ack").unwrap_or_default();
+    client.writer.push(&Frame::new("BEGIN", &transaction));
+    for queue in 0..OUT_QUEUES {
+        let destination = format!("/queue/out-{queue}");
+        let headers = [
+            ("destination", destination.as_str()),
+            ("persistent", "true"),
+            ("transaction", number.as_str()),
+        ];
+        let mut frame = Frame::new("SEND", &headers);
+        frame.body.clone_from(&message.body);
+        client.writer.push(&frame);
+    }
+    client
+        .writer
+        .push(&Frame::new("ACK", &[("id", ack), ("transaction", &number)]));
+    let commit = [("transaction", number.as_str()), ("receipt", &number)];
+    client.writer.push(&Frame::new("COMMIT", &commit));
+    client.writer.flush()
+}
+
+/// Takes a queue empty. A last message is put behind all others; when it comes, everything before it has.
+fn drain(broker: &Broker, destination: &str) -> Result<Vec<u64>> {
+    let mut client = broker.connect()?;
+    client.send(&Send {
+        destination,
+        persistent: true,
+        receipt: Some("last"),
+        headers: &[("last", "true")],
+        ..Send::default()
+    })?;
+    client.subscribe(&Subscribe {
+        id: "all",
+        destination,
+        ack: "client-individual",
+        ..Subscribe::default()
+    })?;
+    let mut numbers = Vec::new();
+    loop {
+        let frame = client.receive()?;
+        if frame.header("last").is_some() {
+            client.disconnect()?;
+            return Ok(numbers);
+        }
+        numbers.push(String::from_utf8(frame.body)?.parse()?);
+    }
+}

@@ -1,0 +1,148 @@
+//! What consumers do: settle what they hold, and leave.
+
+use super::{Ack, Actor, Awaited, Held, Role, Script, Verdict, push};
+use crate::history::{History, Spot};
+use crate::scene::{Place, Scene};
+use crate::world::World;
+use client::Frame;
+use fastrand::Rng;
+
+impl Actor {
+    /// Acknowledges everything that it holds, each by itself.
+    pub fn settle_all(&mut self, history: &mut History) {
+        for held in std::mem::take(&mut self.held) {
+            let keys = vec![held.key];
+            self.settle(Verdict::Accept, &held.frame, keys, true, history);
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, rng: &mut Rng, history: &mut History) {
+        if self.held.is_empty() {
+            return;
+        }
+        let nth = rng.usize(..self.held.len());
+        let taken: Vec<Held> = match self.role.ack() {
+            Ack::Cumulative => self.held.drain(..=nth).collect(),
+            Ack::Individual | Ack::Auto => vec![self.held.remove(nth)],
+        };
+        let keys: Vec<_> = taken.iter().map(|held| held.key).collect();
+        let verdict = verdict(rng, &keys, history);
+        let Some(last) = taken.last() else { return };
+        if self.open.is_some() && rng.u32(..5) > 0 {
+            let frame = last.frame.clone();
+            self.settle_in_transaction(verdict, &frame, keys, taken, history);
+            return;
+        }
+        let wants_receipt = rng.u32(..3) == 0;
+        let frame = last.frame.clone();
+        self.settle(verdict, &frame, keys, wants_receipt, history);
+    }
+
+    fn settle(
+        &mut self,
+        verdict: Verdict,
+        message: &Frame,
+        keys: Vec<Spot>,
+        wants_receipt: bool,
+        history: &mut History,
+    ) {
+        let mut frame = frame_of(verdict, message);
+        match verdict {
+            Verdict::Accept => history.acked.extend(keys.iter().copied()),
+            Verdict::Reject => history.rejected.extend(keys.iter().copied()),
+            Verdict::Return => {}
+        }
+        if wants_receipt {
+            let awaited = match verdict {
+                Verdict::Accept | Verdict::Reject => Awaited::Settled(keys, verdict),
+                Verdict::Return => Awaited::Done,
+            };
+            self.ask_for_receipt(&mut frame, awaited);
+        }
+        push(&mut self.wire, &frame);
+    }
+
+    fn settle_in_transaction(
+        &mut self,
+        verdict: Verdict,
+        message: &Frame,
+        keys: Vec<Spot>,
+        taken: Vec<Held>,
+        history: &mut History,
+    ) {
+        let Some(open) = &mut self.open else { return };
+        let transaction = history.transactions.get_mut(&open.name);
+        let transaction = transaction.expect("it was begun");
+        match verdict {
+            Verdict::Accept => transaction.acked.extend(keys),
+            Verdict::Reject => transaction.rejected.extend(keys),
+            Verdict::Return => {}
+        }
+        open.held.extend(taken);
+        let mut frame = frame_of(verdict, message);
+        let number = open.name.number.to_string();
+        frame.headers.push(("transaction".into(), number));
+        push(&mut self.wire, &frame);
+    }
+
+    /// Goes, in one of the ways that clients go. Returns whether it is still to be heard of.
+    pub(super) fn leave(
+        &mut self,
+        rng: &mut Rng,
+        world: &World,
+        life: u32,
+        script: &mut Script,
+        history: &mut History,
+    ) -> bool {
+        let way = rng.u32(..4);
+        if way == 0 || self.is_doomed {
+            world.disconnect(&mut self.wire);
+            self.read(life, history);
+            return false;
+        }
+        if way == 1
+            && let Some(reading) = self.role.reading()
+        {
+            let id = Scene::subscription_id(reading);
+            push(&mut self.wire, &Frame::new("UNSUBSCRIBE", &[("id", &id)]));
+            if matches!(self.role, Role::Processor { .. }) && self.is_whole(history) {
+                self.commit(rng, script, history);
+            }
+        }
+        if way < 3 {
+            self.say_good_bye();
+        } else {
+            push(&mut self.wire, &Frame::new("DISCONNECT", &[]));
+            self.has_left = true;
+        }
+        self.held.clear();
+        true
+    }
+}
+
+/// What to say of deliveries: mostly good. What has no dead letters is seldom rejected.
+fn verdict(rng: &mut Rng, keys: &[Spot], history: &History) -> Verdict {
+    let is_dead_lettered = keys.iter().all(|(_, place)| match place {
+        Place::At(source) => history.rules(*source).dead_letter,
+        Place::Dead(_) => false,
+    });
+    let is_dead = keys
+        .iter()
+        .any(|(_, place)| matches!(place, Place::Dead(_)));
+    match rng.u32(..30) {
+        0..5 => Verdict::Return,
+        5..9 if is_dead_lettered => Verdict::Reject,
+        5 if !is_dead => Verdict::Reject,
+        _ => Verdict::Accept,
+    }
+}
+
+fn frame_of(verdict: Verdict, message: &Frame) -> Frame {
+    let id = message.header("ack");
+    let id = id.expect("a MESSAGE to be acknowledged says how");
+    match verdict {
+        Verdict::Accept => Frame::new("ACK", &[("id", id)]),
+        Verdict::Return => Frame::new("NACK", &[("id", id)]),
+        Verdict::Reject => Frame::new("NACK", &[("id", id), ("requeue", "false")]),
+    }
+}

@@ -1,0 +1,64 @@
+//! A persistent message whose receipt came, and that nobody accepted, is among the dead letters if its queue
+//! has them: once. What is there does not come from its queue again, nor was it accepted there.
+
+use crate::history::History;
+use crate::scene::Place;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn check(history: &History) -> Result<(), String> {
+    let arrivals = history.arrivals();
+    let (acked, _) = history.ended();
+    for (name, sent) in &history.sent {
+        for to in &sent.to {
+            let is_dead = arrivals.contains(&(*name, Place::Dead(*to)));
+            let is_kept = sent.is_persistent && sent.is_confirmed;
+            if is_kept
+                && history.rules(*to).dead_letter
+                && !is_dead
+                && !acked.contains(&(*name, Place::At(*to)))
+            {
+                return Err(format!(
+                    "{name:?} left {to:?} and is no dead letter: {sent:?}"
+                ));
+            }
+            if is_dead && history.accepted.contains(&(*name, Place::At(*to))) {
+                return Err(format!(
+                    "{name:?} was accepted at {to:?} and is a dead letter"
+                ));
+            }
+        }
+    }
+    comes_back(history)?;
+    doubled(history)
+}
+
+fn comes_back(history: &History) -> Result<(), String> {
+    let mut dead = BTreeSet::new();
+    for seen in &history.seen {
+        match seen.place {
+            Place::Dead(source) => {
+                dead.insert((seen.message, source));
+            }
+            Place::At(source) => {
+                if dead.contains(&(seen.message, source)) {
+                    return Err(format!("{seen:?} was a dead letter before"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// In the last life everything is read once, by who acknowledges it.
+fn doubled(history: &History) -> Result<(), String> {
+    let last = history.seen.last().map(|seen| seen.life);
+    let mut counts = BTreeMap::new();
+    for seen in history.seen.iter().filter(|seen| Some(seen.life) == last) {
+        let count = counts.entry((seen.message, seen.place)).or_insert(0);
+        *count += 1;
+        if *count > 1 && last == history.drained_in {
+            return Err(format!("{seen:?} was there twice"));
+        }
+    }
+    Ok(())
+}
