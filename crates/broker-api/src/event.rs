@@ -53,6 +53,9 @@ pub struct Delivery {
     pub redelivered: bool,
     /// How many deliveries of it have failed, as far as is known.
     pub delivery_count: u32,
+    /// How often it was delivered before, failed or released, since the broker started; 0 if `redelivered` knows
+    /// only of a time before that.
+    pub acquired_count: u32,
     /// The message.
     pub message: Message,
 }

@@ -1,6 +1,6 @@
 //! Transactions, as a connection commits them.
 //!
-//! Those of one connection take effect one by one, in order. For each:
+//! What the connection is asked behind one is done when that has been answered. For each:
 //!
 //! 1. Wait until all that the connection has published before has reached its queues, so that nothing of the
 //!    transaction overtakes it.
@@ -12,18 +12,23 @@
 use crate::connection::{Connection, Subscription};
 use crate::mailbox::Control;
 use crate::publish::exchange_not_found;
-use crate::routes::{DirectTarget, PrivateQueueId, QueueTarget, Route, RouteCache};
+use crate::routes::{DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache};
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedPublish};
-use broker_api::{Event, Refusal, Reply, Transaction};
+use broker_api::{Command, Event, Refusal, Reply, Submission, Transaction};
 use model::{CommandId, Instant, Message, Outcome, Sequence, ShardId};
 use queue::SubscriberId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 /// Commits under way, in order. Only the first is being done.
 #[derive(Default)]
 pub(crate) struct Commits {
     waiting: VecDeque<(CommandId, Stage)>,
+    /// What was asked behind them.
+    deferred: Vec<Submission>,
+    /// The connection waits with reading until that has been done.
+    held: Option<Waker>,
     cache: RouteCache,
 }
 
@@ -39,6 +44,38 @@ impl Commits {
     /// Whether one waits for anything.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Keeps what is asked behind a commit until that has been answered.
+    pub(crate) fn defer(&mut self, submission: Submission) {
+        self.deferred.push(submission);
+    }
+
+    /// Whether something waits behind a commit, so that no more is to be read. If so, keeps the waker to be
+    /// called when that is over.
+    pub(crate) fn holds_back(&mut self, cx: &Context<'_>) -> bool {
+        if self.deferred.is_empty() {
+            return false;
+        }
+        self.held = Some(cx.waker().clone());
+        true
+    }
+
+    /// What was asked behind commits, once none waits.
+    pub(crate) fn take_deferred(&mut self) -> Vec<Submission> {
+        if self.is_waiting() {
+            return Vec::new();
+        }
+        self.held.take().into_iter().for_each(Waker::wake);
+        std::mem::take(&mut self.deferred)
+    }
+
+    /// The connection has ended: what is not sent is not done. Returns what was published behind it.
+    pub(crate) fn abandon(&mut self) -> Vec<Submission> {
+        self.waiting.clear();
+        let mut deferred = std::mem::take(&mut self.deferred);
+        deferred.retain(|submission| matches!(submission.command, Command::Publish(..)));
+        deferred
     }
 }
 
@@ -160,7 +197,11 @@ impl Connection {
                     });
                 }
                 // The subscription has ended, and what it had not settled went back.
-                Some(Subscription::Direct { .. }) | None => {}
+                Some(Subscription::Direct { .. }) | None => {
+                    let refusal = Refusal::SubscriptionNotFound(settle.subscription);
+                    self.refuse(command, refusal);
+                    return None;
+                }
             }
         }
         self.send_parts(now, command, parts, following)
@@ -190,10 +231,11 @@ impl Connection {
             Route::Many(targets) => {
                 publish(&targets.queues, message);
                 let connection = self.outbox.connection();
+                let mut work = FilterWork::new(&node.counters);
                 let takers = targets
                     .direct
                     .iter()
-                    .filter(|target| target.takes(connection, message));
+                    .filter(|target| target.takes(connection, (0, message), &mut work));
                 following
                     .pushes
                     .extend(takers.map(|target| (target.clone(), message.clone())));

@@ -2,6 +2,7 @@
 
 use crate::Node;
 use crate::commit::Commits;
+use crate::head::SelectorMemory;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
 use crate::permit::{Principal, authenticate, permit};
@@ -23,6 +24,7 @@ pub struct Connection {
     pub(crate) outbox: Arc<Outbox>,
     principal: Option<Principal>,
     pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    pub(crate) selector_memory: SelectorMemory,
     /// Ids up to this one have been used.
     pub(crate) subscription_max: Option<SubscriptionId>,
     pub(crate) publisher: Publisher,
@@ -90,6 +92,7 @@ impl Connection {
             outbox: Arc::new(Outbox::new(id)),
             principal: None,
             subscriptions: BTreeMap::new(),
+            selector_memory: SelectorMemory::default(),
             subscription_max: None,
             publisher: Publisher::default(),
             commits: Commits::default(),
@@ -271,6 +274,10 @@ impl Attachment for Connection {
         // Loaded when it is needed, and again when a command may have changed it.
         let mut table = None;
         for submission in submissions.drain(..) {
+            if self.commits.is_waiting() {
+                self.commits.defer(submission);
+                continue;
+            }
             match submission {
                 Submission {
                     id,
@@ -309,7 +316,11 @@ impl Attachment for Connection {
             cx.waker().wake_by_ref();
         }
         self.publish_letters(now);
-        self.publisher.poll_admission(&self.node, now, cx)
+        let admission = self.publisher.poll_admission(&self.node, now, cx);
+        if self.commits.holds_back(cx) {
+            return Poll::Pending;
+        }
+        admission
     }
 
     fn poll_events(
@@ -343,6 +354,10 @@ impl Attachment for Connection {
                     .flush(&node, now, &self.outbox, &mut self.answers);
             }
             self.post_controls();
+            let mut deferred = self.commits.take_deferred();
+            if !deferred.is_empty() {
+                self.submit(now, &mut deferred);
+            }
         }
         if !self.ready_private.is_empty() {
             self.pump_private(now, bytes_max, handle);
@@ -372,7 +387,11 @@ impl Attachment for Connection {
             .min()
     }
 
-    fn close(&mut self, _now: Instant) {
+    fn close(&mut self, now: Instant) {
+        let mut behind = self.commits.abandon();
+        if !behind.is_empty() {
+            self.submit(now, &mut behind);
+        }
         self.publisher.close(&self.node);
         self.outbox.close();
         self.end_all();

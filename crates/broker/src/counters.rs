@@ -31,7 +31,7 @@ counters! {
     published,
     /// Messages handed to transports.
     delivered,
-    /// Messages dropped because their subscriber had stalled.
+    /// Messages dropped because their subscriber had stalled, or its connection's selectors cost too much.
     dropped,
     /// Times that a subscriber used up its hold.
     stalls,

@@ -15,6 +15,7 @@ use broker_api::{
 use model::{CommandId, ExchangeName, Instant, Ownership, QueueName};
 use queue::SubscriberId;
 use routing::Destination;
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 /// Names that are always there begin so; they never end for want of use.
@@ -72,11 +73,14 @@ impl Connection {
     fn generated_name(&mut self) -> QueueName {
         loop {
             let id = self.new_private_id();
-            let mut state = self.node.settings.seed ^ 0x5851_f42d_4c95_7f2d;
+            let mut hash = Sha256::new();
+            let (connection, queue) = (self.outbox.connection().0, u64::from(id.0));
+            for number in [self.node.settings.seed, connection, queue] {
+                hash.update(number.to_le_bytes());
+            }
             let mut text = GENERATED.to_vec();
-            for number in [self.outbox.connection().0, u64::from(id.0)] {
-                state = spread(state ^ number);
-                text.extend_from_slice(format!("{state:016x}").as_bytes());
+            for byte in &hash.finalize()[..16] {
+                text.extend_from_slice(format!("{byte:02x}").as_bytes());
             }
             let name = QueueName::new(&text).expect("it is short");
             // One from before a restart may have it, were both processes numbered by the same.
@@ -351,11 +355,4 @@ impl Connection {
         drop(table);
         self.answer(command, Ok(reply));
     }
-}
-
-/// Spreads the bits of a number over all bits.
-const fn spread(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }

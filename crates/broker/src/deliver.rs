@@ -195,6 +195,7 @@ impl Port for Deliveries {
             sequence: handover.sequence,
             redelivered: handover.redelivered,
             delivery_count: handover.delivery_count,
+            acquired_count: handover.acquired_count,
             message: handover.message,
         }));
     }

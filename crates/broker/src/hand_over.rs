@@ -182,6 +182,7 @@ fn direct_delivery(subscription: SubscriptionId, message: Message) -> Event {
         sequence: Sequence(0),
         redelivered: false,
         delivery_count: 0,
+        acquired_count: 0,
         message,
     })
 }

@@ -2,10 +2,17 @@
 
 use crate::settings::Settings;
 use broker_api::{HeadReader, Refusal};
-use model::{Dialect, Message, Persistence, Property, QueueRules, Value};
-use queue::{Filter, Keys};
+use model::{Dialect, Message, Persistence, Property, QueueRules, SubscriptionId, Value};
+use queue::{Answer, Filter, Keys};
 use selector::{Limits, Properties, Selector};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What all selectors of a connection may take in memory, in bytes: thousands of plain ones, or dozens of the
+/// largest.
+const CONNECTION_SELECTOR_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a head that are read in a unit of work, to find a value.
+const HEAD_BYTES_PER_UNIT: u64 = 16;
 
 /// Who reads the heads of messages of a dialect.
 pub(crate) type Heads = fn(Dialect) -> &'static dyn HeadReader;
@@ -91,8 +98,50 @@ impl MessageFilter {
 }
 
 impl Filter for MessageFilter {
-    fn matches(&self, message: &Message) -> bool {
-        self.selector.matches(&Named(Head::of(self.heads, message)))
+    fn ask(&self, message: &Message) -> Answer {
+        let named = Named(Head::of(self.heads, message));
+        let evaluation = self.selector.evaluate(&named);
+        Answer {
+            is_match: evaluation.is_match,
+            work: evaluation.work,
+        }
+    }
+}
+
+/// What the selectors of a connection take in memory.
+#[derive(Default)]
+pub(crate) struct SelectorMemory {
+    /// In bytes, by subscription; of some that have ended too.
+    bytes: BTreeMap<SubscriptionId, usize>,
+    total: usize,
+}
+
+impl SelectorMemory {
+    /// Counts a subscription's selector. Those of subscriptions that are not live any more count no longer when
+    /// the room is needed.
+    ///
+    /// # Errors
+    /// [`Refusal::LimitReached`] if it is too much together with the others.
+    pub(crate) fn take(
+        &mut self,
+        id: SubscriptionId,
+        filter: &MessageFilter,
+        is_live: impl Fn(SubscriptionId) -> bool,
+    ) -> Result<(), Refusal> {
+        let bytes = filter.selector.memory_bytes();
+        if self.total + bytes > CONNECTION_SELECTOR_BYTES_MAX {
+            self.bytes.retain(|id, _| is_live(*id));
+            self.total = self.bytes.values().sum();
+        }
+        if self.total + bytes > CONNECTION_SELECTOR_BYTES_MAX {
+            return Err(Refusal::LimitReached {
+                what: "bytes of all selectors of a connection",
+                limit: CONNECTION_SELECTOR_BYTES_MAX as u64,
+            });
+        }
+        self.bytes.insert(id, bytes);
+        self.total += bytes;
+        Ok(())
     }
 }
 
@@ -100,6 +149,10 @@ impl Filter for MessageFilter {
 struct Named<'m>(Head<'m>);
 
 impl Properties for Named<'_> {
+    fn look_up_work(&self) -> u64 {
+        self.0.message.head().len() as u64 / HEAD_BYTES_PER_UNIT
+    }
+
     fn value(&self, name: &str) -> Option<selector::Value<'_>> {
         let envelope = self.0.message.envelope();
         let property = match name {

@@ -265,6 +265,7 @@ impl Port for Transport<'_> {
             sequence: handover.sequence,
             redelivered: handover.redelivered,
             delivery_count: handover.delivery_count,
+            acquired_count: handover.acquired_count,
             message: handover.message,
         }));
     }

@@ -6,7 +6,7 @@ use crate::dead_letter;
 use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
-use crate::routes::{DirectTarget, Route, RouteCache, Snapshot, Targets};
+use crate::routes::{DirectTarget, FilterWork, Route, RouteCache, Snapshot, Targets};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
 use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
 use std::collections::VecDeque;
@@ -262,8 +262,9 @@ impl Publisher {
         }
         counters::add(&node.counters.published, self.run.len());
         let targets = self.run_targets.iter().flat_map(|targets| &targets.direct);
+        let mut work = FilterWork::new(&node.counters);
         for target in targets {
-            if push(node, now, connection, target, &self.run) == Pressure::Hold {
+            if push(node, now, connection, target, &self.run, &mut work) == Pressure::Hold {
                 hold(&mut self.held_by, &target.outbox);
             }
         }
@@ -400,14 +401,16 @@ fn push(
     connection: ConnectionId,
     target: &DirectTarget,
     messages: &[Message],
+    work: &mut FilterWork<'_>,
 ) -> Pressure {
     if target.takes_all(connection) {
         return target.outbox.push_direct(node, now, target.to, messages);
     }
     let taken: Vec<_> = messages
         .iter()
-        .filter(|message| target.takes(connection, message))
-        .cloned()
+        .enumerate()
+        .filter(|nth| target.takes(connection, *nth, work))
+        .map(|(_, message)| message.clone())
         .collect();
     if taken.is_empty() {
         return Pressure::None;

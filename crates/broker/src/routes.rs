@@ -1,6 +1,7 @@
 //! The snapshot of all routes, and what they lead to.
 
 use crate::Node;
+use crate::counters::{self, Counters};
 use crate::head::{Head, MessageFilter};
 use crate::outbox::{DirectTo, Outbox};
 use crate::settings::Composite;
@@ -12,6 +13,9 @@ use queue::{Filter as _, SubscriberId};
 use routing::{BindingError, Routed, Table};
 use std::sync::Arc;
 
+/// What the filters of one connection may cost a publisher for one message, in units of about ten nanoseconds,
+/// before they are not asked any more. A thousand plain selectors on a head of a kilobyte cost half of it.
+const CONNECTION_WORK_MAX: u64 = 128 * 1024;
 /// The most bytes that the routes a connection remembers may take, and the longest address among them.
 /// Ten thousand keys with a receiver each fit in; routes to many receivers each are fewer.
 const REMEMBERED_BYTES_MAX: usize = 4 << 20;
@@ -126,17 +130,63 @@ impl DirectTarget {
         self.filter.is_none() && !self.is_barred(publisher)
     }
 
-    /// Whether it takes the message.
-    pub(crate) fn takes(&self, publisher: ConnectionId, message: &Message) -> bool {
-        !self.is_barred(publisher)
-            && self
-                .filter
-                .as_ref()
-                .is_none_or(|filter| filter.matches(message))
+    /// Whether it takes the message, which is the `nth` of those that `work` counts for. It misses one for which
+    /// the filters of its connection have cost too much before.
+    pub(crate) fn takes(
+        &self,
+        publisher: ConnectionId,
+        (nth, message): (usize, &Message),
+        work: &mut FilterWork<'_>,
+    ) -> bool {
+        if self.is_barred(publisher) {
+            return false;
+        }
+        let Some(filter) = &self.filter else {
+            return true;
+        };
+        let spent = work.spent(self.outbox.connection(), nth);
+        if *spent >= CONNECTION_WORK_MAX {
+            counters::add(&work.counters.dropped, 1);
+            return false;
+        }
+        let answer = filter.ask(message);
+        *spent += answer.work;
+        answer.is_match
     }
 
     fn is_barred(&self, publisher: ConnectionId) -> bool {
         self.own_messages == OwnMessages::Skip && self.outbox.connection() == publisher
+    }
+}
+
+/// What the filters of each connection have cost for each of some messages, which all receivers of one connection
+/// are asked about before those of another.
+pub(crate) struct FilterWork<'n> {
+    counters: &'n Counters,
+    /// Whose filters were asked last.
+    connection: Option<ConnectionId>,
+    /// By message.
+    spent: Vec<u64>,
+}
+
+impl<'n> FilterWork<'n> {
+    pub(crate) fn new(counters: &'n Counters) -> Self {
+        Self {
+            counters,
+            connection: None,
+            spent: Vec::new(),
+        }
+    }
+
+    fn spent(&mut self, connection: ConnectionId, nth: usize) -> &mut u64 {
+        if self.connection != Some(connection) {
+            self.connection = Some(connection);
+            self.spent.clear();
+        }
+        if self.spent.len() <= nth {
+            self.spent.resize(nth + 1, 0);
+        }
+        &mut self.spent[nth]
     }
 }
 
@@ -146,6 +196,7 @@ pub(crate) struct Targets {
     pub(crate) queues: Vec<QueueTarget>,
     /// Different shards among them.
     pub(crate) shard_count: u32,
+    /// Where any has a filter, those of a connection together.
     pub(crate) direct: Vec<DirectTarget>,
 }
 
@@ -333,6 +384,7 @@ pub(crate) fn resolve(node: &Node, table: &Snapshot, message: &Message, random: 
             found.merge();
         }
     }
+    found.gather();
     found
 }
 
@@ -353,6 +405,15 @@ impl Found {
         let place = |target: &DirectTarget| (Arc::as_ptr(&target.outbox).addr(), target.to);
         self.direct.sort_by_key(place);
         self.direct.dedup_by_key(|target| place(target));
+    }
+
+    /// Brings receivers of a connection together, where filters are to be asked: their work is counted by
+    /// connection.
+    fn gather(&mut self) {
+        let mut filtered = self.direct.iter().filter(|target| target.filter.is_some());
+        if filtered.nth(1).is_some() {
+            self.direct.sort_by_key(|target| target.outbox.connection());
+        }
     }
 
     fn add(&mut self, routed: Option<Routed<QueueRoute, SubscriberTarget>>) {

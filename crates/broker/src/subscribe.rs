@@ -75,13 +75,19 @@ impl Connection {
             return Err(Refusal::SubscriptionExists(id));
         }
         let selector = subscribe.selector.as_deref();
-        let filter = selector.map(|text| MessageFilter::parse(text, &self.node.settings));
+        let filter = selector
+            .map(|text| MessageFilter::parse(text, &self.node.settings))
+            .transpose()?;
+        if let Some(filter) = &filter {
+            let is_live = |id| self.subscriptions.contains_key(&id);
+            self.selector_memory.take(id, filter, is_live)?;
+        }
         let asked = Asked {
             command,
             subscriber: self.subscriber(id),
             settle_mode: subscribe.settle_mode,
             grant: subscribe.grant,
-            filter: filter.transpose()?.map(Arc::new),
+            filter: filter.map(Arc::new),
             sharing: subscribe.sharing,
             own_messages: subscribe.own_messages,
         };

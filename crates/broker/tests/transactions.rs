@@ -476,3 +476,32 @@ fn a_slow_subscriber_holds_who_publishes_in_transactions_too() {
     assert!(client.is_admitted(&node));
     assert!(done(&mut client, &mut node, id).is_ok());
 }
+
+#[test]
+fn what_is_asked_behind_a_commit_waits_for_it() {
+    for also in ["b", "c"] {
+        let (mut node, mut client) = node();
+        // The commit has to wait until this has reached its queue.
+        client.publish(&node, to("c", 5));
+        let commit = client.commit(&node, vec![to(also, 7)], accept(&[1]));
+        let cancel = client.send(&node, Command::Cancel(SubscriptionId(1)));
+        client.publish(&node, to(also, 8));
+        assert_eq!(done(&mut client, &mut node, commit), Ok(Reply::Nothing));
+        assert_eq!(client.answer(&mut node, cancel), Some(Ok(Reply::Nothing)));
+        assert_eq!(node.contents("a"), [2], "the settlement took effect");
+        let mut both = node.contents("b");
+        both.extend(node.contents("c"));
+        both.retain(|number| *number != 5);
+        assert_eq!(both, [7, 8], "and order is kept");
+    }
+}
+
+#[test]
+fn a_commit_that_settles_for_nobody_is_refused() {
+    let (mut node, mut client) = node();
+    let settles = vec![settle(9, &[1], Outcome::Accept)];
+    let id = client.commit(&node, vec![to("b", 7)], settles);
+    let refusal = Refusal::SubscriptionNotFound(SubscriptionId(9));
+    assert_eq!(done(&mut client, &mut node, id), Err(refusal));
+    assert!(node.contents("b").is_empty());
+}

@@ -304,6 +304,7 @@ pub(crate) fn delivery(body: &[u8]) -> Delivery {
         sequence: Sequence(0),
         redelivered: false,
         delivery_count: 0,
+        acquired_count: 0,
         message: Message::new(&Parts {
             envelope,
             exchange: b"",

@@ -97,6 +97,7 @@ fn deliver(session: &mut Stomp, out: &mut Out, message: &Message, sequence: u64)
         sequence: Sequence(sequence),
         redelivered: false,
         delivery_count: 0,
+        acquired_count: 0,
         message: message.clone(),
     };
     session.handle_event(Instant::default(), Event::Delivery(delivery), out);

@@ -14,6 +14,7 @@
 //! Every error writes an ERROR frame and goes to `Closed`.
 
 mod await_connect;
+mod awaited;
 mod closing;
 mod delivery_id;
 mod durable;
@@ -21,6 +22,7 @@ mod heart_beat;
 mod known_queues;
 mod open;
 mod receipt;
+mod returned;
 mod send;
 mod settle;
 mod subscribe;
@@ -278,7 +280,7 @@ impl Stomp {
             }
             State::Open(open) => open.handle_event(link, event, out)?,
             State::Closing(closing) => {
-                closing.handle_event(&event, out)?;
+                closing.handle_event(link, event, out)?;
                 if closing.finish_if_answered(out) {
                     self.state = State::Closed;
                 }

@@ -59,7 +59,7 @@ impl Browser {
                 if !budget.take() {
                     return Some(Stop::Busy);
                 }
-                if gate.is_over(entry) || !self.choice.matches(&entry.message) {
+                if gate.is_over(entry) || !self.choice.matches(&entry.message, budget) {
                     (self.at, self.is_match) = (entry.sequence.next(), false);
                     continue;
                 }

@@ -38,6 +38,8 @@ pub(crate) struct Rare {
     pub(crate) available_at: Option<Instant>,
     /// How many of its deliveries have failed.
     pub(crate) delivery_count: u32,
+    /// How many of its deliveries have ended without its leaving, failed or not.
+    pub(crate) acquired_count: u32,
     pub(crate) group: Option<GroupId>,
     /// What it is about.
     pub(crate) value: Option<Arc<[u8]>>,
@@ -83,6 +85,17 @@ impl Entry {
 
     pub(crate) fn set_redelivered(&mut self) {
         self.history.0 |= History::REDELIVERED;
+    }
+
+    /// A delivery has ended, and the message is still there.
+    pub(crate) fn come_back(&mut self) {
+        self.set_redelivered();
+        let rare = self.rare_mut();
+        rare.acquired_count = rare.acquired_count.saturating_add(1);
+    }
+
+    pub(crate) fn acquired_count(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.acquired_count)
     }
 
     pub(crate) fn rare(&self) -> Option<&Rare> {
@@ -133,6 +146,7 @@ impl Entry {
             sequence: self.sequence,
             redelivered: self.is_redelivered(),
             delivery_count: self.delivery_count(),
+            acquired_count: self.acquired_count(),
             message: self.message.clone(),
         }
     }

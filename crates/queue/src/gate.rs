@@ -62,14 +62,16 @@ impl Gate {
     }
 }
 
-/// So many messages are looked at in one pump, beside those that are delivered: by filters, because they
-/// belong to others, or because their time is over.
-const LOOKS_MAX: usize = 4096;
+/// What a pump may cost beside what it delivers, in units of about ten nanoseconds: messages that it looks at
+/// (by filters, because they belong to others, or because their time is over) and the filters themselves.
+const WORK_MAX: u64 = 64 * 1024;
+/// What looking at one message costs.
+const LOOK_WORK: u64 = 16;
 
 /// How much a pump may look at, and what it found to be needed.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    looks_left: usize,
+    work_left: u64,
     /// A message up to here waits for the mark.
     pub(crate) mark_needed: Sequence,
 }
@@ -77,16 +79,21 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new() -> Self {
         Self {
-            looks_left: LOOKS_MAX,
+            work_left: WORK_MAX,
             mark_needed: Sequence(0),
         }
     }
 
-    /// Uses up one look, if any is left.
+    /// Uses up one look, if anything is left. Whoever looks first gets at least one look, whatever that costs.
     #[must_use]
     pub(crate) fn take(&mut self) -> bool {
-        let is_left = self.looks_left > 0;
-        self.looks_left -= usize::from(is_left);
+        let is_left = self.work_left > 0;
+        self.charge(LOOK_WORK);
         is_left
+    }
+
+    /// Uses up what a filter cost.
+    pub(crate) fn charge(&mut self, work: u64) {
+        self.work_left = self.work_left.saturating_sub(work);
     }
 }

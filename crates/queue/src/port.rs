@@ -20,6 +20,8 @@ pub struct Handover {
     pub redelivered: bool,
     /// How many of its deliveries have failed.
     pub delivery_count: u32,
+    /// How often it was delivered before, failed or not, as far as is known.
+    pub acquired_count: u32,
     /// The message.
     pub message: Message,
 }

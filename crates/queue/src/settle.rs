@@ -92,7 +92,7 @@ impl Queue {
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.sequence));
         let mut spots = Vec::new();
         for mut entry in entries {
-            entry.set_redelivered();
+            entry.come_back();
             self.put_back(entry, &mut spots);
         }
         self.look_again(&spots);
@@ -110,7 +110,7 @@ impl Queue {
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.sequence));
         let mut spots = Vec::new();
         for mut entry in entries {
-            entry.set_redelivered();
+            entry.come_back();
             if let GoneBack::Failed(now) = back
                 && self.count_failure(now, &mut entry)
             {

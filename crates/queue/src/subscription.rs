@@ -11,8 +11,18 @@ use std::sync::Arc;
 
 /// Which messages a subscription is for. The answer for a message is always the same.
 pub trait Filter: Send + Sync {
-    /// Whether the subscription is for this message.
-    fn matches(&self, message: &Message) -> bool;
+    /// Whether the subscription is for this message, and what it cost to find out.
+    fn ask(&self, message: &Message) -> Answer;
+}
+
+/// What a filter says of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the subscription is for it.
+    pub is_match: bool,
+    /// What it cost, in units of about ten nanoseconds: a pump ends when its filters have cost too much. A filter
+    /// itself bounds what one answer may cost.
+    pub work: u64,
 }
 
 /// How a subscription shares the queue with others.
@@ -84,8 +94,13 @@ impl Choice {
         self.0.is_none()
     }
 
-    pub(crate) fn matches(&self, message: &Message) -> bool {
-        self.0.as_ref().is_none_or(|filter| filter.matches(message))
+    /// Whether it is for the message; what a filter costs counts against the budget.
+    pub(crate) fn matches(&self, message: &Message, budget: &mut Budget) -> bool {
+        self.0.as_ref().is_none_or(|filter| {
+            let answer = filter.ask(message);
+            budget.charge(answer.work);
+            answer.is_match
+        })
     }
 }
 
@@ -243,7 +258,7 @@ impl Subscription {
                     if !budget.take() {
                         return Found::Nothing(Stop::Busy);
                     }
-                    if is_others || !self.choice.matches(&entry.message) {
+                    if is_others || !self.choice.matches(&entry.message, budget) {
                         cursor.at = sequence.next();
                         cursor.is_match = false;
                         continue;

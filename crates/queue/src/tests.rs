@@ -9,8 +9,8 @@ mod taking;
 mod waiting;
 
 use crate::{
-    CancelCause, Filter, Handover, Keys, LeaveReason, Placement, Port, Queue, Sharing, Stop,
-    SubscriberId, SubscriptionOptions,
+    Answer, CancelCause, Filter, Handover, Keys, LeaveReason, Placement, Port, Queue, Sharing,
+    Stop, SubscriberId, SubscriptionOptions,
 };
 use model::{
     ConnectionId, Dialect, Envelope, Instant, LogIndex, Message, Outcome, Parts, Persistence,
@@ -68,8 +68,11 @@ fn keys(message: &Message) -> Keys {
 struct Tags(u8);
 
 impl Filter for Tags {
-    fn matches(&self, message: &Message) -> bool {
-        self.0 & (1 << message.head()[2]) != 0
+    fn ask(&self, message: &Message) -> Answer {
+        Answer {
+            is_match: self.0 & (1 << message.head()[2]) != 0,
+            work: 0,
+        }
     }
 }
 
@@ -85,7 +88,7 @@ fn at(millis: u64) -> Instant {
 }
 
 /// A delivery as a test looks at it.
-type Seen = (SubscriberId, Sequence, bool, u32);
+type Seen = (SubscriberId, Sequence, bool, (u32, u32));
 
 /// A port that takes everything while it has room.
 #[derive(Default)]
@@ -115,7 +118,7 @@ impl Port for Taken {
             id,
             handover.sequence,
             handover.redelivered,
-            handover.delivery_count,
+            (handover.delivery_count, handover.acquired_count),
         ));
     }
 

@@ -50,22 +50,29 @@ fn main() {
     let long: &'static str = Box::leak("ab".repeat(32 * 1024).into_boxed_str());
     let large = Headers(vec![("a", long.into())]);
     for like in [
+        "a = 'x' OR ",
         "a LIKE '%bb%' OR ",
+        "a LIKE '%c%' OR ",
         "a LIKE '%b_a%' OR ",
+        "a LIKE '%b_c%' OR ",
         "a LIKE '%b%b_ba%c_c%' OR ",
     ] {
-        let count =
-            (1..).find(|count| Selector::parse(&worst(like, *count), &Limits::default()).is_err());
-        let text = worst(like, count.unwrap_or(1) - 1);
-        let selector = Selector::parse(&text, &Limits::default()).expect("it has been parsed");
-        let start = Instant::now();
-        black_box(selector.matches(&large));
-        let took = start.elapsed();
-        println!(
-            "{} times {like:?} over 64 KiB: {took:?}",
-            count.unwrap_or(1) - 1
-        );
+        measure_worst(like, &large);
     }
+}
+
+/// As many of a condition as a selector may have.
+fn measure_worst(condition: &str, headers: &Headers) {
+    let limits = Limits::default();
+    let is_taken = |count: &usize| Selector::parse(&worst(condition, *count), &limits).is_ok();
+    let count = (1..).take_while(is_taken).last().unwrap_or(0);
+    let selector = Selector::parse(&worst(condition, count), &limits).expect("it has been parsed");
+    let took = per(500, || black_box(&selector).matches(headers));
+    let work = selector.evaluate(headers).work;
+    println!(
+        "{took:>9.0} ns, {work:>5} units, {} bytes in memory: {count} times {condition:?} over 64 KiB",
+        selector.memory_bytes()
+    );
 }
 
 fn worst(like: &str, count: usize) -> String {

@@ -2,7 +2,11 @@
 //!
 //! The value of a condition is true, false or unknown (`None`), by the tables of JMS 2.0 section
 //! 3.8.1.2.
+//!
+//! A [`Meter`] counts what the walk costs. It is asked before whatever may be long, so that no evaluation costs
+//! more than its limit.
 
+use crate::meter::{Meter, TooMuch, text_work};
 use crate::number::Number;
 use crate::program::{Comparison, Conversion, Op, Program, Sense, Sign};
 use crate::value::{Properties, Value};
@@ -15,31 +19,46 @@ const INLINE_VALUES: usize = 8;
 /// A value, or NULL, which for a condition means unknown.
 type Slot<'v> = Option<Value<'v>>;
 
-/// Whether the program's condition is true.
-pub(crate) fn evaluate(program: &Program, properties: &(impl Properties + ?Sized)) -> bool {
+/// Whether the program's condition is true. It is not when finding out costs more than the meter allows.
+pub(crate) fn evaluate(
+    program: &Program,
+    properties: &(impl Properties + ?Sized),
+    meter: &mut Meter,
+) -> bool {
     if program.ops.is_empty() {
         return true;
     }
     let result = if program.stack_max <= INLINE_VALUES {
-        run(program, properties, &mut [const { None }; INLINE_VALUES])
+        let slots = &mut [const { None }; INLINE_VALUES];
+        run(program, properties, slots, meter)
     } else {
-        run(program, properties, &mut vec![None; program.stack_max])
+        let slots = &mut vec![None; program.stack_max];
+        run(program, properties, slots, meter)
     };
-    result == Some(true)
+    result == Ok(Some(true))
 }
 
 fn run<'v>(
     program: &'v Program,
     properties: &'v (impl Properties + ?Sized),
     slots: &mut [Slot<'v>],
-) -> Option<bool> {
+    meter: &mut Meter,
+) -> Result<Option<bool>, TooMuch> {
     let conversion = program.conversion;
     let mut stack = Stack { slots, len: 0 };
     let mut at = 0;
     while let Some(op) = program.ops.get(at) {
         at += 1;
+        meter.charge(1)?;
         match op {
-            Op::Property(name) => stack.push(properties.value(name)),
+            Op::Property(name) => {
+                meter.charge(properties.look_up_work())?;
+                let value = properties.value(name);
+                if let Some(Value::Text(text)) = &value {
+                    meter.charge(conversion.text_work(text))?;
+                }
+                stack.push(value);
+            }
             Op::Text(text) => stack.push(Some(Value::Text(Cow::Borrowed(text)))),
             Op::Integer(integer) => stack.push(Some(Value::Integer(*integer))),
             Op::Float(float) => stack.push(Some(Value::Float(*float))),
@@ -61,6 +80,9 @@ fn run<'v>(
             Op::Compare(comparison) => {
                 let right = stack.pop();
                 let left = stack.pop();
+                if let (Some(Value::Text(left)), Some(Value::Text(right))) = (&left, &right) {
+                    meter.charge(text_work(left.len().min(right.len())))?;
+                }
                 stack.push_truth(conversion.compare(&left, *comparison, &right));
             }
             Op::Between(sense) => {
@@ -71,20 +93,22 @@ fn run<'v>(
             }
             Op::In(texts, sense) => {
                 let found = match stack.pop() {
-                    Some(Value::Text(text)) => Some(
-                        texts
-                            .binary_search_by(|known| (**known).cmp(&*text))
-                            .is_ok(),
-                    ),
+                    Some(Value::Text(text)) => {
+                        let steps = u64::from(texts.len().max(1).ilog2()) + 1;
+                        meter.charge(steps * (1 + text_work(text.len())))?;
+                        let found = texts.binary_search_by(|known| (**known).cmp(&*text));
+                        Some(found.is_ok())
+                    }
                     Some(Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) | None => None,
                 };
                 stack.push_truth(found.map(|found| sense.of(found)));
             }
             Op::Like(pattern, sense) => {
-                let matched = stack.pop().map(|value| match value {
-                    Value::Text(text) => pattern.matches(&text),
-                    Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => false,
-                });
+                let matched = match stack.pop() {
+                    Some(Value::Text(text)) => Some(pattern.matches(&text, meter)?),
+                    Some(Value::Integer(_) | Value::Float(_) | Value::Boolean(_)) => Some(false),
+                    None => None,
+                };
                 stack.push_truth(matched.map(|matched| sense.of(matched)));
             }
             Op::IsNull(sense) => {
@@ -121,7 +145,7 @@ fn run<'v>(
             }
         }
     }
-    conversion.truth(&stack.pop())
+    Ok(conversion.truth(&stack.pop()))
 }
 
 /// The values that wait for their operator. A program never takes more than is there.
@@ -170,6 +194,14 @@ fn or(left: Option<bool>, right: Option<bool>) -> Option<bool> {
 }
 
 impl Conversion {
+    /// What a text costs beside being compared: it was checked to be text, and may be read as a number.
+    fn text_work(self, text: &str) -> u64 {
+        match self {
+            Self::None => text_work(text.len()),
+            Self::Text => text.len() as u64,
+        }
+    }
+
     /// The value as a number; NULL if it is none.
     fn number(self, slot: &Slot<'_>) -> Option<Number> {
         match slot {

@@ -2,7 +2,12 @@
 //!
 //! A [`Selector`] is parsed once, when somebody subscribes, and evaluated for every message. The text
 //! comes from untrusted peers: parsing, evaluating and dropping never recurse, everything is limited
-//! by [`Limits`], and one evaluation costs at most its operators times the longest text compared.
+//! by [`Limits`].
+//!
+//! **What it costs.** An evaluation counts what it does, in units of about ten nanoseconds, and says so
+//! ([`Evaluation::work`]), so that a caller can bound what many of them cost together. One that would cost more
+//! than [`Limits::work_max`] ends there, and the selector does not match, `NOT` or not: it is always the same for
+//! the same message. By default that is 65,536 units: many `LIKE` over headers of many kilobytes come to it.
 //!
 //! This crate knows no message and no protocol: names are looked up through [`Properties`], which the
 //! caller implements over its headers, and only values ([`Value`]) come back. It reads no clock and
@@ -33,6 +38,7 @@
 mod error;
 mod evaluate;
 mod like;
+mod meter;
 mod number;
 mod parse;
 mod program;
@@ -41,5 +47,5 @@ mod token;
 mod value;
 
 pub use error::{Expected, Found, Kind, ParseError};
-pub use selector::{Limits, Selector};
+pub use selector::{Evaluation, Limits, Selector};
 pub use value::{Properties, Value};

@@ -10,6 +10,8 @@
 //!    searched by an automaton that holds the state of all attempts in the bits of one word, which is
 //!    why such a part has at most 64 characters.
 
+use crate::meter::{Meter, TooMuch, symbol_work, text_work};
+
 /// The most characters of a part with `_` between two `%`: one bit each.
 pub(crate) const FLOATING_CHARS_MAX: usize = 64;
 
@@ -83,23 +85,39 @@ impl Pattern {
     }
 
     /// Whether the whole text fits.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str, meter: &mut Meter) -> Result<bool, TooMuch> {
+        meter.charge(self.first.work(text))?;
         let Some(text) = self.first.after_prefix(text) else {
-            return false;
+            return Ok(false);
         };
         let Some(rest) = &self.rest else {
-            return text.is_empty();
+            return Ok(text.is_empty());
         };
+        meter.charge(rest.last.work(text))?;
         let Some(mut text) = rest.last.before_suffix(text) else {
-            return false;
+            return Ok(false);
         };
-        rest.middle.iter().all(|part| match part.end_in(text) {
-            Some(end) => {
-                text = &text[end..];
-                true
-            }
-            None => false,
-        })
+        for part in &rest.middle {
+            // What a search may cost is there before it begins; what it did not cost comes back.
+            meter.charge(1 + part.work(text.len()))?;
+            let end = part.end_in(text);
+            let unseen = text.len() - end.unwrap_or(text.len());
+            meter.give_back(part.work(unseen));
+            let Some(end) = end else {
+                return Ok(false);
+            };
+            text = &text[end..];
+        }
+        Ok(true)
+    }
+
+    /// What it takes on the heap, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let rest = self.rest.as_ref().map_or(0, |rest| {
+            let middle = rest.middle.iter().map(Floating::heap_bytes).sum::<usize>();
+            size_of_val(&rest.middle[..]) + middle + rest.last.heap_bytes()
+        });
+        size_of::<Self>() + self.first.heap_bytes() + rest
     }
 }
 
@@ -129,6 +147,21 @@ fn literal(symbols: &[Symbol]) -> Option<Box<str>> {
 impl Part {
     fn new(symbols: &[Symbol]) -> Self {
         literal(symbols).map_or_else(|| Self::Symbols(symbols.into()), Self::Text)
+    }
+
+    /// What comparing it to a text costs.
+    fn work(&self, text: &str) -> u64 {
+        match self {
+            Self::Text(part) => text_work(part.len().min(text.len())),
+            Self::Symbols(symbols) => symbol_work(symbols.len().min(text.len())),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Text(part) => part.len(),
+            Self::Symbols(symbols) => size_of_val(&symbols[..]),
+        }
     }
 
     fn after_prefix<'t>(&self, text: &'t str) -> Option<&'t str> {
@@ -172,6 +205,21 @@ impl Floating {
         match literal(symbols) {
             Some(text) => Ok(Self::Text(text)),
             None => Automaton::new(symbols).map(Self::Symbols),
+        }
+    }
+
+    /// What searching so many bytes costs.
+    fn work(&self, bytes: usize) -> u64 {
+        match self {
+            Self::Text(_) => text_work(bytes),
+            Self::Symbols(_) => symbol_work(bytes),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Text(part) => part.len(),
+            Self::Symbols(automaton) => size_of_val(&automaton.places[..]),
         }
     }
 
@@ -230,6 +278,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn fits(pattern: &Pattern, text: &str) -> bool {
+        let matched = pattern.matches(text, &mut Meter::new(u64::MAX));
+        matched.expect("there is no limit")
+    }
+
     /// Matches by trying everything.
     fn naive(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
@@ -249,7 +302,7 @@ mod tests {
         ) {
             let compiled = Pattern::compile(&pattern.iter().collect::<String>(), None);
             let compiled = compiled.expect("the pattern is short");
-            let matched = compiled.matches(&text.iter().collect::<String>());
+            let matched = fits(&compiled, &text.iter().collect::<String>());
             prop_assert_eq!(matched, naive(&pattern, &text));
         }
     }
@@ -259,8 +312,8 @@ mod tests {
         let compile = |part: &str| Pattern::compile(&format!("%{part}%"), None);
         let part = format!("{}_a", "é".repeat(62));
         let pattern = compile(&part).expect("64 characters");
-        assert!(pattern.matches(&format!("x{}", part.replace('_', "?"))));
-        assert!(!pattern.matches(&part.replace('a', "?")));
+        assert!(fits(&pattern, &format!("x{}", part.replace('_', "?"))));
+        assert!(!fits(&pattern, &part.replace('a', "?")));
         let refused = compile(&format!("{part}a")).map(|pattern| pattern.part_count());
         assert_eq!(refused, Err(PartTooLong(65)));
         assert!(Pattern::compile(&format!("{}%", "_".repeat(1_000)), None).is_ok());
@@ -270,11 +323,11 @@ mod tests {
     #[test]
     fn many_wildcards_cost_little() {
         let pattern = Pattern::compile(&"%a".repeat(1_000), None).expect("the parts are short");
-        assert!(!pattern.matches(&format!("{}b", "a".repeat(100_000))));
+        assert!(!fits(&pattern, &format!("{}b", "a".repeat(100_000))));
         let pattern = Pattern::compile(&"%a_a".repeat(1_000), None).expect("the parts are short");
-        assert!(!pattern.matches(&format!("{}b", "a".repeat(100_000))));
+        assert!(!fits(&pattern, &format!("{}b", "a".repeat(100_000))));
         let part = format!("{}_b", "a".repeat(62));
         let pattern = Pattern::compile(&format!("%{part}%"), None).expect("64 characters");
-        assert!(!pattern.matches(&"a".repeat(100_000)));
+        assert!(!fits(&pattern, &"a".repeat(100_000)));
     }
 }

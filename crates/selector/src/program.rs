@@ -81,6 +81,39 @@ pub(crate) enum Comparison {
     GreaterOrEqual,
 }
 
+impl Program {
+    /// What it takes on the heap, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let ops = self.ops.iter().map(Op::heap_bytes).sum::<usize>();
+        size_of_val(&self.ops[..]) + ops
+    }
+}
+
+impl Op {
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Property(text) | Self::Text(text) => text.len(),
+            Self::In(texts, _) => {
+                size_of_val(&texts[..]) + texts.iter().map(|text| text.len()).sum::<usize>()
+            }
+            Self::Like(pattern, _) => pattern.heap_bytes(),
+            Self::Integer(_)
+            | Self::Float(_)
+            | Self::Boolean(_)
+            | Self::Sign(_)
+            | Self::Arithmetic(_)
+            | Self::Compare(_)
+            | Self::Between(_)
+            | Self::IsNull(_)
+            | Self::Not
+            | Self::SkipIfFalse(_)
+            | Self::SkipIfTrue(_)
+            | Self::And
+            | Self::Or => 0,
+        }
+    }
+}
+
 impl Sense {
     /// What the operator gives, when without NOT it gives `value`.
     pub(crate) fn of(self, value: bool) -> bool {

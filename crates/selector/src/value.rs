@@ -22,6 +22,12 @@ pub trait Properties {
     ///
     /// It is called each time that the name is evaluated, so it should be cheap.
     fn value(&self, name: &str) -> Option<Value<'_>>;
+
+    /// What one such look-up costs, in the units of [`Evaluation::work`](crate::Evaluation::work) (one is about
+    /// ten nanoseconds). It must not depend on anything but the message.
+    fn look_up_work(&self) -> u64 {
+        1
+    }
 }
 
 impl<'a> From<&'a str> for Value<'a> {

@@ -270,6 +270,7 @@ fn depth_without_limit_takes_no_stack() {
         text_bytes_max: usize::MAX,
         nodes_max: usize::MAX,
         depth_max: usize::MAX,
+        work_max: u64::MAX,
     };
     struct Nothing;
     impl selector::Properties for Nothing {

@@ -29,6 +29,7 @@ pub fn selector(data: &[u8]) {
             text_bytes_max: 60,
             nodes_max: 8,
             depth_max: 3,
+            work_max: 6,
         }
     };
     let count = if count < PROPERTIES_MAX { count } else { 0 };
@@ -44,6 +45,7 @@ pub fn selector(data: &[u8]) {
     };
     assert!(text.len() <= limits.text_bytes_max);
     let is_match = parsed.matches(&known);
+    assert!(parsed.evaluate(&known).work <= limits.work_max);
     assert_eq!(is_match, parsed.matches(&known), "it says the same twice");
     assert_eq!(parsed.text(), text);
     let again = Selector::parse(parsed.text(), &limits).expect("it was parsed before");

@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const MESSAGES: u64 = 2000;
 /// Queues that each transaction sends to.
 const OUT_QUEUES: usize = 4;
-/// Transactions that a mover makes without waiting.
-const COMMITS_AHEAD: usize = 8;
+/// Connections that move messages at once.
+const MOVERS: usize = 6;
+/// Messages that one of them holds.
+const HELD: u32 = 16;
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +41,7 @@ pub fn round(kills: usize) -> Result<Moved> {
     let mut answered = BTreeSet::new();
     for kill in 0..kills {
         // Later ones come later, so that recovery meets more history.
-        let until = 20 + 13 * kill as u64 % 90;
+        let until = 20 + (13 * kill as u64) % 90;
         answered.extend(move_until_killed(&mut broker, until)?);
         broker.restart()?;
     }
@@ -98,15 +100,21 @@ fn fill(broker: &Broker) -> Result<()> {
 /// Moves messages until `until` commits were answered, then kills the broker. Returns the messages whose
 /// commits were answered.
 fn move_until_killed(broker: &mut Broker, until: u64) -> Result<Vec<u64>> {
-    let client = broker.connect()?;
-    let count = AtomicU64::new(0);
+    let clients: Result<Vec<_>> = (0..MOVERS).map(|_| broker.connect()).collect();
+    let clients = clients?;
+    let count = &AtomicU64::new(0);
     std::thread::scope(|scope| {
-        let mover = scope.spawn(|| mover(client, &count));
-        while count.load(Ordering::Relaxed) < until && !mover.is_finished() {
+        let move_all = |client| scope.spawn(move || mover(client, count));
+        let movers: Vec<_> = clients.into_iter().map(move_all).collect();
+        while count.load(Ordering::Relaxed) < until && !movers.iter().all(|it| it.is_finished()) {
             std::thread::yield_now();
         }
         broker.kill()?;
-        Ok(mover.join().expect("the mover ends with its connection"))
+        let answered = movers.into_iter().flat_map(|mover| {
+            let ended = mover.join();
+            ended.expect("a mover ends with its connection")
+        });
+        Ok(answered.collect())
     })
 }
 
@@ -117,7 +125,7 @@ fn mover(mut client: Client, count: &AtomicU64) -> Vec<u64> {
         id: "in",
         destination: "/queue/in",
         ack: "client-individual",
-        prefetch_count: Some(u32::try_from(2 * COMMITS_AHEAD).expect("it is small")),
+        prefetch_count: Some(HELD),
         headers: &[],
     });
     if subscribed.is_err() {
@@ -129,7 +137,7 @@ fn mover(mut client: Client, count: &AtomicU64) -> Vec<u64> {
             "RECEIPT" => {
                 let receipt = frame.header("receipt-id");
                 answered.extend(receipt.and_then(|id| id.parse::<u64>().ok()));
-                count.store(answered.len() as u64, Ordering::Relaxed);
+                count.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             other => panic!("{other}: {frame:?}"),

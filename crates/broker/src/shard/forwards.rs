@@ -12,6 +12,7 @@ use super::{Effect, Shard};
 use crate::dead_letter;
 use crate::entry::{self, Forwarded};
 use crate::mailbox::{Control, Forward};
+use crate::routes::FilterWork;
 use model::{DeathReason, Instant, Message, Persistence, QueueId, Sequence, ShardId};
 use queue::Left;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,8 +143,9 @@ impl Shard {
         self.forwards.drawn = self.forwards.drawn.wrapping_add(1);
         let random = self.forwards.drawn.wrapping_mul(SPREAD) ^ self.node.settings.seed;
         let found = dead_letter::resolve(&self.node, &message, &deaths, random);
+        let mut work = FilterWork::new(&self.node.counters);
         for target in found.direct {
-            if target.takes(model::ConnectionId(0), &message) {
+            if target.takes(model::ConnectionId(0), (0, &message), &mut work) {
                 let messages = std::slice::from_ref(&message);
                 target
                     .outbox

@@ -4,14 +4,14 @@ use super::{Enqueued, Shard};
 use crate::entry;
 use crate::routes::QueueTarget;
 use broker_api::Refusal;
-use model::{Instant, LogIndex, Message, Overflow, Persistence, QueueId};
+use model::{Instant, LogIndex, Message, Overflow, Persistence, QueueId, QueueName};
 use queue::Placement;
 
 impl Shard {
     /// Enqueues a message in one queue. Says when its confirm is due.
     pub(crate) fn publish_one(&mut self, now: Instant, id: QueueId, message: Message) -> Enqueued {
         let Some(hosted) = self.queues.get(&id) else {
-            return Enqueued::AtOnce;
+            return gone(&message);
         };
         if hosted.queue.check_room(&message).is_err() {
             return self.refuse(now, id, &message);
@@ -112,5 +112,13 @@ impl Shard {
         if !self.left.is_empty() {
             self.handle_moved(now, id);
         }
+    }
+}
+
+/// The queue has ended while the message was on its way: its publisher is not to take it for safe.
+fn gone(message: &Message) -> Enqueued {
+    match QueueName::new(message.key()) {
+        Ok(name) if message.exchange().is_empty() => Enqueued::Refused(Refusal::QueueDeleted(name)),
+        Ok(_) | Err(_) => Enqueued::AtOnce,
     }
 }

@@ -25,6 +25,10 @@ pub enum HeaderName {
     MessageId,
     Subscription,
     Redelivered,
+    /// `x-delivery-count`.
+    DeliveryCount,
+    /// `x-death`, `x-first-death-queue`, and the like.
+    Death,
     Persistent,
     PrefetchCount,
     Requeue,
@@ -87,6 +91,7 @@ impl HeaderName {
                 (b"browser", Self::Browser),
                 (b"expires", Self::Expires),
                 (b"x-delay", Self::Delay),
+                (b"x-death", Self::Death),
             ],
             8 => &[
                 (b"reply-to", Self::ReplyTo),
@@ -122,12 +127,18 @@ impl HeaderName {
                 (b"prefetch-count", Self::PrefetchCount),
                 (b"accept-version", Self::AcceptVersion),
             ],
+            16 => &[(b"x-delivery-count", Self::DeliveryCount)],
             18 => &[(b"AMQ_SCHEDULED_CRON", Self::Schedule)],
-            19 => &[(b"AMQ_SCHEDULED_DELAY", Self::ScheduledDelay)],
+            19 => &[
+                (b"AMQ_SCHEDULED_DELAY", Self::ScheduledDelay),
+                (b"x-first-death-queue", Self::Death),
+            ],
             20 => &[
                 (b"AMQ_SCHEDULED_PERIOD", Self::Schedule),
                 (b"AMQ_SCHEDULED_REPEAT", Self::Schedule),
+                (b"x-first-death-reason", Self::Death),
             ],
+            22 => &[(b"x-first-death-exchange", Self::Death)],
             _ => &[],
         };
         for (spelling, header) in known {
@@ -191,6 +202,8 @@ impl HeaderName {
                 | Self::Subscription
                 | Self::Ack
                 | Self::Redelivered
+                | Self::DeliveryCount
+                | Self::Death
         )
     }
 }

@@ -9,12 +9,15 @@
 //! Each step is answered before the next; meanwhile the SUBSCRIBE is kept and read again.
 
 use super::Link;
-use super::open::{Open, Purpose, receipt_of};
+use super::awaited::Purpose;
+use super::open::{Open, receipt_of};
 use super::send::queue_name;
 use crate::frame::{Frame, HeaderName};
 use crate::translate::{KeyReading, Wish, percent_encode};
 use crate::violation::Violation;
-use broker_api::{Bind, BindTo, Command, DeclareQueue, IfExists, IfMissing, Out};
+use broker_api::{
+    Bind, BindTo, Command, DeclareQueue, DeleteIf, DeleteQueue, IfExists, IfMissing, Out,
+};
 use model::{Arguments, BindingKey, ExchangeName, QueueName};
 use sha2::{Digest, Sha256};
 
@@ -68,6 +71,24 @@ impl Open {
         }));
         self.barrier(link, out, command, Purpose::Bind(at), receipt);
         Ok(None)
+    }
+
+    /// A queue that could not be bound is ended, or nobody might ever: if it has the name of a durable
+    /// subscription, and nobody uses it and nothing is in it. One whose name was asked for may be
+    /// somebody's; others end with the connection.
+    pub(super) fn discard_own_queue(&mut self, link: &mut Link, at: usize, out: &mut Out) {
+        let Some(place) = self.own_queues.iter().position(|queue| queue.at == at) else {
+            return;
+        };
+        let name = self.own_queues.swap_remove(place).name;
+        if name.as_bytes().starts_with(NAME_PREFIX) {
+            let condition = DeleteIf {
+                unused: true,
+                empty: true,
+            };
+            let delete = DeleteQueue { name, condition };
+            self.submit(link, out, Command::DeleteQueue(delete));
+        }
     }
 
     fn own_declaration(

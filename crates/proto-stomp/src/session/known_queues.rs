@@ -54,6 +54,14 @@ impl KnownQueues {
         self.names.insert(name, definition);
     }
 
+    /// Forgets one queue; what it was declared as, if a frame asked for that.
+    pub(super) fn forget(&mut self, name: &[u8]) -> Option<Box<QueueDefinition>> {
+        if self.last == name {
+            self.last.clear();
+        }
+        self.names.remove(name).flatten()
+    }
+
     /// Forgets the queues that may have ended with a subscription.
     pub(super) fn forget_fleeting(&mut self) {
         let before = self.names.len();
@@ -97,5 +105,9 @@ mod tests {
         known.insert((*b"b").into(), None);
         known.forget_fleeting();
         assert!(!known.contains(b"a") && known.contains(b"b"));
+        known.insert((*b"a").into(), Some(Box::new(fleeting.clone())));
+        assert!(known.forget(b"a").is_some_and(|it| *it == fleeting));
+        assert!(known.forget(b"b").is_none());
+        assert!(!known.contains(b"a") && !known.contains(b"b"));
     }
 }

@@ -1,19 +1,21 @@
 //! After CONNECTED: frames become commands, events become frames.
 
+use super::awaited::Awaited;
 use super::closing::Closing;
 use super::known_queues::KnownQueues;
 use super::receipt::{Outstanding, Receipt};
+use super::returned::Returned;
 use super::settle::Settling;
-use super::subscriptions::{Browsing, Subscriptions, broker_id};
-use super::temporary::{Temporaries, TemporaryName};
+use super::subscriptions::{Subscriptions, broker_id};
+use super::temporary::Temporaries;
 use super::transaction::Transactions;
 use super::{Failure, Link, Step};
 use crate::frame::{ClientCommand, Frame, HeaderName};
 use crate::translate::{LIST_LEN_MAX, put_message};
 use crate::violation::{Excerpt, Violation};
 use crate::{Limits, Version};
-use broker_api::{Command, Confirm, Delivery, Event, Out, Refusal, Reply, Settle};
-use model::{CommandId, Outcome, QueueDefinition, QueueName, SubscriptionId};
+use broker_api::{Command, Confirm, Delivery, Event, Out, Refusal, Settle};
+use model::{CommandId, Outcome, QueueName, SubscriptionId};
 
 /// A connection in use.
 #[derive(Debug)]
@@ -29,37 +31,24 @@ pub(super) struct Open {
     pub(super) temporaries: Temporaries,
     /// What has been made for the SUBSCRIBE that is kept.
     pub(super) own_queues: Vec<OwnQueue>,
+    /// How far the SUBSCRIBE that is kept has come.
+    pub(super) subscribing: Subscribing,
     /// The commands that the next frame waits for.
     pub(super) awaited: Option<Awaited>,
+    pub(super) returned: Returned,
     /// Where a head is put together that does not lie in one piece.
     pub(super) scratch: Vec<u8>,
 }
 
-/// Commands behind which nothing is read until they are answered.
-#[derive(Debug)]
-pub(super) struct Awaited {
-    first: CommandId,
-    last: CommandId,
-    /// How many of these are not answered.
-    left: u64,
-    pub(super) purpose: Purpose,
-    /// Of the frame that needs the answer.
-    pub(super) receipt: Option<Receipt>,
-}
-
-/// Why a command is waited for.
-#[derive(Debug)]
-pub(super) enum Purpose {
-    /// The frame that is kept needs this queue, declared as this if that matters.
-    Declare(QueueName, Option<Box<QueueDefinition>>),
-    /// The frame that is kept needs a queue of the connection's own.
-    Temporary(TemporaryName),
-    /// The SUBSCRIBE that is kept needs a queue for this one of its destinations.
-    OwnQueue(usize),
-    /// It needs this one of its queues to be bound.
-    Bind(usize),
-    /// The frame has effect before those behind it.
-    Receipt,
+/// How far a SUBSCRIBE has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subscribing {
+    /// It is tried for the first time.
+    First,
+    /// Its queue had ended; it is tried for the last time.
+    Last,
+    /// It is done; the frame is still to be taken.
+    Done,
 }
 
 /// A queue that a SUBSCRIBE to an exchange reads from.
@@ -85,10 +74,12 @@ impl Open {
             transactions: Transactions::new(transactions_max, transaction_bytes_max),
             temporaries: Temporaries::default(),
             own_queues: Vec::new(),
+            subscribing: Subscribing::First,
             subscriptions: Subscriptions::default(),
             outstanding: Outstanding::default(),
             settling: Settling::default(),
             awaited: None,
+            returned: Returned::default(),
             scratch: Vec::new(),
         }
     }
@@ -99,12 +90,12 @@ impl Open {
 
     /// Whether nothing is read until the broker answers.
     pub(super) const fn is_waiting(&self) -> bool {
-        self.awaited.is_some()
+        self.awaited.is_some() || !self.returned.is_empty()
     }
 
     /// What is kept for answers that the client waits for, in bytes.
     pub(super) const fn unanswered_bytes(&self) -> usize {
-        self.outstanding.bytes()
+        self.outstanding.bytes() + self.returned.bytes()
     }
 
     pub(super) fn handle_frame(
@@ -144,9 +135,15 @@ impl Open {
                 Ok(())
             }
             Event::Done(id, result) => {
-                let is_awaited = |awaited: &Awaited| awaited.first <= id && id <= awaited.last;
-                if self.awaited.as_ref().is_some_and(is_awaited) {
-                    return self.handle_awaited(result, out);
+                if self.awaited.as_ref().is_some_and(|it| it.covers(id)) {
+                    return self.handle_awaited(link, result, out);
+                }
+                if self.returned.awaits(id) {
+                    let (queues, outstanding) = (&mut self.queues, &mut self.outstanding);
+                    self.returned
+                        .handle_done(link, id, result, queues, outstanding, out)?;
+                    self.release_barrier(out);
+                    return Ok(());
                 }
                 match result {
                     Ok(_) => {
@@ -160,60 +157,15 @@ impl Open {
                 self.handle_drained(link, id, out);
                 Ok(())
             }
-            // No publish asks for it.
-            Event::Returned(..) => Ok(()),
+            Event::Returned(id, message) => {
+                let (queues, outstanding) = (&mut self.queues, &mut self.outstanding);
+                self.returned
+                    .add(link, id, message, queues, outstanding, out);
+                Ok(())
+            }
             Event::Ended(id, refusal) => self.handle_ended(id, &refusal),
             Event::Disconnect(refusal) => Err(Failure::refused(&refusal, None)),
         }
-    }
-
-    fn handle_awaited(
-        &mut self,
-        result: Result<Reply, Refusal>,
-        out: &mut Out,
-    ) -> Result<(), Failure> {
-        let Some(mut awaited) = self.awaited.take() else {
-            return Ok(());
-        };
-        let reply = match result {
-            Ok(reply) => reply,
-            Err(refusal) => {
-                out.release_barrier();
-                return Err(Failure::refused(&refusal, awaited.receipt));
-            }
-        };
-        awaited.left -= 1;
-        if awaited.left > 0 {
-            self.awaited = Some(awaited);
-            return Ok(());
-        }
-        out.release_barrier();
-        // A frame that is kept is read again now, and asks for its receipt itself.
-        match awaited.purpose {
-            Purpose::Declare(name, definition) => {
-                self.queues.insert(name.as_bytes().into(), definition);
-            }
-            Purpose::Temporary(name) => {
-                let queue = queue_in(reply).ok_or_else(Failure::internal)?;
-                self.temporaries.insert(name, queue);
-            }
-            Purpose::OwnQueue(at) => self.own_queues.push(OwnQueue {
-                at,
-                name: queue_in(reply).ok_or_else(Failure::internal)?,
-                is_bound: false,
-            }),
-            Purpose::Bind(at) => {
-                if let Some(queue) = self.own_queues.iter_mut().find(|queue| queue.at == at) {
-                    queue.is_bound = true;
-                }
-            }
-            Purpose::Receipt => {
-                if let Some(receipt) = awaited.receipt {
-                    receipt.put(out);
-                }
-            }
-        }
-        Ok(())
     }
 
     fn handle_delivery(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
@@ -242,11 +194,11 @@ impl Open {
         let Some(subscription) = self.subscriptions.get_mut(id) else {
             return;
         };
-        let Browsing::Under(end) = &subscription.browsing else {
+        let Some(end) = &subscription.browser_end else {
             return;
         };
         out.wire.put(end.as_bytes());
-        subscription.browsing = Browsing::Over;
+        self.subscriptions.end_browsing(id);
         let command = link.submit(out, Command::Cancel(id));
         // The broker may have ended it by itself.
         self.outstanding.insert_forgiven(command);
@@ -257,7 +209,7 @@ impl Open {
             // It crossed the client's own UNSUBSCRIBE.
             return Ok(());
         };
-        if subscription.is_leaving || matches!(subscription.browsing, Browsing::Over) {
+        if subscription.is_leaving {
             return Ok(());
         }
         let mut failure = Failure::refused(refusal, None);
@@ -271,42 +223,6 @@ impl Open {
     pub(super) fn submit(&mut self, link: &mut Link, out: &mut Out, command: Command) -> CommandId {
         self.settling.flush_run(link, out);
         link.submit(out, command)
-    }
-
-    /// Sends a command whose answer the input behind it needs.
-    pub(super) fn barrier(
-        &mut self,
-        link: &mut Link,
-        out: &mut Out,
-        command: Command,
-        purpose: Purpose,
-        receipt: Option<Receipt>,
-    ) {
-        self.barrier_all(link, out, [command], purpose, receipt);
-    }
-
-    /// Sends at least one command; the input behind needs the answers of all.
-    pub(super) fn barrier_all(
-        &mut self,
-        link: &mut Link,
-        out: &mut Out,
-        commands: impl IntoIterator<Item = Command>,
-        purpose: Purpose,
-        receipt: Option<Receipt>,
-    ) {
-        self.settling.flush_run(link, out);
-        let mut ids = None;
-        for command in commands {
-            let id = link.barrier(out, command);
-            ids = Some((ids.map_or(id, |(first, _)| first), id));
-        }
-        self.awaited = ids.map(|(first, last): (CommandId, CommandId)| Awaited {
-            first,
-            last,
-            left: last.0 - first.0 + 1,
-            purpose,
-            receipt,
-        });
     }
 
     /// Ends one of the client's subscriptions, with a receipt when the broker has.
@@ -356,19 +272,7 @@ impl Open {
         for id in self.subscriptions.broker_ids() {
             link.submit(out, Command::Cancel(id));
         }
-        Closing::new(self.outstanding, receipt)
-    }
-}
-
-/// The queue that a reply tells of.
-fn queue_in(reply: Reply) -> Option<QueueName> {
-    match reply {
-        Reply::Queue(status) => Some(status.name),
-        Reply::Nothing
-        | Reply::Count(_)
-        | Reply::Queues(_)
-        | Reply::Exchanges(_)
-        | Reply::Bindings(_) => None,
+        Closing::new(self.outstanding, self.queues, receipt)
     }
 }
 

@@ -47,7 +47,7 @@ impl Receipt {
 
 /// What the answer to one command means to the client.
 #[derive(Debug)]
-enum Pending {
+pub(super) enum Pending {
     /// Its RECEIPT, if it wants one.
     Receipt(Option<Receipt>),
     /// A part of what one frame asked for, by the number of its group.
@@ -107,6 +107,17 @@ impl Outstanding {
     pub(super) fn insert_forgiven(&mut self, id: CommandId) {
         self.bytes += ENTRY_BYTES;
         self.pending.insert(id.0, Pending::Forgiven);
+    }
+
+    /// Takes out what the answer to a command means, which is to be
+    /// [put back](Self::put_back) for another; it is still counted.
+    pub(super) fn take(&mut self, id: CommandId) -> Option<Pending> {
+        self.pending.remove(id.0)
+    }
+
+    /// The answer to this command means what that to another did.
+    pub(super) fn put_back(&mut self, id: CommandId, pending: Pending) {
+        self.pending.insert(id.0, pending);
     }
 
     /// The command is answered: its RECEIPT goes out, if it has one.

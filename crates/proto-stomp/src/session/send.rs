@@ -1,6 +1,8 @@
 //! SEND.
 
-use super::open::{Open, Purpose, receipt_of};
+use super::awaited::Purpose;
+use super::open::{Open, receipt_of};
+use super::receipt::Receipt;
 use super::temporary::{Made, ReplyTo};
 use super::{Link, Step};
 use crate::frame::{Frame, HeaderName};
@@ -8,7 +10,9 @@ use crate::translate::{
     Address, Destination, Options, Publication, QueueParameters, envelope_of, message_of,
 };
 use crate::violation::{DestinationError, Excerpt, Violation};
-use broker_api::{Command, Confirm, DeclareQueue, IfExists, IfMissing, Out, Publishing};
+use broker_api::{
+    Command, Confirm, DeclareQueue, IfExists, IfMissing, Out, Publishing, Unroutable,
+};
 use model::{Message, QueueDefinition, QueueName};
 use std::borrow::Cow;
 
@@ -59,7 +63,7 @@ impl Open {
                 reply_to: None,
             };
             let message = message_of(frame, envelope, publication, &mut self.scratch);
-            self.publish(link, frame, message, out);
+            self.publish(link, frame, message, unroutable(destination), out);
         }
         Ok(Step::Taken)
     }
@@ -101,29 +105,35 @@ impl Open {
         }
         if let Some(destination) = address.only() {
             if let Some(message) = message(self, destination) {
-                self.publish(link, frame, message, out);
+                self.publish(link, frame, message, unroutable(destination), out);
             }
             return Ok(Step::Taken);
         }
-        let messages: Vec<Message> = address
+        let messages: Vec<(Message, Unroutable)> = address
             .iter()
-            .filter_map(|destination| message(self, destination))
+            .filter_map(|it| Some((message(self, it)?, unroutable(it))))
             .collect();
         self.publish_all(link, frame, messages, out);
         Ok(Step::Taken)
     }
 
-    fn publish(&mut self, link: &mut Link, frame: &Frame<'_>, message: Message, out: &mut Out) {
-        match receipt_of(frame) {
-            None => {
-                let publishing = Publishing::new(Confirm::Unwanted);
-                self.submit(link, out, Command::Publish(message, publishing));
-            }
-            Some(receipt) => {
-                let publishing = Publishing::new(Confirm::Wanted);
-                let id = self.submit(link, out, Command::Publish(message, publishing));
-                self.outstanding.insert(id, Some(receipt));
-            }
+    fn publish(
+        &mut self,
+        link: &mut Link,
+        frame: &Frame<'_>,
+        message: Message,
+        unroutable: Unroutable,
+        out: &mut Out,
+    ) {
+        let receipt = receipt_of(frame);
+        let confirm = confirm_for(receipt.as_ref());
+        let publishing = Publishing {
+            confirm,
+            unroutable,
+        };
+        let id = self.submit(link, out, Command::Publish(message, publishing));
+        if receipt.is_some() {
+            self.outstanding.insert(id, receipt);
         }
     }
 
@@ -132,18 +142,18 @@ impl Open {
         &mut self,
         link: &mut Link,
         frame: &Frame<'_>,
-        messages: Vec<Message>,
+        messages: Vec<(Message, Unroutable)>,
         out: &mut Out,
     ) {
         let receipt = receipt_of(frame);
-        let confirm = match receipt {
-            None => Confirm::Unwanted,
-            Some(_) => Confirm::Wanted,
-        };
+        let confirm = confirm_for(receipt.as_ref());
         let mut ids = None;
-        for message in messages {
-            let command = Command::Publish(message, Publishing::new(confirm));
-            let id = self.submit(link, out, command);
+        for (message, unroutable) in messages {
+            let publishing = Publishing {
+                confirm,
+                unroutable,
+            };
+            let id = self.submit(link, out, Command::Publish(message, publishing));
             ids = Some((ids.map_or(id, |(first, _)| first), id));
         }
         if let (Some((first, last)), Some(receipt)) = (ids, receipt) {
@@ -212,6 +222,25 @@ impl Open {
             receipt,
         );
         Ok(Made::Asked)
+    }
+}
+
+const fn confirm_for(receipt: Option<&Receipt>) -> Confirm {
+    match receipt {
+        None => Confirm::Unwanted,
+        Some(_) => Confirm::Wanted,
+    }
+}
+
+/// A queue that the session has made may have ended since: what is for it comes back, to be published
+/// again when it is there again.
+const fn unroutable(destination: &Destination<'_>) -> Unroutable {
+    match destination {
+        Destination::Queue(_) => Unroutable::Return,
+        Destination::ExistingQueue(_)
+        | Destination::Exchange { .. }
+        | Destination::TemporaryQueue(_)
+        | Destination::TemporaryTopic(_) => Unroutable::Drop,
     }
 }
 

@@ -1,9 +1,10 @@
 //! SUBSCRIBE.
 
+use super::awaited::Purpose;
 use super::durable::Interest;
-use super::open::{Open, Purpose, receipt_of};
+use super::open::{Open, Subscribing, receipt_of};
 use super::send::{destination_of, parse, queue_name, unless_plain};
-use super::subscriptions::{Browsing, Subscription, SubscriptionName, broker_id};
+use super::subscriptions::{Subscription, SubscriptionName, broker_id};
 use super::temporary::{REPLY_PREFIX, boxed, topic_source};
 use super::{Link, Step};
 use crate::Version;
@@ -11,9 +12,9 @@ use crate::escape::{Part, put_escaped};
 use crate::frame::{Frame, HeaderName};
 use crate::translate::{AckMode, Address, BrowserEnd, Destination, Opening, Wish};
 use crate::violation::{DestinationError, Excerpt, Violation};
-use broker_api::{Command, Out, Sharing, Source, Subscribe};
+use broker_api::{Command, Out, Refusal, Sharing, Source, Subscribe};
 use bytes::BytesMut;
-use model::{Arguments, ExchangeName};
+use model::{Arguments, ExchangeName, SubscriptionId};
 
 /// The longest id of a subscription, in bytes: it is kept, and stands in each of its messages.
 const ID_BYTES_MAX: usize = 255;
@@ -25,6 +26,10 @@ impl Open {
         frame: &Frame<'_>,
         out: &mut Out,
     ) -> Result<Step, Violation> {
+        if self.subscribing == Subscribing::Done {
+            self.subscribing = Subscribing::First;
+            return Ok(Step::Taken);
+        }
         let text = destination_of(frame)?;
         let address = parse(&text)?;
         let name = self.subscription_name(frame)?;
@@ -43,23 +48,36 @@ impl Open {
             subscription.durable_queues = queues.into_iter().map(|queue| queue.name).collect();
         }
         self.start(link, frame, subscription, sources, &wish, out);
-        Ok(Step::Taken)
+        Ok(Step::Kept)
     }
 
-    /// A name is free if there is no such subscription, or if it has browsed to its end.
-    fn check_name(&mut self, name: &SubscriptionName) -> Result<(), Violation> {
-        let Some(id) = self.subscriptions.id_of(name) else {
-            return Ok(());
+    /// Whether a SUBSCRIBE was refused because a queue that the session had made has ended since: then it
+    /// is forgotten, and the frame is read again, once. Not for a list, some of which may be delivered.
+    pub(super) fn forget_ended(&mut self, id: SubscriptionId, refusal: &Refusal) -> bool {
+        let (Refusal::QueueNotFound(queue) | Refusal::QueueDeleted(queue)) = refusal else {
+            return false;
         };
-        let is_over = self
-            .subscriptions
-            .get_mut(id)
-            .is_some_and(|subscription| matches!(subscription.browsing, Browsing::Over));
-        if !is_over {
+        let is_list = |it: &mut Subscription| it.members().nth(1).is_some();
+        if self.subscribing != Subscribing::First
+            || !self.queues.contains(queue.as_bytes())
+            || self.subscriptions.get_mut(id).is_none_or(is_list)
+        {
+            return false;
+        }
+        self.subscribing = Subscribing::Last;
+        self.queues.forget(queue.as_bytes());
+        if let Some(subscription) = self.subscriptions.remove(id) {
+            self.subscriptions.forget_name(&subscription.name);
+        }
+        true
+    }
+
+    /// A name is free if no subscription has it; what had it and has browsed to its end is forgotten.
+    fn check_name(&mut self, name: &SubscriptionName) -> Result<(), Violation> {
+        if self.subscriptions.id_of(name).is_some() {
             return Err(Violation::SubscriptionExists(Excerpt::of(name.as_bytes())));
         }
-        self.subscriptions.forget_name(name);
-        self.subscriptions.remove(id);
+        self.subscriptions.forget_browsed(name);
         Ok(())
     }
 
@@ -148,8 +166,7 @@ impl Open {
         subscription.prefetch = wish.prefetch;
         if wish.sharing == Sharing::Browse {
             let destination = frame.spelled(HeaderName::Destination).unwrap_or_default();
-            let end = BrowserEnd::new(spelled.as_deref(), destination);
-            subscription.browsing = Browsing::Under(end);
+            subscription.browser_end = Some(BrowserEnd::new(spelled.as_deref(), destination));
         }
         subscription
     }
@@ -189,7 +206,8 @@ impl Open {
                 }))
             });
         let receipt = receipt_of(frame);
-        self.barrier_all(link, out, commands, Purpose::Receipt, receipt);
+        let purpose = Purpose::Subscribe(first);
+        self.barrier_all(link, out, commands, purpose, receipt);
     }
 
     /// The `id`; in 1.0, where it is optional, else the destination.

@@ -3,7 +3,7 @@
 use crate::translate::{AckMode, BrowserEnd, Opening};
 use broker_api::Grant;
 use model::{QueueName, Sequence, SequenceMap, SubscriptionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 
 /// What a client calls a subscription.
@@ -62,16 +62,8 @@ pub(super) struct Counts {
     pub(super) is_grant_due: bool,
 }
 
-/// Where a subscription that browses stands.
-#[derive(Debug)]
-pub(super) enum Browsing {
-    /// It does not.
-    No,
-    /// It does, and ends with this.
-    Under(BrowserEnd),
-    /// It has seen all; the broker has been told to end it. Its name is free.
-    Over,
-}
+/// How many names of subscriptions that have browsed to their end are kept.
+const BROWSED_MAX: usize = 64;
 
 /// One subscription of the client: one of the broker's, or several for a list of destinations.
 #[derive(Debug)]
@@ -93,7 +85,8 @@ pub(super) struct Subscription {
     pub(super) held: u64,
     /// The client has unsubscribed, and a transaction still holds deliveries: nothing is delivered.
     pub(super) is_leaving: bool,
-    pub(super) browsing: Browsing,
+    /// What it ends with, if it browses.
+    pub(super) browser_end: Option<BrowserEnd>,
     /// Queues that were made for it and outlive the connection.
     pub(super) durable_queues: Vec<QueueName>,
 }
@@ -112,7 +105,7 @@ impl Subscription {
             others: (1..members).map(|_| Counts::default()).collect(),
             held: 0,
             is_leaving: false,
-            browsing: Browsing::No,
+            browser_end: None,
             durable_queues: Vec::new(),
         }
     }
@@ -190,6 +183,9 @@ pub(super) struct Subscriptions {
     by_name: BTreeMap<SubscriptionName, SubscriptionId>,
     /// From the ids of a list but the first to the first.
     firsts: BTreeMap<SubscriptionId, SubscriptionId>,
+    /// Names of those that have browsed to their end, the oldest first: they are there no more, but an
+    /// UNSUBSCRIBE may still come.
+    browsed: VecDeque<SubscriptionName>,
     last_id: u32,
 }
 
@@ -227,8 +223,7 @@ impl Subscriptions {
     pub(super) fn broker_ids(&self) -> impl Iterator<Item = SubscriptionId> {
         self.by_id.iter().flat_map(|(first, subscription)| {
             let first = SubscriptionId(u32::try_from(first).unwrap_or(u32::MAX));
-            let is_over = matches!(subscription.browsing, Browsing::Over);
-            let members = subscription.members().filter(move |_| !is_over);
+            let members = subscription.members();
             members.map(move |member| broker_id(first, member))
         })
     }
@@ -251,6 +246,26 @@ impl Subscriptions {
         };
         let subscription = self.by_id.get_mut(u64::from(first.0))?;
         Some((first, member, subscription))
+    }
+
+    /// Takes a subscription out that has browsed to its end.
+    pub(super) fn end_browsing(&mut self, first: SubscriptionId) {
+        let Some(subscription) = self.remove(first) else {
+            return;
+        };
+        // Its name is free already if it was unsubscribed meanwhile.
+        if self.by_name.remove(&subscription.name).is_some() {
+            if self.browsed.len() >= BROWSED_MAX {
+                self.browsed.pop_front();
+            }
+            self.browsed.push_back(subscription.name);
+        }
+    }
+
+    /// Forgets that a subscription of this name has browsed to its end; whether that was known.
+    pub(super) fn forget_browsed(&mut self, name: &SubscriptionName) -> bool {
+        let at = self.browsed.iter().position(|it| it == name);
+        at.and_then(|at| self.browsed.remove(at)).is_some()
     }
 
     /// Frees the client's name of a subscription.

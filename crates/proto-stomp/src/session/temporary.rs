@@ -3,9 +3,11 @@
 //! RabbitMQ's `reply-to:/temp-queue/N` on SEND makes a queue whose messages come as MESSAGE with the
 //! subscription `/temp-queue/N`; readers see `/reply-queue/QUEUE`. ActiveMQ's `temp-queue://N` is a queue
 //! that the client subscribes to itself; readers see `/remote-temp-queue/QUEUE`. `temp-topic://N` is the
-//! topic `stomp-temp.CONNECTION.NUMBER`; readers see `/remote-temp-topic/TOPIC`.
+//! topic `stomp-temp.MARK.NUMBER`; readers see `/remote-temp-topic/TOPIC`. The mark is from the name that
+//! the broker makes up for a queue, for nobody else ever has that, and nobody guesses it.
 
-use super::open::{Open, Purpose, receipt_of};
+use super::awaited::Purpose;
+use super::open::{Open, receipt_of};
 use super::subscriptions::{Subscription, SubscriptionName};
 use super::{Link, Step};
 use crate::frame::{Frame, HeaderName};
@@ -15,14 +17,17 @@ use broker_api::{
     Command, DeclareQueue, Grant, IfExists, IfMissing, Out, SettleMode, Source, Subscribe,
 };
 use model::{
-    ConnectionId, Durability, ExchangeName, Lifetime, Ownership, QueueDefinition, QueueName,
-    QueueNameError, QueueRules,
+    Durability, ExchangeName, Lifetime, Ownership, QueueDefinition, QueueName, QueueNameError,
+    QueueRules,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How the ids of subscriptions begin that the session makes for replies.
 pub(super) const REPLY_PREFIX: &[u8] = b"/temp-queue/";
+
+/// How the names begin that the broker makes up.
+const MADE_UP_PREFIX: &[u8] = b"amq.gen-";
 
 /// What the client calls a queue of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +44,8 @@ pub(super) struct Temporaries {
     queues: BTreeMap<TemporaryName, QueueName>,
     /// The topics, as the model names them.
     topics: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// What the names of the topics have in common, once it is known.
+    topic_mark: Option<Box<[u8]>>,
 }
 
 impl Temporaries {
@@ -77,10 +84,19 @@ impl Temporaries {
         self.topics.get(name).map(|topic| &**topic)
     }
 
-    fn add_topic(&mut self, connection: ConnectionId, name: &[u8]) {
+    /// Takes the mark from a name that the broker has made up.
+    pub(super) fn set_topic_mark(&mut self, queue: &QueueName) {
+        let name = queue.as_bytes();
+        let mark = name.strip_prefix(MADE_UP_PREFIX).unwrap_or(name);
+        self.topic_mark = Some(mark.into());
+    }
+
+    fn add_topic(&mut self, mark: &[u8], name: &[u8]) {
         let number = self.topics.len() + 1;
-        let topic = format!("stomp-temp.{connection}.{number}");
-        self.topics.insert(name.into(), topic.into_bytes().into());
+        let mut topic = b"stomp-temp.".to_vec();
+        topic.extend_from_slice(mark);
+        topic.extend_from_slice(format!(".{number}").as_bytes());
+        self.topics.insert(name.into(), topic.into());
     }
 }
 
@@ -196,7 +212,13 @@ impl Open {
             Destination::TemporaryTopic(name) => {
                 if self.temporaries.topic(name).is_none() {
                     self.check_temporaries(link)?;
-                    self.temporaries.add_topic(link.connection, name);
+                    let Some(mark) = self.temporaries.topic_mark.clone() else {
+                        let command = own_queue(Lifetime::UntilUnused);
+                        let receipt = receipt_of(frame);
+                        self.barrier(link, out, command, Purpose::TopicMark, receipt);
+                        return Ok(Made::Asked);
+                    };
+                    self.temporaries.add_topic(&mark, name);
                 }
             }
         }
@@ -212,20 +234,8 @@ impl Open {
         out: &mut Out,
     ) -> Result<(), Violation> {
         self.check_temporaries(link)?;
-        let command = Command::DeclareQueue(Box::new(DeclareQueue {
-            name: None,
-            definition: QueueDefinition {
-                durability: Durability::Transient,
-                ownership: Ownership::Exclusive,
-                lifetime,
-                expires_ms: None,
-                rules: QueueRules::PLAIN,
-            },
-            if_exists: IfExists::MustEqual,
-            if_missing: IfMissing::Create,
-        }));
         let purpose = Purpose::Temporary(name);
-        self.barrier(link, out, command, purpose, receipt_of(frame));
+        self.barrier(link, out, own_queue(lifetime), purpose, receipt_of(frame));
         Ok(())
     }
 
@@ -254,6 +264,22 @@ impl Made {
             Self::Asked => Some(Step::Kept),
         }
     }
+}
+
+/// Makes a queue of the connection's own, under a name that the broker makes up.
+fn own_queue(lifetime: Lifetime) -> Command {
+    Command::DeclareQueue(Box::new(DeclareQueue {
+        name: None,
+        definition: QueueDefinition {
+            durability: Durability::Transient,
+            ownership: Ownership::Exclusive,
+            lifetime,
+            expires_ms: None,
+            rules: QueueRules::PLAIN,
+        },
+        if_exists: IfExists::MustEqual,
+        if_missing: IfMissing::Create,
+    }))
 }
 
 /// What a SUBSCRIBE to a temporary topic reads.

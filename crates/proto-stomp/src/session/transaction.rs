@@ -1,6 +1,7 @@
 //! BEGIN, COMMIT, ABORT: what transactions gather.
 
-use super::open::{Open, Purpose, receipt_of};
+use super::awaited::Purpose;
+use super::open::{Open, receipt_of};
 use super::subscriptions::{Unsettled, broker_id};
 use super::{Link, Step};
 use crate::frame::{Frame, HeaderName};
@@ -158,8 +159,14 @@ impl Open {
             settles: settles_of(&gathered.held),
         };
         let command = Command::Commit(Box::new(transaction));
-        self.barrier(link, out, command, Purpose::Receipt, receipt_of(frame));
-        for held in &gathered.held {
+        let purpose = Purpose::Commit(gathered.held);
+        self.barrier(link, out, command, purpose, receipt_of(frame));
+        Ok(Step::Taken)
+    }
+
+    /// The broker has done all of a transaction that was to settle these.
+    pub(super) fn handle_committed(&mut self, link: &mut Link, committed: &[Held], out: &mut Out) {
+        for held in committed {
             if let Some(subscription) = self.subscriptions.get_mut(held.subscription) {
                 subscription.held -= 1;
                 // As in RabbitMQ, only now is there room for more.
@@ -169,8 +176,8 @@ impl Open {
                 }
             }
         }
-        self.release_leaving(link, &gathered.held, out);
-        Ok(Step::Taken)
+        self.release_leaving(link, committed, out);
+        self.flush(link, out);
     }
 
     /// Forgets all of it: what it was to settle can be settled again.

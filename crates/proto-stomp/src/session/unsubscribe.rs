@@ -1,7 +1,8 @@
 //! UNSUBSCRIBE.
 
-use super::open::{Open, Purpose, receipt_of};
-use super::subscriptions::{Browsing, broker_id};
+use super::awaited::Purpose;
+use super::open::{Open, receipt_of};
+use super::subscriptions::broker_id;
 use super::{Link, Step};
 use crate::frame::{Frame, HeaderName};
 use crate::translate::boolean;
@@ -20,6 +21,12 @@ impl Open {
         let is_for_good = boolean(frame, HeaderName::Durable)? == Some(true)
             || boolean(frame, HeaderName::Persistent)? == Some(true)
             || frame.has(HeaderName::SubscriptionName);
+        if self.subscriptions.forget_browsed(&name) {
+            if let Some(receipt) = receipt_of(frame) {
+                receipt.put(out);
+            }
+            return Ok(Step::Taken);
+        }
         let not_found = || Violation::SubscriptionNotFound(Excerpt::of(name.as_bytes()));
         let id = self
             .subscriptions
@@ -27,13 +34,6 @@ impl Open {
             .ok_or_else(not_found)?;
         let subscription = self.subscriptions.get_mut(id).ok_or_else(not_found)?;
         let receipt = receipt_of(frame);
-        if matches!(subscription.browsing, Browsing::Over) {
-            self.subscriptions.remove(id);
-            if let Some(receipt) = receipt {
-                receipt.put(out);
-            }
-            return Ok(Step::Taken);
-        }
         let queues = std::mem::take(&mut subscription.durable_queues);
         if is_for_good && !queues.is_empty() {
             self.cancel(link, id, None, out);

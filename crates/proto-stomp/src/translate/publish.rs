@@ -227,6 +227,13 @@ mod tests {
             "destination: /queue/a\nf:a:b\n",
             false,
         );
+        check(
+            Version::V12,
+            "SEND\ndestination:/queue/a\nx-death:1\nx-first-death-queue:q\nx-first-death-reason:r\n\
+             x-first-death-exchange:x\nf:1\nx-delivery-count:9\nredelivered:true\nx-deaths:2\n\nx\0",
+            "destination:/queue/a\nf:1\nx-deaths:2\n",
+            true,
+        );
         let many: String = (0..12).map(|n| format!("f{n}:v\nack:1\n")).collect();
         let kept: String = (0..12).map(|n| format!("f{n}:v\n")).collect();
         check(

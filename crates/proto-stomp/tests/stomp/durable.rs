@@ -159,6 +159,26 @@ fn the_receipt_comes_when_it_is_subscribed() {
 }
 
 #[test]
+fn a_queue_that_cannot_be_bound_is_not_left_behind() {
+    for (headers, is_deleted) in [
+        ("durable:true", true),
+        ("durable:true\nx-queue-name:somebodys", false),
+        ("x-message-ttl:5", false),
+    ] {
+        let missing = Refusal::ExchangeNotFound(ExchangeName::known(b"x"));
+        let mut driven = Driven::connected("1.2");
+        driven.refusals.push(("Bind", missing));
+        let frame = format!("SUBSCRIBE\nid:1\ndestination:/exchange/x\n{headers}\n\n\0");
+        assert_error(&driven.talk(&frame), "not_found", "no exchange 'x'");
+        let deleted = driven.log.iter().filter(|it| it.starts_with("Delete"));
+        let expected =
+            "DeleteQueue(stomp-subscription-1@x/, DeleteIf { unused: true, empty: true })";
+        let expected = is_deleted.then_some(expected);
+        assert_eq!(deleted.collect::<Vec<_>>(), Vec::from_iter(expected));
+    }
+}
+
+#[test]
 fn unsubscribe_keeps_or_deletes_its_queue() {
     let queue = "stomp-subscription-1@amq.topic/a";
     let subscribed = || {

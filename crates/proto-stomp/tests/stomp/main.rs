@@ -6,6 +6,7 @@ mod arbitrary;
 mod clauses;
 mod connect;
 mod durable;
+mod ended;
 mod golden;
 mod heart_beat;
 mod list;

@@ -1,9 +1,9 @@
 //! A broker that answers every command, and the driver between it and a session.
 
 use broker_api::{
-    Bind, BindTo, Command, Confirm, DeclareQueue, Delivery, Event, IfExists, Out, OwnMessages,
-    QueueStatus, Refusal, Reply, Session, Settle, Sharing, Source, Submission, Subscribe,
-    Transaction,
+    Bind, BindTo, Command, Confirm, DeclareQueue, DeleteIf, Delivery, Event, IfExists, Out,
+    OwnMessages, QueueStatus, Refusal, Reply, Session, Settle, Sharing, Source, Submission,
+    Subscribe, Transaction, Unroutable,
 };
 use bytes::BytesMut;
 use model::{
@@ -11,7 +11,7 @@ use model::{
     SubscriptionId,
 };
 use proto_stomp::{HostRule, Limits, Stomp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A session with its driver; the broker behind it does only what a test asks for.
@@ -33,6 +33,8 @@ pub(crate) struct Driven {
     pub(crate) published: Vec<Message>,
     /// Deliveries made to each new subscription.
     pub(crate) ready: Vec<Message>,
+    /// Queues that have ended: what is published to them comes back or is lost, until they are declared.
+    pub(crate) ended: BTreeSet<Vec<u8>>,
     /// How the next commands are refused, by the beginning of their text.
     pub(crate) refusals: Vec<(&'static str, Refusal)>,
     unanswered: Vec<(CommandId, Answer, String)>,
@@ -45,6 +47,7 @@ enum Answer {
     Declared(QueueName),
     Subscribed(SubscriptionId, bool),
     Confirmed,
+    Returned(Message, Confirm),
     OnlyRefusal,
 }
 
@@ -65,6 +68,7 @@ impl Driven {
             granted: BTreeMap::new(),
             published: Vec::new(),
             ready: Vec::new(),
+            ended: BTreeSet::new(),
             refusals: Vec::new(),
             unanswered: Vec::new(),
             made_up_names: 0,
@@ -102,6 +106,14 @@ impl Driven {
         }
     }
 
+    /// Gives bytes to the session once, answering nothing.
+    pub(crate) fn read_once(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+        self.session
+            .handle_input(self.now, &mut self.input, &mut self.out);
+        self.collect();
+    }
+
     /// Gives text to the session, answers everything, and returns what the client reads.
     pub(crate) fn talk(&mut self, text: &str) -> String {
         self.feed(text.as_bytes());
@@ -130,6 +142,7 @@ impl Driven {
             sequence: Sequence(sequence),
             redelivered: false,
             delivery_count: 0,
+            acquired_count: 0,
             message: message.clone(),
         }));
     }
@@ -149,9 +162,14 @@ impl Driven {
     /// Answers all commands in their order.
     pub(crate) fn answer_all(&mut self) {
         while !self.unanswered.is_empty() {
-            for (id, answer, text) in std::mem::take(&mut self.unanswered) {
-                self.answer(id, answer, &text);
-            }
+            self.answer_once();
+        }
+    }
+
+    /// Answers the commands that there are, and not those that come of that.
+    pub(crate) fn answer_once(&mut self) {
+        for (id, answer, text) in std::mem::take(&mut self.unanswered) {
+            self.answer(id, answer, &text);
         }
     }
 
@@ -177,6 +195,12 @@ impl Driven {
                 self.handle_event(Event::Done(id, Ok(Reply::Queue(Box::new(status)))));
             }
             Answer::Confirmed => self.handle_event(Event::Confirmed(id)),
+            Answer::Returned(message, confirm) => {
+                self.handle_event(Event::Returned(id, message));
+                if confirm == Confirm::Wanted {
+                    self.handle_event(Event::Confirmed(id));
+                }
+            }
             Answer::OnlyRefusal => {}
             Answer::Subscribed(subscription, browses) => {
                 self.handle_event(Event::Done(id, Ok(Reply::Nothing)));
@@ -202,6 +226,9 @@ impl Driven {
         let (answer, text) = match command {
             Command::DeclareQueue(declare) => {
                 let text = declared(&declare);
+                if let Some(name) = &declare.name {
+                    self.ended.remove(name.as_bytes());
+                }
                 (Answer::Declared(self.name_of(declare.name)), text)
             }
             Command::Cancel(subscription) => {
@@ -219,8 +246,17 @@ impl Driven {
             }
             Command::Publish(message, publishing) => {
                 let text = format!("Publish({message:?}, {:?})", publishing.confirm);
-                self.published.push(message);
-                (answer_to(publishing.confirm), text)
+                let is_lost = message.exchange().is_empty() && self.ended.contains(message.key());
+                let answer = match publishing.unroutable {
+                    Unroutable::Return if is_lost => {
+                        Answer::Returned(message.clone(), publishing.confirm)
+                    }
+                    Unroutable::Return | Unroutable::Drop => answer_to(publishing.confirm),
+                };
+                if !is_lost {
+                    self.published.push(message);
+                }
+                (answer, text)
             }
             Command::Commit(transaction) => {
                 let text = committed(&transaction);
@@ -228,7 +264,17 @@ impl Driven {
                 (Answer::Done, text)
             }
             Command::Bind(bind) => (Answer::Done, bound(&bind)),
-            Command::DeleteQueue(delete) => (Answer::Done, format!("DeleteQueue({})", delete.name)),
+            Command::DeleteQueue(delete) => {
+                let condition = match delete.condition {
+                    DeleteIf {
+                        unused: false,
+                        empty: false,
+                    } => String::new(),
+                    other => format!(", {other:?}"),
+                };
+                let text = format!("DeleteQueue({}{condition})", delete.name);
+                (Answer::Done, text)
+            }
             Command::Settle(settle) if settle.confirm == Confirm::Unwanted => {
                 self.log.extend(settlements(&settle));
                 return (Answer::OnlyRefusal, "Settle".into());

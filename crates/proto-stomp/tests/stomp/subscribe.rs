@@ -408,6 +408,34 @@ fn browsing_ends_with_a_message() {
 }
 
 #[test]
+fn a_browser_at_its_end_is_there_no_more() {
+    let mut driven = Driven::with_limits(Limits {
+        subscriptions_max: 1,
+        ..Limits::default()
+    });
+    driven.talk("CONNECT\naccept-version:1.2\nhost:h\n\n\0");
+    let unsubscribe = |id: u32| format!("UNSUBSCRIBE\nid:{id}\nreceipt:u\n\n\0");
+    for id in 0..65 {
+        let browse = format!("SUBSCRIBE\nid:{id}\ndestination:/queue/a\nbrowser:true\n\n\0");
+        let wire = driven.talk(&browse);
+        assert!(wire.contains("browser:end"), "{wire}");
+    }
+    driven.log.clear();
+    for id in [1, 64] {
+        assert_eq!(driven.talk(&unsubscribe(id)), "RECEIPT\nreceipt-id:u\n\n^@");
+    }
+    // Some are remembered, each for one UNSUBSCRIBE; and none ends what has the name since.
+    driven.talk("SUBSCRIBE\nid:3\ndestination:/topic/a\n\n\0");
+    driven.talk(&unsubscribe(3));
+    assert_eq!(driven.log.last().unwrap(), "Cancel(66)");
+    assert_error(
+        &driven.talk(&unsubscribe(0)),
+        "subscription not found",
+        "'0'",
+    );
+}
+
+#[test]
 fn a_queue_that_is_deleted_cancels_its_subscription() {
     let mut driven = Driven::connected("1.2");
     driven.talk("SUBSCRIBE\nid:s\\c1\ndestination:/queue/a\n\n\0");
@@ -432,6 +460,7 @@ fn deliveries_tell_what_is_known_of_them() {
         sequence: Sequence(1),
         redelivered: true,
         delivery_count: 3,
+        acquired_count: 3,
         message: message("", "x"),
     }));
     let wire = driven.take_wire();

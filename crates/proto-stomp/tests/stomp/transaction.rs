@@ -236,3 +236,33 @@ fn a_subscription_that_a_transaction_needs_leaves_when_that_has_ended() {
         );
     }
 }
+
+#[test]
+fn what_waits_for_a_commit_waits_for_its_answer() {
+    let held = "ACK\ntransaction:t\nid:7-1-2\n\n\0";
+    let leave = "UNSUBSCRIBE\nid:s\n\n\0";
+    let asked = |frames: String| {
+        let mut driven = subscribed("client-individual", "/queue/a");
+        driven.talk(&frames);
+        let limit = driven.granted.get(&SubscriptionId(1)).copied();
+        driven.log.clear();
+        driven.read_once(COMMIT.as_bytes());
+        assert_eq!(driven.take_log(), ["Commit(Accept 1/[2])"]);
+        assert_eq!(driven.granted.get(&SubscriptionId(1)).copied(), limit);
+        driven
+    };
+    let mut driven = asked(format!("{BEGIN}{held}"));
+    driven.answer_all();
+    assert_eq!(driven.granted[&SubscriptionId(1)], 11);
+    assert_eq!(driven.take_wire(), COMMITTED);
+
+    let mut driven = asked(format!("{BEGIN}{held}{leave}"));
+    driven.answer_all();
+    assert_eq!(driven.take_log(), ["Cancel(1)"]);
+
+    // A refused one leaves all as it was; the end of the connection releases it.
+    let mut driven = asked(format!("{BEGIN}{held}{leave}"));
+    driven.refusals.push(("Commit", Refusal::StoreFailed));
+    driven.answer_all();
+    assert!(driven.log.is_empty() && driven.out.is_closing());
+}

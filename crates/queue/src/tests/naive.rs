@@ -22,6 +22,7 @@ pub(super) struct Known {
     pub(super) logged: Option<LogIndex>,
     pub(super) redelivered: bool,
     pub(super) delivery_count: u32,
+    pub(super) acquired_count: u32,
     pub(super) state: State,
 }
 
@@ -157,6 +158,7 @@ impl Naive {
             logged,
             redelivered: false,
             delivery_count: 0,
+            acquired_count: 0,
             state: State::Waiting,
         });
         self.next = self.next.next();
@@ -251,6 +253,7 @@ impl Naive {
         let mut all = self.messages.iter_mut();
         let known = all.find(|k| k.sequence == sequence).expect("it is there");
         known.redelivered = true;
+        known.acquired_count += 1;
         if fails {
             known.delivery_count += 1;
             let count = known.delivery_count;
@@ -380,7 +383,8 @@ impl Naive {
             let mut all = self.messages.iter_mut();
             let known = all.find(|k| k.sequence == sequence).expect("it is there");
             known.state = State::With(id);
-            seen.push((id, sequence, known.redelivered, known.delivery_count));
+            let counts = (known.delivery_count, known.acquired_count);
+            seen.push((id, sequence, known.redelivered, counts));
             if let Some(group) = known.draft.group {
                 self.owners.entry(group).or_insert(id);
             }
@@ -400,6 +404,7 @@ impl Naive {
             }
             known.logged = Some(LogIndex(0));
             known.redelivered = known.sequence <= mark || known.delivery_count > 0;
+            known.acquired_count = 0;
         }
         self.subscribers.clear();
         self.owners.clear();

@@ -164,6 +164,7 @@ impl Pair {
                 for known in &mut self.naive.messages {
                     if sequences.contains(&known.sequence) {
                         (known.state, known.redelivered) = (State::Waiting, true);
+                        known.acquired_count += 1;
                     }
                 }
             }
@@ -332,8 +333,8 @@ impl Pair {
             .deliveries
             .iter()
             .partition(|(id, ..)| self.naive.subscribers[id].is_browser());
-        for (id, sequence, redelivered, delivery_count) in browsed {
-            self.check_browsed(id, sequence, (redelivered, delivery_count));
+        for (id, sequence, redelivered, counts) in browsed {
+            self.check_browsed(id, sequence, (redelivered, counts));
         }
         for gone in left {
             assert_eq!(gone.reason, LeaveReason::Expired);
@@ -354,14 +355,15 @@ impl Pair {
         }
     }
 
-    fn check_browsed(&mut self, id: SubscriberId, sequence: Sequence, marks: (bool, u32)) {
+    fn check_browsed(&mut self, id: SubscriberId, sequence: Sequence, marks: (bool, (u32, u32))) {
         let ready = self.naive.ready().into_iter();
         let known = ready.clone().find(|known| known.sequence == sequence);
         let known = known.expect("it is ready");
         let place = (Reverse(self.naive.lane(known)), sequence);
         let is_durable = known.logged.is_none_or(|at| at <= self.naive.committed);
         assert!(is_durable && !self.naive.is_over(known));
-        assert_eq!((known.redelivered, known.delivery_count), marks);
+        let counts = (known.delivery_count, known.acquired_count);
+        assert_eq!((known.redelivered, counts), marks);
         let one = &self.naive.subscribers[&id];
         assert!(one.is_for(known) && sequence < one.end && one.has_credit());
         assert!(one.last.is_none_or(|last| last < place), "out of order");

@@ -17,7 +17,10 @@ fn a_message_that_fails_too_often_leaves_and_releases_are_not_counted() {
     }
     let mut port = Taken::default();
     pump(&mut queue, at(0), &mut port);
-    assert_eq!(port.deliveries, [(subscriber(1), Sequence(1), true, 1)]);
+    assert_eq!(
+        port.deliveries,
+        [(subscriber(1), Sequence(1), true, (1, 3))]
+    );
     let left = settle(&mut queue, at(0), 1, 1, Outcome::Fail);
     assert_eq!(left, [(1, LeaveReason::DeliveryLimit)]);
     assert!(queue.is_empty());

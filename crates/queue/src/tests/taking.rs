@@ -4,7 +4,7 @@ use super::{
     COMPETING, Draft, Taken, at, cancel, enqueue, enqueue_logged, options, plain, pump, pumped,
     queue, settle, subscribe, subscriber, taken_queue,
 };
-use crate::{Filter, InUse, Sharing, Stop, SubscriptionOptions};
+use crate::{Answer, Filter, InUse, Sharing, Stop, SubscriptionOptions};
 use model::{LogIndex, Message, Outcome};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -117,14 +117,20 @@ fn what_no_filter_matches_holds_back_nobody() {
     assert_eq!(pumped(&mut queue, at(0)), [(3, 1), (3, 4)]);
 }
 
-/// Matches nothing and counts how often it is asked.
+/// Matches nothing and counts how often it is asked. Each answer costs so much.
 #[derive(Default)]
-struct Counting(AtomicUsize);
+struct Counting {
+    asked_count: AtomicUsize,
+    work: u64,
+}
 
 impl Filter for Counting {
-    fn matches(&self, _: &Message) -> bool {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        false
+    fn ask(&self, _: &Message) -> Answer {
+        self.asked_count.fetch_add(1, Ordering::Relaxed);
+        Answer {
+            is_match: false,
+            work: self.work,
+        }
     }
 }
 
@@ -143,12 +149,12 @@ fn a_filter_is_asked_once_for_each_message() {
         assert_eq!(pumped(&mut queue, at(0)), []);
         assert_eq!(pumped(&mut queue, at(0)), []);
     }
-    assert_eq!(counting.0.load(Ordering::Relaxed), 10);
+    assert_eq!(counting.asked_count.load(Ordering::Relaxed), 10);
     subscribe(&mut queue, 2, SubscriptionOptions::competing(1));
     assert_eq!(pumped(&mut queue, at(0)), [(2, 1)]);
     settle(&mut queue, at(0), 2, 1, Outcome::Release);
     assert_eq!(pumped(&mut queue, at(0)), []);
-    let asked = counting.0.load(Ordering::Relaxed);
+    let asked = counting.asked_count.load(Ordering::Relaxed);
     assert!(
         (11..=20).contains(&asked),
         "again for what came back: {asked}"
@@ -174,6 +180,42 @@ fn a_long_look_is_interrupted_and_goes_on() {
     let stops = [(); 3].map(|()| pump(&mut queue, at(0), &mut port).0);
     assert_eq!(stops, expected);
     assert_eq!(port.browsed, [subscriber(2)]);
+}
+
+#[test]
+fn costly_filters_interrupt_a_pump_and_it_goes_on() {
+    for sharing in [COMPETING, Sharing::Browse] {
+        // A second of work, were it done at once.
+        let counting = Arc::new(Counting {
+            asked_count: AtomicUsize::new(0),
+            work: 50_000,
+        });
+        let mut queue = queue(|_| {});
+        plain(&mut queue, 2_000);
+        for number in 1..=3 {
+            let filter: Arc<dyn Filter> = Arc::<Counting>::clone(&counting);
+            let filtered = SubscriptionOptions {
+                filter: Some(filter),
+                sharing,
+                ..SubscriptionOptions::competing(9)
+            };
+            subscribe(&mut queue, number, filtered);
+        }
+        let (mut asked, mut pump_count) = (0, 0);
+        loop {
+            let stop = pump(&mut queue, at(0), &mut Taken::default()).0;
+            let newly = counting.asked_count.load(Ordering::Relaxed) - asked;
+            assert!(newly <= 2, "{newly} answers in one pump");
+            asked += newly;
+            pump_count += 1;
+            if stop != Stop::Busy {
+                break;
+            }
+            assert!(newly > 0, "it gets on");
+        }
+        assert_eq!(asked, 6_000);
+        assert!(pump_count >= 3_000);
+    }
 }
 
 #[test]

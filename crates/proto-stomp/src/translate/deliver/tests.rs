@@ -42,6 +42,7 @@ fn render(version: Version, id: Option<&str>, has_ack: bool, message: &Message) 
         sequence: Sequence(5),
         redelivered: has_ack,
         delivery_count: if has_ack { 4 } else { 0 },
+        acquired_count: 0,
         message: message.clone(),
     };
     put_message(&mut wire, version, &opening, 12, &delivery);
