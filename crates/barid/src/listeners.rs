@@ -2,7 +2,10 @@
 
 use anyhow::Context as _;
 use net::{Endpoint, Listener};
+use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tracing::warn;
 
 /// The file in the data folder that holds the bound addresses while the broker is ready.
@@ -10,7 +13,15 @@ const FILE: &str = "listeners.json";
 
 /// The file that holds the bound addresses, by the name that the listener has in the settings:
 /// `{"stomp":["127.0.0.1:61613"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
-pub(crate) struct ListenersFile(PathBuf);
+pub(crate) struct ListenersFile {
+    path: PathBuf,
+    /// What stands in it, or is to stand in it as soon as the disk has room.
+    text: String,
+    is_written: bool,
+}
+
+/// How often it is tried to write the file on a disk that is full.
+const TRIED_EVERY: Duration = Duration::from_secs(1);
 
 impl ListenersFile {
     /// The file in the data folder; one that an earlier run has left is removed.
@@ -20,27 +31,55 @@ impl ListenersFile {
             std::fs::remove_file(&path)
                 .with_context(|| format!("cannot remove {}", path.display()))?;
         }
-        Ok(Self(path))
+        Ok(Self {
+            path,
+            text: String::new(),
+            is_written: false,
+        })
     }
 
-    /// Writes it, so that a reader finds either nothing or the whole.
-    pub(crate) fn write(&self, listeners: &Listeners) -> anyhow::Result<()> {
+    /// Writes it, so that a reader finds either nothing or the whole. Where the disk is full this is left to
+    /// [`Self::write_when_there_is_room`]: consumers may be what makes room.
+    pub(crate) fn write(&mut self, listeners: &Listeners) -> anyhow::Result<()> {
         let text = serde_json::json!({
             "stomp": addresses(&listeners.stomp),
             "ws": addresses(&listeners.ws),
         });
-        let text = text.to_string();
-        let part = self.0.with_extension("json.part");
-        std::fs::write(&part, text)
-            .and_then(|()| std::fs::rename(&part, &self.0))
-            .with_context(|| format!("cannot write {}", self.0.display()))
+        self.text = text.to_string();
+        let failed = || format!("cannot write {}", self.path.display());
+        match self.try_write() {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                warn!("{} as yet: {error}", failed());
+                Ok(())
+            }
+            Err(error) => Err(error).with_context(failed),
+            Ok(()) => {
+                self.is_written = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Tries again, if the file found no room, until it does; never returns.
+    pub(crate) async fn write_when_there_is_room(&self) -> Infallible {
+        let mut is_written = self.is_written;
+        while !is_written {
+            tokio::time::sleep(TRIED_EVERY).await;
+            is_written = self.try_write().is_ok();
+        }
+        std::future::pending().await
+    }
+
+    fn try_write(&self) -> std::io::Result<()> {
+        let part = self.path.with_extension("json.part");
+        std::fs::write(&part, &self.text).and_then(|()| std::fs::rename(&part, &self.path))
     }
 }
 
 impl Drop for ListenersFile {
     fn drop(&mut self) {
         // It may not have been written yet.
-        let _is_there = std::fs::remove_file(&self.0);
+        let _is_there = std::fs::remove_file(&self.path);
     }
 }
 

@@ -8,6 +8,7 @@ mod admin;
 mod destinations;
 mod executors;
 mod listeners;
+mod maintenance;
 mod serve;
 mod store;
 
@@ -22,6 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let done = match config::from_process() {
         Ok(Invocation::Serve(config)) => serve::serve(&config),
+        Ok(Invocation::Store(invocation)) => maintenance::run(&invocation).map(|text| print(&text)),
         Ok(Invocation::Admin(invocation)) => admin::run(invocation).map(|text| print(&text)),
         Ok(Invocation::Print(text)) => {
             print(&text);

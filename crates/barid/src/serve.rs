@@ -5,13 +5,14 @@ use crate::executors;
 use crate::listeners::{self, Listeners, ListenersFile};
 use crate::store;
 use anyhow::Context as _;
-use broker::{Broker, Settings, StalledPolicy};
+use broker::{Broker, RecoveryError, Settings, StalledPolicy};
 use config::{Config, WhenStalled};
 use model::Dialect;
 use net::{Clock, Protocol, Server, StopSignal, Stopper, Transport, WebSocketRules};
 use proto_stomp::{HostRule, Stomp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,13 +39,14 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let started = Instant::now();
     raise_descriptor_limit();
     let mut recovery = broker::Recovery::default();
-    let mut opened = store::open(&config.data_dir, &config.store, &mut recovery)?;
-    let listeners_file = ListenersFile::prepare(&config.data_dir)?;
+    let mut opened = store::open(config, &mut recovery)?;
+    let mut listeners_file = ListenersFile::prepare(&config.data_dir)?;
     let found = opened.recovered.clone();
     let clock = Clock::start();
     let settings = settings(config, cores)?;
     let logs = opened.take_logs();
-    let (broker, executors, recovered) = Broker::open(settings, clock.now(), logs, recovery)?;
+    let (broker, executors, recovered) = Broker::open(settings, clock.now(), logs, recovery)
+        .map_err(|error| refused(error, &config.data_dir))?;
     let listeners = Listeners::bind(&config.listen, &config.data_dir)?;
 
     let (fatal, mut failures) = mpsc::unbounded_channel();
@@ -70,6 +72,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
         failure = failures.recv() => {
             return Err(failure.unwrap_or_else(|| anyhow::anyhow!("the store has ended")));
         }
+        never = listeners_file.write_when_there_is_room() => match never {},
         name = told_to_stop() => {
             info!("{}: stopping", name?);
             stopper.stop();
@@ -87,6 +90,20 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     threads.join();
     report(&broker);
     Ok(())
+}
+
+/// Why a store is not served, and what can be done about it.
+fn refused(error: RecoveryError, data_dir: &Path) -> anyhow::Error {
+    let is_damaged = matches!(error, RecoveryError::MetadataDamaged { .. });
+    let error = anyhow::Error::from(error);
+    if !is_damaged {
+        return error;
+    }
+    let data_dir = data_dir.display();
+    error.context(format!(
+        "the store is damaged where it cannot do without: `barid store check --data-dir {data_dir}` tells what \
+         is damaged, `barid store repair --data-dir {data_dir}` what a repair would cost; or restore a copy"
+    ))
 }
 
 /// Lets the process have as many connections as the machine allows it: the usual soft limit is 1,024.

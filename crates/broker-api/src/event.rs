@@ -21,8 +21,23 @@ pub enum Event {
     Drained(SubscriptionId),
     /// The broker has ended the subscription.
     Ended(SubscriptionId, Refusal),
+    /// Publishes to shared queues wait, for this reason. What is taken from the broker and settled goes on. Told to
+    /// a connection that publishes, once until [`Unblocked`](Self::Unblocked); a protocol without words for it
+    /// says nothing, and its confirms come later.
+    Blocked(BlockCause),
+    /// They go on.
+    Unblocked,
     /// The broker ends the connection: the session says so in its protocol and closes.
     Disconnect(Refusal),
+}
+
+/// Why publishes to shared queues wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockCause {
+    /// Queued messages fill the memory that they may have.
+    Memory,
+    /// There is too little space on the disk.
+    Disk,
 }
 
 /// What a command that has taken effect has to say.

@@ -15,7 +15,7 @@ pub use command::{
     Command, Confirm, Connect, Grant, Login, OwnMessages, Publishing, Settle, SettleMode, Sharing,
     Source, Submission, Subscribe, Transaction, Unroutable,
 };
-pub use event::{Delivery, Event, Reply};
+pub use event::{BlockCause, Delivery, Event, Reply};
 pub use head::HeadReader;
 pub use out::Out;
 pub use refusal::Refusal;

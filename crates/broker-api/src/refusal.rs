@@ -61,6 +61,14 @@ pub enum Refusal {
     },
     /// The subscriber accepted nothing for too long, and its policy is to be disconnected.
     Stalled,
+    /// What stands on the disk is not what was written there: it is out of service until the operator has
+    /// repaired it.
+    Damaged {
+        /// What is: a queue or a shard, with its name.
+        what: Box<str>,
+        /// What is wrong, and where.
+        reason: Box<str>,
+    },
     /// The store failed; nothing more is promised.
     StoreFailed,
     /// The broker is stopping.
@@ -96,6 +104,10 @@ impl fmt::Display for Refusal {
                 write!(f, "too many {what}, the limit is {limit}")
             }
             Self::Stalled => f.write_str("the subscriber accepted nothing for too long"),
+            Self::Damaged { what, reason } => write!(
+                f,
+                "{what} is damaged on the disk and out of service, see `barid store check`: {reason}"
+            ),
             Self::StoreFailed => f.write_str("the store failed, see the broker's log"),
             Self::ShuttingDown => f.write_str("the broker is stopping"),
         }

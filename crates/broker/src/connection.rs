@@ -393,6 +393,7 @@ impl Attachment for Connection {
             self.submit(now, &mut behind);
         }
         self.publisher.close(&self.node);
+        self.node.blocked.forget(&self.outbox);
         self.outbox.close();
         self.end_all();
     }

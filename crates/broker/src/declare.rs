@@ -51,7 +51,9 @@ impl Connection {
                 self.declare_known_private(now, &target, &name, &declare)
             }
             Some(QueueRoute::Shared(shared)) if !shared.is_ended() => {
-                let equal = check::equal_definition(&name, &shared.definition, &declare);
+                let equal = shared
+                    .check()
+                    .and_then(|()| check::equal_definition(&name, &shared.definition, &declare));
                 if equal.is_ok() && shared.definition.expires_ms.is_some() {
                     self.control(shared.target.executor, Control::Used(shared.target));
                 }

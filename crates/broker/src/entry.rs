@@ -34,14 +34,20 @@
 //! 35 ABORTED            transaction                                 it does not
 //! 36 DECIDED            number u64 · { shard u16 } ...              at the coordinator: it is to be committed
 //! 37 FINISHED           number u64                                  all have committed it
+//! pages, whose messages stand beside the log
+//! 38 PAGED              page record      the messages that are in the queue stand in this page from now on
+//! 39 PAGE               page record · count u32 · { first left u64 · last left u64 } ... ·
+//!                       { sequence u64 · delivery count u32 · available u64 } ...     in snapshots
+//! 40 PAGE_LEFT          queue u64 · page u64 · { sequence u64 } ...  all of the page left, but these
 //! ```
 //! A *transaction* is coordinator u16 · number u64. A *group* is { kind u8 · length u32 · record } ... of
-//! kinds 23, 24, 27 and 28. Times are milliseconds since 1970. Definitions, bindings and messages are drawn
+//! kinds 23, 24, 27 and 28. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
 //! in the modules that write them.
 
 mod definition;
 mod fields;
 mod message;
+mod page;
 #[cfg(test)]
 mod tests;
 
@@ -52,7 +58,10 @@ use model::{
     ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition, QueueId,
     QueueName, Sequence, ShardId,
 };
-use queue::{Placement, Returned};
+pub(crate) use page::{
+    decode_messages, encode_messages, encode_page, encode_page_left, encode_paged,
+};
+use queue::{PageRecord, PageState, Placement, PurgedPage, Returned};
 
 pub(crate) const QUEUE_DECLARED: u8 = 16;
 pub(crate) const QUEUE_DELETED: u8 = 17;
@@ -76,6 +85,9 @@ pub(crate) const COMMITTED: u8 = 34;
 pub(crate) const ABORTED: u8 = 35;
 pub(crate) const DECIDED: u8 = 36;
 pub(crate) const FINISHED: u8 = 37;
+pub(crate) const PAGED: u8 = 38;
+pub(crate) const PAGE: u8 = 39;
+pub(crate) const PAGE_LEFT: u8 = 40;
 
 const EXPIRES: u8 = 1;
 const DELAYED: u8 = 2;
@@ -132,6 +144,9 @@ pub(crate) enum Entry {
     Finished {
         number: u64,
     },
+    Paged(QueueId, PageRecord),
+    Page(QueueId, PageState),
+    PageLeft(QueueId, PurgedPage),
 }
 
 /// What may be a part of a group.
@@ -415,6 +430,18 @@ impl Entry {
                 next_transaction: fields.number("next transaction")?,
             },
             TRANSACTED..=FINISHED => transaction(&mut fields)?,
+            PAGED => {
+                let (queue, record) = page::paged(&mut fields)?;
+                Self::Paged(queue, record)
+            }
+            PAGE => {
+                let (queue, state) = page::page(&mut fields)?;
+                Self::Page(queue, state)
+            }
+            PAGE_LEFT => {
+                let (queue, purged) = page::page_left(&mut fields)?;
+                Self::PageLeft(queue, purged)
+            }
             other => return Err(EntryError::UnknownKind(other)),
         };
         fields.end()?;

@@ -9,10 +9,10 @@ use crate::mailbox::{
 };
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
-use crate::shard::{self, Effect, Enqueued, Shard, tell};
+use crate::shard::{self, Effect, Enqueued, Pressure, Shard, tell};
 use crate::topology::Topology;
-use broker_api::{Event, Grant, Refusal, Reply};
-use log_store::StoreFailed;
+use broker_api::{BlockCause, Event, Grant, Refusal, Reply};
+use log_store::{Space, StoreFailed};
 use model::{CommandId, Instant, ShardId};
 use queue::{Age, CancelCause, Queue, SubscriberId};
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Executor {
             self.publish(now, batch);
         }
         if std::mem::take(&mut taken.is_store_news) {
-            self.handle_store_news()?;
+            self.handle_store_news(now)?;
         }
         self.taken = taken;
         if self.ride_deadline.is_some_and(|deadline| deadline <= now) {
@@ -129,34 +129,32 @@ impl Executor {
     /// Delivers, submits, and tells those who wait.
     fn finish(&mut self, now: Instant) -> Result<(), StoreFailed> {
         let mut has_riders = false;
-        let (mut added, mut freed) = (0, 0);
         self.queue_deadline = None;
         for shard in &mut self.shards {
             if shard.pump(now, &mut self.deliveries) {
                 self.mailbox.nudge();
             }
         }
+        // What has come counts before it is asked how short memory is: there may be no other step.
+        self.note_moved_bytes();
+        self.move_out(now);
         for (subscriber, target) in self.deliveries.take_browsed() {
             self.shard(target.shard)
                 .forget_browser(target.queue, subscriber);
         }
         for index in 0..self.shards.len() {
             let shard = &mut self.shards[index];
-            for (subscriber, shared) in shard.take_ended() {
-                let refusal = Refusal::QueueDeleted(shared.name.clone());
+            for (subscriber, refusal) in shard.take_ended() {
                 let ended = Event::Ended(subscriber.subscription, refusal);
                 self.deliveries.tell(subscriber, ended);
                 self.deliveries.forget(subscriber);
             }
             shard.submit(&mut self.news)?;
             has_riders |= shard.has_riders();
-            let moved = shard.take_moved_bytes();
-            added += moved.0;
-            freed += moved.1;
             let deadline = shard.deadline();
             self.queue_deadline = self.queue_deadline.into_iter().chain(deadline).min();
         }
-        self.note_moved_bytes(added, freed);
+        self.note_moved_bytes();
         self.deliveries.flush();
         tell(&self.node, &mut self.news);
         if has_riders && self.ride_deadline.is_none() {
@@ -165,41 +163,84 @@ impl Executor {
         Ok(())
     }
 
-    /// Charges memory with what has come, and wakes who waits for what has gone.
-    fn note_moved_bytes(&self, added: usize, freed: usize) {
-        if added > 0 {
-            self.node.queued.add(added);
+    /// Moves messages out of memory where there are too many.
+    fn move_out(&mut self, now: Instant) {
+        let queued = self.node.queued.get();
+        let limit = self.node.settings.queued_bytes;
+        let pressure = pressure(queued, limit);
+        for shard in &mut self.shards {
+            shard.set_pressure(now, pressure);
         }
-        if freed > 0 {
-            let limit = self.node.settings.queued_bytes;
-            if self.node.queued.subtract(freed, limit) {
-                let mailboxes = self.node.mailboxes.iter();
-                mailboxes.for_each(|mailbox| mailbox.nudge());
+        if pressure == Pressure::None {
+            return;
+        }
+        // What is over three eighths, as far as this executor's shards have their share in it.
+        let excess = queued - limit / 8 * 3;
+        let mut fullest: Vec<_> = self.shards.iter_mut().collect();
+        fullest.sort_unstable_by_key(|shard| std::cmp::Reverse(shard.resident_bytes()));
+        let mut left = excess;
+        for shard in fullest {
+            let share = left.min(shard.resident_bytes());
+            if share == 0 {
+                break;
             }
+            shard.move_out(pressure, share);
+            left -= share;
         }
     }
 
-    /// Whether publishes are taken: not while the store or the memory has to catch up.
+    /// Charges memory with what has come, and wakes who waits for what has gone.
+    fn note_moved_bytes(&mut self) {
+        let (mut added, mut freed) = (0, 0);
+        for shard in &mut self.shards {
+            let moved = shard.take_moved_bytes();
+            added += moved.0;
+            freed += moved.1;
+        }
+        let limit = self.node.settings.queued_bytes;
+        let before = pressure(self.node.queued.get(), limit);
+        if added > 0 {
+            self.node.queued.add(added);
+        }
+        let has_room = freed > 0 && self.node.queued.subtract(freed, limit);
+        let after = pressure(self.node.queued.get(), limit);
+        // Others are to move out what they hold, whether they have anything else to do or not.
+        let is_short = after > before && after >= Pressure::High;
+        if has_room || is_short {
+            let mailboxes = self.node.mailboxes.iter();
+            mailboxes.for_each(|mailbox| mailbox.nudge());
+        }
+    }
+
+    /// Whether publishes are taken: not while the store or the memory has to catch up, or the disk is full.
     fn admission(&self) -> Admission {
         let behind: usize = self.shards.iter().map(Shard::uncommitted_bytes).sum();
-        if behind > UNCOMMITTED_BYTES_MAX
-            || self.node.queued.get() >= self.node.settings.queued_bytes
-        {
+        let is_low = |shard: &Shard| shard.log.space() == Space::Low;
+        let cause = if self.shards.iter().any(is_low) {
+            Some(BlockCause::Disk)
+        } else if self.node.queued.get() >= self.node.settings.queued_bytes {
+            Some(BlockCause::Memory)
+        } else {
+            None
+        };
+        self.node.blocked.set(cause);
+        if cause.is_some() || behind > UNCOMMITTED_BYTES_MAX {
             Admission::Closed
         } else {
             Admission::Open
         }
     }
 
-    fn handle_store_news(&mut self) -> Result<(), StoreFailed> {
+    fn handle_store_news(&mut self, now: Instant) -> Result<(), StoreFailed> {
         for (index, shard) in self.shards.iter_mut().enumerate() {
             shard.handle_committed(&mut self.news)?;
+            shard.handle_page_news(now);
             if index == 0
                 && let Some(topology) = &mut self.topology
             {
                 topology.handle_committed(shard.log.committed());
             }
-            if shard.log.wants_snapshot() {
+            if shard.log.wants_snapshot() && !shard.is_refused() {
                 // What is open goes first, so that the snapshot is of what has been submitted.
                 shard.submit(&mut self.news)?;
                 let topology = self.topology.as_ref().filter(|_| index == 0);
@@ -312,6 +353,7 @@ impl Executor {
                 let queue = Queue::new(rules, seed);
                 self.shard(target.shard).host(now, &shared, queue);
             }
+            Control::FreePages(target) => self.shard(target.shard).free_pages_of(target.queue),
             Control::Used(target) => self.shard(target.shard).use_queue(now, target.queue),
             Control::End {
                 queue,
@@ -371,6 +413,7 @@ impl Executor {
             | Control::Topology(..)
             | Control::Adopt(_)
             | Control::Used(_)
+            | Control::FreePages(_)
             | Control::End { .. }
             | Control::Purge { .. } => unreachable!("these are of one shard"),
         }
@@ -392,6 +435,7 @@ impl Executor {
         let is_ok = done.is_ok();
         let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
             shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
+            shard::Subscribing::Damaged(refusal) => refusal,
             shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),
         });
         self.deliveries.tell(subscriber, Event::Done(command, done));
@@ -428,6 +472,20 @@ impl Executor {
         }
         let drained = Event::Drained(subscriber.subscription);
         self.deliveries.tell(subscriber, drained);
+    }
+}
+
+/// How short memory is.
+fn pressure(queued: usize, limit: usize) -> Pressure {
+    let eighth = limit / 8;
+    if queued >= limit {
+        Pressure::Full
+    } else if queued >= eighth * 6 {
+        Pressure::High
+    } else if queued >= eighth * 4 {
+        Pressure::Some
+    } else {
+        Pressure::None
     }
 }
 

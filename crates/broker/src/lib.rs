@@ -14,6 +14,7 @@
 //!
 //! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together.
 
+mod blocked;
 mod commit;
 mod connection;
 mod counters;
@@ -43,9 +44,10 @@ pub use connection::Connection;
 pub use counters::{Counters, Totals};
 pub use entry::EntryError;
 pub use executor::{Executor, Step};
-pub use recovery::{Recovered, Recovery, RecoveryError};
+pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
+use blocked::Blocked;
 use log_store::ShardLog;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
@@ -60,6 +62,7 @@ pub(crate) struct Node {
     /// One per executor.
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) queued: QueuedBytes,
+    pub(crate) blocked: Blocked,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
     plain_rules: Arc<QueueRules>,
@@ -129,6 +132,7 @@ impl Broker {
             routes: Routes::default(),
             mailboxes: (0..count).map(|_| Arc::default()).collect(),
             queued: QueuedBytes::default(),
+            blocked: Blocked::default(),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
             settings,

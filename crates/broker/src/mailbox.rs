@@ -47,6 +47,8 @@ pub(crate) enum Control {
     Adopt(Arc<SharedQueue>),
     /// A queue was declared again, which counts as a use.
     Used(QueueTarget),
+    /// For the host: the end of a queue is durable.
+    FreePages(QueueTarget),
     /// For the host: end a queue, on a condition.
     End {
         queue: Arc<SharedQueue>,

@@ -11,6 +11,7 @@ use model::{CommandId, ConnectionId, Instant, Message, SubscriptionId};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// The most bytes that an executor reserves at once.
@@ -31,6 +32,8 @@ const ANSWER_BYTES: usize = 64;
 /// Invariant: `bytes` <= budget + one message + what one read batch of each publisher brings.
 pub(crate) struct Outbox {
     connection: ConnectionId,
+    /// Whether it was told that its publishes wait.
+    is_blocked: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -84,8 +87,14 @@ impl Outbox {
     pub(crate) fn new(connection: ConnectionId) -> Self {
         Self {
             connection,
+            is_blocked: AtomicBool::new(false),
             state: Mutex::default(),
         }
+    }
+
+    /// Notes whether it is told that its publishes wait; returns whether it was.
+    pub(crate) fn set_blocked(&self, is_blocked: bool) -> bool {
+        self.is_blocked.swap(is_blocked, Ordering::AcqRel)
     }
 
     pub(crate) fn connection(&self) -> ConnectionId {
@@ -362,6 +371,8 @@ pub(crate) fn event_bytes(event: &Event) -> usize {
         | Event::Done(..)
         | Event::Drained(_)
         | Event::Ended(..)
+        | Event::Blocked(_)
+        | Event::Unblocked
         | Event::Disconnect(_) => ANSWER_BYTES,
     }
 }

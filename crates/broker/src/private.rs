@@ -134,7 +134,8 @@ impl PrivateQueue {
             if rules.overflow == Overflow::RejectPublishDeadLetter {
                 self.left.push(Left {
                     sequence: place.sequence,
-                    message,
+                    away_bytes: 0,
+                    message: Some(message),
                     is_logged: false,
                     reason: LeaveReason::MaxLength,
                 });
@@ -182,7 +183,8 @@ impl PrivateQueue {
     /// Takes the ready messages out; returns how many.
     pub(crate) fn purge(&mut self) -> u64 {
         let before = self.queue.len();
-        self.queue.purge(&mut self.left);
+        // Its messages are all in memory.
+        self.queue.purge(&mut self.left, &mut Vec::new());
         (before - self.queue.len()) as u64
     }
 
@@ -232,9 +234,10 @@ impl PrivateQueue {
             let Some(reason) = dead_letter::reason(left.reason) else {
                 continue;
             };
-            if let (Some(to), Some(name)) = (&self.definition.rules.dead_letter, &self.name) {
+            let letter = self.definition.rules.dead_letter.as_ref();
+            if let (Some(to), Some(name), Some(message)) = (letter, &self.name, &left.message) {
                 let name = name.as_bytes();
-                letters.push(dead_letter::of(now, name, &left.message, to, reason).0);
+                letters.push(dead_letter::of(now, name, message, to, reason).0);
             }
         }
     }

@@ -190,6 +190,8 @@ impl Publisher {
             | Event::Returned(..)
             | Event::Drained(_)
             | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Disconnect(_) => return Some(event),
         };
         let Some(counted) = self.counted.get_mut(command.0) else {
@@ -224,6 +226,7 @@ impl Publisher {
                 continue;
             }
             let publishes = std::mem::take(publishes);
+            node.blocked.tell(outbox);
             counters::add(&node.counters.published, publishes.len());
             let bytes = publishes
                 .iter()

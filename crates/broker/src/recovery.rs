@@ -1,15 +1,15 @@
 //! From records back to queues.
 
-use crate::entry::{Change, Entry, EntryError, Forwarded};
+use crate::entry::{self, Change, Entry, EntryError, Forwarded};
 use crate::topology::{bind_of, binding_of};
 use crate::transaction::{Prepared, TransactionId};
 use broker_api::Bind;
 use log_store::Replayed;
 use model::{
-    ExchangeDefinition, ExchangeName, Lifetime, LogIndex, Message, QueueDefinition, QueueId,
-    QueueName, ShardId,
+    ExchangeDefinition, ExchangeName, Lifetime, LogIndex, Message, PageNumber, QueueDefinition,
+    QueueId, QueueName, ShardId,
 };
-use queue::{RecoveredQueue, SubscriberId};
+use queue::{PurgedPage, RecoveredQueue, SubscriberId};
 use routing::Table;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,34 @@ pub struct Recovery {
     table: Table<SubscriberId, (), ()>,
     queues: BTreeMap<(ShardId, QueueId), RecoveredQueue>,
     shards: BTreeMap<ShardId, RecoveredShard>,
+    /// Shards whose logs are damaged, and how.
+    refused: BTreeMap<ShardId, String>,
     error: Option<RecoveryError>,
+}
+
+/// A page that a queue has messages in, and that is not on the disk as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostPage {
+    /// Whose log refers to it.
+    pub shard: ShardId,
+    /// The page.
+    pub page: PageNumber,
+    /// The queue that has messages in it.
+    pub name: QueueName,
+    queue: QueueId,
+}
+
+impl LostPage {
+    /// Appends the record by which the queue gives up what stands in the page; returns its kind.
+    pub fn encode_given_up(&self, payload: &mut Vec<u8>) -> u8 {
+        let purged = PurgedPage {
+            page: self.page,
+            count: 0,
+            except: Vec::new(),
+        };
+        entry::encode_page_left(payload, self.queue, &purged);
+        entry::PAGE_LEFT
+    }
 }
 
 /// What was found.
@@ -47,6 +74,12 @@ pub enum RecoveryError {
         index: LogIndex,
         /// What is wrong with it.
         error: EntryError,
+    },
+    /// The shard that says which queues there are is damaged.
+    #[error("shard 0, which says what queues and exchanges there are, is damaged: {reason}")]
+    MetadataDamaged {
+        /// What is wrong, and where.
+        reason: String,
     },
     /// A shard holds messages of a queue that shard 0 does not know.
     #[error("shard {shard} holds queue {queue}, which was never declared")]
@@ -103,6 +136,7 @@ pub(crate) struct RecoveredShard {
     pub(crate) next_transaction: u64,
     pub(crate) prepared: BTreeMap<TransactionId, Prepared>,
     pub(crate) decided: BTreeMap<u64, Vec<ShardId>>,
+    pub(crate) next_page: PageNumber,
 }
 
 impl Default for RecoveredShard {
@@ -114,6 +148,7 @@ impl Default for RecoveredShard {
             next_transaction: 1,
             prepared: BTreeMap::new(),
             decided: BTreeMap::new(),
+            next_page: PageNumber(1),
         }
     }
 }
@@ -125,13 +160,56 @@ pub(crate) struct RecoveredShards {
     pub(crate) exchanges: BTreeMap<ExchangeName, (ExchangeDefinition, Lifetime)>,
     pub(crate) bindings: Vec<Bind>,
     pub(crate) shards: BTreeMap<ShardId, RecoveredShard>,
+    pub(crate) refused: BTreeMap<ShardId, String>,
 }
 
 impl Recovery {
+    /// A shard's log is damaged: the shard is out of service, whatever was replayed of it. All others are not
+    /// touched by it.
+    pub fn refuse(&mut self, shard: ShardId, reason: String) {
+        self.queues.retain(|(of, _), _| *of != shard);
+        let next_transaction = self.shard(shard).next_transaction;
+        let kept = RecoveredShard {
+            next_transaction,
+            ..RecoveredShard::default()
+        };
+        self.shards.insert(shard, kept);
+        self.refused.entry(shard).or_insert(reason);
+    }
+
+    /// The queues that live in a shard.
+    #[must_use]
+    pub fn queues_of(&self, shard: ShardId) -> Vec<QueueName> {
+        let declared = self.declared.values();
+        let here = declared.filter(|declared| declared.shard == shard);
+        here.map(|declared| declared.name.clone()).collect()
+    }
+
+    /// The pages that queues of shards in service still have messages in, and that are not `there`.
+    #[must_use]
+    pub fn lost_pages(&self, there: &dyn Fn(ShardId, PageNumber) -> bool) -> Vec<LostPage> {
+        let mut lost = Vec::new();
+        let mut pages = Vec::new();
+        for ((shard, queue), state) in &self.queues {
+            let Some(declared) = self.declared.get(queue).filter(|it| it.shard == *shard) else {
+                continue;
+            };
+            state.page_numbers(&mut pages);
+            let missing = pages.drain(..).filter(|page| !there(*shard, *page));
+            lost.extend(missing.map(|page| LostPage {
+                shard: *shard,
+                page,
+                name: declared.name.clone(),
+                queue: *queue,
+            }));
+        }
+        lost
+    }
+
     /// Takes the next record. After a bad one, nothing more is taken in;
     /// [`Broker::open`](crate::Broker::open) then says which it was.
     pub fn replay(&mut self, record: Replayed<'_>) {
-        if self.error.is_some() {
+        if self.error.is_some() || self.refused.contains_key(&record.shard) {
             return;
         }
         match Entry::decode(record.kind, record.payload) {
@@ -205,7 +283,24 @@ impl Recovery {
                 shard.decided.insert(number, shards);
             }
             Entry::Finished { number } => drop(self.shard(at).decided.remove(&number)),
+            Entry::Paged(queue, record) => {
+                self.note_page(at, record.page);
+                self.queue(at, queue).paged(record);
+            }
+            Entry::Page(queue, state) => {
+                self.note_page(at, state.record.page);
+                self.queue(at, queue).page(state);
+            }
+            Entry::PageLeft(queue, purged) => {
+                self.queue(at, queue).page_left(purged.page, &purged.except);
+            }
         }
+    }
+
+    /// The numbers of pages go on behind all that were ever told of.
+    fn note_page(&mut self, at: ShardId, page: PageNumber) {
+        let shard = self.shard(at);
+        shard.next_page = shard.next_page.max(PageNumber(page.0 + 1));
     }
 
     fn apply_topology(&mut self, entry: Entry) {
@@ -270,7 +365,10 @@ impl Recovery {
             | Entry::Committed(..)
             | Entry::Aborted(_)
             | Entry::Decided { .. }
-            | Entry::Finished { .. } => unreachable!("these are not of the topology"),
+            | Entry::Finished { .. }
+            | Entry::Paged(..)
+            | Entry::Page(..)
+            | Entry::PageLeft(..) => unreachable!("these are not of the topology"),
         }
     }
 
@@ -325,6 +423,9 @@ impl Recovery {
         if let Some(error) = self.error {
             return Err(error);
         }
+        if let Some(reason) = self.refused.remove(&ShardId(0)) {
+            return Err(RecoveryError::MetadataDamaged { reason });
+        }
         check_shards(&self.shards, shard_count)?;
         let mut queues = Vec::with_capacity(self.declared.len());
         let mut message_count = 0;
@@ -369,6 +470,7 @@ impl Recovery {
                 exchanges: self.exchanges,
                 bindings: bindings.collect(),
                 shards: self.shards,
+                refused: self.refused,
             },
             recovered,
         ))

@@ -1,8 +1,11 @@
 //! One shard: its log, its queues, and what they have for each other.
 
+mod damage;
 mod forwards;
 mod leaving;
 mod lifecycle;
+mod memory;
+mod pages;
 mod publish;
 mod riders;
 mod snapshot;
@@ -17,12 +20,17 @@ use crate::shared_queue::SharedQueue;
 use broker_api::{Event, Refusal};
 use forwards::Forwards;
 use log_store::{Batch, ShardLog, StoreFailed};
+pub(crate) use memory::Pressure;
+use memory::{Memory, Noted};
 use model::{
-    CommandId, Durability, Instant, LogIndex, Message, Overflow, QueueId, Sequence, ShardId,
+    CommandId, Durability, Instant, LogIndex, Message, Overflow, QueueId, QueueRules, Sequence,
+    ShardId,
 };
+use pages::Pages;
 use queue::{Keys, Left, Port, Queue, Returned, Stop, SubscriberId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+pub(crate) use transactions::Fate;
 use transactions::Transactions;
 
 /// Settlements that wait to ride along are logged at the latest when they are this many.
@@ -77,8 +85,16 @@ pub(crate) struct Shard {
     deadlines: BTreeSet<(Instant, QueueId)>,
     forwards: Forwards,
     transactions: Transactions,
-    /// Subscriptions whose queues have ended.
-    ended: Vec<(SubscriberId, Arc<SharedQueue>)>,
+    memory: Memory,
+    pages: Pages,
+    /// How short memory was when this was last told.
+    pressure: Pressure,
+    /// Set where the log is damaged: the shard is out of service.
+    refused: Option<Arc<str>>,
+    /// Queues that are out of service.
+    damaged: BTreeMap<QueueId, Arc<SharedQueue>>,
+    /// Subscriptions that have ended with their queues, and why.
+    ended: Vec<(SubscriberId, Refusal)>,
     /// What has come and gone in this step, as charged to memory.
     added_bytes: usize,
     freed_bytes: usize,
@@ -101,6 +117,7 @@ struct Hosted {
     is_touched: bool,
     is_in_batch: bool,
     is_riding: bool,
+    noted: Noted,
 }
 
 impl Hosted {
@@ -134,12 +151,16 @@ impl Hosted {
 
     /// The keys of a message, if it has any that matter here.
     fn keys(&self, node: &Node, message: &Message) -> Keys {
-        let rules = self.queue.rules();
-        if message.envelope().is_grouped || rules.last_value_header.is_some() {
-            head::keys(node.settings.heads, rules, message)
-        } else {
-            Keys::default()
-        }
+        keys(node, self.queue.rules(), message)
+    }
+}
+
+/// The keys of a message, if it has any that matter to a queue with these rules.
+fn keys(node: &Node, rules: &QueueRules, message: &Message) -> Keys {
+    if message.envelope().is_grouped || rules.last_value_header.is_some() {
+        head::keys(node.settings.heads, rules, message)
+    } else {
+        Keys::default()
     }
 }
 
@@ -164,6 +185,11 @@ impl Shard {
             deadlines: BTreeSet::new(),
             forwards: Forwards::default(),
             transactions: Transactions::default(),
+            memory: Memory::default(),
+            pages: Pages::new(node.settings.queued_bytes),
+            pressure: Pressure::None,
+            refused: None,
+            damaged: BTreeMap::new(),
             ended: Vec::new(),
             added_bytes: 0,
             freed_bytes: 0,
@@ -195,7 +221,7 @@ impl Shard {
     }
 
     /// Subscriptions that have ended with their queues.
-    pub(crate) fn take_ended(&mut self) -> Vec<(SubscriberId, Arc<SharedQueue>)> {
+    pub(crate) fn take_ended(&mut self) -> Vec<(SubscriberId, Refusal)> {
         std::mem::take(&mut self.ended)
     }
 
@@ -245,6 +271,9 @@ impl Shard {
 
     /// Notes that messages may have come back to the queue.
     fn touch_released(&mut self, id: QueueId) {
+        if self.has_passed_over() {
+            self.reconsider_one(id);
+        }
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;
         };
@@ -268,7 +297,10 @@ impl Shard {
 
     /// When a queue has something to do by itself.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let first = self.deadlines.first().map(|(deadline, _)| *deadline);
+        let pages = [self.pages.retry_at, self.pages.rewrite_at];
+        let later = pages.into_iter().chain([self.memory.reconsider_at]);
+        first.into_iter().chain(later.flatten()).min()
     }
 
     /// Does what queues have to do by themselves by now: messages expire or become ready, unused queues end.
@@ -337,12 +369,15 @@ impl Shard {
             }
         }
         self.handle_moved(now, id);
+        self.note_pages(now, id, self.pressure);
         self.note(id);
         stop == Stop::Busy
     }
 
     /// Notes for others what a queue holds, and when it is to be looked at again.
     fn note(&mut self, id: QueueId) {
+        self.note_memory(id);
+        self.note_freed_pages(id);
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;
         };
@@ -361,12 +396,22 @@ impl Shard {
 
     /// Submits what this step appends. What waits to ride along rides along.
     pub(crate) fn submit(&mut self, news: &mut Vec<Effect>) -> Result<(), StoreFailed> {
+        if self.is_refused() {
+            // Nothing of it stands in the log: it refuses what others ask, and may say so at once.
+            news.append(&mut self.batch_effects);
+            return Ok(());
+        }
         if self.batch.is_some() || self.settled.len() + self.returns.len() >= SETTLED_MAX {
             self.log_settled();
+        }
+        if self.settled.is_empty() && self.returns.is_empty() {
+            self.pages.told_is_logged();
         }
         let Some(batch) = self.batch.take() else {
             // What needs no record of its own may still rest on one that is on its way.
             let last = LogIndex(self.log.next_index().0 - 1);
+            self.pages.submitted(last);
+            self.handle_pages_committed(self.log.committed());
             if last <= self.log.committed() {
                 news.append(&mut self.batch_effects);
             } else {
@@ -377,6 +422,7 @@ impl Shard {
         };
         let bytes = batch.size_bytes();
         let last = self.log.submit(batch)?;
+        self.pages.submitted(last);
         self.waiting_bytes.push_back((last, bytes));
         self.uncommitted_bytes += bytes;
         let effects = self.batch_effects.drain(..).map(|effect| (last, effect));
@@ -392,6 +438,9 @@ impl Shard {
 
     /// Releases the effects of what has become durable.
     pub(crate) fn handle_committed(&mut self, news: &mut Vec<Effect>) -> Result<(), StoreFailed> {
+        if self.is_refused() {
+            return Ok(());
+        }
         if self.log.is_failed() {
             return Err(StoreFailed);
         }
@@ -413,12 +462,15 @@ impl Shard {
             self.waiting_queues.pop_front();
             self.touch(id);
         }
+        self.handle_pages_committed(committed);
+        self.note_committed();
         Ok(())
     }
 
     /// Whether everything submitted is durable and nothing waits to be.
     pub(crate) fn is_settled(&self) -> bool {
-        !self.has_riders() && LogIndex(self.log.committed().0 + 1) >= self.log.next_index()
+        self.is_refused()
+            || !self.has_riders() && LogIndex(self.log.committed().0 + 1) >= self.log.next_index()
     }
 }
 
@@ -426,6 +478,8 @@ impl Shard {
 pub(crate) enum Subscribing {
     /// The queue has ended.
     NoQueue,
+    /// It is out of service.
+    Damaged(Refusal),
     /// It, or another subscription, is to be the only one.
     InUse(Arc<SharedQueue>),
 }

@@ -1,9 +1,10 @@
 //! What everybody knows of a shared queue.
 
 use crate::routes::QueueTarget;
-use broker_api::{ListedQueue, QueueStatus};
+use broker_api::{ListedQueue, QueueStatus, Refusal};
 use model::{QueueDefinition, QueueName};
 use queue::Queue;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A shared queue: its name, what it was declared as, where it lives and what it holds.
@@ -16,6 +17,8 @@ pub(crate) struct SharedQueue {
     pub(crate) target: QueueTarget,
     /// Its host has ended it: nobody is to use it any more, though it is still in the routes.
     is_ended: AtomicBool,
+    /// What is wrong with it on the disk: it is out of service.
+    damage: OnceLock<Box<str>>,
     ready_count: AtomicU64,
     unsettled_count: AtomicU64,
     bytes: AtomicU64,
@@ -29,6 +32,7 @@ impl SharedQueue {
             definition,
             target,
             is_ended: AtomicBool::new(false),
+            damage: OnceLock::new(),
             ready_count: AtomicU64::new(0),
             unsettled_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -42,6 +46,26 @@ impl SharedQueue {
 
     pub(crate) fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Acquire)
+    }
+
+    /// Puts it out of service: nobody can use it before the operator has repaired it.
+    pub(crate) fn set_damaged(&self, reason: &str) {
+        // What was found first stays.
+        let _is_known = self.damage.set(Box::from(reason));
+    }
+
+    /// Why it is out of service, if it is.
+    pub(crate) fn damage(&self) -> Option<Refusal> {
+        let reason = self.damage.get()?;
+        Some(Refusal::Damaged {
+            what: format!("the queue '{}'", self.name).into(),
+            reason: reason.clone(),
+        })
+    }
+
+    /// Whether it is in service.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        self.damage().map_or(Ok(()), Err)
     }
 
     /// Notes what it holds.

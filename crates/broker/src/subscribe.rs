@@ -126,7 +126,10 @@ impl Connection {
             Some(QueueRoute::Shared(shared)) if shared.is_ended() => {
                 return Err(Refusal::QueueNotFound(name));
             }
-            Some(QueueRoute::Shared(shared)) => shared.target,
+            Some(QueueRoute::Shared(shared)) => {
+                shared.check()?;
+                shared.target
+            }
         };
         let subscribing = Subscribing {
             outbox: Arc::clone(&self.outbox),

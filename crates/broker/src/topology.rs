@@ -59,7 +59,8 @@ pub(crate) struct Topology {
     pending: VecDeque<Pending>,
     /// The last record that was appended.
     last_index: LogIndex,
-    shard_count: usize,
+    /// Where queues may live.
+    homes: Vec<ShardId>,
 }
 
 /// What routing need not know of an exchange.
@@ -88,7 +89,7 @@ enum Change {
 }
 
 impl Topology {
-    pub(crate) fn new(node: &Arc<Node>, next_queue: QueueId, shard_count: usize) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, next_queue: QueueId, homes: Vec<ShardId>) -> Self {
         let decided = Table::default();
         let kept = Kept {
             durability: Durability::Durable,
@@ -104,7 +105,7 @@ impl Topology {
             reserved_queue: next_queue,
             pending: VecDeque::new(),
             last_index: LogIndex(0),
-            shard_count,
+            homes,
         }
     }
 
@@ -255,6 +256,8 @@ impl Topology {
                 }
             }
             Change::RemoveQueue(shared) => {
+                let gone = Control::FreePages(shared.target);
+                self.node.mailboxes[shared.target.executor].post(&mut vec![gone]);
                 routes.change(|table| match table.queue(shared.name.as_bytes()) {
                     Some(QueueRoute::Shared(known)) if Arc::ptr_eq(known, shared) => {
                         table.without_queue(&shared.name)
@@ -579,11 +582,11 @@ impl Topology {
         records
     }
 
-    /// Where a new queue is to live: the shards behind shard 0 in turn.
+    /// Where a new queue is to live: in turn.
     fn place(&self, queue: QueueId) -> ShardId {
-        let others = self.shard_count.saturating_sub(1).max(1) as u64;
-        let place = (queue.0 % others + 1).min(self.shard_count as u64 - 1);
-        ShardId(u16::try_from(place).expect("shards are counted in 16 bits"))
+        let place = queue.0 % self.homes.len().max(1) as u64;
+        let place = usize::try_from(place).unwrap_or_default();
+        self.homes.get(place).copied().unwrap_or_default()
     }
 }
 

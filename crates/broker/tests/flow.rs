@@ -407,6 +407,8 @@ fn a_topic_is_not_starved_by_a_queue_on_the_same_connection() {
             | Event::Returned(..)
             | Event::Drained(_)
             | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Disconnect(_) => {}
         };
         let now = node.now;

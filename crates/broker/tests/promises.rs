@@ -74,6 +74,8 @@ fn contents(node: &mut Node, name: &str) -> Vec<(u32, bool)> {
             | Event::Done(..)
             | Event::Drained(_)
             | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Disconnect(_) => None,
         });
         contents.extend(support::numbers(&events).into_iter().zip(marks));
@@ -406,10 +408,15 @@ fn recovered_messages_count_against_the_memory() {
         ..Settings::default()
     };
     let mut node = crash(&node, settings);
+    node.store.refuse_pages(true);
     let mut publisher = node.connect();
     publish_confirmed(&mut publisher, &node, persistent("q", 4));
     node.settle_down();
-    assert_eq!(publisher.confirmed(&mut node), 0, "there is no memory left");
+    assert_eq!(
+        publisher.confirmed(&mut node),
+        0,
+        "there is no memory left, and no place on the disk"
+    );
     let mut consumer = node.connect();
     consumer.subscribe(&mut node, 1, queue("q"), SettleMode::Presettled);
     for _ in 0..3 {

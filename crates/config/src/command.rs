@@ -5,14 +5,12 @@ use crate::error::{BadKey, Error, Origin};
 use crate::key::Key;
 use crate::settings::Config;
 use crate::sources::{CONFIG_ENV, Sources};
+use crate::store::{self, StoreInvocation};
 use crate::table::KEYS;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Where Linux tells how much memory there is.
-const MEMINFO: &str = "/proc/meminfo";
 
 /// The key of what commands to a broker know it by.
 const DATA_DIR: &str = "data_dir";
@@ -24,6 +22,8 @@ pub enum Invocation {
     Serve(Box<Config>),
     /// Ask a running broker.
     Admin(AdminInvocation),
+    /// Look after a store.
+    Store(StoreInvocation),
     /// Print this to standard output and end well: help or the version.
     Print(String),
 }
@@ -31,7 +31,7 @@ pub enum Invocation {
 /// Understands a command line, an environment and the file that either may name.
 ///
 /// `args` begins with the name of the program. `read_file` is asked for the configuration file, if
-/// there is one, and for the size of the machine's memory.
+/// there is one.
 ///
 /// # Errors
 /// [`Error::Usage`] for a command line that makes no sense, [`Error::Unreadable`] and
@@ -52,6 +52,12 @@ pub fn parse(
     if let Some(serve) = matches.subcommand_matches("serve") {
         let config = resolve(serve, env, read_file)?;
         return Ok(Invocation::Serve(Box::new(config)));
+    }
+    if let Some((common, command)) = store::asked(&matches) {
+        return Ok(Invocation::Store(StoreInvocation {
+            data_dir: resolve(common, env, read_file)?.data_dir,
+            command,
+        }));
     }
     let Some(asked) = admin::asked(&matches) else {
         return Err(Error::Usage("no command; try --help".to_owned()));
@@ -98,8 +104,7 @@ fn resolve(
             sources.add_flag(key, value.clone());
         }
     }
-    let meminfo = read_file(Path::new(MEMINFO)).unwrap_or_default();
-    sources.resolve(memory_bytes(&meminfo)).map_err(Error::Keys)
+    sources.resolve().map_err(Error::Keys)
 }
 
 fn read_table(
@@ -160,13 +165,14 @@ fn root() -> Command {
         .about("One messaging system for every protocol")
         .long_about(
             "One messaging system for every protocol.\n\nWithout a command, barid runs a broker: \
-             `barid` is `barid serve`. The other commands ask the broker that runs on the same data \
-             folder.",
+             `barid` is `barid serve`. `barid store` looks after a data folder. The other commands ask the \
+             broker that runs on the same data folder.",
         )
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .subcommand(serve())
         .subcommands(admin::nouns(&broker_arguments()))
+        .subcommand(store::noun(&broker_arguments()))
 }
 
 /// What tells which broker is asked.
@@ -208,15 +214,6 @@ fn arg(key: &'static Key) -> Arg {
         .help_heading(key.group)
         .action(ArgAction::Set)
         .allow_hyphen_values(true)
-}
-
-/// The machine's memory, from the text of `/proc/meminfo`.
-fn memory_bytes(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
 }
 
 #[cfg(test)]

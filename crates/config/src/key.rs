@@ -16,7 +16,8 @@ pub struct Key {
     /// What it means, as a sentence without a full stop.
     pub doc: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) default: Default,
+    /// Its default, as if it stood in the file.
+    pub(crate) default: &'static str,
 }
 
 /// What values a key takes, and where they go.
@@ -49,14 +50,6 @@ pub(crate) enum Empty {
 /// A word, and what it does.
 pub(crate) type Choice = (&'static str, fn(&mut Config));
 
-#[derive(Debug)]
-pub(crate) enum Default {
-    /// This, as if it stood in the file.
-    Value(&'static str),
-    /// A share of the machine's memory in percent, but at least this many bytes.
-    MemoryShare { percent: u64, bytes_min: u64 },
-}
-
 /// Every setting, in the order of `--help`.
 #[must_use]
 pub fn keys() -> &'static [Key] {
@@ -80,13 +73,7 @@ impl Key {
     /// Its default, in words.
     #[must_use]
     pub fn default_text(&self) -> String {
-        match self.default {
-            Default::Value(value) => value.to_owned(),
-            Default::MemoryShare { percent, bytes_min } => format!(
-                "{percent} % of the machine's memory, at least {}",
-                spell(Unit::Bytes, bytes_min)
-            ),
-        }
+        self.default.to_owned()
     }
 
     /// What values it takes, in words.

@@ -22,6 +22,7 @@ mod error;
 mod key;
 mod settings;
 mod sources;
+mod store;
 mod table;
 mod value;
 
@@ -33,4 +34,5 @@ pub use key::{Key, keys, reference};
 pub use settings::{
     Config, Connection, Listen, Log, Queue, Stomp, Store, Subscriber, VirtualTopic, WhenStalled,
 };
+pub use store::{StoreCommand, StoreInvocation};
 pub use tracing::Level;

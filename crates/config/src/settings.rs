@@ -121,12 +121,15 @@ pub struct Store {
     pub segment_bytes: u64,
     /// Time for which a record that nobody waits for may wait for company.
     pub ride_delay: Duration,
+    /// Space that must be free on the disk, in bytes; publishers to queues wait while there is less.
+    pub disk_free_bytes_min: u64,
 }
 
 /// Limits of queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Memory for queued messages, in bytes; publishers to queues wait beyond it.
+    /// Memory for queued messages, in bytes: from half of it on, the backlog moves to the disk; publishers to
+    /// queues wait beyond it.
     pub memory_bytes_max: usize,
 }
 
@@ -172,6 +175,7 @@ impl Config {
                 shards: 0,
                 segment_bytes: 0,
                 ride_delay: Duration::ZERO,
+                disk_free_bytes_min: 0,
             },
             queue: Queue {
                 memory_bytes_max: 0,

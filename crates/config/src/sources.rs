@@ -2,10 +2,10 @@
 
 use crate::composite::{self, Composite};
 use crate::error::{BadKey, Origin};
-use crate::key::{Default, Empty, Key, Kind};
+use crate::key::{Empty, Key, Kind};
 use crate::settings::Config;
 use crate::table::KEYS;
-use crate::value::{Unit, number, spell};
+use crate::value::number;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,7 +23,7 @@ struct Given {
 }
 
 /// Values by key, of the strongest source so far, and what is wrong with any.
-#[derive(Debug, std::default::Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Sources {
     given: BTreeMap<&'static str, Given>,
     composites: Vec<Composite>,
@@ -80,12 +80,12 @@ impl Sources {
     }
 
     /// Checks every value and fills in the defaults.
-    pub(crate) fn resolve(mut self, memory_bytes: Option<u64>) -> Result<Config, Vec<BadKey>> {
+    pub(crate) fn resolve(mut self) -> Result<Config, Vec<BadKey>> {
         let mut config = Config::blank();
         config.composites = std::mem::take(&mut self.composites);
         for key in KEYS {
             let given = self.given.remove(key.path).unwrap_or_else(|| Given {
-                value: default_value(key, memory_bytes),
+                value: key.default.to_owned(),
                 origin: Origin::Default,
             });
             let taken = set(&mut config, key, &given.value);
@@ -164,16 +164,6 @@ fn set(config: &mut Config, key: &Key, value: &str) -> bool {
                 set(config);
             }
             option.is_some()
-        }
-    }
-}
-
-fn default_value(key: &Key, memory_bytes: Option<u64>) -> String {
-    match key.default {
-        Default::Value(value) => value.to_owned(),
-        Default::MemoryShare { percent, bytes_min } => {
-            let share = memory_bytes.unwrap_or(0).saturating_mul(percent) / 100;
-            spell(Unit::Bytes, share.max(bytes_min))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table of keys: the single source of file, environment, flags, help and README.
 
-use crate::key::{Default, Empty, Key, Kind};
+use crate::key::{Empty, Key, Kind};
 use crate::settings::{Config, WhenStalled};
 use crate::value::Unit;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ const fn number(
             max,
             set,
         },
-        default: Default::Value(default),
+        default,
     }
 }
 
@@ -73,7 +73,7 @@ pub(crate) static KEYS: &[Key] = &[
             empty: Empty::Refused,
             set: |config, text| config.data_dir = PathBuf::from(text),
         },
-        default: Default::Value("./barid-data"),
+        default: "./barid-data",
     },
     number(
         "executors",
@@ -95,7 +95,7 @@ pub(crate) static KEYS: &[Key] = &[
             ("debug", |config| config.log.level = Level::DEBUG),
             ("trace", |config| config.log.level = Level::TRACE),
         ]),
-        default: Default::Value("info"),
+        default: "info",
     },
     Key {
         path: "listen.stomp",
@@ -108,7 +108,7 @@ pub(crate) static KEYS: &[Key] = &[
             empty: Empty::Refused,
             set: |config, text| text.clone_into(&mut config.listen.stomp),
         },
-        default: Default::Value("localhost:61613"),
+        default: "localhost:61613",
     },
     Key {
         path: "listen.ws",
@@ -121,7 +121,7 @@ pub(crate) static KEYS: &[Key] = &[
             empty: Empty::Refused,
             set: |config, text| text.clone_into(&mut config.listen.ws),
         },
-        default: Default::Value("localhost:15675"),
+        default: "localhost:15675",
     },
     number(
         "stomp.head_bytes_max",
@@ -188,7 +188,7 @@ pub(crate) static KEYS: &[Key] = &[
             ("true", |config| config.stomp.strict_host = true),
             ("false", |config| config.stomp.strict_host = false),
         ]),
-        default: Default::Value("false"),
+        default: "false",
     },
     number(
         "subscriber.budget_bytes",
@@ -230,7 +230,7 @@ pub(crate) static KEYS: &[Key] = &[
                 config.subscriber.when_stalled = WhenStalled::Disconnect;
             }),
         ]),
-        default: Default::Value("drop-oldest"),
+        default: "drop-oldest",
     },
     number(
         "connection.parked_bytes_max",
@@ -290,22 +290,22 @@ pub(crate) static KEYS: &[Key] = &[
         "Time for which a record that nobody waits for may wait for a round of the journal",
         |config, number| config.store.ride_delay = Duration::from_millis(number),
     ),
-    Key {
-        path: "queue.memory_bytes_max",
-        flag: None,
-        group: STORE,
-        doc: "Memory for queued messages; publishers to queues wait beyond it",
-        kind: Kind::Number {
-            unit: Unit::Bytes,
-            min: MIB,
-            max: 1024 * GIB,
-            set: |config, number| config.queue.memory_bytes_max = size(number),
-        },
-        default: Default::MemoryShare {
-            percent: 40,
-            bytes_min: 256 * MIB,
-        },
-    },
+    number(
+        "store.disk_free_bytes_min",
+        STORE,
+        bytes(0, 1024 * GIB),
+        "256MiB",
+        "Space that must be free on the disk; publishers to queues wait while there is less",
+        |config, number| config.store.disk_free_bytes_min = number,
+    ),
+    number(
+        "queue.memory_bytes_max",
+        STORE,
+        bytes(MIB, 1024 * GIB),
+        "128MiB",
+        "Memory for queued messages: from half of it on, the backlog moves to the disk; publishers to queues wait beyond it",
+        |config, number| config.queue.memory_bytes_max = size(number),
+    ),
     Key {
         path: "virtual_topic.topics",
         flag: None,
@@ -317,7 +317,7 @@ pub(crate) static KEYS: &[Key] = &[
             empty: Empty::Allowed,
             set: |config, text| text.trim().clone_into(&mut config.virtual_topic.topics),
         },
-        default: Default::Value("VirtualTopic.>"),
+        default: "VirtualTopic.>",
     },
     Key {
         path: "virtual_topic.queue_prefix",
@@ -333,6 +333,6 @@ pub(crate) static KEYS: &[Key] = &[
                     .clone_into(&mut config.virtual_topic.queue_prefix);
             },
         },
-        default: Default::Value("Consumer.*."),
+        default: "Consumer.*.",
     },
 ];

@@ -21,6 +21,8 @@ pub struct Batch {
     first: LogIndex,
     next: LogIndex,
     bytes: Vec<u8>,
+    /// Of the checksums of the records.
+    digest: u32,
 }
 
 impl Batch {
@@ -32,6 +34,7 @@ impl Batch {
             first,
             next: first,
             bytes,
+            digest: 0,
         }
     }
 
@@ -53,7 +56,8 @@ impl Batch {
     /// When `encode` takes bytes away, or appends more than [`PAYLOAD_BYTES_MAX`](crate::PAYLOAD_BYTES_MAX).
     pub fn push(&mut self, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) -> LogIndex {
         let index = self.next;
-        record::encode(&mut self.bytes, self.shard.0, kind, index.0, encode);
+        let sum = record::encode(&mut self.bytes, self.shard.0, kind, index.0, encode);
+        self.digest = record::digest(self.digest, sum);
         self.next = index.next();
         index
     }
@@ -75,6 +79,11 @@ impl Batch {
     /// How many records were pushed.
     pub(crate) fn record_count(&self) -> u64 {
         self.next.0 - self.first.0
+    }
+
+    /// The digest of its records.
+    pub(crate) fn digest(&self) -> u32 {
+        self.digest
     }
 
     /// The framed records.

@@ -4,7 +4,7 @@ mod memory;
 mod real;
 
 pub use memory::{Fault, MemoryDisk, MemoryFile};
-pub use real::{FolderError, RealDisk, RealFile};
+pub use real::{FolderError, Held, RealDisk, RealFile};
 
 use std::fmt::Debug;
 use std::io;
@@ -55,8 +55,31 @@ pub trait Disk: Clone + Debug + Send + Sync + 'static {
     /// What the operating system reports.
     fn sync_dir(&self) -> io::Result<()>;
 
+    /// How many bytes may still be written.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    fn free_bytes(&self) -> io::Result<u64>;
+
+    /// The right to take away what others may be copying: to remove a file, to give one another name, to write
+    /// anew what stands in one. Held for as long as that takes; none while the folder is copied.
+    fn removing(&self) -> Option<Removing>;
+
     /// A number that nobody can guess, to tell a new store from all others.
     fn random(&self) -> u64;
+}
+
+/// The right to take away what others may be copying, until it is dropped.
+#[derive(Debug)]
+pub struct Removing {
+    /// Locked, where there is a lock.
+    _lock: Option<std::fs::File>,
+}
+
+impl Removing {
+    pub(crate) const fn new(lock: Option<std::fs::File>) -> Self {
+        Self { _lock: lock }
+    }
 }
 
 /// One open file.

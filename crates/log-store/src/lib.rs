@@ -13,6 +13,7 @@
 //!   machine ─▶ Batch ─▶ ShardLog::submit ─▶ Journal::round ─▶ segment ─▶ committed, wakers
 //!                            │                  one write, one sync
 //!                            └─▶ save_snapshot ─▶ Housekeeper::step ─▶ snapshot, then trim
+//!   machine ─▶ ShardLog::save_page ─▶ Pager::step ─▶ segment of pages ─▶ PageReader::step ─▶ machine
 //!   Local::open ─▶ snapshots, then segments ─▶ Replayed ─▶ machine
 //! ```
 //!
@@ -21,7 +22,8 @@
 //! against all of them.
 //!
 //! Read first: [`ShardLog`] (the contract) and [`Local`] (the store that the broker opens). The files
-//! are drawn in `README.md`, byte by byte in the modules `record`, `local::header` and `local::round`.
+//! are drawn in `README.md`, byte by byte in the modules `record`, `local::header`, `local::round` and
+//! `local::pages`.
 
 mod batch;
 mod disk;
@@ -31,11 +33,15 @@ mod record;
 mod shard_log;
 
 pub use batch::Batch;
-pub use disk::{Disk, DiskFile, Fault, FolderError, MemoryDisk, MemoryFile, RealDisk, RealFile};
+pub use disk::{
+    Disk, DiskFile, Fault, FolderError, Held, MemoryDisk, MemoryFile, RealDisk, RealFile, Removing,
+};
 pub use local::{
-    Action, Corruption, DiskError, Due, Flaw, Housekeeper, HousekeeperError, Journal, JournalError,
-    Local, LocalLog, OpenError, Options, Recovered, Round, SHARDS_MAX, Step,
+    Action, BackupError, Copied, Corruption, Damage, DiskError, Due, FileReport, Flaw, Housekeeper,
+    HousekeeperError, Journal, JournalError, Local, LocalLog, Lost, OpenError, OpenProgress,
+    Options, PAGE_SEGMENT_BYTES_MAX, PageReader, PageStats, Pager, PagesError, Recovered,
+    RepairOutcome, Repaired, Report, Round, SHARDS_MAX, ShardReport, Step, check, copy, repair,
 };
 pub use memory::{MemoryLog, MemoryStore};
 pub use record::PAYLOAD_BYTES_MAX;
-pub use shard_log::{Replayed, ShardLog, SnapshotSource, StoreFailed};
+pub use shard_log::{PageNews, PageSource, Replayed, ShardLog, SnapshotSource, Space, StoreFailed};

@@ -1,9 +1,14 @@
 //! A store in memory: the double for everyone who needs a log and no disk.
 
+mod pages;
+
 use crate::batch::Batch;
 use crate::record;
-use crate::shard_log::{Replayed, ShardLog, SnapshotSource, StoreFailed};
-use model::{LogIndex, ShardId};
+use crate::shard_log::{
+    PageNews, PageSource, Replayed, ShardLog, SnapshotSource, Space, StoreFailed,
+};
+use model::{LogIndex, PageNumber, ShardId};
+use pages::Pages;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,6 +37,9 @@ struct World {
     /// Counts openings, to tell dead logs from living ones.
     generation: u64,
     failed: bool,
+    low: bool,
+    /// Whether there is no room for pages.
+    refuses_pages: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +53,7 @@ struct Shard {
     waker: Option<Waker>,
     wants_snapshot: bool,
     pending: Option<Pending>,
+    pages: Pages,
 }
 
 #[derive(Clone, Debug)]
@@ -101,8 +110,8 @@ impl MemoryStore {
             .collect()
     }
 
-    /// Commits everything that was submitted, and saves the snapshots that were asked for. Returns how
-    /// many records it committed.
+    /// Commits everything that was submitted, saves the snapshots that were asked for, and does what was asked of
+    /// pages. Returns how many records it committed.
     pub fn round(&self) -> u64 {
         let (records, wakers) = {
             let mut world = self.0.lock();
@@ -110,15 +119,20 @@ impl MemoryStore {
                 return 0;
             }
             let mut wakers = Vec::new();
-            let shards = world.shards.iter_mut();
-            (shards.map(|shard| shard.commit(&mut wakers)).sum(), wakers)
+            let refuses = world.refuses_pages;
+            let mut records = 0;
+            for (shard, state) in (0..).map(ShardId).zip(&mut world.shards) {
+                records += state.commit(&mut wakers);
+                state.work_on_pages(shard, refuses, &mut wakers);
+            }
+            (records, wakers)
         };
         wakers.iter().for_each(Waker::wake_by_ref);
         records
     }
 
-    /// Commits what one shard has submitted, and saves its snapshot. Returns how many records it
-    /// committed.
+    /// Commits what one shard has submitted, saves its snapshot, and does what it asked of pages. Returns how many
+    /// records it committed.
     ///
     /// # Panics
     /// When there is no such shard.
@@ -129,11 +143,71 @@ impl MemoryStore {
                 return 0;
             }
             let mut wakers = Vec::new();
+            let refuses = world.refuses_pages;
             let state = &mut world.shards[usize::from(shard.0)];
-            (state.commit(&mut wakers), wakers)
+            let records = state.commit(&mut wakers);
+            state.work_on_pages(shard, refuses, &mut wakers);
+            (records, wakers)
         };
         wakers.iter().for_each(Waker::wake_by_ref);
         records
+    }
+
+    /// Does what one shard has asked of pages, and nothing else. Returns how much that was.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    pub fn pages_of(&self, shard: ShardId) -> usize {
+        let (count, wakers) = {
+            let mut world = self.0.lock();
+            if world.failed {
+                return 0;
+            }
+            let mut wakers = Vec::new();
+            let refuses = world.refuses_pages;
+            let state = &mut world.shards[usize::from(shard.0)];
+            (state.work_on_pages(shard, refuses, &mut wakers), wakers)
+        };
+        wakers.iter().for_each(Waker::wake_by_ref);
+        count
+    }
+
+    /// From now on, pages that are saved become [`PageNews::NotSaved`], or no longer do.
+    pub fn refuse_pages(&self, refuse: bool) {
+        self.0.lock().refuses_pages = refuse;
+    }
+
+    /// Makes a page unreadable, until it is saved anew.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    pub fn damage_page(&self, shard: ShardId, page: PageNumber) {
+        let mut world = self.0.lock();
+        world.shards[usize::from(shard.0)].pages.damage(page);
+    }
+
+    /// The pages of a shard that are saved, ascending, with what they hold.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    #[must_use]
+    pub fn saved_pages(&self, shard: ShardId) -> Vec<(PageNumber, Vec<u8>)> {
+        let world = self.0.lock();
+        let pages = &world.shards[usize::from(shard.0)].pages;
+        let saved = pages.saved();
+        saved
+            .map(|(page, payload)| (page, payload.to_vec()))
+            .collect()
+    }
+
+    /// Says whether there is room for more, and wakes all shards.
+    pub fn set_space(&self, space: Space) {
+        let wakers = {
+            let mut world = self.0.lock();
+            world.low = space == Space::Low;
+            world.wakers()
+        };
+        wakers.iter().for_each(Waker::wake_by_ref);
     }
 
     /// Loses what a crash may lose: of the uncommitted records of each shard, `kept` says how many
@@ -152,11 +226,7 @@ impl MemoryStore {
         let wakers: Vec<Waker> = {
             let mut world = self.0.lock();
             world.failed = true;
-            world
-                .shards
-                .iter()
-                .filter_map(|shard| shard.waker.clone())
-                .collect()
+            world.wakers()
         };
         wakers.iter().for_each(Waker::wake_by_ref);
     }
@@ -176,7 +246,22 @@ impl MemoryStore {
     }
 }
 
+impl World {
+    fn wakers(&self) -> Vec<Waker> {
+        let wakers = self.shards.iter().map(|shard| shard.waker.clone());
+        wakers.flatten().collect()
+    }
+}
+
 impl Shard {
+    fn work_on_pages(&mut self, shard: ShardId, refuses: bool, wakers: &mut Vec<Waker>) -> usize {
+        let count = self.pages.work(shard, refuses);
+        if count > 0 && self.pages.has_news() {
+            wakers.extend(self.waker.clone());
+        }
+        count
+    }
+
     /// The last index, committed or not.
     fn last(&self) -> LogIndex {
         let count = u64::try_from(self.records.len()).expect("counts fit 64 bits");
@@ -221,6 +306,7 @@ impl Shard {
         self.waker = None;
         self.wants_snapshot = false;
         self.pending = None;
+        self.pages.crash();
     }
 
     fn replay(&self, shard: ShardId, replay: &mut dyn FnMut(Replayed<'_>)) {
@@ -312,6 +398,35 @@ impl ShardLog for MemoryLog {
                 shard.pending = Some(Pending { index, source });
             }
         });
+    }
+
+    fn save_page(&mut self, page: PageNumber, source: Box<dyn PageSource>) {
+        self.alive(|shard| shard.pages.save(page, source));
+    }
+
+    fn read_page(&mut self, page: PageNumber) {
+        self.alive(|shard| shard.pages.read(page));
+    }
+
+    fn free_page(&mut self, page: PageNumber) {
+        self.alive(|shard| shard.pages.free(page));
+    }
+
+    fn take_page_news(&mut self, news: &mut Vec<PageNews>) {
+        self.alive(|shard| shard.pages.take_news(news));
+    }
+
+    fn keep_pages(&mut self, pages: &[PageNumber]) -> Vec<PageNumber> {
+        self.alive(|shard| shard.pages.keep(pages))
+            .unwrap_or_default()
+    }
+
+    fn space(&self) -> Space {
+        if self.store.0.lock().low {
+            Space::Low
+        } else {
+            Space::Enough
+        }
     }
 }
 

@@ -26,6 +26,20 @@ pub const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 /// The shard number of records that are the store's own marks.
 pub(crate) const MARK_SHARD: u16 = u16::MAX;
 
+/// What the digest so far is multiplied with for each record.
+const DIGEST_FACTOR: u32 = 0x0100_0193;
+
+/// The digest of records whose digest is `digest`, and one more with this checksum.
+pub(crate) const fn digest(digest: u32, checksum: u32) -> u32 {
+    digest.wrapping_mul(DIGEST_FACTOR).wrapping_add(checksum)
+}
+
+/// The digest of records with the digest `first`, and `records` more that have the digest `second`.
+pub(crate) const fn joined_digest(first: u32, second: u32, records: u32) -> u32 {
+    let factor = DIGEST_FACTOR.wrapping_pow(records);
+    first.wrapping_mul(factor).wrapping_add(second)
+}
+
 /// CRC-32C of `bytes`.
 pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
@@ -77,7 +91,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(Header, &[u8])> {
     Some((header, &bytes[HEADER_BYTES..end]))
 }
 
-/// Appends a record to `bytes`, whose payload `encode` appends.
+/// Appends a record to `bytes`, whose payload `encode` appends. Returns its checksum.
 ///
 /// # Panics
 /// When `encode` takes bytes away or the payload is over [`PAYLOAD_BYTES_MAX`].
@@ -87,7 +101,7 @@ pub(crate) fn encode(
     kind: u8,
     index: u64,
     payload: impl FnOnce(&mut Vec<u8>),
-) {
+) -> u32 {
     let start = bytes.len();
     let mut header = [0; HEADER_BYTES];
     header[8..10].copy_from_slice(&shard.to_le_bytes());
@@ -111,6 +125,7 @@ pub(crate) fn encode(
     bytes[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
     let padding = end.next_multiple_of(ALIGN_BYTES) - end;
     bytes.extend_from_slice(&[0; ALIGN_BYTES][..padding]);
+    checksum
 }
 
 #[cfg(test)]
@@ -134,6 +149,17 @@ mod tests {
         let (header, payload) = decode(&bytes).unwrap();
         assert_eq!((header.shard, header.kind), (0x0102, 7));
         assert_eq!(payload, b"123456789");
+    }
+
+    #[test]
+    fn digests_are_joined() {
+        let fold = |sums: &[u32]| sums.iter().fold(0, |so_far, sum| digest(so_far, *sum));
+        let sums = [7, 0xFFFF_FFFF, 3, 12345, 9];
+        for cut in 0..=sums.len() {
+            let (first, second) = sums.split_at(cut);
+            let count = u32::try_from(second.len()).unwrap();
+            assert_eq!(joined_digest(fold(first), fold(second), count), fold(&sums));
+        }
     }
 
     #[test]

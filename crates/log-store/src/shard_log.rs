@@ -1,7 +1,7 @@
 //! The contract between a shard's machine and whatever makes its entries durable.
 
-use crate::Batch;
-use model::{LogIndex, ShardId};
+use crate::{Batch, Corruption};
+use model::{LogIndex, PageNumber, ShardId};
 use std::task::Waker;
 
 /// One shard's totally ordered log.
@@ -56,6 +56,81 @@ pub trait ShardLog: Send {
     /// the snapshot and all records up to `next_index` at this call are durable, it replaces them and
     /// they are trimmed. A crash before that leaves the older snapshot and the records.
     fn save_snapshot(&mut self, source: Box<dyn SnapshotSource>);
+
+    /// Saves a page in the background: what stands in pages stands beside the log and survives its trimming.
+    /// A page of this number that is there is replaced, once this one is durable. Becomes
+    /// [`PageNews::Saved`] or [`PageNews::NotSaved`].
+    ///
+    /// A record that refers to the page is to be submitted when it is saved, not before; a crash between leaves
+    /// a page that nobody refers to, which goes when the store is opened again ([`keep_pages`](Self::keep_pages)).
+    fn save_page(&mut self, page: PageNumber, source: Box<dyn PageSource>);
+
+    /// Reads a page in the background. Becomes [`PageNews::Read`] or [`PageNews::Damaged`]. A page that is being
+    /// saved anew is read as it was or as it will be.
+    fn read_page(&mut self, page: PageNumber);
+
+    /// Nobody refers to the page any more, neither the machine nor, durably, its log or snapshot: its space may be
+    /// used again. Nothing becomes of this.
+    fn free_page(&mut self, page: PageNumber);
+
+    /// Moves out what has become of pages since the last call, in the order in which it happened. The waker of
+    /// [`wake_on_commit`](Self::wake_on_commit) is called when there is something.
+    fn take_page_news(&mut self, news: &mut Vec<PageNews>);
+
+    /// Says, once after the store was opened and before a page is saved or read, which pages the machine refers
+    /// to, ascending. All others of this shard go. Returns those that are not there.
+    fn keep_pages(&mut self, pages: &[PageNumber]) -> Vec<PageNumber>;
+
+    /// Whether there is room for more. The waker of [`wake_on_commit`](Self::wake_on_commit) is called when this
+    /// changes.
+    fn space(&self) -> Space;
+}
+
+/// Whether a store has room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// There is room.
+    Enough,
+    /// There is less than the operator wants to be left, or none: whoever adds to the store is to wait. What takes
+    /// away from it goes on.
+    Low,
+}
+
+/// The content of a page, encoded on the store's own thread.
+pub trait PageSource: Send {
+    /// Appends the page's content to `payload`: at most [`PAYLOAD_BYTES_MAX`](crate::PAYLOAD_BYTES_MAX).
+    fn encode(&mut self, payload: &mut Vec<u8>);
+}
+
+/// What has become of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageNews {
+    /// It is durable, with so many bytes on the disk.
+    Saved {
+        /// The page.
+        page: PageNumber,
+        /// What it takes on the disk.
+        bytes: u64,
+    },
+    /// The disk has no room. A page of this number that was there before is still there.
+    NotSaved {
+        /// The page.
+        page: PageNumber,
+    },
+    /// It was asked for, and this is what it holds.
+    Read {
+        /// The page.
+        page: PageNumber,
+        /// What its source had encoded.
+        payload: Vec<u8>,
+    },
+    /// It was asked for, and is not what was saved.
+    Damaged {
+        /// The page.
+        page: PageNumber,
+        /// What is wrong where.
+        corruption: Corruption,
+    },
 }
 
 /// The state of a machine at one moment, as records to be replayed before those of the log.

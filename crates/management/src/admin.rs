@@ -144,6 +144,8 @@ impl Session for Admin {
             | Event::Confirmed(_)
             | Event::Returned(..)
             | Event::Drained(_)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Ended(..) => {}
         }
     }

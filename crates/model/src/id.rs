@@ -50,6 +50,11 @@ number! {
     /// Place of an entry in a shard's log: dense, from 1.
     LogIndex(u64)
 }
+number! {
+    /// A page of messages that a shard has moved out of memory, unique in the shard and never used for other
+    /// messages.
+    PageNumber(u64)
+}
 
 impl Sequence {
     /// The place behind this one.

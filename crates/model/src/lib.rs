@@ -23,7 +23,8 @@ pub use exchange::{
     Access, Difference, ExchangeDefinition, ExchangeKind, ExchangeName, ExchangeNameTooLong, HashOn,
 };
 pub use id::{
-    CommandId, ConnectionId, ConversationId, LogIndex, QueueId, Sequence, ShardId, SubscriptionId,
+    CommandId, ConnectionId, ConversationId, LogIndex, PageNumber, QueueId, Sequence, ShardId,
+    SubscriptionId,
 };
 pub use message::{Dialect, Envelope, Message, Parts, Persistence};
 pub use name::{Pattern, PatternLevel, QueueName, QueueNameError, levels};

@@ -203,7 +203,12 @@ impl Session for Lines {
                 out.wire.put(format!("{refusal}\n").as_bytes());
                 out.close();
             }
-            Event::Confirmed(_) | Event::Returned(..) | Event::Drained(_) | Event::Ended(..) => {}
+            Event::Confirmed(_)
+            | Event::Returned(..)
+            | Event::Drained(_)
+            | Event::Blocked(_)
+            | Event::Unblocked
+            | Event::Ended(..) => {}
         }
     }
 

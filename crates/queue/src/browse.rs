@@ -2,6 +2,8 @@
 
 use crate::Queue;
 use crate::gate::{Budget, Gate};
+use crate::lane::Lane;
+use crate::pages::Pages;
 use crate::port::{Port, Stop, SubscriberId};
 use crate::ready::Ready;
 use crate::subscription::{Allowance, Choice, SubscriptionOptions};
@@ -35,21 +37,39 @@ impl Browser {
         }
     }
 
+    /// The lane where it is.
+    fn lane<'a>(&self, ready: &'a Ready) -> Option<(u8, &'a Lane)> {
+        let number = self.lanes.checked_sub(1)?;
+        let lane = ready.lanes().get(number)?;
+        Some((u8::try_from(number).ok()?, lane))
+    }
+
+    /// From where on, in which lane, it looks for messages below which sequence.
+    pub(crate) fn place(&self) -> Option<(u8, Sequence, Sequence)> {
+        let lane = u8::try_from(self.lanes.checked_sub(1)?).ok()?;
+        Some((lane, self.at, self.end))
+    }
+
     /// Hands over what there is; says why it stops, or that all is seen.
     fn browse(
         &mut self,
         id: SubscriberId,
-        ready: &Ready,
+        (ready, pages): (&Ready, Option<&Pages>),
         gate: &Gate,
         budget: &mut Budget,
         port: &mut impl Port,
     ) -> Option<Stop> {
-        while let Some(lane) = self.lanes.checked_sub(1) {
-            let lane = ready.lanes().get(lane)?;
-            let Some(entry) = lane
+        while let Some((number, lane)) = self.lane(ready) {
+            let entry = lane
                 .first_from(self.at)
-                .filter(|entry| entry.sequence < self.end)
-            else {
+                .filter(|entry| entry.sequence < self.end);
+            let cold = pages.and_then(|pages| pages.first_cold_from(number, self.at));
+            if let Some(cold) = cold
+                && cold.sequence < entry.map_or(self.end, |entry| entry.sequence)
+            {
+                return Some(Stop::Cold);
+            }
+            let Some(entry) = entry else {
                 (self.lanes, self.at, self.is_match) = (self.lanes - 1, Sequence(0), false);
                 continue;
             };
@@ -59,7 +79,7 @@ impl Browser {
                 if !budget.take() {
                     return Some(Stop::Busy);
                 }
-                if gate.is_over(entry) || !self.choice.matches(&entry.message, budget) {
+                if gate.is_over(entry) || !self.choice.matches(entry.message(), budget) {
                     (self.at, self.is_match) = (entry.sequence.next(), false);
                     continue;
                 }
@@ -88,7 +108,7 @@ impl Queue {
         port: &mut impl Port,
     ) -> Stop {
         let mut stop = Stop::Empty;
-        let ready = &self.ready;
+        let ready = (&self.ready, self.holdings.pages.as_deref());
         self.browsers.retain(
             |id, browser| match browser.browse(*id, ready, gate, budget, port) {
                 Some(waits) => {

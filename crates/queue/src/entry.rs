@@ -1,33 +1,72 @@
 //! A message in the queue, with what is known of it there.
 
 use crate::groups::GroupId;
+use crate::page::Taken;
+use crate::paged::Paged;
 use crate::placement::{Held, LeaveReason, Left, Placement};
 use crate::port::Handover;
-use model::{Instant, LogIndex, Message, Sequence};
+use model::{Instant, LogIndex, Message, PageNumber, Sequence};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A message in the queue. Small, for there are millions of them: what few messages have stands in `rare`.
+///
+/// Its body is here unless it stands in a saved page and is in somebody's hands, or comes from there and is
+/// delayed: an entry in a lane always has it.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) sequence: Sequence,
-    pub(crate) message: Message,
+    body: Body,
     history: History,
     rare: Option<Box<Rare>>,
 }
 
-/// Where a message's record stands in the log, if it has one, and, in the highest bit, whether the message may
-/// have been delivered before. One number, so that an entry moves as whole words.
+/// The message itself, or what must be known of it when only its page has it.
+#[derive(Debug)]
+enum Body {
+    Here(Message),
+    Away { cost_bytes: u32, body_bytes: u32 },
+}
+
+/// Where a message's record or page stands, if it has one, and whether the message may have been delivered
+/// before. One number, never zero, so that an entry moves as whole words.
+///
+/// ```text
+///  63            62       61      60   59..0
+///  redelivered   logged   paged   1    its page, if it is paged; else the index of its record, if it is logged
+/// ```
+/// What is paged stands in that page as long as the queue knows it; if it is logged too, its record is durable.
 #[derive(Clone, Copy, Debug)]
-struct History(u64);
+struct History(NonZeroU64);
 
 impl History {
     const REDELIVERED: u64 = 1 << 63;
+    const LOGGED: u64 = 1 << 62;
+    const PAGED: u64 = 1 << 61;
+    const ONE: u64 = 1 << 60;
     /// No log is that long.
-    const UNLOGGED: u64 = Self::REDELIVERED - 1;
+    const NUMBER: u64 = Self::ONE - 1;
+    /// Nothing is known.
+    const BARE: NonZeroU64 = NonZeroU64::new(Self::ONE).expect("a bit is set");
 
-    fn index(self) -> u64 {
-        self.0 & !Self::REDELIVERED
+    fn new(flags: u64, number: u64) -> Self {
+        let bits = flags | number & Self::NUMBER;
+        Self(Self::BARE | bits)
     }
+
+    fn has(self, flag: u64) -> bool {
+        self.0.get() & flag != 0
+    }
+
+    fn number(self) -> u64 {
+        self.0.get() & Self::NUMBER
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn lacks_body(sequence: Sequence) -> ! {
+    panic!("{sequence} waits in a lane without its body")
 }
 
 /// What few messages have.
@@ -59,28 +98,128 @@ impl Entry {
         });
         Self {
             sequence: placement.sequence,
-            message,
-            history: History(logged.map_or(History::UNLOGGED, |index| index.0)),
+            body: Body::Here(message),
+            history: logged.map_or(History::new(0, 0), |index| {
+                History::new(History::LOGGED, index.0)
+            }),
             rare,
         }
     }
 
-    /// Where its record stands in the log, if it has one.
-    pub(crate) fn logged(&self) -> Option<LogIndex> {
-        self.is_logged().then_some(LogIndex(self.history.index()))
+    /// A message that stands in the log and in a page, which alone has its body.
+    pub(crate) fn away(placement: Placement, page: PageNumber, taken: Taken) -> Self {
+        let counts = (taken.delivery_count, taken.acquired_count);
+        let rare = (counts != (0, 0)).then(|| {
+            Box::new(Rare {
+                delivery_count: taken.delivery_count,
+                acquired_count: taken.acquired_count,
+                ..Rare::default()
+            })
+        });
+        Self {
+            sequence: placement.sequence,
+            body: Body::Away {
+                cost_bytes: taken.cost_bytes,
+                body_bytes: taken.body_bytes,
+            },
+            history: History::new(History::PAGED | History::LOGGED, page.0),
+            rare,
+        }
     }
 
+    /// The message itself.
+    ///
+    /// Panics when only its page has it; it is never asked of one that may be away.
+    #[inline]
+    pub(crate) fn message(&self) -> &Message {
+        match &self.body {
+            Body::Here(message) => message,
+            Body::Away { .. } => lacks_body(self.sequence),
+        }
+    }
+
+    /// The message itself, if it is in memory.
+    pub(crate) fn message_here(&self) -> Option<&Message> {
+        match &self.body {
+            Body::Here(message) => Some(message),
+            Body::Away { .. } => None,
+        }
+    }
+
+    /// What the message is charged with, wherever it is.
+    #[inline]
+    pub(crate) fn cost_bytes(&self) -> usize {
+        match &self.body {
+            Body::Here(message) => message.cost_bytes(),
+            Body::Away { cost_bytes, .. } => *cost_bytes as usize,
+        }
+    }
+
+    pub(crate) fn body_bytes(&self) -> u64 {
+        match &self.body {
+            Body::Here(message) => message.body().len() as u64,
+            Body::Away { body_bytes, .. } => u64::from(*body_bytes),
+        }
+    }
+
+    /// Lets go of the message itself, which its page has; returns what it was charged with, or 0 if it stays.
+    pub(crate) fn strip(&mut self) -> usize {
+        let Body::Here(message) = &self.body else {
+            return 0;
+        };
+        let cost = message.cost_bytes();
+        let body = message.body().len();
+        let (Ok(cost_bytes), Ok(body_bytes)) = (u32::try_from(cost), u32::try_from(body)) else {
+            return 0;
+        };
+        self.body = Body::Away {
+            cost_bytes,
+            body_bytes,
+        };
+        cost
+    }
+
+    /// Gets the message itself back.
+    pub(crate) fn embody(&mut self, message: Message) {
+        self.body = Body::Here(message);
+    }
+
+    /// The page that has it, if the queue knows such a page.
+    #[inline]
+    pub(crate) fn page(&self) -> Option<PageNumber> {
+        let is_paged = self.history.has(History::PAGED);
+        is_paged.then(|| PageNumber(self.history.number()))
+    }
+
+    /// It is written to a page: what it was logged at no longer matters.
+    pub(crate) fn set_page(&mut self, page: PageNumber) {
+        let kept = self.history.0.get() & (History::REDELIVERED | History::LOGGED);
+        self.history = History::new(kept | History::PAGED, page.0);
+    }
+
+    /// Where its record stands in the log, if it has one; 0 if that is known to be durable.
+    #[inline]
+    pub(crate) fn logged(&self) -> Option<LogIndex> {
+        if !self.is_logged() {
+            return None;
+        }
+        let is_paged = self.history.has(History::PAGED);
+        Some(LogIndex(if is_paged { 0 } else { self.history.number() }))
+    }
+
+    #[inline]
     pub(crate) fn is_logged(&self) -> bool {
-        self.history.index() != History::UNLOGGED
+        self.history.has(History::LOGGED)
     }
 
     pub(crate) fn set_logged(&mut self, index: LogIndex) {
-        self.history.0 = self.history.0 & History::REDELIVERED | index.0;
+        let kept = self.history.0.get() & History::REDELIVERED;
+        self.history = History::new(kept | History::LOGGED, index.0);
     }
 
     /// Whether it may have been delivered before.
     pub(crate) fn is_redelivered(&self) -> bool {
-        self.history.0 & History::REDELIVERED != 0
+        self.history.has(History::REDELIVERED)
     }
 
     pub(crate) fn set_redelivered(&mut self) {
@@ -147,26 +286,54 @@ impl Entry {
             redelivered: self.is_redelivered(),
             delivery_count: self.delivery_count(),
             acquired_count: self.acquired_count(),
-            message: self.message.clone(),
+            message: self.message().clone(),
         }
     }
 
-    pub(crate) fn held(&self) -> Held<'_> {
-        Held {
+    /// As a page keeps it.
+    pub(crate) fn paged(&self) -> Paged {
+        Paged {
             placement: self.placement(),
-            message: &self.message,
+            redelivered: self.is_redelivered(),
+            delivery_count: self.delivery_count(),
+            acquired_count: self.acquired_count(),
+            message: self.message().clone(),
+        }
+    }
+
+    /// As those see it who look at all that is in memory.
+    pub(crate) fn held(&self) -> Option<Held<'_>> {
+        Some(Held {
+            placement: self.placement(),
+            message: self.message_here()?,
             is_logged: self.is_logged(),
             delivery_count: self.delivery_count(),
-        }
+        })
     }
 
     #[inline]
     pub(crate) fn left(self, reason: LeaveReason) -> Left {
+        let (message, away_bytes) = match self.body {
+            Body::Here(message) => (Some(message), 0),
+            Body::Away { cost_bytes, .. } => (None, cost_bytes),
+        };
         Left {
             sequence: self.sequence,
-            is_logged: self.is_logged(),
-            message: self.message,
+            is_logged: self.history.has(History::LOGGED),
+            message,
+            away_bytes,
             reason,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_small_and_have_room_for_a_state_beside_them() {
+        assert_eq!(size_of::<Entry>(), 40);
+        assert_eq!(size_of::<Option<Entry>>(), 40);
     }
 }

@@ -162,6 +162,24 @@ impl Lane {
         ring.chain(self.aside.values())
     }
 
+    /// All, in order.
+    pub(crate) fn ordered(&self) -> impl Iterator<Item = &Entry> {
+        let mut ring = self.ring.iter().filter_map(Slot::entry).peekable();
+        let mut aside = self.aside.values().peekable();
+        std::iter::from_fn(move || match (ring.peek(), aside.peek()) {
+            (Some(one), Some(other)) if other.sequence < one.sequence => aside.next(),
+            (Some(_), _) => ring.next(),
+            (None, _) => aside.next(),
+        })
+    }
+
+    /// About how many stand from one sequence to before another, counted up to `count_max`.
+    pub(crate) fn count_within(&self, from: Sequence, until: Sequence, count_max: usize) -> usize {
+        let ring = self.place(until).saturating_sub(self.place(from));
+        let aside = self.aside.range(from..until.max(from));
+        ring.saturating_add(aside.take(count_max).count())
+    }
+
     /// Those from one sequence to before another, in no particular order.
     pub(crate) fn range(&self, from: Sequence, until: Sequence) -> impl Iterator<Item = &Entry> {
         let ring = self

@@ -27,26 +27,41 @@
 //!   millisecond says that it is [busy](Stop::Busy) and goes on where it was when it is called again.
 //! - **One active subscription** is the one of the highest priority, then the oldest: a higher one that comes
 //!   later takes over at once; what the other has not settled stays with it.
+//! - **Pages.** A backlog does not stand in memory: runs of one lane's messages are written to
+//!   [pages](Queue::page_out) by the caller, and read back when it is their turn. Nothing else changes: not the
+//!   order, not the counts, not the bounds; only what is known of a message that a page alone has is less. It holds
+//!   back what is behind it in its lane until it is read, even if it turns out to be for nobody; one that
+//!   is delayed, or expires, may do so a little late.
 //! - **Last values.** What is delivered is not replaced; if it comes back and a newer one is in the queue,
 //!   waiting or delivered, it leaves.
 //!
 //! Read first: [`Queue`], then [`Port`]. Then, by concern: `ready` (what waits), `pump` (what goes), `settle`
-//! (what comes back), `mark` (what the log must know).
+//! (what comes back), `mark` (what the log must know), `page_out` and `fetch` (what is not in memory).
 
 mod browse;
+mod compaction;
 mod entry;
+mod fetch;
 mod gate;
 mod groups;
 mod in_doubt;
 mod lane;
 mod machine;
 mod mark;
+mod members;
+mod page;
+mod page_out;
+mod paged;
+mod pages;
 mod placement;
 mod port;
 mod pump;
 mod ready;
 mod recovery;
+mod run;
 mod settle;
+mod shed;
+mod sorted;
 mod subscribe;
 mod subscription;
 mod takers;
@@ -54,6 +69,11 @@ mod tick;
 mod values;
 
 pub use machine::Queue;
+pub use members::Members;
+pub use paged::{
+    Logging, PageLimits, PageMismatch, PageOut, PageReach, PageRecord, PageSaved, PageState, Paged,
+    PurgedPage,
+};
 pub use placement::{Age, Full, Held, Keys, LeaveReason, Left, Placement, Returned, Unlogged};
 pub use port::{Handover, Port, Stop, SubscriberId};
 pub use recovery::RecoveredQueue;

@@ -4,6 +4,8 @@ use crate::browse::Browser;
 use crate::entry::Entry;
 use crate::groups::Groups;
 use crate::mark::{Mark, Riders};
+use crate::paged::PurgedPage;
+use crate::pages::Pages;
 use crate::placement::{Full, Held, Keys, LeaveReason, Left, Placement};
 use crate::port::SubscriberId;
 use crate::ready::{Ready, Spot};
@@ -68,14 +70,19 @@ pub(crate) struct Holdings {
     pub(crate) count: usize,
     pub(crate) groups: Groups,
     pub(crate) values: Values,
+    /// Those that hold messages of the queue, if there were ever any.
+    pub(crate) pages: Option<Box<Pages>>,
 }
 
 impl Holdings {
     /// A message, which does not wait, leaves the queue.
     #[inline]
     pub(crate) fn leave(&mut self, entry: Entry, reason: LeaveReason) -> Left {
-        self.bytes -= entry.message.cost_bytes();
+        self.bytes -= entry.cost_bytes();
         self.count -= 1;
+        if let Some(page) = entry.page() {
+            self.leave_page(page, &entry);
+        }
         if let Some(rare) = entry.rare() {
             if let Some(group) = rare.group {
                 self.groups.leave(group);
@@ -85,6 +92,15 @@ impl Holdings {
             }
         }
         entry.left(reason)
+    }
+
+    /// The messages that only pages have.
+    pub(crate) fn paged_count(&self) -> usize {
+        self.pages.as_ref().map_or(0, |pages| pages.count)
+    }
+
+    pub(crate) fn paged_body_bytes(&self) -> u64 {
+        self.pages.as_ref().map_or(0, |pages| pages.body_bytes)
     }
 }
 
@@ -139,7 +155,7 @@ impl Queue {
         self.holdings.count == 0
     }
 
-    /// What its messages are charged with.
+    /// What its messages are charged with, wherever they are.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.holdings.bytes
@@ -154,13 +170,13 @@ impl Queue {
     /// The messages that wait, ready or delayed.
     #[must_use]
     pub fn ready_count(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.holdings.paged_count()
     }
 
     /// The messages that are delivered and not settled, or prepared.
     #[must_use]
     pub fn unsettled_count(&self) -> usize {
-        self.holdings.count - self.ready.len()
+        self.holdings.count - self.ready_count()
     }
 
     /// The subscriptions, without those that browse.
@@ -181,11 +197,9 @@ impl Queue {
             Overflow::DropHead => return Ok(()),
             Overflow::RejectPublish | Overflow::RejectPublishDeadLetter => {}
         }
-        let count = self.ready.len() as u64 + 1;
-        let bytes = self
-            .ready
-            .body_bytes()
-            .saturating_add(message.body().len() as u64);
+        let count = self.ready_count() as u64 + 1;
+        let body_bytes = message.body().len() as u64;
+        let bytes = self.waiting_body_bytes().saturating_add(body_bytes);
         let is_over = self.rules.length_max.is_some_and(|max| count > max)
             || self.rules.bytes_max.is_some_and(|max| bytes > max);
         if is_over { Err(Full) } else { Ok(()) }
@@ -208,7 +222,9 @@ impl Queue {
     /// if it has one yet.
     ///
     /// Older messages about the same that wait leave. If the queue is too full then and drops its head, the
-    /// oldest of the lowest priority leave, ready or delayed, until it is not; this one may be among them.
+    /// oldest of the lowest priority leave, ready or delayed, until it is not; this one may be among them. Where
+    /// the one to go stands in a page only, it is dropped when the page is read and the queue
+    /// [pumped](Self::pump).
     ///
     /// # Panics
     /// When the sequence is below [`next_sequence`](Self::next_sequence).
@@ -235,38 +251,45 @@ impl Queue {
             }
         }
         self.admit(entry);
-        if self.rules.overflow == Overflow::DropHead {
+        let has_bound = self.rules.length_max.is_some() || self.rules.bytes_max.is_some();
+        if has_bound && self.rules.overflow == Overflow::DropHead {
             self.drop_heads(left);
         }
     }
 
-    /// Makes all waiting messages leave, ready and delayed ones.
-    pub fn purge(&mut self, left: &mut Vec<Left>) {
+    /// Makes all waiting messages leave, ready and delayed ones. Those that only pages have leave as a whole,
+    /// page by page, without being read; they are not told to `left`.
+    pub fn purge(&mut self, left: &mut Vec<Left>, purged: &mut Vec<PurgedPage>) {
         while let Some(spot) = self.ready.least() {
             self.leave_from(spot, LeaveReason::Purged, left);
         }
+        self.purge_pages(purged);
     }
 
-    /// Takes the oldest waiting message of the lowest priority away: for a private queue over its budget.
+    /// Takes the oldest waiting message of the lowest priority away: for a private queue over its budget. Those that
+    /// only pages have are passed over.
     pub fn drop_oldest(&mut self) -> Option<Message> {
         let entry = self.take(self.ready.least()?)?;
-        Some(self.holdings.leave(entry, LeaveReason::MaxLength).message)
+        self.holdings.leave(entry, LeaveReason::MaxLength).message
     }
 
-    /// All messages: ready, delayed, unsettled and prepared, in no particular order.
+    /// The messages in memory that do not stand in a saved page: ready, delayed, unsettled and prepared, in no
+    /// particular order. For a snapshot, [`page_states`](Self::page_states) has the others.
     pub fn messages(&self) -> impl Iterator<Item = Held<'_>> {
         let subscriptions = self.subscriptions.values();
         let unsettled = subscriptions.flat_map(|subscription| subscription.unsettled.iter());
         let elsewhere = unsettled
             .chain(self.prepared.iter())
             .map(|(_, entry)| entry);
-        self.ready.iter().chain(elsewhere).map(Entry::held)
+        let all = self.ready.iter().chain(elsewhere);
+        all.filter(|entry| !self.holdings.is_in_saved_page(entry))
+            .filter_map(Entry::held)
     }
 
     /// Notes what a message's head says, as far as the rules and the envelope care.
     pub(crate) fn note_keys(&mut self, keys: Keys, entry: &mut Entry) {
         if let Some(group) = keys.group
-            && entry.message.envelope().is_grouped
+            && entry.message().envelope().is_grouped
         {
             entry.rare_mut().group = Some(self.holdings.groups.enter(group));
         }
@@ -280,7 +303,7 @@ impl Queue {
     /// A message comes into the queue.
     #[inline]
     pub(crate) fn admit(&mut self, entry: Entry) {
-        self.holdings.bytes += entry.message.cost_bytes();
+        self.holdings.bytes += entry.cost_bytes();
         self.holdings.count += 1;
         self.put(entry);
     }
@@ -290,7 +313,7 @@ impl Queue {
     pub(crate) fn put(&mut self, entry: Entry) -> Spot {
         self.riders.note(&entry);
         if let Some(value) = entry.value() {
-            let spot = self.ready.spot(entry.sequence, &entry.message);
+            let spot = self.ready.spot(entry.sequence, entry.message());
             self.holdings.values.wait(value, spot);
         }
         self.ready.insert(entry)
@@ -331,19 +354,34 @@ impl Queue {
     #[inline]
     fn note_taken(&mut self, entry: &Entry) {
         if let Some(value) = entry.value() {
-            let spot = self.ready.spot(entry.sequence, &entry.message);
+            let spot = self.ready.spot(entry.sequence, entry.message());
             self.holdings.values.take(value, spot);
         }
     }
 
-    fn drop_heads(&mut self, left: &mut Vec<Left>) {
+    /// Drops what is too much, oldest first, up to one that only its page has.
+    pub(crate) fn drop_heads(&mut self, left: &mut Vec<Left>) {
         let length_max = self.rules.length_max.unwrap_or(u64::MAX);
         let bytes_max = self.rules.bytes_max.unwrap_or(u64::MAX);
-        while self.ready.len() as u64 > length_max || self.ready.body_bytes() > bytes_max {
-            let Some(spot) = self.ready.least() else {
-                return;
-            };
-            self.leave_from(spot, LeaveReason::MaxLength, left);
+        let mut owes_drops = false;
+        while self.ready_count() as u64 > length_max || self.waiting_body_bytes() > bytes_max {
+            let here = self.ready.least();
+            let pages = self.holdings.pages.as_ref();
+            let paged = pages.and_then(|pages| pages.least()).map(|(spot, _)| spot);
+            let is_here = paged.is_none_or(|paged| here.is_some_and(|here| here < paged));
+            owes_drops = !is_here;
+            match here.filter(|_| is_here) {
+                Some(spot) => self.leave_from(spot, LeaveReason::MaxLength, left),
+                None => break,
+            }
         }
+        if let Some(pages) = &mut self.holdings.pages {
+            pages.owes_drops = owes_drops;
+        }
+    }
+
+    fn waiting_body_bytes(&self) -> u64 {
+        let in_memory = self.ready.body_bytes();
+        in_memory.saturating_add(self.holdings.paged_body_bytes())
     }
 }

@@ -97,12 +97,21 @@ impl Queue {
         if self.takers.is_empty() {
             return None;
         }
-        let has_logged = |lane: &&Lane| {
+        let has_logged = |lane: &Lane| {
             let ends = [lane.first(), lane.last()];
             ends.into_iter().flatten().any(Entry::is_logged)
         };
-        let lanes = self.ready.lanes().iter().filter(has_logged);
-        let first = lanes.filter_map(|lane| Some(lane.first()?.sequence)).max();
+        let pages = self.holdings.pages.as_deref();
+        let lanes = self.ready.by_lane().filter_map(|(number, lane)| {
+            let cold = pages.and_then(|pages| pages.first_logged(number));
+            let first = lane.first().filter(|_| cold.is_some() || has_logged(lane));
+            first
+                .map(|entry| entry.sequence)
+                .into_iter()
+                .chain(cold)
+                .min()
+        });
+        let first = lanes.max();
         let needed = (self.mark.reach > self.mark.reserved).then_some(self.mark.reach);
         let reached = first.or(needed)?.max(self.mark.reach);
         let left = self.mark.reserved.0.saturating_sub(reached.0);
@@ -138,12 +147,14 @@ impl Queue {
         let until = self.unlogged_until(age);
         let from = self.riders.unlogged_from;
         self.ready.for_each_mut(from, until, |entry| {
-            if !entry.is_logged() {
+            if !entry.is_logged()
+                && let Some(message) = entry.message_here()
+            {
                 let unlogged = Unlogged {
                     sequence: entry.sequence,
                     placement: entry.placement(),
                     delivery_count: entry.delivery_count(),
-                    message: &entry.message,
+                    message,
                 };
                 let index = log(unlogged);
                 entry.set_logged(index);

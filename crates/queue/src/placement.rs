@@ -80,12 +80,23 @@ pub enum Age {
 pub struct Left {
     /// The place that it had.
     pub sequence: Sequence,
-    /// The message.
-    pub message: Message,
+    /// The message; none if only its page has it.
+    pub message: Option<Message>,
+    /// What it was charged with if only its page has it; else 0.
+    pub away_bytes: u32,
     /// Whether it stands in the log, so that its end must stand there too.
     pub is_logged: bool,
     /// Why it left.
     pub reason: LeaveReason,
+}
+
+impl Left {
+    /// What it was charged with.
+    #[must_use]
+    pub fn cost_bytes(&self) -> usize {
+        let here = self.message.as_ref().map(Message::cost_bytes);
+        here.unwrap_or(self.away_bytes as usize)
+    }
 }
 
 /// Why a message left the queue.

@@ -46,6 +46,8 @@ pub enum Stop {
     Empty,
     /// No subscription has both credit and room, or none of those may take what is ready.
     NoTaker,
+    /// What goes next stands in a page and is to be read: see [`wanted_pages`](crate::Queue::wanted_pages).
+    Cold,
     /// What goes next waits for its record, or for a delivery mark on its way, to be durable.
     Uncommitted(LogIndex),
     /// What goes next waits for a delivery mark to be logged.
@@ -71,9 +73,11 @@ impl Stop {
         match self {
             Self::Empty => 0,
             Self::NoTaker => 1,
-            Self::Uncommitted(_) => 2,
-            Self::Unmarked => 3,
-            Self::Busy => 4,
+            // A page that is read is followed by a pump anyway.
+            Self::Cold => 2,
+            Self::Uncommitted(_) => 3,
+            Self::Unmarked => 4,
+            Self::Busy => 5,
         }
     }
 }

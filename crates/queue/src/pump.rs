@@ -41,6 +41,10 @@ impl Queue {
         left: &mut Vec<Left>,
     ) -> Stop {
         let gate = self.mark.gate(now, committed);
+        let pages = self.holdings.pages.as_ref();
+        if pages.is_some_and(|pages| pages.owes_drops) {
+            self.drop_heads(left);
+        }
         // Who looks comes before who takes, and ends as soon as nothing is left to be seen.
         let mut browse_budget = Budget::new();
         if !self.browsers.is_empty() {
@@ -76,7 +80,9 @@ impl Queue {
                     self.leave_from(spot, LeaveReason::Expired, left);
                     continue;
                 }
-                Next::Stop(Stop::Unmarked) if self.takers.is_empty() => return Stop::NoTaker,
+                Next::Stop(Stop::Unmarked | Stop::Cold) if self.takers.is_empty() => {
+                    return Stop::NoTaker;
+                }
                 Next::Stop(stop) => return stop,
             };
             let Some((level, taker)) = self.takers.find(|id| port.has_room(id)) else {
@@ -87,17 +93,27 @@ impl Queue {
             let Some(entry) = plain.or_else(|| self.take(spot)) else {
                 return Stop::Empty;
             };
-            let handover = entry.handover();
-            self.hold(taker, entry);
-            port.deliver(taker, handover);
+            self.hand_over(taker, entry, port);
         }
     }
 
     /// The first message that may go, the highest lane first.
     fn first(&self, gate: &Gate) -> Next<Spot> {
         let mut stop = Stop::Empty;
+        let pages = self
+            .holdings
+            .pages
+            .as_deref()
+            .filter(|pages| pages.has_cold());
         for (lane, messages) in self.ready.by_lane() {
-            let Some(first) = messages.first() else {
+            let first = messages.first();
+            if let Some(cold) = pages.and_then(|pages| pages.first_cold(lane))
+                && first.is_none_or(|first| cold.sequence < first.sequence)
+            {
+                stop = stop.or(Stop::Cold);
+                continue;
+            }
+            let Some(first) = first else {
                 continue;
             };
             let sequence = first.sequence;
@@ -131,9 +147,7 @@ impl Queue {
                     if entry.is_logged() {
                         self.mark.reach(spot.sequence);
                     }
-                    let handover = entry.handover();
-                    self.hold(taker, entry);
-                    port.deliver(taker, handover);
+                    self.hand_over(taker, entry, port);
                 }
                 Next::Expired(spot) => {
                     if !budget.take() {
@@ -148,7 +162,8 @@ impl Queue {
 
     /// The first in turn that finds something and has room for it.
     fn choose(&mut self, gate: &Gate, budget: &mut Budget, port: &mut impl Port) -> Next<Turn> {
-        if self.ready.is_empty() {
+        let pages = self.holdings.pages.as_deref();
+        if self.ready.is_empty() && pages.is_none_or(|pages| !pages.has_cold()) {
             return Next::Stop(Stop::Empty);
         }
         let mut stop = Stop::NoTaker;
@@ -158,7 +173,7 @@ impl Queue {
                 return false;
             };
             let groups = &self.holdings.groups;
-            match subscription.look(id, &self.ready, groups, gate, budget) {
+            match subscription.look(id, (&self.ready, pages), groups, gate, budget) {
                 Found::Nothing(held) => stop = stop.or(held),
                 Found::Next(spot) if port.has_room(id) => found = Some((spot, Passage::Open)),
                 Found::Next(_) => {}
@@ -172,6 +187,30 @@ impl Queue {
             (Some((spot, _)), Some((level, taker))) => Next::Deliver(Turn { spot, level, taker }),
             (_, None) | (None, _) => Next::Stop(stop),
         }
+    }
+
+    /// A subscription gets a message.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: the hot path, and small")]
+    fn hand_over(&mut self, taker: SubscriberId, entry: Entry, port: &mut impl Port) {
+        let handover = entry.handover();
+        if entry.page().is_some() {
+            self.hold_paged(taker, entry);
+        } else {
+            self.hold(taker, entry);
+        }
+        port.deliver(taker, handover);
+    }
+
+    /// A subscription has a message in its hands whose body is let go of if its page has it, and nobody will ask
+    /// for it.
+    #[cold]
+    #[inline(never)]
+    fn hold_paged(&mut self, taker: SubscriberId, mut entry: Entry) {
+        if self.rules.dead_letter.is_none() {
+            self.holdings.strip(&mut entry);
+        }
+        self.hold(taker, entry);
     }
 
     /// A subscription has a message in its hands.

@@ -14,7 +14,16 @@ pub(crate) struct Spot {
     pub(crate) sequence: Sequence,
 }
 
-/// The messages that wait to be delivered.
+/// A message whose delay has ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It is ready.
+    Ready(Spot),
+    /// It is taken away: only its page has it.
+    Away(Spot, Entry),
+}
+
+/// The messages that wait to be delivered, as far as they are in memory.
 ///
 /// Invariants: each is either in the lane of its priority or delayed; `delayed_until` has each delayed one
 /// once, `expiring` each one that expires.
@@ -94,10 +103,17 @@ impl Ready {
     /// Puts a message to its place: to the delayed ones if it is to wait.
     #[inline]
     pub(crate) fn insert(&mut self, entry: Entry) -> Spot {
-        let spot = self.spot(entry.sequence, &entry.message);
+        let spot = self.spot(entry.sequence, entry.message());
+        self.insert_at(spot, entry);
+        spot
+    }
+
+    /// Puts a message to this place. One that only its page has must be delayed.
+    #[inline]
+    pub(crate) fn insert_at(&mut self, spot: Spot, entry: Entry) {
         self.count += 1;
         if self.counts_body_bytes {
-            self.body_bytes += body_bytes(&entry);
+            self.body_bytes += entry.body_bytes();
         }
         if let Some(rare) = entry.rare() {
             if let Some(at) = rare.expires_at {
@@ -107,12 +123,11 @@ impl Ready {
                 self.delayed_until.insert((at, spot));
                 let previous = self.delayed.insert(spot, entry);
                 assert!(previous.is_none(), "{spot:?} is in the queue once");
-                return spot;
+                return;
             }
             self.grouped_count += usize::from(rare.group.is_some());
         }
         self.lanes[usize::from(spot.lane)].insert(entry);
-        spot
     }
 
     /// Takes a message, the first of its lane, if there is nothing rare about it and bodies are not counted: no more
@@ -142,7 +157,7 @@ impl Ready {
                 entry
             }
         };
-        self.note_taken(&entry);
+        self.note_taken(spot, &entry);
         Some(entry)
     }
 
@@ -152,7 +167,7 @@ impl Ready {
         let mut ready = self.lanes.iter().filter_map(Lane::first);
         let ready = ready
             .next()
-            .map(|entry| self.spot(entry.sequence, &entry.message));
+            .map(|entry| self.spot(entry.sequence, entry.message()));
         [ready, delayed].into_iter().flatten().min()
     }
 
@@ -162,8 +177,8 @@ impl Ready {
         (*at <= now).then_some(*spot)
     }
 
-    /// Makes a message ready whose delay was over at `now`, if there is one; says which.
-    pub(crate) fn end_delay(&mut self, now: Instant) -> Option<Spot> {
+    /// Ends the delay of a message whose delay was over at `now`, if there is one.
+    pub(crate) fn end_delay(&mut self, now: Instant) -> Option<Ended> {
         let (at, spot) = *self.delayed_until.first()?;
         if at > now {
             return None;
@@ -171,9 +186,42 @@ impl Ready {
         self.delayed_until.remove(&(at, spot));
         let mut entry = self.delayed.remove(&spot)?;
         entry.clear_available_at();
+        if entry.message_here().is_none() {
+            self.note_taken(spot, &entry);
+            return Some(Ended::Away(spot, entry));
+        }
         self.grouped_count += usize::from(entry.group().is_some());
         self.lanes[usize::from(spot.lane)].insert(entry);
-        Some(spot)
+        Some(Ended::Ready(spot))
+    }
+
+    /// The delayed ones, those that are due first before.
+    pub(crate) fn delayed_first(&self) -> impl Iterator<Item = (Spot, &Entry)> {
+        let first = self.delayed_until.iter();
+        first.filter_map(|(_, spot)| Some((*spot, self.delayed.get(spot)?)))
+    }
+
+    /// The delayed ones, those that wait longest first.
+    pub(crate) fn delayed_last(&self) -> impl Iterator<Item = (Spot, &Entry)> {
+        let last = self.delayed_until.iter().rev();
+        last.filter_map(|(_, spot)| Some((*spot, self.delayed.get(spot)?)))
+    }
+
+    /// A message that is delayed.
+    pub(crate) fn delayed_mut(&mut self, spot: Spot) -> Option<&mut Entry> {
+        self.delayed.get_mut(&spot)
+    }
+
+    /// Shows each ready message of a lane from a first to a last, to change it.
+    pub(crate) fn for_each_in_lane(
+        &mut self,
+        lane: u8,
+        (first, last): (Sequence, Sequence),
+        change: impl FnMut(&mut Entry),
+    ) {
+        if let Some(lane) = self.lanes.get_mut(usize::from(lane)) {
+            lane.range_mut(first, last.next()).for_each(change);
+        }
     }
 
     /// When something is due: a message expires or becomes ready.
@@ -233,20 +281,15 @@ impl Ready {
         }
     }
 
-    fn note_taken(&mut self, entry: &Entry) {
+    fn note_taken(&mut self, spot: Spot, entry: &Entry) {
         self.count -= 1;
         if self.counts_body_bytes {
-            self.body_bytes -= body_bytes(entry);
+            self.body_bytes -= entry.body_bytes();
         }
         if let Some(at) = entry.expires_at() {
-            let spot = self.spot(entry.sequence, &entry.message);
             self.expiring.remove(&(at, spot));
         }
     }
-}
-
-fn body_bytes(entry: &Entry) -> u64 {
-    entry.message.body().len() as u64
 }
 
 fn spots(lane: u8, from: Sequence, until: Sequence) -> std::ops::Range<Spot> {

@@ -143,7 +143,11 @@ impl Queue {
     /// Puts a message back; notes where it is ready, if anyone has to know.
     fn put_back(&mut self, entry: Entry, spots: &mut Vec<Spot>) {
         let is_ready = entry.available_at().is_none();
-        let spot = self.put(entry);
+        let spot = if entry.message_here().is_some() {
+            self.put(entry)
+        } else {
+            self.put_back_away(entry)
+        };
         if is_ready && self.has_cursors {
             spots.push(spot);
         }

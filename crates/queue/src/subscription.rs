@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::gate::{Budget, Gate, Passage};
 use crate::groups::Groups;
+use crate::pages::Pages;
 use crate::port::{Stop, SubscriberId};
 use crate::ready::{Ready, Spot};
 use model::{Message, Sequence, SequenceMap};
@@ -220,17 +221,24 @@ impl Subscription {
         }
     }
 
+    /// From where on it looks for messages in a lane.
+    pub(crate) fn cursor(&self, lane: u8) -> Sequence {
+        let cursor = self.cursors.get(usize::from(lane));
+        cursor.map_or(Sequence(0), |cursor| cursor.at)
+    }
+
     /// What is for it may have changed: all must be looked at.
     pub(crate) fn look_at_all_again(&mut self) {
         self.cursors = Box::default();
     }
 
     /// Looks for the next message that is for it: by lane, the highest first, then by sequence. A message
-    /// that is for it and must wait holds back what is behind it in its lane, for this subscription.
+    /// that is for it and must wait holds back what is behind it in its lane, for this subscription; and so does
+    /// one that is to be read, whomever it is for.
     pub(crate) fn look(
         &mut self,
         id: SubscriberId,
-        ready: &Ready,
+        (ready, pages): (&Ready, Option<&Pages>),
         groups: &Groups,
         gate: &Gate,
         budget: &mut Budget,
@@ -240,7 +248,18 @@ impl Subscription {
         }
         let mut stop = Stop::NoTaker;
         for ((number, lane), cursor) in ready.by_lane().zip(self.cursors.iter_mut().rev()) {
-            while let Some(entry) = lane.first_from(cursor.at) {
+            let cold = pages.and_then(|pages| pages.first_cold_from(number, cursor.at));
+            loop {
+                let entry = lane.first_from(cursor.at);
+                if let Some(cold) = cold
+                    && entry.is_none_or(|entry| cold.sequence < entry.sequence)
+                {
+                    stop = stop.or(Stop::Cold);
+                    break;
+                }
+                let Some(entry) = entry else {
+                    break;
+                };
                 let sequence = entry.sequence;
                 if cursor.at != sequence {
                     *cursor = Cursor {
@@ -250,7 +269,7 @@ impl Subscription {
                 }
                 let passage = gate.passage(entry);
                 if passage == Passage::Expired {
-                    return Found::Expired(ready.spot(sequence, &entry.message));
+                    return Found::Expired(ready.spot(sequence, entry.message()));
                 }
                 let owner = entry.group().and_then(|group| groups.owner(group));
                 let is_others = owner.is_some_and(|owner| owner != id);
@@ -258,7 +277,7 @@ impl Subscription {
                     if !budget.take() {
                         return Found::Nothing(Stop::Busy);
                     }
-                    if is_others || !self.choice.matches(&entry.message, budget) {
+                    if is_others || !self.choice.matches(entry.message(), budget) {
                         cursor.at = sequence.next();
                         cursor.is_match = false;
                         continue;

@@ -1,10 +1,16 @@
 //! The machine against a naive model of it, and feature by feature.
 
+mod books;
+mod browsing;
+mod leaving;
 mod logged;
 mod naive;
+mod pages;
+mod paging;
 mod property;
 mod settling;
 mod steps;
+mod store;
 mod taking;
 mod waiting;
 
@@ -94,6 +100,7 @@ type Seen = (SubscriberId, Sequence, bool, (u32, u32));
 #[derive(Default)]
 struct Taken {
     deliveries: Vec<Seen>,
+    bodies: Vec<(Sequence, Message)>,
     browsed: Vec<SubscriberId>,
     full: Vec<SubscriberId>,
 }
@@ -120,6 +127,7 @@ impl Port for Taken {
             handover.redelivered,
             (handover.delivery_count, handover.acquired_count),
         ));
+        self.bodies.push((handover.sequence, handover.message));
     }
 
     fn browsed(&mut self, id: SubscriberId) {

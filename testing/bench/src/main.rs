@@ -2,8 +2,8 @@
 //!
 //! The flow: `main` reads the options, `campaign` runs each cell on each system round by round,
 //! `run` does one load, `report` makes Markdown of the samples. `systems` starts and stops the
-//! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` is a second
-//! suite with a load of its own.
+//! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` and
+//! `backlog` are further suites with loads of their own.
 
 use std::{
     fmt,
@@ -22,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{campaign::Campaign, cell::Cell, measure::Machine, systems::System};
 
+mod backlog;
 mod campaign;
 mod cell;
 mod connection;
@@ -55,6 +56,8 @@ enum Suite {
     Stomp(StompOptions),
     /// What a message costs with one and with ten thousand queues, subscriptions and connections.
     Scale(scale::ScaleOptions),
+    /// What it costs to have many messages wait in queues.
+    Backlog(backlog::BacklogOptions),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().suite {
         Suite::Stomp(options) => stomp(&options),
         Suite::Scale(options) => scale::scale(&options),
+        Suite::Backlog(options) => backlog::backlog(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,10 +5,13 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::measure::wait_for;
 
 /// A process this one started, and all below it. Ended when dropped.
 #[derive(Debug)]
@@ -68,6 +71,25 @@ impl Owned {
     /// Lets the whole tree run on.
     pub(crate) fn resume(&self) {
         self.signal_all(Signal::CONT);
+    }
+
+    /// Asks the process to end (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    /// If it has not after `limit`, or it says that it has failed.
+    pub(crate) fn terminate(mut self, limit: Duration) -> Result<()> {
+        signal(self.child.id(), Signal::TERM);
+        let status = wait_for("the end of a process", limit, || {
+            crate::check_interrupted()?;
+            Ok(self.child.try_wait()?)
+        })?;
+        ensure!(status.success(), "{} ended with {status}", self.name);
+        Ok(())
+    }
+
+    /// Ends the whole tree at once (SIGKILL), and waits until the process is gone.
+    pub(crate) fn kill(mut self) {
+        self.end();
     }
 
     /// Ends the whole tree at once.

@@ -380,7 +380,7 @@ impl<'a> Run<'a> {
             let clock = self.clock;
             let mut now = None;
             let each = |input: &[u8], frame, output: &mut Vec<u8>| {
-                let Frame::Message { body, ack } = frame else {
+                let Frame::Message { body, ack, .. } = frame else {
                     return;
                 };
                 let Some(stamp) = Stamp::decode(&input[body]) else {

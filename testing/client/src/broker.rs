@@ -135,17 +135,15 @@ impl Broker {
             let text = fs::read(listeners_path(&self.data_dir)).unwrap_or_default();
             // Nothing or half of it may be there yet.
             let listeners: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-            Ok(listeners["stomp"][0].as_str().map(str::to_owned))
+            let address = listeners["stomp"][0].as_str().map(str::to_owned);
+            Ok(address.or_else(|| banner_address(&self.said())))
         })?;
         let address = ready.with_context(|| {
-            format!(
-                "the broker wrote no listeners.json in {WAIT_MAX:?}:\n{}",
-                self.said()
-            )
+            format!("the broker was not ready in {WAIT_MAX:?}:\n{}", self.said())
         })?;
         address
             .parse()
-            .with_context(|| format!("{address} in listeners.json"))
+            .with_context(|| format!("the broker listens on {address}"))
     }
 }
 
@@ -182,6 +180,15 @@ fn spawn(binary: &Path, data_dir: &Path, args: &[String]) -> Result<Child> {
     command
         .spawn()
         .with_context(|| format!("starting {}", binary.display()))
+}
+
+/// Where it says that it speaks STOMP once it is ready: on a full disk it cannot write `listeners.json`.
+fn banner_address(said: &str) -> Option<String> {
+    let (banner, _) = said.split_once("\nReady.")?;
+    let mut addresses = banner
+        .lines()
+        .filter_map(|line| line.strip_prefix("  STOMP  "));
+    Some(addresses.next()?.split(", ").next()?.to_owned())
 }
 
 fn listeners_path(data_dir: &Path) -> PathBuf {

@@ -28,6 +28,7 @@ pub fn check_all<P: Provider>(mut provider: impl FnMut() -> P) {
     for seed in 1..=50 {
         a_crash_keeps_a_prefix_of_each_shard(&mut provider(), seed);
     }
+    crate::pages::check_pages(provider);
 }
 
 fn records_come_back_in_order<P: Provider>(provider: &mut P) {
@@ -275,10 +276,10 @@ fn a_crash_keeps_a_prefix_of_each_shard<P: Provider>(provider: &mut P, seed: u64
 }
 
 /// A small generator of chance, the same for the same seed.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -8,6 +8,7 @@
 //! Read first: [`Provider`] and [`check_all`].
 
 mod checks;
+mod pages;
 mod provider;
 mod recorder;
 

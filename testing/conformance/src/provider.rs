@@ -14,7 +14,8 @@ pub trait Provider {
     /// Makes everything durable that was submitted; does nothing if the store has failed.
     fn round(&mut self);
 
-    /// Does the work that is done in the background, as far as it can be done.
+    /// Does the work that is done in the background, as far as it can be done: snapshots, and all that is asked of
+    /// pages.
     fn keep_house(&mut self);
 
     /// Ends the process in the middle of its work: of what is not durable, any prefix of each shard may

@@ -13,6 +13,7 @@ mod admin;
 mod broker_entry;
 mod input;
 mod log_recovery;
+mod page_recovery;
 mod selector;
 mod stomp_codec;
 mod stomp_session;
@@ -22,6 +23,7 @@ mod websocket;
 pub use admin::admin;
 pub use broker_entry::broker_entry;
 pub use log_recovery::log_recovery;
+pub use page_recovery::page_recovery;
 pub use selector::selector;
 pub use stomp_codec::stomp_codec;
 pub use stomp_session::stomp_session;
@@ -32,10 +34,11 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("admin", admin),
     ("broker_entry", broker_entry),
     ("log_recovery", log_recovery),
+    ("page_recovery", page_recovery),
     ("selector", selector),
     ("stomp_codec", stomp_codec),
     ("stomp_session", stomp_session),

@@ -2,8 +2,8 @@
 
 use crate::input::Input;
 use log_store::{
-    Disk, Housekeeper, Local, LocalLog, MemoryDisk, OpenError, Options, Replayed, ShardLog,
-    SnapshotSource, Step,
+    Disk, Housekeeper, Local, LocalLog, MemoryDisk, OpenError, Options, RepairOutcome, Replayed,
+    ShardLog, SnapshotSource, Step, repair,
 };
 use model::{LogIndex, ShardId};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 const OPTIONS: Options = Options {
     shards: 2,
     segment_bytes: 1024,
+    page_segment_bytes: 4096,
+    free_bytes_min: 0,
 };
 
 /// The most changes that are made.
@@ -32,8 +34,11 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// A record as it was replayed.
 type Seen = (ShardId, LogIndex, u8, Vec<u8>);
 
-/// Opens a folder that was changed: the store refuses it and leaves it as it was, or opens it, goes on
-/// writing, and holds the same and what was written when it is opened again.
+/// Opens a folder that was changed: the store refuses it and leaves it as it was, or opens it. Then shards may be
+/// damaged: their logs are closed, and what is replayed of them is a beginning of what survives, unless their
+/// snapshots are damaged. The others go on,
+/// and hold the same and what was written when the store is opened again, which finds the same shards damaged; and
+/// also when it was repaired, which finds none.
 ///
 /// Bytes: 1, the folder to begin with (see `bases`); then changes, each with 1 for what it is:
 ///
@@ -42,7 +47,8 @@ type Seen = (ShardId, LogIndex, u8, Vec<u8>);
 ///   1 append    file u8 · length u16 · bytes
 ///   2 truncate  file u8 · size u16
 ///   3 record    file u8 · place u16 · shard u16 · kind u8 · index u64 · length u16 · payload
-///   4 round     file u8 · place u16 · number u64 · bytes u64 · records u16
+///   4 round     file u8 · place u16 · number u64 · bytes u64 · records of shard 0 u16 · segment u16 ·
+///               last of shard 0 u64 · last of shard 1 u64 · digest of shard 0 u64
 ///   5 remove    file u8
 ///   6 create    name (below) · zeros behind the header u16
 ///   7 copy      file u8 · name
@@ -75,24 +81,97 @@ fn check(files: &Files) {
     }
     let (mut local, mut seen) = match open(&disk) {
         Ok(opened) => opened,
-        Err(OpenError::Corrupt(_) | OpenError::Newer { .. }) => {
+        Err(OpenError::Corrupt(_) | OpenError::Newer { .. } | OpenError::Older { .. }) => {
             assert_eq!(contents(&disk), *files, "a refused folder was changed");
             return;
         }
         Err(OpenError::Disk(error)) => panic!("the disk has no fault: {error:?}"),
     };
+    let damaged = damaged(&local);
+    // Of a snapshot that is not whole nothing survives, whatever was replayed of it.
+    let has_snapshot = |shard: &ShardId| {
+        let found = local.recovered.damaged.iter();
+        let mut own = found.filter(|damage| damage.shard == *shard);
+        own.all(|damage| {
+            let mut files = damage.corruptions.iter();
+            files.all(|corruption| !corruption.file.starts_with("snapshot"))
+        })
+    };
+    let with_snapshots: Vec<ShardId> = damaged.iter().copied().filter(has_snapshot).collect();
+    let lost: Vec<Seen> = of_damaged(&seen, &with_snapshots);
     for log in &mut local.logs {
+        if log.is_damaged() {
+            let refused = log.batch();
+            assert!(log.submit(refused).is_err(), "a damaged log is closed");
+            continue;
+        }
         let index = submit(log, b"behind");
         seen.push((log.shard(), index, 7, b"behind".to_vec()));
     }
     local.journal.round().expect("the disk has no fault");
     keep_house(&mut local.housekeeper);
     drop(local);
-    let (_, mut again) = open(&disk).expect("what was opened can be opened again");
-    // Each shard's records keep their order; shards do not have one among each other.
+    let healthy = of_healthy(seen, &damaged);
+    let (local, again) = open(&disk).expect("what was opened can be opened again");
+    assert_eq!(
+        damaged,
+        self::damaged(&local),
+        "another opening finds the same shards damaged"
+    );
+    drop(local);
+    assert_eq!(
+        healthy,
+        of_healthy(again, &damaged),
+        "another opening finds the same"
+    );
+    if !damaged.is_empty() {
+        check_repaired(&disk, &healthy, &lost, &damaged);
+    }
+}
+
+/// A repair leaves the healthy shards as they are, and begins a damaged one with what was replayed of it.
+fn check_repaired(disk: &MemoryDisk, healthy: &[Seen], lost: &[Seen], damaged: &[ShardId]) {
+    let repaired = repair(disk, true).expect("what can be opened can be repaired");
+    assert_eq!(repaired.outcome, RepairOutcome::Done);
+    let (local, seen) = open(disk).expect("what was repaired can be opened");
+    assert!(self::damaged(&local).is_empty(), "nothing is damaged now");
+    for shard in damaged {
+        let content = |records: &[Seen]| -> Vec<(u8, Vec<u8>)> {
+            let own = records.iter().filter(|record| record.0 == *shard);
+            own.map(|(_, _, kind, payload)| (*kind, payload.clone()))
+                .collect()
+        };
+        let (before, after) = (content(lost), content(&seen));
+        assert!(
+            after.starts_with(&before),
+            "what is replayed of shard {shard} stands before its damage"
+        );
+    }
+    assert_eq!(
+        healthy,
+        of_healthy(seen, damaged),
+        "a repair changes no healthy shard"
+    );
+}
+
+fn damaged(local: &Local<MemoryDisk>) -> Vec<ShardId> {
+    let found = local.recovered.damaged.iter();
+    let damaged: Vec<ShardId> = found.map(|damage| damage.shard).collect();
+    let closed = local.logs.iter().filter(|log| log.is_damaged());
+    assert!(closed.map(ShardLog::shard).eq(damaged.iter().copied()));
+    damaged
+}
+
+fn of_damaged(seen: &[Seen], damaged: &[ShardId]) -> Vec<Seen> {
+    let own = seen.iter().filter(|record| damaged.contains(&record.0));
+    own.cloned().collect()
+}
+
+/// Each shard's records keep their order; shards do not have one among each other.
+fn of_healthy(mut seen: Vec<Seen>, damaged: &[ShardId]) -> Vec<Seen> {
+    seen.retain(|record| !damaged.contains(&record.0));
     seen.sort_by_key(|record| record.0);
-    again.sort_by_key(|record| record.0);
-    assert_eq!(seen, again, "another opening finds the same");
+    seen
 }
 
 /// Opens the store; returns what comes back, which is what a log can hold.
@@ -102,7 +181,7 @@ fn open(disk: &MemoryDisk) -> Result<(Local<MemoryDisk>, Vec<Seen>), OpenError> 
         let payload = record.payload.to_vec();
         seen.push((record.shard, record.index, record.kind, payload));
     })?;
-    for log in &local.logs {
+    for log in local.logs.iter().filter(|log| !log.is_damaged()) {
         check_order(log, &seen);
     }
     Ok((local, seen))
@@ -250,9 +329,30 @@ fn change_file(files: &mut Files, name: &str, what: u8, input: &mut Input<'_>) {
         4 => {
             let place = place(bytes, input);
             let number = input.u64();
-            let mut payload = input.u64().to_le_bytes().to_vec();
+            // Rounds go on behind it: the disk in memory is not to become large.
+            let size = match input.u64() {
+                some @ ..=0x1_0000 | some @ 0x1000_0000.. => some,
+                some => some & 0xFFFF,
+            };
+            let mut payload = size.to_le_bytes().to_vec();
+            let records = u32::from(input.u16());
             payload.extend_from_slice(&store);
-            payload.extend_from_slice(&u32::from(input.u16()).to_le_bytes());
+            payload.extend_from_slice(&u64::from(input.u16()).to_le_bytes());
+            payload.extend_from_slice(&records.to_le_bytes());
+            payload.extend_from_slice(&2_u32.to_le_bytes());
+            let lasts = [input.u64(), input.u64()];
+            let digest = input.u64().to_le_bytes();
+            for (shard, last) in (0_u16..).zip(lasts) {
+                let (records, digest) = if shard == 0 {
+                    (records, &digest[..4])
+                } else {
+                    (0, &[0; 4][..])
+                };
+                payload.extend_from_slice(&shard.to_le_bytes());
+                payload.extend_from_slice(&records.to_le_bytes());
+                payload.extend_from_slice(&last.to_le_bytes());
+                payload.extend_from_slice(digest);
+            }
             put(
                 bytes,
                 place,
@@ -295,7 +395,7 @@ fn file(files: &Files, input: &mut Input<'_>) -> (String, [u8; FILE_HEADER_BYTES
     };
     let mut header = [0; FILE_HEADER_BYTES];
     header[..8].copy_from_slice(magic);
-    header[8] = 1;
+    header[8] = if magic == b"BARIDJNL" { 2 } else { 1 };
     let sum = checksum(&header[..12]);
     header[12..16].copy_from_slice(&sum);
     header[16..24].copy_from_slice(&store);

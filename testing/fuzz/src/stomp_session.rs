@@ -301,6 +301,8 @@ impl Driven {
             | Event::Done(..)
             | Event::Drained(_)
             | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Disconnect(_) => 0,
         };
         let was_held = self.out.is_held();

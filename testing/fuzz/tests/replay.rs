@@ -80,6 +80,11 @@ fn log_recovery() {
 }
 
 #[test]
+fn page_recovery() {
+    replay("page_recovery");
+}
+
+#[test]
 fn stomp_codec() {
     replay("stomp_codec");
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(
     broker: &mut Broker,
     history: &mut History,
 ) -> Result<()> {
-    let (trigger, count) = plan.draw_trigger(random);
+    let (trigger, count) = plan.draw_trigger(random, history.lives);
     let events_left = AtomicU64::new(count);
     let (burned, burns) = sync_channel(1);
     let fuse = Fuse {
@@ -240,7 +240,7 @@ fn consume(
         }
         let mut delivery = read_delivery(&frame)?;
         fuse.count(Trigger::Delivered);
-        if acks_left > 0 {
+        if acks_left > 0 && random.chance(of.acks_percent) {
             acks_left -= 1;
             let receipt = random.chance(25).then(|| seen.len().to_string());
             client.writer.settle("ACK", &frame, receipt.as_deref())?;

@@ -34,13 +34,14 @@ fn main() -> Result<()> {
     }
     let Summary {
         kills,
+        paged_kills,
         published,
         confirmed,
         delivered,
         redelivered,
     } = sum;
     println!(
-        "{kills} kills, {published} messages published, {confirmed} confirmed, {delivered} \
+        "{kills} kills, {paged_kills} of them with messages in pages, {published} messages published, {confirmed} confirmed, {delivered} \
          delivered, {redelivered} of them marked as redelivered, 0 promises broken (seeds {first} \
          to {})",
         seed - 1

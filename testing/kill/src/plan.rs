@@ -69,11 +69,24 @@ pub struct Consumers {
     pub prefetch_count: u32,
     /// After so many deliveries a consumer acknowledges no more.
     pub acks_max: u64,
+    /// So many percent of the deliveries before that are acknowledged, drawn one by one.
+    pub acks_percent: u64,
+}
+
+/// Where the backlog is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// In memory: the limit is far away.
+    Resident,
+    /// In pages, most of it: there is little memory for queued messages.
+    Paged,
 }
 
 /// What a round does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// Where most of what is in the queues is.
+    pub backlog: Backlog,
     /// More arguments of the broker.
     pub broker_args: Vec<String>,
     /// Times that the broker runs under load and is killed.
@@ -87,31 +100,33 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan.
+    /// Draws a plan. Every second one is such that most of the backlog is in pages.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
+        if random.chance(50) {
+            Self::draw_resident(random)
+        } else {
+            Self::draw_paged(random)
+        }
+    }
+
+    fn draw_resident(random: &mut Random) -> Self {
         let shards = random.pick(&[2, 3, 8, 64]);
         let segment = random.pick(&["1MiB", "1MiB", "4MiB", "64MiB"]);
         let publishers = u16::try_from(random.between(2, 5)).unwrap_or(2);
-        let consumers = (0..=publishers).map(|queue| {
-            let is_shared = queue == 0;
-            Consumers {
-                // Some queues have none, so that a backlog builds up.
-                count: match (is_shared, random.chance(75)) {
-                    (true, _) => 2,
-                    (false, true) => 1,
-                    (false, false) => 0,
-                },
-                prefetch_count: u32::try_from(random.magnitude(1, 300)).unwrap_or(1),
-                acks_max: if random.chance(40) {
-                    random.magnitude(1, 2000)
-                } else {
-                    u64::MAX
-                },
-            }
+        let consumers = (0..=publishers).map(|queue| Consumers {
+            count: draw_count(random, queue),
+            prefetch_count: u32::try_from(random.magnitude(1, 300)).unwrap_or(1),
+            acks_max: if random.chance(40) {
+                random.magnitude(1, 2000)
+            } else {
+                u64::MAX
+            },
+            acks_percent: 100,
         });
         let consumers = consumers.collect();
         Self {
+            backlog: Backlog::Resident,
             broker_args: vec![
                 format!("--store-shards={shards}"),
                 format!("--store-segment-bytes={segment}"),
@@ -123,11 +138,41 @@ impl Plan {
         }
     }
 
-    /// What the next kill waits for, and how many of it.
-    pub fn draw_trigger(&self, random: &mut Random) -> (Trigger, u64) {
+    /// Pages are written in the first life; in later ones they are read from its beginning. Consumers that
+    /// leave some messages without an acknowledgement have pages written anew.
+    fn draw_paged(random: &mut Random) -> Self {
+        let shards = random.pick(&[2, 3, 8]);
+        let publishers = u16::try_from(random.between(2, 5)).unwrap_or(2);
+        let consumers = (0..=publishers).map(|queue| Consumers {
+            count: draw_count(random, queue),
+            prefetch_count: u32::try_from(random.magnitude(16, 4000)).unwrap_or(16),
+            acks_max: u64::MAX,
+            acks_percent: random.pick(&[100, 95, 60, 30]),
+        });
+        let consumers = consumers.collect();
+        Self {
+            backlog: Backlog::Paged,
+            broker_args: vec![
+                format!("--store-shards={shards}"),
+                "--store-segment-bytes=1MiB".to_owned(),
+                "--queue-memory-bytes-max=1MiB".to_owned(),
+            ],
+            lives: usize::try_from(random.between(1, 3)).unwrap_or(1),
+            publishers,
+            window: usize::try_from(random.magnitude(64, 512)).unwrap_or(64),
+            consumers,
+        }
+    }
+
+    /// What the next kill, the first being that of life 0, waits for, and how many of it.
+    pub fn draw_trigger(&self, random: &mut Random, life: usize) -> (Trigger, u64) {
+        if self.backlog == Backlog::Paged && life == 0 {
+            return (Trigger::Confirmed, random.between(1000, 8000));
+        }
         let confirmed = (Trigger::Confirmed, 8000);
         // Consumers that stop acknowledging must not keep the event from coming.
-        let is_endless = self.consumers[0].acks_max == u64::MAX;
+        let shared = self.consumers[0];
+        let is_endless = shared.acks_max == u64::MAX && shared.acks_percent == 100;
         let (trigger, max) = if is_endless {
             random.pick(&[
                 confirmed,
@@ -138,5 +183,14 @@ impl Plan {
             confirmed
         };
         (trigger, random.magnitude(1, max))
+    }
+}
+
+/// The number of a queue's consumers. Some queues have none, so that a backlog builds up.
+fn draw_count(random: &mut Random, queue: u16) -> u32 {
+    match (queue, random.chance(75)) {
+        (0, _) => 2,
+        (_, true) => 1,
+        (_, false) => 0,
     }
 }

@@ -2,13 +2,14 @@
 
 mod publish;
 mod settle;
+mod take;
 
-use crate::history::{Fate, History, Name, Seen, Spot, Stamp};
-use crate::scene::{Place, Reading, Scene, Source};
+use crate::history::{Client, History, Name, Spot};
+use crate::scene::{Reading, Scene};
 use crate::world::{Wire, World};
 use client::{Frame, Version};
 use fastrand::Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a client is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,13 @@ pub enum Role {
         reading: Reading,
         /// How it acknowledges.
         ack: Ack,
+        /// What is special about it.
+        habit: Habit,
     },
+    /// Looks at all that there is, and takes nothing.
+    Browser(Reading),
+    /// Finds out whether it can be read.
+    Probe(Reading),
     /// Reads, and sends messages in the transactions that acknowledge what it has read. Sometimes leaves.
     Processor {
         /// As which publisher it sends.
@@ -44,14 +51,32 @@ impl Role {
             Self::SetUp | Self::Publisher(_) => None,
             Self::Consumer { reading, .. }
             | Self::Processor { reading, .. }
+            | Self::Browser(reading)
+            | Self::Probe(reading)
             | Self::Drain(reading) => Some(reading),
         }
     }
 
     const fn ack(self) -> Ack {
         match self {
-            Self::SetUp | Self::Publisher(_) | Self::Drain(_) => Ack::Individual,
+            Self::SetUp
+            | Self::Publisher(_)
+            | Self::Browser(_)
+            | Self::Probe(_)
+            | Self::Drain(_) => Ack::Individual,
             Self::Consumer { ack, .. } | Self::Processor { ack, .. } => ack,
+        }
+    }
+
+    const fn habit(self) -> Habit {
+        match self {
+            Self::Consumer { habit, .. } => habit,
+            Self::SetUp
+            | Self::Publisher(_)
+            | Self::Processor { .. }
+            | Self::Browser(_)
+            | Self::Probe(_)
+            | Self::Drain(_) => Habit::Plain,
         }
     }
 }
@@ -65,6 +90,17 @@ pub enum Ack {
     Cumulative,
     /// Not at all: what was sent to it is gone.
     Auto,
+}
+
+/// What is special about a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// Nothing.
+    Plain,
+    /// It asks for red messages only.
+    Selects,
+    /// It keeps what it got first, and stays.
+    KeepsOne,
 }
 
 /// One client on its wire.
@@ -82,6 +118,8 @@ pub struct Actor {
     has_left: bool,
     /// It has something on its way that its end may cut in two.
     is_doomed: bool,
+    /// What had been settled for good when it began to browse.
+    settled_before: BTreeSet<Spot>,
 }
 
 /// A delivery not yet acknowledged.
@@ -119,7 +157,8 @@ enum Verdict {
 
 impl Actor {
     /// A client that has just connected.
-    pub fn new(role: Role, number: u32, world: &mut World, scene: &Scene) -> Self {
+    pub fn new(role: Role, number: u32, world: &mut World, history: &mut History) -> Self {
+        let scene = &history.scene;
         let mut actor = Self {
             role,
             wire: world.connect(number),
@@ -129,26 +168,55 @@ impl Actor {
             open: None,
             has_left: false,
             is_doomed: false,
+            settled_before: BTreeSet::new(),
         };
         let connect = Frame::new("CONNECT", &[("accept-version", "1.2"), ("host", "/")]);
         push(&mut actor.wire, &connect);
         if let Some(reading) = role.reading() {
-            let mut frame = subscribe(scene, reading);
-            let ack = match role.ack() {
-                Ack::Auto => "auto",
-                Ack::Cumulative => "client",
-                Ack::Individual => "client-individual",
-            };
-            frame.headers.push(("ack".into(), ack.into()));
-            if !matches!(role, Role::Drain(_)) {
-                frame.headers.push(("prefetch-count".into(), "5".into()));
-            }
-            push(&mut actor.wire, &frame);
+            actor.subscribe(scene, reading);
         }
         if role == Role::SetUp {
             actor.set_up(scene);
         }
+        if let Role::Browser(_) = role {
+            actor.settled_before = history.settled.keys().copied().collect();
+        }
+        let client = Client {
+            connected_at: history.now,
+            selects: role.habit() == Habit::Selects,
+        };
+        history.clients.insert(number, client);
         actor
+    }
+
+    fn subscribe(&mut self, scene: &Scene, reading: Reading) {
+        let mut frame = subscribe(scene, reading);
+        let mut put = |name: &str, value: &str| frame.headers.push((name.into(), value.into()));
+        if let Role::Browser(_) = self.role {
+            put("browser", "true");
+            return push(&mut self.wire, &frame);
+        }
+        put(
+            "ack",
+            match self.role.ack() {
+                Ack::Auto => "auto",
+                Ack::Cumulative => "client",
+                Ack::Individual => "client-individual",
+            },
+        );
+        if !matches!(self.role, Role::Drain(_)) {
+            put("prefetch-count", "5");
+        }
+        if self.role.habit() == Habit::Selects {
+            put("selector", "color = 'red'");
+        }
+        if let Role::Probe(_) = self.role {
+            self.ask_for_receipt(&mut frame, Awaited::Done);
+        }
+        push(&mut self.wire, &frame);
+        if let Role::Probe(_) = self.role {
+            self.say_good_bye();
+        }
     }
 
     fn set_up(&mut self, scene: &Scene) {
@@ -190,62 +258,16 @@ impl Actor {
         moved
     }
 
-    /// Takes in all that the transport has.
-    ///
-    /// # Panics
-    /// As [`carry`](Self::carry).
-    pub fn read(&mut self, life: u32, history: &mut History) {
-        while let Some((frame, used)) =
-            Frame::decode(Version::V1_2, &self.wire.to_client).expect("the broker sends frames")
-        {
-            self.wire.to_client.drain(..used);
-            self.take(frame, life, history);
-        }
-    }
-
     /// Whether every receipt that it asked for has come.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.awaited.is_empty()
     }
 
-    fn take(&mut self, frame: Frame, life: u32, history: &mut History) {
-        match frame.command.as_str() {
-            "CONNECTED" => {}
-            "RECEIPT" => {
-                let id = frame.header("receipt-id").expect("a RECEIPT says which");
-                let awaited = self.awaited.remove(id);
-                answered(awaited.expect("a receipt that was asked for"), history);
-            }
-            // It has given up what it holds; what was on its way comes again to somebody else.
-            "MESSAGE" if self.has_left && self.role.ack() != Ack::Auto => {}
-            "MESSAGE" => self.take_message(frame, life, history),
-            other => panic!("the broker sent {other}: {}", frame.text()),
-        }
-    }
-
-    fn take_message(&mut self, frame: Frame, life: u32, history: &mut History) {
-        let (message, stamp) = name(&frame);
-        let place = match self.role.reading() {
-            Some(Reading::From(source)) => Place::At(source),
-            Some(Reading::DeadLetters) => Place::Dead(dead_from(&frame)),
-            None => panic!("who reads nothing gets no messages"),
-        };
-        history.seen.push(Seen {
-            message,
-            place,
-            stamp,
-            client: self.wire.number,
-            redelivered: frame.header("redelivered") == Some("true"),
-            life,
-        });
-        let key = (message, place);
-        if self.role.ack() == Ack::Auto {
-            history.acked.insert(key);
-        } else {
-            let nth = history.seen.len();
-            self.held.push(Held { key, frame, nth });
-        }
+    /// Whether the broker has ended its connection, as it does with an ERROR.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.wire.is_closed
     }
 
     /// Does the next thing of its script. Returns false when it has left.
@@ -257,11 +279,15 @@ impl Actor {
         script: &mut Script,
         history: &mut History,
     ) -> bool {
+        if self.wire.is_closed {
+            return false;
+        }
         if self.has_left {
-            return !self.is_answered() && !self.wire.is_closed;
+            return !self.is_answered();
         }
         match self.role {
-            Role::SetUp => {}
+            Role::SetUp | Role::Probe(_) => {}
+            Role::Browser(_) => return true,
             Role::Publisher(publisher) => self.publish_some(rng, publisher, script, history),
             Role::Consumer { ack: Ack::Auto, .. } => {}
             Role::Consumer { .. } => self.acknowledge(rng, history),
@@ -276,50 +302,24 @@ impl Actor {
         }
         let chance = match self.role {
             _ if self.is_doomed => 8,
+            Role::Consumer {
+                habit: Habit::KeepsOne,
+                ..
+            } => return true,
             Role::Consumer { .. } => 40,
             Role::Processor { .. } => 60,
             Role::Publisher(_) if self.open.is_some() => 60,
-            Role::SetUp | Role::Publisher(_) | Role::Drain(_) => return true,
+            Role::SetUp
+            | Role::Publisher(_)
+            | Role::Browser(_)
+            | Role::Probe(_)
+            | Role::Drain(_) => return true,
         };
         if rng.u32(..chance) == 0 {
             return self.leave(rng, world, life, script, history);
         }
         true
     }
-}
-
-fn answered(awaited: Awaited, history: &mut History) {
-    match awaited {
-        Awaited::Done => {}
-        Awaited::Sent(name) => {
-            let sent = history.sent.get_mut(&name).expect("it was sent");
-            sent.is_confirmed = true;
-        }
-        Awaited::Settled(keys, verdict) => settled(keys, verdict, history),
-        Awaited::Committed(name) => {
-            let transaction = history.transactions.get_mut(&name).expect("it was begun");
-            if let Fate::Asked(count) = transaction.fate {
-                transaction.fate = Fate::Confirmed(count);
-            }
-            let transaction = transaction.clone();
-            for name in transaction.messages {
-                let sent = history.sent.get_mut(&name).expect("it was sent");
-                sent.is_confirmed = true;
-            }
-            settled(transaction.acked, Verdict::Accept, history);
-            settled(transaction.rejected, Verdict::Reject, history);
-        }
-    }
-}
-
-fn settled(keys: Vec<Spot>, verdict: Verdict, history: &mut History) {
-    let count = history.seen.len();
-    if verdict == Verdict::Accept {
-        history.accepted.extend(keys.iter().copied());
-    }
-    history
-        .settled
-        .extend(keys.into_iter().map(|key| (key, count)));
 }
 
 /// What the publishers of a run send in all.
@@ -330,6 +330,8 @@ pub struct Script {
     pub body_bytes_max: usize,
     /// One in so many things that a publisher does begins a transaction; never if 0.
     pub transaction_chance: u32,
+    /// One message in so many is delayed.
+    pub delay_chance: u32,
     /// What each publisher used last.
     pub last: BTreeMap<u32, Last>,
 }
@@ -366,29 +368,4 @@ fn subscribe(scene: &Scene, reading: Reading) -> Frame {
     let mut frame = Frame::new("SUBSCRIBE", &[]);
     frame.headers = scene.subscribe_headers(reading);
     frame
-}
-
-fn name(frame: &Frame) -> (Name, Option<Stamp>) {
-    let text = frame.text();
-    let words = text.split(' ').map(str::parse).take(4);
-    let Ok(numbers) = words.collect::<Result<Vec<u32>, _>>() else {
-        panic!("a message that nobody sent: {text}");
-    };
-    let [publisher, number, transaction, size] = numbers[..] else {
-        panic!("a message that nobody sent: {text}");
-    };
-    let stamp = Stamp {
-        number: transaction,
-        size,
-    };
-    (
-        Name { publisher, number },
-        (transaction > 0).then_some(stamp),
-    )
-}
-
-fn dead_from(frame: &Frame) -> Source {
-    let queue = frame.header("x-first-death-queue");
-    let source = queue.and_then(Scene::source_of);
-    source.expect("a dead letter says where it comes from")
 }

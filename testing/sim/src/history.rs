@@ -1,6 +1,9 @@
 //! What the clients of a run did and saw.
 
-use crate::scene::{Place, Rules, Scene, Source};
+mod tainted;
+
+use crate::scene::{Place, Reading, Rules, Scene, Source};
+use model::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A message as its publisher knows it: publisher and number, ascending from 1. A transaction likewise.
@@ -10,6 +13,18 @@ pub struct Name {
     pub publisher: u32,
     /// Its number.
     pub number: u32,
+}
+
+impl Name {
+    /// Its header `color`, for consumers that select.
+    #[must_use]
+    pub const fn color(self) -> &'static str {
+        if self.number.is_multiple_of(2) {
+            "red"
+        } else {
+            "blue"
+        }
+    }
 }
 
 /// What a message of a transaction says of it: its number and how many messages it has in all.
@@ -39,6 +54,43 @@ pub struct Seen {
     pub redelivered: bool,
     /// The life of the broker in which it came; the first is 0.
     pub life: u32,
+    /// When it came.
+    pub at: Instant,
+}
+
+/// A client that reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// When it connected.
+    pub connected_at: Instant,
+    /// Whether it asks for red messages only.
+    pub selects: bool,
+}
+
+/// What happens to deliveries, as their clients see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A client got it and has it in its hands.
+    Got(Spot, u32),
+    /// A client got it and need not acknowledge it.
+    GotForGood(Spot, u32),
+    /// Its client has sent an ACK, or a NACK for good.
+    Settled(Spot, u32),
+    /// Its client has given it back, or what it said of it may not count.
+    Returned(Spot, u32),
+    /// The client gave up all that it has, or what it said last may be lost.
+    Left(u32),
+    /// The broker has ended and begun again.
+    Restart,
+}
+
+/// The memory that queued messages took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// What they may take, in bytes.
+    pub limit: usize,
+    /// By how much they grew while they took more, at most.
+    pub excess: usize,
 }
 
 /// What is known of a message that was sent.
@@ -48,8 +100,14 @@ pub struct Sent {
     pub to: Vec<Source>,
     /// Whether it was persistent.
     pub is_persistent: bool,
-    /// Whether it has a time to live of its own.
-    pub expires: bool,
+    /// Its own time to live.
+    pub ttl_ms: Option<u64>,
+    /// It is to be delivered no earlier than so long after it was sent.
+    pub delay_ms: Option<u64>,
+    /// When it was sent.
+    pub at: Instant,
+    /// When its receipt came.
+    pub confirmed_at: Option<Instant>,
     /// Its priority.
     pub priority: u8,
     /// The transaction that it is in.
@@ -74,6 +132,16 @@ pub enum Fate {
     Asked(usize),
     /// The receipt of the COMMIT came; it was sent after so many deliveries had been seen.
     Confirmed(usize),
+}
+
+impl Fate {
+    /// Has deliveries counted otherwise.
+    fn recount(&mut self, count_of: impl Fn(usize) -> usize) {
+        match self {
+            Self::Open | Self::Aborted => {}
+            Self::Asked(count) | Self::Confirmed(count) => *count = count_of(*count),
+        }
+    }
 }
 
 /// A transaction.
@@ -122,6 +190,24 @@ pub struct History {
     pub rejected: BTreeSet<Spot>,
     /// The life in which everything is drained.
     pub drained_in: Option<u32>,
+    /// The time.
+    pub now: Instant,
+    /// Clients that read, by their numbers.
+    pub clients: BTreeMap<u32, Client>,
+    /// What happened to deliveries, in order.
+    pub events: Vec<Event>,
+    /// What was shown to clients that browse, and whether its settlement was confirmed before they came.
+    pub browsed: Vec<(Seen, bool)>,
+    /// What is out of service, or was and has lost something.
+    pub tainted: BTreeSet<Reading>,
+    /// Publishes and subscriptions that were refused because something is out of service.
+    pub refused: u32,
+    /// Publishes and transactions that were refused because a queue is full.
+    pub full: u32,
+    /// Whether the broker has ever ended in another way than in order.
+    pub has_crashed: bool,
+    /// The memory that queued messages took.
+    pub memory: Memory,
 }
 
 impl History {
@@ -145,7 +231,7 @@ impl History {
     #[must_use]
     pub fn may_drop(&self, sent: &Sent, source: Source) -> bool {
         let rules = self.rules(source);
-        rules.may_drop() || (sent.expires && !rules.dead_letter)
+        rules.may_drop() || (sent.ttl_ms.is_some() && !rules.dead_letter)
     }
 
     /// Whether a message that took its place must be seen. A dead letter that is not persistent may be lost
@@ -153,6 +239,13 @@ impl History {
     #[must_use]
     pub fn must_arrive(&self, sent: &Sent, source: Source) -> bool {
         !self.may_drop(sent, source) && (sent.is_persistent || !self.rules(source).dead_letter)
+    }
+
+    /// Whether a message whose receipt came survives everything that has happened.
+    #[must_use]
+    pub fn is_kept(&self, sent: &Sent, source: Source) -> bool {
+        let is_safe = !self.has_crashed && !self.rules(source).dead_letter;
+        sent.is_confirmed && (sent.is_persistent || is_safe)
     }
 
     /// What became of a transaction, as far as can be told.

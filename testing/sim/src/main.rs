@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Parser;
-use sim::run::{Crash, Plan, Size, run};
+use sim::run::{Crash, Plan, Size, Tally, run};
 use sim::store::Kind;
 
 /// Runs the whole broker in one thread, on a disk that crashes, from seeds.
@@ -27,13 +27,13 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut runs = 0_u64;
-    let mut crashes = 0_u64;
+    let mut tally = Tally::default();
     let mut failed = 0_u64;
     let mut check = |plan: Plan| {
         runs += 1;
         match std::panic::catch_unwind(|| run(plan)) {
             Ok(Ok(report)) => {
-                crashes += u64::from(report.crashes);
+                tally = tally.plus(report.tally);
                 return Some(report);
             }
             Ok(Err(broken)) => eprintln!("{plan:?}: {broken}"),
@@ -80,8 +80,8 @@ fn main() -> anyhow::Result<()> {
         }
     }
     println!(
-        "{runs} runs with {crashes} crashes from seed {}",
-        arguments.seed
+        "{runs} runs with {} crashes from seed {}: {tally:?}",
+        tally.crashes, arguments.seed
     );
     println!("{} passed, {failed} failed", runs - failed);
     if failed > 0 {

@@ -1,15 +1,23 @@
 //! One run: a workload, crashes, a drain, and the invariants.
 
-use crate::actor::{Ack, Actor, Role, Script};
-use crate::history::History;
+mod ends;
+mod people;
+mod trouble;
+
+use crate::actor::{Ack, Actor, Habit, Role, Script};
+use crate::history::{History, Memory};
 use crate::invariant;
-use crate::scene::{Reading, Scene};
+use crate::scene::Scene;
 use crate::store::{Kind, Store};
 use crate::world::{Bounds, World};
+use ends::Ending;
 use fastrand::Rng;
+use log_store::MemoryDisk;
 use model::Instant;
 use std::collections::BTreeMap;
 use std::time::Duration;
+pub use trouble::Tally;
+use trouble::Trouble;
 
 /// What one run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +46,8 @@ pub enum Size {
 /// Where the broker crashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
-    /// Up to three times, between steps or within a write, as the seed has it.
+    /// Up to three times, between steps or within a write, as the seed has it; or in order, or by another fault of
+    /// the disk.
     Random,
     /// Once, before this step.
     BeforeStep(u64),
@@ -57,8 +66,8 @@ pub struct Report {
     pub steps: u64,
     /// Operations of the disk before the drain.
     pub operations: u64,
-    /// Crashes.
-    pub crashes: u32,
+    /// What went wrong.
+    pub tally: Tally,
 }
 
 /// What is outstanding is answered within so many rounds.
@@ -71,8 +80,10 @@ struct Run {
     rng: Rng,
     bounds: Bounds,
     store: Store,
-    /// A part of the world that is seldom stepped.
-    laggard: Option<usize>,
+    /// A part of the world that is seldom stepped: once when so many others are.
+    laggard: Option<(usize, u32)>,
+    trouble: Trouble,
+    tally: Tally,
     world: World,
     actors: Vec<Actor>,
     script: Script,
@@ -83,6 +94,12 @@ struct Run {
     life: u32,
     steps: u64,
     connections: u32,
+    /// What the queues held in memory when it became full.
+    full_from: usize,
+    /// Shards are out of service until the store is repaired.
+    needs_repair: bool,
+    /// What is so damaged that nothing is left to be checked.
+    is_over: bool,
 }
 
 /// Makes one run and checks every invariant of its history.
@@ -90,134 +107,133 @@ struct Run {
 /// # Errors
 /// What went wrong: an invariant with what breaks it, or a broker that does not start or is stuck.
 pub fn run(plan: Plan) -> Result<Report, String> {
-    let mut rng = Rng::with_seed(plan.seed);
-    let store = Store::new(plan.store);
-    let bounds = Bounds {
-        outbox_bytes: rng.usize(500..8000),
-        queued_bytes: rng.usize(3000..60_000),
-    };
-    let world =
-        World::start(&store, Instant::default(), bounds).map_err(|error| format!("{error:#}"))?;
-    let (scene, publishers, processors, messages_max) = match plan.size {
-        Size::Small => (Scene::plain(1), 1, 0, 12),
-        Size::Transactions => (Scene::transacted(), 1, 1, 10),
-        Size::Large => {
-            let scene = Scene::draw(&mut rng);
-            let processors = rng.u32(..3);
-            (scene, rng.u32(1..4), processors, rng.u32(20..150))
-        }
-    };
-    let laggard = rng.usize(..2 * world.parts());
-    let script = Script {
-        messages_max,
-        body_bytes_max: if plan.size == Size::Large { 400 } else { 20 },
-        transaction_chance: match plan.size {
-            Size::Small => 0,
-            Size::Transactions => 3,
-            Size::Large => rng.u32(..8),
-        },
-        last: BTreeMap::default(),
-    };
-    let mut run = Run {
-        rng,
-        bounds,
-        store,
-        laggard: (laggard < world.parts()).then_some(laggard),
-        world,
-        actors: Vec::new(),
-        script,
-        is_set_up: !scene.needs_set_up(),
-        publishers,
-        processors,
-        history: History {
-            scene,
-            ..History::default()
-        },
-        life: 0,
-        steps: 0,
-        connections: 0,
-    };
+    let mut run = Run::new(plan)?;
     run.people();
     run.work(plan.crash)?;
-    run.answer()?;
+    if !run.is_over {
+        run.answer()?;
+    }
     let (steps, operations) = (run.steps, run.store.operations());
-    run.drain()?;
-    for (name, check) in invariant::ALL {
-        check(&run.history).map_err(|broken| format!("{name}: {broken}"))?;
+    if !run.is_over {
+        run.drain()?;
+    }
+    let is_out_of_service = !run.history.tainted.is_empty() || run.history.refused > 0;
+    if is_out_of_service && run.tally.rotten == 0 {
+        return Err(format!(
+            "{:?} out of service, and nothing has rotted",
+            run.history.tainted
+        ));
+    }
+    if !run.is_over {
+        let healthy = run.history.without_tainted();
+        for (name, check) in invariant::ALL {
+            check(&healthy).map_err(|broken| format!("{name}: {broken}"))?;
+        }
+    }
+    run.tally.crashes = run.life;
+    if run.tally.shards == 0 && !run.history.tainted.is_empty() {
+        run.tally.pages += 1;
     }
     Ok(Report {
         history: run.history,
         steps,
         operations,
-        crashes: run.life,
+        tally: run.tally,
     })
 }
 
+impl Script {
+    fn draw(rng: &mut Rng, size: Size, processors: u32) -> Self {
+        let is_large = size == Size::Large;
+        // Some runs have so many messages that there are many pages.
+        let is_long = is_large && rng.u32(..12) == 0;
+        Self {
+            messages_max: match size {
+                Size::Small => 12,
+                Size::Transactions => 10,
+                Size::Large if is_long => rng.u32(200..600),
+                Size::Large => rng.u32(20..150),
+            },
+            body_bytes_max: match size {
+                Size::Small | Size::Transactions => 20,
+                Size::Large if is_long => 30,
+                Size::Large => 400,
+            },
+            transaction_chance: match size {
+                Size::Small => 0,
+                Size::Transactions => 3,
+                Size::Large if processors == 0 => [0, rng.u32(..8)][rng.usize(..2)],
+                Size::Large => rng.u32(..8),
+            },
+            delay_chance: if is_large { rng.u32(8..60) } else { u32::MAX },
+            last: BTreeMap::default(),
+        }
+    }
+}
+
 impl Run {
-    /// Connects the clients of a life: first, who makes what they use.
-    fn people(&mut self) {
-        self.actors.clear();
-        if !self.is_set_up {
-            self.connect(Role::SetUp);
-            return;
-        }
-        for publisher in 0..self.publishers {
-            self.connect(Role::Publisher(publisher));
-        }
-        for processor in 0..self.processors {
-            self.processor(self.publishers + processor);
-        }
-        for reading in self.history.scene.readings() {
-            self.consumer(reading);
-        }
-    }
-
-    fn connect(&mut self, role: Role) {
-        self.connections += 1;
-        let scene = &self.history.scene;
-        let actor = Actor::new(role, self.connections, &mut self.world, scene);
-        self.actors.push(actor);
-    }
-
-    fn consumer(&mut self, reading: Reading) {
-        let ack = match self.rng.u32(..4) {
-            0 => Ack::Cumulative,
-            1 => Ack::Auto,
-            _ => Ack::Individual,
+    fn new(plan: Plan) -> Result<Self, String> {
+        let mut rng = Rng::with_seed(plan.seed);
+        let store = Store::new(plan.store);
+        let bounds = Bounds {
+            outbox_bytes: rng.usize(500..8000),
+            // Half of the runs have so little memory that queues go to pages.
+            queued_bytes: if rng.bool() {
+                rng.usize(3000..8000)
+            } else {
+                rng.usize(8000..60_000)
+            },
         };
-        self.connect(Role::Consumer { reading, ack });
-    }
-
-    fn processor(&mut self, publisher: u32) {
-        let readings = self.history.scene.readings();
-        let reading = readings[self.rng.usize(..readings.len())];
-        let ack = if self.rng.bool() {
-            Ack::Individual
+        let now = Instant::default();
+        let world = World::start(&store, now, bounds).map_err(|error| format!("{error:?}"))?;
+        let (scene, publishers, processors) = match plan.size {
+            Size::Small => (Scene::plain(1), 1, 0),
+            Size::Transactions => (Scene::transacted(), 1, 1),
+            // What can be said of its memory is more.
+            Size::Large if rng.u32(..6) == 0 => (Scene::plain(rng.usize(1..4)), rng.u32(1..4), 0),
+            Size::Large => {
+                let scene = Scene::draw(&mut rng);
+                let processors = rng.u32(..3);
+                (scene, rng.u32(1..4), processors)
+            }
+        };
+        let laggard = rng.usize(..2 * world.parts());
+        let laggard = (laggard < world.parts()).then(|| (laggard, [30, 30, 300][rng.usize(..3)]));
+        let script = Script::draw(&mut rng, plan.size, processors);
+        let trouble = if plan.size == Size::Large && plan.crash == Crash::Random {
+            Trouble::draw(&mut rng)
         } else {
-            Ack::Cumulative
+            Trouble::default()
         };
-        self.connect(Role::Processor {
-            publisher,
-            reading,
-            ack,
-        });
-    }
-
-    /// Somebody comes for who has left.
-    fn replace(&mut self, role: Role) {
-        match role {
-            Role::SetUp => {
-                self.is_set_up = true;
-                self.people();
-            }
-            Role::Publisher(_) => self.connect(role),
-            Role::Processor { publisher, .. } => self.processor(publisher),
-            Role::Consumer { .. } | Role::Drain(_) => {
-                let readings = self.history.scene.readings();
-                let reading = readings[self.rng.usize(..readings.len())];
-                self.consumer(reading);
-            }
-        }
+        Ok(Self {
+            rng,
+            bounds,
+            store,
+            laggard,
+            trouble,
+            tally: Tally::default(),
+            world,
+            actors: Vec::new(),
+            script,
+            is_set_up: !scene.needs_set_up(),
+            publishers,
+            processors,
+            history: History {
+                scene,
+                now,
+                memory: Memory {
+                    limit: bounds.queued_bytes,
+                    excess: 0,
+                },
+                ..History::default()
+            },
+            life: 0,
+            steps: 0,
+            connections: 0,
+            full_from: 0,
+            needs_repair: false,
+            is_over: false,
+        })
     }
 
     fn work(&mut self, crash: Crash) -> Result<(), String> {
@@ -231,7 +247,7 @@ impl Run {
         }
         let settle_steps = 200;
         let mut idle_steps = 0;
-        while idle_steps < settle_steps {
+        while idle_steps < settle_steps && !self.is_over {
             self.steps += 1;
             if self.steps > STEPS_MAX {
                 return Err("the workload is stuck".into());
@@ -241,15 +257,23 @@ impl Run {
                 Crash::Random => self.rng.u32(..2000) == 0,
                 Crash::InOperation(_) | Crash::Never => false,
             };
+            self.make_trouble();
             let is_alive = self.step();
+            let has_power = self.store.disk().is_some_and(|disk| !disk.is_crashed());
+            self.tally.failed += u32::from(!is_alive && has_power);
             if crashes_left > 0 && (is_due || !is_alive) {
                 crashes_left -= 1;
-                self.crash()?;
+                let ending = if crash == Crash::Random {
+                    Ending::draw(&mut self.rng, is_alive)
+                } else {
+                    Ending::Power
+                };
+                self.end(ending)?;
                 if crash == Crash::Random && self.rng.bool() {
                     self.store.crash_at(self.rng.u64(1..200));
                 }
             } else if !is_alive {
-                self.crash()?;
+                self.end(Ending::Power)?;
             }
             idle_steps = if self.script.is_done(self.publishers) {
                 idle_steps + 1
@@ -262,14 +286,23 @@ impl Run {
 
     /// Nobody crashes or leaves any more: every receipt that was asked for comes.
     fn answer(&mut self) -> Result<(), String> {
-        self.store.crash_at(u64::MAX / 2);
+        self.end_trouble();
         // A queue that nobody reads may rightly hold its publishers for ever.
         for reading in self.history.scene.readings() {
-            let ack = Ack::Individual;
-            self.connect(Role::Consumer { reading, ack });
+            self.connect(Role::Consumer {
+                reading,
+                ack: Ack::Individual,
+                habit: Habit::Plain,
+            });
         }
+        self.until_answered()
+    }
+
+    /// Everything goes on until every receipt that was asked for has come, but for those of connections that the
+    /// broker has ended.
+    fn until_answered(&mut self) -> Result<(), String> {
         for _ in 0..ROUNDS_MAX {
-            if self.actors.iter().all(Actor::is_answered) {
+            if self.actors.iter().all(|it| it.is_answered() || it.is_cut()) {
                 return Ok(());
             }
             for part in 0..self.world.parts() {
@@ -281,7 +314,7 @@ impl Run {
                 actor.carry(&self.world, usize::MAX, self.life, &mut self.history);
                 actor.settle_all(&mut self.history);
             }
-            self.world.pass(Duration::from_millis(1));
+            self.pass(Duration::from_millis(1));
         }
         Err("a receipt does not come: a wake-up was missed".into())
     }
@@ -293,19 +326,44 @@ impl Run {
             0..=4 => {
                 let part = self.rng.usize(..self.world.parts());
                 // What others do with what it has not made durable yet must bear its loss.
-                if Some(part) == self.laggard && self.rng.u32(..30) > 0 {
+                if let Some((laggard, slowness)) = self.laggard
+                    && part == laggard
+                    && self.rng.u32(..slowness) > 0
+                {
                     return true;
                 }
-                return self.world.step(part).is_ok();
+                let before = self.world.queued_bytes();
+                let stepped = self.world.step(part);
+                self.note_memory(before);
+                // Without power nothing goes on, whether the step has met the disk or not.
+                let disk = self.store.disk();
+                return stepped.is_ok() && !disk.is_some_and(MemoryDisk::is_crashed);
             }
             5 => {
                 let pass = Duration::from_millis(self.rng.u64(..30));
-                self.world.pass(pass);
+                self.pass(pass);
             }
             6 | 7 => self.carry_one(),
             _ => self.act_one(),
         }
         true
+    }
+
+    /// Notes by how much memory grows while it is full. What transactions and dead letters bring is always taken
+    /// in, and not counted.
+    fn note_memory(&mut self, before: usize) {
+        let after = self.world.queued_bytes();
+        if before < self.bounds.queued_bytes {
+            self.full_from = after;
+            return;
+        }
+        let is_bounded = self.processors == 0
+            && self.script.transaction_chance == 0
+            && !self.history.scene.has_dead_letters();
+        if is_bounded {
+            let memory = &mut self.history.memory;
+            memory.excess = memory.excess.max(after.saturating_sub(self.full_from));
+        }
     }
 
     fn carry_one(&mut self) {
@@ -319,32 +377,26 @@ impl Run {
         let actor = &mut self.actors[index];
         let (script, history) = (&mut self.script, &mut self.history);
         if !actor.act(&mut self.rng, &self.world, self.life, script, history) {
-            let role = self.actors.remove(index).role();
-            self.replace(role);
+            let actor = self.actors.remove(index);
+            self.replace(&actor);
         }
     }
 
-    /// Power loss: the disk keeps what was synced and some of the rest; the broker starts again.
-    fn crash(&mut self) -> Result<(), String> {
-        // What the transport has taken reaches the clients.
-        for actor in &mut self.actors {
-            actor.read(self.life, &mut self.history);
-        }
-        let rng = &mut self.rng;
-        self.actors.clear();
-        self.store.crash(&mut |below| rng.u64(..below));
-        self.life += 1;
-        self.world = World::start(&self.store, self.world.now, self.bounds)
-            .map_err(|error| format!("does not start after crash {}: {error:#}", self.life))?;
-        self.people();
-        Ok(())
+    fn pass(&mut self, duration: Duration) {
+        self.world.pass(duration);
+        self.history.now = self.world.now;
     }
 
     /// No more faults: everything that the queues hold comes out.
     fn drain(&mut self) -> Result<(), String> {
-        self.crash()?;
+        let ending = if self.rng.u32(..3) == 0 {
+            Ending::Order
+        } else {
+            Ending::Power
+        };
+        self.history.drained_in = Some(self.life + 1);
+        self.end(ending)?;
         self.actors.clear();
-        self.history.drained_in = Some(self.life);
         for reading in self.history.scene.readings() {
             self.connect(Role::Drain(reading));
         }
@@ -362,10 +414,12 @@ impl Run {
                 let (script, history) = (&mut self.script, &mut self.history);
                 actor.act(&mut self.rng, &self.world, self.life, script, history);
             }
-            self.world.pass(Duration::from_millis(1));
+            // What is delayed and stands in a page comes some seconds late.
+            let is_quiet = quiet > 50;
+            self.pass(Duration::from_millis(if is_quiet { 100 } else { 1 }));
             quiet = if any { 0 } else { quiet + 1 };
             if quiet > 300 {
-                return Ok(());
+                return self.probe();
             }
         }
         Err("the drain is stuck".into())

@@ -31,12 +31,23 @@ impl Place {
 }
 
 /// What a client reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reading {
     /// A queue, or a durable subscription.
     From(Source),
     /// The dead-letter queue.
     DeadLetters,
+}
+
+/// What a queue does with what is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest messages leave.
+    DropHead,
+    /// It refuses more.
+    Reject,
+    /// The same, and what it refuses is a dead letter.
+    RejectDeadLetter,
 }
 
 /// What a queue is declared as.
@@ -52,6 +63,8 @@ pub struct Rules {
     pub delivery_limit: Option<u32>,
     /// `x-redelivery-delay`.
     pub redelivery_delay_ms: Option<u64>,
+    /// `x-max-length`, and `x-overflow`.
+    pub length_max: Option<(u64, Overflow)>,
 }
 
 impl Rules {
@@ -67,13 +80,16 @@ impl Rules {
             dead_letter,
             delivery_limit: (rng.u32(..3) == 0).then(|| rng.u32(..4)),
             redelivery_delay_ms: (rng.u32(..3) == 0).then(|| rng.u64(1..80)),
+            length_max: (rng.u32(..5) == 0)
+                .then(|| (rng.u64(2..40), Overflow::draw(rng, dead_letter))),
         }
     }
 
     /// Whether a message may leave the queue for good although nobody accepted or rejected it.
     #[must_use]
     pub const fn may_drop(&self) -> bool {
-        !self.dead_letter && (self.ttl_ms.is_some() || self.delivery_limit.is_some())
+        let drops_head = matches!(self.length_max, Some((_, Overflow::DropHead)));
+        !self.dead_letter && (self.ttl_ms.is_some() || self.delivery_limit.is_some() || drops_head)
     }
 
     /// The headers that declare it.
@@ -84,16 +100,38 @@ impl Rules {
             ("x-message-ttl", self.ttl_ms),
             ("x-delivery-limit", self.delivery_limit.map(u64::from)),
             ("x-redelivery-delay", self.redelivery_delay_ms),
+            ("x-max-length", self.length_max.map(|(length, _)| length)),
         ];
         let mut headers: Vec<_> = numbers
             .into_iter()
             .filter_map(|(name, number)| Some((name.to_owned(), number?.to_string())))
             .collect();
+        if let Some((_, overflow)) = self.length_max {
+            headers.push(("x-overflow".into(), overflow.word().into()));
+        }
         if self.dead_letter {
             headers.push(("x-dead-letter-exchange".into(), String::new()));
             headers.push(("x-dead-letter-routing-key".into(), DEAD_QUEUE.into()));
         }
         headers
+    }
+}
+
+impl Overflow {
+    fn draw(rng: &mut Rng, dead_letter: bool) -> Self {
+        match rng.u32(..3) {
+            0 => Self::Reject,
+            1 if dead_letter => Self::RejectDeadLetter,
+            _ => Self::DropHead,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::DropHead => "drop-head",
+            Self::Reject => "reject-publish",
+            Self::RejectDeadLetter => "reject-publish-dlx",
+        }
     }
 }
 
@@ -170,6 +208,16 @@ impl Scene {
         !self.subscriptions.is_empty() || self.queues.iter().any(|rules| *rules != Rules::default())
     }
 
+    /// Whether any queue has dead letters.
+    #[must_use]
+    pub fn has_dead_letters(&self) -> bool {
+        let subscriptions = self.subscriptions.iter().map(|(_, rules)| rules);
+        self.queues
+            .iter()
+            .chain(subscriptions)
+            .any(|rules| rules.dead_letter)
+    }
+
     /// What a queue is declared as.
     #[must_use]
     pub fn rules(&self, source: Source) -> &Rules {
@@ -190,6 +238,13 @@ impl Scene {
         let dead = self.needs_set_up().then_some(Reading::DeadLetters);
         // First the dead letters, so that their queue is there before they are.
         dead.into_iter().chain(sources).collect()
+    }
+
+    /// All that can be browsed, or read with a selector: queues.
+    #[must_use]
+    pub fn queues(&self) -> Vec<Reading> {
+        let queues = (0..).map(Source::Queue).take(self.queues.len());
+        queues.map(Reading::From).collect()
     }
 
     /// Where a SEND goes, by chance.

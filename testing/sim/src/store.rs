@@ -2,7 +2,10 @@
 //! that loses its tail by itself.
 
 use broker::Recovery;
-use log_store::{Housekeeper, Journal, Local, MemoryDisk, MemoryStore, Options, ShardLog};
+use log_store::{
+    Disk, Fault, Housekeeper, Journal, Local, MemoryDisk, MemoryStore, OpenError, Options,
+    PageReader, Pager, RepairOutcome, ShardLog, Step, repair,
+};
 use model::ShardId;
 
 /// Few shards, so that some of them share an executor and the first is used for both.
@@ -19,6 +22,32 @@ pub enum Kind {
     Journal,
     /// A log in memory for each shard: none shares anything with another, not even the moment of a sync.
     Apart,
+}
+
+/// The real store's.
+const OPTIONS: Options = Options {
+    shards: SHARDS,
+    segment_bytes: SEGMENT_BYTES,
+    page_segment_bytes: SEGMENT_BYTES,
+    free_bytes_min: 0,
+};
+
+/// The logs of an open store.
+pub struct Opened {
+    /// Of all shards, by ascending shard.
+    pub logs: Vec<Box<dyn ShardLog>>,
+    /// What makes them durable.
+    pub rounds: Rounds,
+    /// Shards that are out of service.
+    pub damaged: Vec<ShardId>,
+}
+
+/// A bit of the disk that has rotted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rot {
+    file: String,
+    offset: usize,
+    mask: u8,
 }
 
 /// What outlives a crash.
@@ -40,28 +69,33 @@ impl Store {
         }
     }
 
-    /// Opens the logs of all shards on what was kept.
+    /// Opens the logs of all shards on what was kept. Shards whose logs are damaged are refused.
     ///
     /// # Errors
     /// When the real store does not open: on a disk that only crashed, it must.
-    pub fn open(
-        &self,
-        recovery: &mut Recovery,
-    ) -> anyhow::Result<(Vec<Box<dyn ShardLog>>, Rounds)> {
+    pub fn open(&self, recovery: &mut Recovery) -> Result<Opened, OpenError> {
         match self {
             Self::Journal(disk) => {
-                let options = Options {
-                    shards: SHARDS,
-                    segment_bytes: SEGMENT_BYTES,
-                };
                 let replay = &mut |record: log_store::Replayed<'_>| recovery.replay(record);
-                let local = Local::open(disk.clone(), options, replay)?;
+                let local = Local::open(disk.clone(), OPTIONS, replay)?;
+                let damaged = local.recovered.damaged;
+                for damage in &damaged {
+                    let found = damage.corruptions.first();
+                    let reason = found.map_or_else(String::new, ToString::to_string);
+                    recovery.refuse(damage.shard, reason);
+                }
                 let boxed = |log| -> Box<dyn ShardLog> { Box::new(log) };
                 let rounds = Rounds::Journal {
                     journal: local.journal,
                     housekeeper: local.housekeeper,
+                    pager: local.pager,
+                    reader: local.reader,
                 };
-                Ok((local.logs.into_iter().map(boxed).collect(), rounds))
+                Ok(Opened {
+                    logs: local.logs.into_iter().map(boxed).collect(),
+                    rounds,
+                    damaged: damaged.into_iter().map(|damage| damage.shard).collect(),
+                })
             }
             Self::Apart(store) => {
                 let logs = store.open(SHARDS, &mut |record| recovery.replay(record));
@@ -70,7 +104,11 @@ impl Store {
                     store: store.clone(),
                     records: vec![0; usize::from(SHARDS)],
                 };
-                Ok((logs.into_iter().map(boxed).collect(), rounds))
+                Ok(Opened {
+                    logs: logs.into_iter().map(boxed).collect(),
+                    rounds,
+                    damaged: Vec::new(),
+                })
             }
         }
     }
@@ -89,6 +127,97 @@ impl Store {
         if let Self::Journal(disk) = self {
             disk.crash_at(nth);
         }
+    }
+
+    /// The end of the process: what was written stays, though it may not be synced.
+    pub fn end_process(&self) {
+        match self {
+            Self::Journal(disk) => disk.heal(),
+            Self::Apart(store) => store.crash(&mut |_, _| 0),
+        }
+    }
+
+    /// The disk of the real store.
+    #[must_use]
+    pub const fn disk(&self) -> Option<&MemoryDisk> {
+        match self {
+            Self::Journal(disk) => Some(disk),
+            Self::Apart(_) => None,
+        }
+    }
+
+    /// The `nth` write or sync from now on fails for good, if there is a disk.
+    pub fn fail(&self, is_write: bool, nth: u64) {
+        if let Self::Journal(disk) = self {
+            if is_write {
+                disk.fail_write(nth, Fault::Io);
+            } else {
+                disk.fail_sync(nth, Fault::Io);
+            }
+        }
+    }
+
+    /// The disk has room for so many bytes more, or for all.
+    pub fn leave_room(&self, bytes: Option<u64>) {
+        if let Self::Journal(disk) = self {
+            disk.set_capacity(bytes.map(|bytes| disk.used_bytes() + bytes));
+        }
+    }
+
+    /// Flips a bit of a file, more often one that is set beside others than one of many zeros. `below` draws a
+    /// number below the one given, which is not 0.
+    pub fn rot(&self, below: &mut dyn FnMut(usize) -> usize) -> Option<Rot> {
+        let Self::Journal(disk) = self else {
+            return None;
+        };
+        let names = disk.list().ok()?;
+        let file = names.get(below(names.len().max(1)))?.clone();
+        let bytes = disk.content(&file).filter(|bytes| !bytes.is_empty())?;
+        let mut offset = 0;
+        for _ in 0..20 {
+            offset = below(bytes.len());
+            if bytes[offset] != 0 {
+                break;
+            }
+        }
+        let mask = 1 << below(8);
+        let rot = Rot { file, offset, mask };
+        self.flip(&rot);
+        Some(rot)
+    }
+
+    /// Flips the bit, or flips it back.
+    pub fn flip(&self, rot: &Rot) {
+        if let Self::Journal(disk) = self {
+            disk.flip(&rot.file, rot.offset, rot.mask);
+        }
+    }
+
+    /// Opens the store and closes it again: from then on, no damage can be taken for a torn write.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn seal(&self) -> Result<(), OpenError> {
+        self.open(&mut Recovery::default()).map(drop)
+    }
+
+    /// Repairs what is damaged, whatever is lost.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub fn repair(&self) -> Result<(), String> {
+        let Self::Journal(disk) = self else {
+            return Ok(());
+        };
+        let repaired = repair(disk, true).map_err(|error| format!("not repaired: {error}"))?;
+        if repaired.outcome != RepairOutcome::Done || repaired.lost.is_empty() {
+            return Err(format!("not repaired: {repaired:?}"));
+        }
+        let again = repair(disk, false).map_err(|error| format!("not repaired: {error}"))?;
+        if again.outcome != RepairOutcome::NotNeeded {
+            return Err(format!("repaired, and still damaged: {again:?}"));
+        }
+        Ok(())
     }
 
     /// Power loss: keeps what was synced and some of the rest. `below` draws a number below the one given,
@@ -110,6 +239,10 @@ pub enum Rounds {
         journal: Journal<MemoryDisk>,
         /// Makes room.
         housekeeper: Housekeeper<MemoryDisk>,
+        /// Saves pages.
+        pager: Pager<MemoryDisk>,
+        /// Reads them.
+        reader: PageReader<MemoryDisk>,
     },
     /// One for each shard.
     Apart {
@@ -121,11 +254,33 @@ pub enum Rounds {
 }
 
 impl Rounds {
+    /// Ends in order. All logs have been dropped.
+    ///
+    /// # Errors
+    /// The store has failed.
+    pub fn close(self) -> anyhow::Result<()> {
+        match self {
+            Self::Journal {
+                journal,
+                housekeeper,
+                pager,
+                reader,
+            } => {
+                journal.close()?;
+                housekeeper.run()?;
+                pager.run()?;
+                reader.run()?;
+            }
+            Self::Apart { .. } => {}
+        }
+        Ok(())
+    }
+
     /// The number of parts that can be stepped.
     #[must_use]
     pub fn parts(&self) -> usize {
         match self {
-            Self::Journal { .. } => 2,
+            Self::Journal { .. } => 4,
             Self::Apart { records, .. } => records.len(),
         }
     }
@@ -140,16 +295,21 @@ impl Rounds {
     pub fn step(&mut self, part: usize) -> anyhow::Result<bool> {
         match self {
             Self::Journal { journal, .. } if part == 0 => Ok(journal.round()?.records > 0),
-            Self::Journal { housekeeper, .. } => Ok(housekeeper.step()? == log_store::Step::Worked),
+            Self::Journal { housekeeper, .. } if part == 1 => {
+                Ok(housekeeper.step()? == Step::Worked)
+            }
+            Self::Journal { pager, .. } if part == 2 => Ok(pager.step()? == Step::Worked),
+            Self::Journal { reader, .. } => Ok(reader.step()? == Step::Worked),
             Self::Apart { store, records } => {
                 let shard = ShardId(u16::try_from(part).expect("there are few"));
+                let pages = store.pages_of(shard);
                 let committed = store.round_of(shard);
                 records[part] += committed;
                 if records[part] > SNAPSHOT_RECORDS {
                     records[part] = 0;
                     store.want_snapshot(shard);
                 }
-                Ok(committed > 0)
+                Ok(committed > 0 || pages > 0)
             }
         }
     }

@@ -1,10 +1,11 @@
 //! The broker under simulation: its parts, stepped one at a time, and its wires.
 
-use crate::store::{Rounds, Store};
-use broker::{Broker, Executor, Recovery, Settings, Step};
+use crate::store::{Opened, Rounds, Store};
+use broker::{Broker, Executor, Recovery, RecoveryError, Settings, Step};
 use broker_api::{Attachment, Event, Out, Peer, Session};
 use bytes::BytesMut;
-use model::{ConnectionId, Instant};
+use log_store::OpenError;
+use model::{ConnectionId, Instant, ShardId};
 use proto_stomp::{Limits, Stomp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -64,11 +65,37 @@ pub struct Bounds {
     pub queued_bytes: usize,
 }
 
+/// A broker that is told to stop has so many rounds.
+const STOP_ROUNDS_MAX: usize = 20_000;
+
+/// Why a broker does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The store does not open.
+    Store(OpenError),
+    /// What it holds makes no broker.
+    Broker(RecoveryError),
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RecoveryError> for StartError {
+    fn from(error: RecoveryError) -> Self {
+        Self::Broker(error)
+    }
+}
+
 /// The broker in one life, from start to crash.
 pub struct World {
     broker: Broker,
     executors: Vec<(Executor, Arc<Woken>)>,
     rounds: Rounds,
+    /// Shards that are out of service because their logs are damaged.
+    pub damaged: Vec<ShardId>,
     /// The time, which only passes when the run says so.
     pub now: Instant,
     last_connection: u64,
@@ -79,9 +106,13 @@ impl World {
     ///
     /// # Errors
     /// When it does not start: on a store that only crashed, it must.
-    pub fn start(store: &Store, now: Instant, limits: Bounds) -> anyhow::Result<Self> {
+    pub fn start(store: &Store, now: Instant, limits: Bounds) -> Result<Self, StartError> {
         let mut recovery = Recovery::default();
-        let (logs, rounds) = store.open(&mut recovery)?;
+        let Opened {
+            logs,
+            rounds,
+            damaged,
+        } = store.open(&mut recovery)?;
         let settings = Settings {
             executors: 2,
             outbox_bytes: limits.outbox_bytes,
@@ -99,9 +130,45 @@ impl World {
             broker,
             executors,
             rounds,
+            damaged,
             now,
             last_connection: 0,
         })
+    }
+
+    /// What the messages in all queues take in memory, in bytes.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.broker.queued_bytes()
+    }
+
+    /// Ends in order, as the shell does it: everything that the queues hold is logged. All connections have
+    /// ended.
+    ///
+    /// # Errors
+    /// The store has failed, or the broker does not come to an end.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        for _ in 0..STOP_ROUNDS_MAX {
+            let mut any = false;
+            for part in 0..self.parts() {
+                any |= self.step(part)?;
+            }
+            if any {
+                continue;
+            }
+            if self
+                .executors
+                .iter()
+                .all(|(executor, _)| executor.is_settled())
+            {
+                drop(self.executors);
+                return self.rounds.close();
+            }
+            for (executor, _) in &mut self.executors {
+                executor.flush()?;
+            }
+        }
+        anyhow::bail!("the broker does not stop")
     }
 
     /// The number of parts that can be stepped.

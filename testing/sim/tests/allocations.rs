@@ -103,6 +103,7 @@ impl World {
         let options = Options {
             shards: 4,
             segment_bytes: 64 << 20,
+            ..Options::default()
         };
         let mut replay = |record: log_store::Replayed<'_>| recovery.replay(record);
         let local = Local::open(MemoryDisk::new(), options, &mut replay).expect("it opens");

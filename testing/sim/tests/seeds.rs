@@ -1,12 +1,12 @@
 //! The simulation is deterministic, and sees something.
 
 use sim::history::{Effect, Fate};
-use sim::run::{Crash, Plan, Report, Size, run};
+use sim::run::{Crash, Plan, Report, Size, Tally, run};
 use sim::scene::Place;
 use sim::store::Kind;
 
-fn reports(crash: Crash) -> Vec<Report> {
-    let plans = (1..60).map(|seed| Plan {
+fn reports(count: u64, crash: Crash) -> Vec<Report> {
+    let plans = (1..=count).map(|seed| Plan {
         seed,
         size: Size::Large,
         store: Kind::Journal,
@@ -23,9 +23,10 @@ fn check(reports: &[Report], what: &str, more_than: usize, count: impl Fn(&Repor
     assert!(count > more_than, "{count} {what}");
 }
 
+/// The whole of what the clients did and saw, and of what went wrong.
 #[test]
 fn the_same_seed_gives_the_same_history() {
-    for seed in 1..20 {
+    for seed in 1..=20 {
         let plan = Plan {
             seed,
             size: Size::Large,
@@ -37,8 +38,25 @@ fn the_same_seed_gives_the_same_history() {
 }
 
 #[test]
+fn everything_goes_wrong() {
+    let reports = reports(150, Crash::Random);
+    let count = |what: &str, more_than: u32, count: fn(&Tally) -> u32| {
+        let count: u32 = reports.iter().map(|report| count(&report.tally)).sum();
+        assert!(count > more_than, "{count} {what}");
+    };
+    count("crashes", 200, |tally| tally.crashes);
+    count("stops", 30, |tally| tally.stops);
+    count("kills", 20, |tally| tally.killed);
+    count("failed writes and syncs", 5, |tally| tally.failed);
+    count("full disks", 15, |tally| tally.filled);
+    count("rotten bits", 3, |tally| tally.rotten);
+    count("damaged shards", 0, |tally| tally.shards);
+    count("jumps of the clock", 40, |tally| tally.jumps);
+}
+
+#[test]
 fn workloads_do_what_they_say() {
-    let reports = reports(Crash::Never);
+    let reports = reports(100, Crash::Never);
     check(&reports, "confirmed", 1000, |report| {
         let sent = report.history.sent.values();
         sent.filter(|sent| sent.is_confirmed).count()
@@ -60,6 +78,22 @@ fn workloads_do_what_they_say() {
         sent.filter(|sent| sent.is_confirmed && sent.to.len() > 1)
             .count()
     });
+    check(&reports, "browsed", 200, |report| {
+        report.history.browsed.len()
+    });
+    check(&reports, "given to who selects", 100, |report| {
+        let history = &report.history;
+        let seen = history.seen.iter();
+        seen.filter(|seen| history.clients[&seen.client].selects)
+            .count()
+    });
+    check(&reports, "refused by full queues", 20, |report| {
+        report.history.full as usize
+    });
+    check(&reports, "delayed", 100, |report| {
+        let sent = report.history.sent.values();
+        sent.filter(|sent| sent.delay_ms.is_some()).count()
+    });
     check(&reports, "settled in transactions", 150, |report| {
         let transactions = report.history.transactions.values();
         transactions
@@ -71,7 +105,7 @@ fn workloads_do_what_they_say() {
 
 #[test]
 fn transactions_end_in_every_way() {
-    let reports = reports(Crash::Random);
+    let reports = reports(60, Crash::Random);
     let count = |is_it: fn(Fate, Effect) -> bool| {
         move |report: &Report| {
             let history = &report.history;

@@ -2,15 +2,36 @@
 
 use super::*;
 use broker_api::BindTo;
+use model::PageNumber;
 use model::{
     Arguments, BindingKey, DeadLetter, Dialect, Envelope, ExchangeKind, HashOn, Instant, Overflow,
     Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Value,
 };
 use proptest::prelude::*;
+use queue::{Members, PageOut, Paged};
+
+/// Lines of a kind and the bytes of a record in hexadecimal: what was written once is written so for ever.
+/// `GOLDEN=1 cargo test -p broker --lib entry -- --nocapture` prints the lines that are not there.
+const GOLDEN: &str = include_str!("golden.txt");
+
+fn check_golden(kind: u8, payload: &[u8]) {
+    let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+    let line = format!("{kind} {hex}");
+    let is_known = GOLDEN.lines().any(|known| known == line);
+    if !is_known && std::env::var_os("GOLDEN").is_some() {
+        eprintln!("golden: {line}");
+        return;
+    }
+    assert!(
+        is_known,
+        "a record of kind {kind} is not written as it was: {line}"
+    );
+}
 
 fn check(kind: u8, entry: &Entry, encode: impl FnOnce(&mut Vec<u8>)) {
     let mut payload = Vec::new();
     encode(&mut payload);
+    check_golden(kind, &payload);
     assert_eq!(Entry::decode(kind, &payload).as_ref(), Ok(entry));
     for end in 0..payload.len() {
         if let Ok(short) = Entry::decode(kind, &payload[..end]) {
@@ -304,6 +325,90 @@ fn records_of_transactions_read_back() {
     check(FINISHED, &Entry::Finished { number: 4 }, |to| {
         encode_finished(to, 4);
     });
+}
+
+fn page_record(page: u64) -> PageRecord {
+    let sequences = [3, 4, 5, 9, 300].map(Sequence);
+    PageRecord {
+        page: PageNumber(page),
+        lane: 2,
+        members: Members::from_sequences(&sequences).expect("they ascend"),
+        cost_bytes: 1 << 33,
+        body_bytes: 77,
+        expires_first: Some(Instant::from_millis(8)),
+        available_first: (page == 2).then(|| Instant::from_millis(9)),
+    }
+}
+
+#[test]
+fn records_of_pages_read_back() {
+    for page in [1, 2] {
+        let record = page_record(page);
+        check(PAGED, &Entry::Paged(QueueId(7), record.clone()), |to| {
+            encode_paged(to, QueueId(7), &record);
+        });
+    }
+    let returned = |sequence, available_at| Returned {
+        sequence: Sequence(sequence),
+        delivery_count: 3,
+        available_at,
+    };
+    let state = PageState {
+        record: page_record(2),
+        gone: vec![(Sequence(3), Sequence(4)), (Sequence(9), Sequence(9))],
+        returned: vec![
+            returned(5, None),
+            returned(300, Some(Instant::from_millis(6))),
+        ],
+    };
+    check(PAGE, &Entry::Page(QueueId(7), state.clone()), |to| {
+        encode_page(to, QueueId(7), &state);
+    });
+    let purged = PurgedPage {
+        page: PageNumber(1),
+        count: 0,
+        except: vec![Sequence(4), Sequence(9)],
+    };
+    check(
+        PAGE_LEFT,
+        &Entry::PageLeft(QueueId(7), purged.clone()),
+        |to| {
+            encode_page_left(to, QueueId(7), &purged);
+        },
+    );
+}
+
+#[test]
+fn pages_read_back() {
+    let paged = |placement, redelivered| Paged {
+        placement,
+        redelivered,
+        delivery_count: 2,
+        acquired_count: 5,
+        message: message(),
+    };
+    let places = places();
+    let out = PageOut {
+        page: PageNumber(1),
+        messages: places
+            .iter()
+            .map(|(queue, place)| paged(*place, *queue == QueueId(8)))
+            .collect(),
+    };
+    let mut payload = Vec::new();
+    encode_messages(&mut payload, QueueId(7), &out);
+    check_golden(0, &payload);
+    let read = decode_messages(QueueId(7), &payload).expect("it was written so");
+    assert_eq!(format!("{read:?}"), format!("{:?}", out.messages));
+    assert!(
+        decode_messages(QueueId(8), &payload).is_err(),
+        "it is another queue's"
+    );
+    let whole = read.len();
+    for end in 0..payload.len() {
+        let short = decode_messages(QueueId(7), &payload[..end]);
+        assert!(short.is_err() || short.is_ok_and(|read| read.len() < whole));
+    }
 }
 
 proptest! {

@@ -7,14 +7,15 @@ use crate::head;
 use crate::mailbox::{Mailbox, Taken};
 use crate::recovery::{RecoveredDeclared, RecoveredShards};
 use crate::routes::QueueTarget;
-use crate::shard::Shard;
+use crate::shard::{Fate, Shard};
 use crate::shared_queue::SharedQueue;
 use crate::topology::Topology;
 use log_store::ShardLog;
-use model::{Instant, ShardId};
-use std::collections::BTreeSet;
+use model::{Instant, PageNumber, ShardId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
+use tracing::error;
 
 /// The executors of a node.
 pub(crate) fn assemble(
@@ -26,12 +27,37 @@ pub(crate) fn assemble(
     let count = node.mailboxes.len();
     let shard_count = logs.len();
     let mut executors: Vec<_> = (0..count).map(|index| Executor::new(node, index)).collect();
+    let mut pages = pages_of(&recovered.queues);
+    let mut homes = Vec::new();
     for (index, mut log) in logs.into_iter().enumerate() {
         let executor = &mut executors[index % count];
+        let id = log.shard();
         log.wake_on_commit(Waker::from(Arc::clone(&executor.mailbox)));
-        executor.shards.push(Shard::new(node, log));
+        let mut refused = recovered.refused.get(&id).cloned();
+        if refused.is_none() {
+            let missing = log.keep_pages(&pages.remove(&id).unwrap_or_default());
+            refused = missing.first().map(|page| {
+                format!(
+                    "page {page} of it is missing, and {} others",
+                    missing.len() - 1
+                )
+            });
+        }
+        let mut shard = Shard::new(node, log);
+        match refused {
+            Some(reason) => {
+                error!("shard {id} is out of service: {reason}");
+                shard.put_out_of_service(&reason);
+            }
+            None if id != ShardId(0) || shard_count == 1 => homes.push(id),
+            None => {}
+        }
+        executor.shards.push(shard);
     }
-    let mut topology = Topology::new(node, recovered.next_queue, shard_count);
+    if homes.is_empty() {
+        homes.push(ShardId(0));
+    }
+    let mut topology = Topology::new(node, recovered.next_queue, homes);
     for (name, (definition, lifetime)) in recovered.exchanges {
         topology.recover_exchange(name, definition, lifetime);
     }
@@ -47,8 +73,19 @@ pub(crate) fn assemble(
         .iter()
         .flat_map(|(shard, recovered)| recovered.decided.keys().map(|number| (*shard, *number)))
         .collect();
+    let refused: BTreeSet<ShardId> = executors
+        .iter()
+        .flat_map(|executor| &executor.shards)
+        .filter(|shard| shard.is_refused())
+        .map(|shard| shard.log.shard())
+        .collect();
     for (id, recovered) in recovered.shards {
         let shard = executors[usize::from(id.0) % count].shard(id);
+        if shard.is_refused() {
+            shard.recover_refused(recovered.next_transaction);
+            continue;
+        }
+        shard.recover_pages(recovered.next_page);
         shard.recover_forwards(
             recovered.next_forward,
             recovered.outgoing,
@@ -58,7 +95,15 @@ pub(crate) fn assemble(
             recovered.next_transaction,
             recovered.prepared,
             recovered.decided,
-            |id| decided.contains(&(id.coordinator, id.number)),
+            |id| {
+                if decided.contains(&(id.coordinator, id.number)) {
+                    Fate::Decided
+                } else if refused.contains(&id.coordinator) {
+                    Fate::Unknown
+                } else {
+                    Fate::Aborted
+                }
+            },
         );
     }
     if let Some(first) = executors.first_mut() {
@@ -74,6 +119,18 @@ pub(crate) fn assemble(
     // What is due is to be done.
     node.mailboxes.iter().for_each(|mailbox| mailbox.nudge());
     executors
+}
+
+/// The pages that queues still have messages in, by shard, ascending.
+fn pages_of(queues: &[RecoveredDeclared]) -> BTreeMap<ShardId, Vec<PageNumber>> {
+    let mut pages: BTreeMap<ShardId, Vec<PageNumber>> = BTreeMap::new();
+    for queue in queues {
+        queue
+            .state
+            .page_numbers(pages.entry(queue.shard).or_default());
+    }
+    pages.values_mut().for_each(|pages| pages.sort_unstable());
+    pages
 }
 
 /// Has a recovered queue hosted.
@@ -103,9 +160,13 @@ fn host(
         head::keys(heads, &keys_rules, message)
     });
     let shared = Arc::new(SharedQueue::new(name, definition, target));
-    shared.note(&machine);
     let host = executors[target.executor].shard(shard);
-    host.host(now, &shared, machine);
+    if host.is_refused() {
+        host.host_damaged(&shared);
+    } else {
+        shared.note(&machine);
+        host.host(now, &shared, machine);
+    }
     shared
 }
 

@@ -112,7 +112,8 @@ impl Shard {
         reason: DeathReason,
     ) {
         let place = left.is_logged.then_some((queue, left.sequence));
-        match self.dead_letter(now, queue, &left.message, reason) {
+        let message = left.message.as_ref();
+        match message.and_then(|message| self.dead_letter(now, queue, message, reason)) {
             Some((message, to)) if left.is_logged => self.keep_and_send(place, message, to),
             Some((message, to)) => self.send_once(message, to),
             None => self.settled.extend(place),
@@ -219,6 +220,10 @@ impl Shard {
     /// A message has come from another shard. It is taken whatever the queues hold: a dead letter is never
     /// refused.
     pub(crate) fn receive(&mut self, now: Instant, forward: Forward) {
+        if self.is_refused() {
+            // Whoever sent it keeps it, and sends it again after a restart.
+            return;
+        }
         let Forward {
             queues,
             message,

@@ -14,7 +14,6 @@ impl Shard {
                 .get(&id)
                 .is_some_and(|hosted| hosted.queue.rules().dead_letter.is_some());
             for left in left.drain(..) {
-                self.freed_bytes += left.message.cost_bytes();
                 let death = forwards.then(|| dead_letter::reason(left.reason)).flatten();
                 match death {
                     Some(reason) => self.forward_left(now, id, &left, reason),

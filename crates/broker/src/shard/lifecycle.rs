@@ -1,6 +1,8 @@
 //! Queues and their subscriptions: they come, are used, and end.
 
+use super::memory::Noted;
 use super::{Effect, Hosted, Shard, Subscribing};
+use crate::entry;
 use crate::mailbox::Control;
 use crate::shared_queue::SharedQueue;
 use crate::topology::Request;
@@ -15,7 +17,6 @@ impl Shard {
     /// Hosts a queue from now on, unless it does.
     pub(crate) fn host(&mut self, now: Instant, shared: &Arc<SharedQueue>, queue: Queue) {
         let id = shared.target.queue;
-        self.added_bytes += queue.bytes();
         self.queues.entry(id).or_insert_with(|| Hosted {
             shared: Arc::clone(shared),
             queue,
@@ -25,7 +26,9 @@ impl Shard {
             is_touched: false,
             is_in_batch: false,
             is_riding: false,
+            noted: Noted::default(),
         });
+        self.note(id);
         self.touch(id);
     }
 
@@ -45,6 +48,9 @@ impl Shard {
         subscriber: SubscriberId,
         options: SubscriptionOptions,
     ) -> Result<(), Subscribing> {
+        if let Some(refusal) = self.damage_of(id) {
+            return Err(Subscribing::Damaged(refusal));
+        }
         let hosted = self.queues.get_mut(&id).ok_or(Subscribing::NoQueue)?;
         match hosted.queue.subscribe(subscriber, options) {
             Ok(()) => {
@@ -95,7 +101,7 @@ impl Shard {
     /// node is told so by shard 0, which then answers whoever asked.
     pub(crate) fn end_if(&mut self, id: QueueId, condition: DeleteIf, asker: Option<Asker>) {
         let answer = match self.queues.get(&id) {
-            None => Ok(()),
+            None => self.damage_of(id).map_or(Ok(()), Err),
             Some(hosted) if condition.unused && hosted.is_used() => {
                 Err(Refusal::QueueInUse(hosted.shared.name.clone()))
             }
@@ -120,13 +126,16 @@ impl Shard {
             return;
         };
         hosted.shared.end();
-        self.freed_bytes += hosted.queue.bytes();
+        self.damaged.remove(&id);
+        self.forget_memory(id, hosted.noted);
+        self.pages.end(id, &hosted.queue);
         if let Some(deadline) = hosted.deadline {
             self.deadlines.remove(&(deadline, id));
         }
+        let refusal = Refusal::QueueDeleted(hosted.shared.name.clone());
         let ended = hosted.subscribers.into_iter();
         self.ended
-            .extend(ended.map(|subscriber| (subscriber, Arc::clone(&hosted.shared))));
+            .extend(ended.map(|subscriber| (subscriber, refusal.clone())));
         let request = Request::RemoveQueue {
             message_count: hosted.queue.ready_count() as u64,
             queue: hosted.shared,
@@ -137,11 +146,21 @@ impl Shard {
 
     /// Takes the ready messages out of a queue; answered when that is durable.
     pub(crate) fn purge(&mut self, now: Instant, id: QueueId, asker: Asker) {
+        if let Some(refusal) = self.damage_of(id) {
+            let done = Event::Done(asker.command, Err(refusal));
+            asker.outbox.push(&mut vec![done]);
+            return;
+        }
         let mut count = 0;
         if let Some(hosted) = self.queues.get_mut(&id) {
             let before = hosted.queue.len();
-            hosted.queue.purge(&mut self.left);
+            let mut purged = Vec::new();
+            hosted.queue.purge(&mut self.left, &mut purged);
             count = (before - hosted.queue.len()) as u64;
+            let is_durable = hosted.is_durable();
+            for page in purged.iter().filter(|_| is_durable) {
+                self.append(entry::PAGE_LEFT, |to| entry::encode_page_left(to, id, page));
+            }
             self.handle_moved(now, id);
             self.touch(id);
         }

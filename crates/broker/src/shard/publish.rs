@@ -10,8 +10,8 @@ use queue::Placement;
 impl Shard {
     /// Enqueues a message in one queue. Says when its confirm is due.
     pub(crate) fn publish_one(&mut self, now: Instant, id: QueueId, message: Message) -> Enqueued {
-        let Some(hosted) = self.queues.get(&id) else {
-            return gone(&message);
+        let Some(hosted) = self.in_service(id) else {
+            return self.missing(id, &message);
         };
         if hosted.queue.check_room(&message).is_err() {
             return self.refuse(now, id, &message);
@@ -26,6 +26,14 @@ impl Shard {
         } else {
             self.enqueue(now, id, message, place, None);
             Enqueued::AtOnce
+        }
+    }
+
+    /// What becomes of a message for a queue that is not in service.
+    fn missing(&self, id: QueueId, message: &Message) -> Enqueued {
+        match self.damage_of(id) {
+            Some(refusal) => Enqueued::Refused(refusal),
+            None => gone(message),
         }
     }
 
@@ -53,7 +61,10 @@ impl Shard {
         let is_persistent = message.envelope().persistence == Persistence::Persistent;
         for target in targets {
             let id = target.queue;
-            let Some(hosted) = self.queues.get(&id) else {
+            let Some(hosted) = self.in_service(id) else {
+                if let Some(refusal) = self.damage_of(id) {
+                    enqueued = Enqueued::Refused(refusal);
+                }
                 continue;
             };
             if hosted.queue.check_room(message).is_err() {
@@ -95,7 +106,6 @@ impl Shard {
             return;
         };
         let keys = hosted.keys(&self.node, &message);
-        self.added_bytes += message.cost_bytes();
         hosted
             .queue
             .enqueue(message, place, logged, keys, &mut self.left);

@@ -12,6 +12,7 @@ impl Shard {
             || !self.returns.is_empty()
             || !self.riding.is_empty()
             || self.forwards.has_done()
+            || self.pages.has_told()
     }
 
     /// Logs what has waited long enough for a batch to ride along with.

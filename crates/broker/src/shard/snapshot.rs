@@ -20,6 +20,12 @@ impl Shard {
             states.push(record(entry::QUEUE, |to| {
                 entry::encode_queue(to, *id, next, mark);
             }));
+            states.extend(
+                hosted
+                    .queue
+                    .page_states()
+                    .map(|state| record(entry::PAGE, |to| entry::encode_page(to, *id, &state))),
+            );
             let held = hosted.queue.messages().filter(|held| held.is_logged);
             messages.extend(held.map(|held| Held {
                 queue: *id,

@@ -18,6 +18,8 @@ pub(super) struct Transactions {
     pub(super) prepared: BTreeMap<TransactionId, Prepared>,
     /// What is to be prepared, and stands in no log yet.
     offered: BTreeMap<OfferId, Prepared>,
+    /// Decided to be committed after a crash, while bodies that may become dead letters are still to be read.
+    held: BTreeSet<TransactionId>,
     coordinated: BTreeMap<u64, Coordinated>,
 }
 
@@ -45,6 +47,7 @@ impl Default for Transactions {
             next: 1,
             prepared: BTreeMap::new(),
             offered: BTreeMap::new(),
+            held: BTreeSet::new(),
             coordinated: BTreeMap::new(),
         }
     }
@@ -62,18 +65,29 @@ impl Transactions {
     }
 }
 
+/// What a coordinator knows of a transaction after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is to be committed; the coordinator says so again.
+    Decided,
+    /// Nothing, so it never was decided.
+    Aborted,
+    /// The coordinator is out of service: what was prepared stays so.
+    Unknown,
+}
+
 /// Messages with their places, by queue, in order.
 type Placed = Vec<(Message, Vec<(QueueId, Placement)>)>;
 
 impl Shard {
-    /// Takes back what was prepared or decided before a crash. `is_decided` says so of a transaction
-    /// that was prepared here; all others are aborted.
+    /// Takes back what was prepared or decided before a crash. `fate` says what its coordinator knows of a
+    /// transaction that was prepared here.
     pub(crate) fn recover_transactions(
         &mut self,
         next: u64,
         prepared: BTreeMap<TransactionId, Prepared>,
         decided: BTreeMap<u64, Vec<ShardId>>,
-        is_decided: impl Fn(TransactionId) -> bool,
+        fate: impl Fn(TransactionId) -> Fate,
     ) {
         self.transactions.next = next;
         for (id, prepared) in prepared {
@@ -83,8 +97,9 @@ impl Shard {
                 }
             }
             self.transactions.prepared.insert(id, prepared);
-            if !is_decided(id) {
-                self.tell_decision(self.id, id, Decision::Abort);
+            match fate(id) {
+                Fate::Aborted => self.tell_decision(self.id, id, Decision::Abort),
+                Fate::Decided | Fate::Unknown => {}
             }
         }
         for (number, shards) in decided {
@@ -100,6 +115,11 @@ impl Shard {
             };
             self.transactions.coordinated.insert(number, coordinated);
         }
+    }
+
+    /// A coordinator out of service refuses, under numbers that stand nowhere yet.
+    pub(crate) fn recover_refused(&mut self, next: u64) {
+        self.transactions.next = next;
     }
 
     fn transaction_id(&self, number: u64) -> TransactionId {
@@ -121,7 +141,8 @@ impl Shard {
 
     /// A transaction on this shard alone: one record.
     pub(crate) fn transact(&mut self, now: Instant, part: Part, asker: Asker) {
-        if let Err(refusal) = self.check_room(&part.publishes) {
+        let check = self.check_part(&part);
+        if let Err(refusal) = check.and_then(|()| self.check_room(&part.publishes)) {
             let event = Event::Done(asker.command, Err(refusal));
             asker.outbox.push(&mut vec![event]);
             return;
@@ -163,7 +184,8 @@ impl Shard {
     pub(crate) fn prepare(&mut self, now: Instant, id: TransactionId, offer: OfferId) {
         let prepared = self.transactions.offered.remove(&offer);
         let prepared = prepared.expect("a connection offers the parts before it begins");
-        let vote = self.check_room(&prepared.publishes);
+        let vote = self.refusal().map_or(Ok(()), Err);
+        let vote = vote.and_then(|()| self.check_room(&prepared.publishes));
         if vote.is_ok() {
             self.append(entry::PREPARED, |to| {
                 entry::encode_prepared(to, id, &prepared);
@@ -183,6 +205,9 @@ impl Shard {
         let mut counts: BTreeMap<QueueId, u64> = BTreeMap::new();
         for publish in publishes {
             for id in &publish.queues {
+                if let Some(refusal) = self.damage_of(*id) {
+                    return Err(refusal);
+                }
                 let Some(hosted) = self.queues.get(id) else {
                     continue;
                 };
@@ -290,6 +315,10 @@ impl Shard {
 
     /// Does as decided with what was prepared. Says so again if that was done before.
     pub(crate) fn handle_decision(&mut self, now: Instant, id: TransactionId, decision: Decision) {
+        if decision == Decision::Commit && self.awaits_bodies(id) {
+            self.transactions.held.insert(id);
+            return;
+        }
         if let Some(prepared) = self.transactions.prepared.remove(&id) {
             match decision {
                 Decision::Commit => self.apply(now, prepared, Some(id)),
@@ -302,6 +331,25 @@ impl Shard {
         let executor = self.node.executor_of(id.coordinator);
         let control = Control::Applied { id, by: self.id };
         self.batch_effects.push(Effect::Tell { executor, control });
+    }
+
+    /// Whether the body of a message that a transaction ends is still to be read.
+    fn awaits_bodies(&self, id: TransactionId) -> bool {
+        let prepared = self.transactions.prepared.get(&id);
+        prepared.is_some_and(|prepared| {
+            let mut settles = prepared.settles.iter();
+            settles.any(|settle| {
+                let hosted = self.queues.get(&settle.queue);
+                hosted.is_some_and(|hosted| hosted.queue.awaits_bodies())
+            })
+        })
+    }
+
+    /// Pages were read: does as decided where this waited for them.
+    pub(super) fn handle_held(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.transactions.held) {
+            self.handle_decision(now, id, Decision::Commit);
+        }
     }
 
     /// A shard has done as decided.
@@ -402,9 +450,10 @@ impl Shard {
             .settle_prepared(now, sequences, settle.outcome, left, returned);
         let mut settled = Vec::new();
         for left in std::mem::take(&mut self.left) {
-            self.freed_bytes += left.message.cost_bytes();
             let death = dead_letter::reason(left.reason);
-            let letter = death.and_then(|reason| self.dead_letter(now, id, &left.message, reason));
+            let dead = death.zip(left.message.as_ref());
+            let letter =
+                dead.and_then(|(reason, message)| self.dead_letter(now, id, message, reason));
             if let Some((message, to)) = letter {
                 let source = left.is_logged.then_some((id, left.sequence));
                 let forwarded = self.new_forward(source, message, to);

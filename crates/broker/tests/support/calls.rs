@@ -244,6 +244,8 @@ impl Client {
             | Event::Returned(..)
             | Event::Drained(_)
             | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Disconnect(_) => false,
         })?;
         if let Event::Done(_, done) = self.inbox.remove(answer) {

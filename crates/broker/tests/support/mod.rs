@@ -10,7 +10,7 @@ use broker_api::{
 use log_store::{MemoryStore, ShardLog};
 use model::{
     CommandId, ConnectionId, ConversationId, Dialect, Envelope, Instant, Message, Outcome, Parts,
-    Pattern, Persistence, QueueName, Sequence, SubscriptionId,
+    Pattern, Persistence, QueueName, Sequence, ShardId, SubscriptionId,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -122,12 +122,21 @@ impl Node {
         step
     }
 
+    /// The pages that are saved.
+    pub fn page_count(&self) -> usize {
+        let saved = (0..4).map(|shard| self.store.saved_pages(ShardId(shard)).len());
+        saved.sum()
+    }
+
     /// Steps everything until nothing moves. Returns whether anything did.
     pub fn settle_down(&mut self) -> bool {
         let mut has_moved = false;
         loop {
             has_moved |= self.step_executors();
-            if self.store.round() == 0 {
+            let pages: usize = (0..4)
+                .map(|shard| self.store.pages_of(ShardId(shard)))
+                .sum();
+            if self.store.round() == 0 && pages == 0 {
                 return has_moved;
             }
             has_moved = true;
@@ -433,6 +442,8 @@ pub fn numbers(events: &[Event]) -> Vec<u32> {
         | Event::Done(..)
         | Event::Drained(_)
         | Event::Ended(..)
+        | Event::Blocked(_)
+        | Event::Unblocked
         | Event::Disconnect(_) => None,
     };
     events.iter().filter_map(number).collect()

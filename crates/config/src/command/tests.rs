@@ -1,8 +1,6 @@
 use super::*;
-use crate::{Level, WhenStalled, keys};
+use crate::{Level, StoreCommand, WhenStalled, keys};
 use std::time::Duration;
-
-const MEMINFO_10_GIB: &str = "MemTotal:       10485760 kB\nMemFree:  1 kB\n";
 
 /// Runs `parse` on a command line, `NAME=value` variables and the text of `barid.toml`.
 fn run(args: &str, env: &[&str], file: &str) -> Result<Invocation, Error> {
@@ -13,7 +11,6 @@ fn run(args: &str, env: &[&str], file: &str) -> Result<Invocation, Error> {
     });
     parse(args.map(OsString::from), env, |path| match path.to_str() {
         Some("barid.toml") => Ok(file.to_owned()),
-        Some(MEMINFO) => Ok(MEMINFO_10_GIB.to_owned()),
         Some(_) | None => Err(io::ErrorKind::NotFound.into()),
     })
 }
@@ -56,7 +53,8 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.store.shards, 64);
     assert_eq!(config.store.segment_bytes, 64 << 20);
     assert_eq!(config.store.ride_delay, Duration::from_millis(20));
-    assert_eq!(config.queue.memory_bytes_max, 4 << 30);
+    assert_eq!(config.store.disk_free_bytes_min, 256 << 20);
+    assert_eq!(config.queue.memory_bytes_max, 128 << 20);
     assert_eq!(config.stomp.transaction_bytes_max, 16 << 20);
     assert!(!config.stomp.strict_host);
     assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");
@@ -278,14 +276,32 @@ fn the_readme_shows_the_table() {
 }
 
 #[test]
-fn memory_is_read_from_meminfo_or_taken_as_little() {
-    assert_eq!(memory_bytes(MEMINFO_10_GIB), Some(10 << 30));
-    assert_eq!(memory_bytes("MemTotal: lots"), None);
-    let no_files = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let Ok(Invocation::Serve(config)) = parse([], [], no_files) else {
-        panic!("no settings")
+fn commands_about_the_store_are_understood() {
+    let parse = |line: &str| {
+        let args = line.split(' ').map(OsString::from);
+        parse(args, [], |_: &Path| Err(io::ErrorKind::NotFound.into()))
     };
-    assert_eq!(config.queue.memory_bytes_max, 256 << 20);
+    let store = |command| {
+        Invocation::Store(StoreInvocation {
+            data_dir: "d".into(),
+            command,
+        })
+    };
+    let to = "c".into();
+    assert_eq!(
+        parse("barid store check --data-dir d").unwrap(),
+        store(StoreCommand::Check)
+    );
+    assert_eq!(
+        parse("barid store repair --accept-loss --data-dir d").unwrap(),
+        store(StoreCommand::Repair { accept_loss: true })
+    );
+    assert_eq!(
+        parse("barid store backup c --data-dir d").unwrap(),
+        store(StoreCommand::Backup { to })
+    );
+    assert!(matches!(parse("barid store restore"), Err(Error::Usage(_))));
+    assert!(matches!(parse("barid store"), Err(Error::Usage(_))));
 }
 
 mod admin;

@@ -1,6 +1,6 @@
 //! A disk in memory that fails as disks do: the double for tests and for the simulator.
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Removing};
 use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,8 @@ struct World {
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
+    /// Nothing may be taken away.
+    is_copied: bool,
     /// What changed in `names` since the folder was synced.
     name_changes: Vec<NameChange>,
     /// Operations that change something, since the disk was made.
@@ -61,8 +63,11 @@ struct World {
     generation: u64,
     writes_until_fault: Option<(u64, Fault)>,
     syncs_until_fault: Option<(u64, Fault)>,
+    operations_until_fault: Option<(u64, Fault)>,
     syncs: u64,
     randoms: u64,
+    /// What all files may hold together.
+    capacity: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,10 +133,32 @@ impl MemoryDisk {
         self.0.lock().writes_until_fault = Some((nth, fault));
     }
 
+    /// Fails the `nth` operation that changes something from now (1 = the next one), once; nothing of it is done.
+    pub fn fail_operation(&self, nth: u64, fault: Fault) {
+        self.0.lock().operations_until_fault = Some((nth, fault));
+    }
+
     /// Fails the `nth` sync of a file from now (1 = the next one), once. What was written since the
     /// last one can still be read, but no later sync makes it durable.
     pub fn fail_sync(&self, nth: u64, fault: Fault) {
         self.0.lock().syncs_until_fault = Some((nth, fault));
+    }
+
+    /// From now on the folder is copied, or no longer: what is there may not be taken away.
+    pub fn set_copied(&self, is_copied: bool) {
+        self.0.lock().is_copied = is_copied;
+    }
+
+    /// Says how many bytes all files may hold together; `None`, as it is at first, for as many as there are. A
+    /// write for which there is no room writes what fits and fails as [`Fault::NoSpace`] does.
+    pub fn set_capacity(&self, capacity_bytes: Option<u64>) {
+        self.0.lock().capacity = capacity_bytes;
+    }
+
+    /// What all files hold together, in bytes.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.0.lock().used_bytes()
     }
 
     /// Loses what a power failure may lose and takes back the faults that were set. All open files
@@ -154,9 +181,13 @@ impl MemoryDisk {
         world.forget_nameless();
         world.generation += 1;
         world.crashed = false;
-        world.crash_at = None;
-        world.writes_until_fault = None;
-        world.syncs_until_fault = None;
+        world.forget_faults();
+    }
+
+    /// Takes back the faults that were set, and a power failure that has not come yet: what the end of a process
+    /// leaves is what was written, synced or not.
+    pub fn heal(&self) {
+        self.0.lock().forget_faults();
     }
 
     /// Flips the bits of `mask` in a byte of a file, on the medium.
@@ -239,6 +270,10 @@ impl Disk for MemoryDisk {
         admitted.or_crash()
     }
 
+    fn removing(&self) -> Option<Removing> {
+        (!self.0.lock().is_copied).then(|| Removing::new(None))
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         let mut world = self.0.lock();
         world.admit()?.or_crash()?;
@@ -246,6 +281,13 @@ impl Disk for MemoryDisk {
         world.name_changes.clear();
         world.forget_nameless();
         Ok(())
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let world = self.0.lock();
+        world.check_power()?;
+        let free = |capacity: u64| capacity.saturating_sub(world.used_bytes());
+        Ok(world.capacity.map_or(u64::MAX, free))
     }
 
     fn random(&self) -> u64 {
@@ -299,7 +341,19 @@ impl DiskFile for MemoryFile {
         if let Some(fault) = count_down(&mut world.writes_until_fault) {
             return Err(fault.error());
         }
-        world.inodes[self.inode].write(slices, place(offset)?);
+        let offset = place(offset)?;
+        let room = world.room_at(self.inode, offset);
+        let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        if len > room {
+            let mut bytes: Vec<u8> = slices
+                .iter()
+                .flat_map(|slice| slice.iter().copied())
+                .collect();
+            bytes.truncate(room);
+            world.inodes[self.inode].write(&[IoSlice::new(&bytes)], offset);
+            return Err(Fault::NoSpace.error());
+        }
+        world.inodes[self.inode].write(slices, offset);
         admitted.or_crash()
     }
 
@@ -342,6 +396,13 @@ impl World {
         }
     }
 
+    fn forget_faults(&mut self) {
+        self.crash_at = None;
+        self.writes_until_fault = None;
+        self.syncs_until_fault = None;
+        self.operations_until_fault = None;
+    }
+
     /// Counts an operation that changes something.
     fn admit(&mut self) -> io::Result<Admitted> {
         self.check_power()?;
@@ -350,7 +411,29 @@ impl World {
             self.crashed = true;
             return Ok(Admitted::Crashing);
         }
+        if let Some(fault) = count_down(&mut self.operations_until_fault) {
+            return Err(fault.error());
+        }
         Ok(Admitted::Whole)
+    }
+
+    fn used_bytes(&self) -> u64 {
+        let named = self
+            .names
+            .values()
+            .map(|inode| self.inodes[*inode].bytes.len());
+        u64::try_from(named.sum::<usize>()).expect("sizes in memory fit 64 bits")
+    }
+
+    /// How many bytes can be written to a file from `offset` on.
+    fn room_at(&self, inode: usize, offset: usize) -> usize {
+        let Some(capacity) = self.capacity else {
+            return usize::MAX;
+        };
+        let free = capacity.saturating_sub(self.used_bytes());
+        let end = self.inodes[inode].bytes.len();
+        let end = end.saturating_add(usize::try_from(free).unwrap_or(usize::MAX));
+        end.saturating_sub(offset)
     }
 
     fn add(&mut self, inode: Inode) -> usize {

@@ -1,6 +1,6 @@
 //! A folder of the operating system's.
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Removing};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::BuildHasher;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Held locked while the folder is open.
 const LOCK_NAME: &str = "lock";
 
+/// Held locked by whoever copies the folder, and shared, for a moment, by whoever takes something away.
+const COPY_LOCK_NAME: &str = "copy-lock";
+
 /// A folder on disk, locked against every other opener until its last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct RealDisk(Arc<Folder>);
@@ -21,8 +24,22 @@ struct Folder {
     path: PathBuf,
     /// The folder itself, to sync its names.
     names: File,
-    /// Locked; the lock ends with it.
+    /// Locked; the lock ends with it. None if the folder is only looked at.
+    _lock: Option<File>,
+}
+
+/// As long as this lives, nothing is taken away from a folder.
+#[derive(Debug)]
+pub struct Held {
     _lock: File,
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
 }
 
 /// Why a folder cannot be opened.
@@ -52,12 +69,7 @@ impl RealDisk {
             source,
         };
         create_durably(folder).map_err(failed)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join(LOCK_NAME))
-            .map_err(failed)?;
+        let lock = open_lock(&folder.join(LOCK_NAME)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(folder.to_owned())),
@@ -67,8 +79,30 @@ impl RealDisk {
         Ok(Self(Arc::new(Folder {
             path: folder.to_owned(),
             names,
-            _lock: lock,
+            _lock: Some(lock),
         })))
+    }
+
+    /// Looks into a folder that another process may have open, to read it. Until what is returned beside it is
+    /// dropped, nothing is taken away there ([`Disk::removing`]). Waits while another holds it.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`] when it is not there or cannot be opened.
+    pub fn hold(folder: &Path) -> Result<(Self, Held), FolderError> {
+        let failed = |source| FolderError::Io {
+            folder: folder.to_owned(),
+            source,
+        };
+        let names = File::open(folder).map_err(failed)?;
+        let lock = open_lock(&folder.join(COPY_LOCK_NAME)).map_err(failed)?;
+        // Whoever takes something away has it for a moment only.
+        lock.lock().map_err(failed)?;
+        let disk = Self(Arc::new(Folder {
+            path: folder.to_owned(),
+            names,
+            _lock: None,
+        }));
+        Ok((disk, Held { _lock: lock }))
     }
 
     /// The folder's path.
@@ -120,7 +154,7 @@ impl Disk for RealDisk {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0.path)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name != LOCK_NAME {
+            if name != LOCK_NAME && name != COPY_LOCK_NAME {
                 names.push(name);
             }
         }
@@ -138,6 +172,18 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self) -> io::Result<()> {
         self.0.names.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let status = rustix::fs::fstatvfs(&self.0.names)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+
+    fn removing(&self) -> Option<Removing> {
+        // What cannot be locked now is taken away later.
+        let lock = open_lock(&self.0.path.join(COPY_LOCK_NAME)).ok()?;
+        lock.try_lock_shared().ok()?;
+        Some(Removing::new(Some(lock)))
     }
 
     fn random(&self) -> u64 {

@@ -104,7 +104,17 @@ pub enum OpenError {
         /// The newest version that this program reads.
         supported: u32,
     },
-    /// Something that was durable is not as it was written. Nothing was changed.
+    /// A file was written by an earlier version of this program, in a format that is not read any more.
+    #[error("{file} has format version {version}, this program reads version {supported}")]
+    Older {
+        /// The file.
+        file: String,
+        /// Its version.
+        version: u32,
+        /// The version that this program reads.
+        supported: u32,
+    },
+    /// Something that the whole store depends on is not as it was written. Nothing was changed.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
 }
@@ -138,6 +148,16 @@ impl fmt::Display for Corruption {
     }
 }
 
+/// A shard that has lost something, or may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Whose log it is.
+    pub shard: ShardId,
+    /// The damaged places, in the order in which they were found; the first 64 of them. `index` is the first
+    /// index that is missing.
+    pub corruptions: Vec<Corruption>,
+}
+
 /// What is wrong at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
@@ -159,8 +179,8 @@ pub enum Flaw {
         /// The round that should begin here.
         round: u64,
     },
-    /// The oldest segment holds no round, although older ones were replaced by snapshots.
-    #[error("the segment holds no round, although older segments were deleted")]
+    /// A segment holds no round, although another shows that it did.
+    #[error("the segment holds no round, although it was written")]
     NoRound,
     /// Rounds do not follow each other.
     #[error("round {found} follows where round {expected} should")]
@@ -170,14 +190,9 @@ pub enum Flaw {
         /// The round that does.
         found: u64,
     },
-    /// A round holds another number of records than its header says.
-    #[error("the round holds {found} records, its header says {expected}")]
-    RecordCount {
-        /// What the header says.
-        expected: u64,
-        /// What is there.
-        found: u64,
-    },
+    /// The records of the shard in a round are not those that the round's header was written for.
+    #[error("the records are not those that the round was written with")]
+    Digest,
     /// A shard's records do not follow each other.
     #[error("index {found} follows where index {expected} should")]
     Gap {
@@ -197,10 +212,22 @@ pub enum Flaw {
     /// A record of a shard that the store does not have.
     #[error("the store has no such shard")]
     UnknownShard,
-    /// Something was written where nothing can have been.
-    #[error("there are bytes where nothing was written")]
-    NotEmpty,
+    /// An earlier opening has found the shard damaged, and what it found may not be there any more.
+    #[error("the shard was found damaged before")]
+    FoundDamaged,
     /// A snapshot ends too early, or holds another number of records than it says.
     #[error("the snapshot is not whole")]
     Unfinished,
+    /// A page's length, place or checksum is wrong.
+    #[error("a page is damaged")]
+    Page,
+    /// The index of a segment of pages cannot be read; the pages can.
+    #[error("the index of the pages is damaged, the pages are not")]
+    PageIndex,
+    /// A page that is asked for does not exist.
+    #[error("there is no such page")]
+    NoPage,
+    /// The disk reports an error where it is read.
+    #[error("the disk cannot read it")]
+    Unreadable,
 }

@@ -6,8 +6,10 @@
 //!        8      4  version    of the file's format
 //!       12      4  checksum   CRC-32C of the bytes 0 .. 12
 //!       16      8  store      the random number of this store
-//!       24      8  number     journal: the segment's sequence; snapshot: its log index; format: 0
-//!       32      2  shard      snapshot: whose it is; format: how many shards there are; journal: 0
+//!       24      8  number     journal, pages: the segment's sequence; snapshot: its log index;
+//!                              format: 0
+//!       32      2  shard      snapshot: whose it is; format: how many shards there are; journal: 1 if the
+//!                             file may have been another segment before, else 0; pages: 0
 //!       34      2  reserved   0
 //!       36      4  checksum   CRC-32C of the bytes 16 .. 36
 //! ```
@@ -17,12 +19,10 @@
 
 use super::error::{Corruption, Flaw, OpenError};
 use crate::record::checksum;
+use std::cmp::Ordering;
 
 /// The bytes of a header.
 pub(super) const HEADER_BYTES: usize = 40;
-
-/// The newest version that this program writes and reads, of each kind of file.
-const VERSION: u32 = 1;
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,24 @@ pub(super) enum Kind {
     Format,
     Journal,
     Snapshot,
+    Pages,
 }
 
 impl Kind {
+    /// The version that this program writes and reads.
+    const fn version(self) -> u32 {
+        match self {
+            Self::Journal => 2,
+            Self::Format | Self::Snapshot | Self::Pages => 1,
+        }
+    }
+
     const fn magic(self) -> [u8; 8] {
         match self {
             Self::Format => *b"BARIDFMT",
             Self::Journal => *b"BARIDJNL",
             Self::Snapshot => *b"BARIDSNP",
+            Self::Pages => *b"BARIDPGS",
         }
     }
 }
@@ -54,7 +64,7 @@ impl Header {
     pub(super) fn encode(self, kind: Kind) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&kind.magic());
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&kind.version().to_le_bytes());
         let sum = checksum(&bytes[..12]);
         bytes[12..16].copy_from_slice(&sum.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.store.to_le_bytes());
@@ -74,19 +84,33 @@ impl Header {
             index: None,
             flaw: Flaw::Header,
         };
-        let bytes = bytes.first_chunk::<HEADER_BYTES>().ok_or_else(damaged)?;
-        if bytes[..8] != kind.magic() || number(&bytes[12..16]) != u64::from(checksum(&bytes[..12]))
+        // Before the length: what stands behind is another version's business.
+        let begins = bytes.first_chunk::<16>().ok_or_else(damaged)?;
+        if begins[..8] != kind.magic()
+            || number(&begins[12..16]) != u64::from(checksum(&begins[..12]))
         {
             return Err(damaged().into());
         }
-        let version = u32::try_from(number(&bytes[8..12])).expect("it has four bytes");
-        if version > VERSION {
-            return Err(OpenError::Newer {
-                file: file.to_owned(),
-                version,
-                supported: VERSION,
-            });
+        let version = u32::try_from(number(&begins[8..12])).expect("it has four bytes");
+        let (file, supported) = (file.to_owned(), kind.version());
+        match version.cmp(&supported) {
+            Ordering::Greater => {
+                return Err(OpenError::Newer {
+                    file,
+                    version,
+                    supported,
+                });
+            }
+            Ordering::Less => {
+                return Err(OpenError::Older {
+                    file,
+                    version,
+                    supported,
+                });
+            }
+            Ordering::Equal => {}
         }
+        let bytes = bytes.first_chunk::<HEADER_BYTES>().ok_or_else(damaged)?;
         if number(&bytes[36..]) != u64::from(checksum(&bytes[16..36])) {
             return Err(damaged().into());
         }

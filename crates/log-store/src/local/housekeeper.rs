@@ -2,25 +2,24 @@
 //! replace.
 
 use super::error::{Action, DiskError, HousekeeperError};
-use super::header::{Header, Kind};
-use super::journal::bytes_u64;
 use super::name;
-use super::shared::{NextSegment, Shared, SnapshotRequest};
+use super::open::Options;
+use super::segments::{Preparing, Purpose, reuse};
+use super::shared::{ClosedSegment, NextSegment, Shared, SnapshotRequest, Unsaved, Upkeep};
 use super::snapshot::SnapshotWriter;
-use crate::disk::{Disk, DiskFile};
-use std::io::IoSlice;
+use super::space::{Shortage, is_full};
+use crate::disk::{Disk, Removing};
+use crate::shard_log::Space;
+use model::{LogIndex, ShardId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-/// Written again and again to fill a segment.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// How often it is looked for room while there is too little.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// How many times [`ZEROS`] fits into what one step writes.
-const ZEROS_PER_STEP: usize = 16;
-
-/// A long file is synced each time so much was written, so that no sync of the journal has to wait for
-/// all of it.
-pub(super) const SYNC_EVERY_BYTES: u64 = 8 << 20;
+/// The most segments that are kept to be used again.
+pub(super) const SPARES_MAX: usize = 2;
 
 /// The end of the store that works in the background.
 ///
@@ -31,18 +30,11 @@ pub struct Housekeeper<D: Disk> {
     shared: Arc<Shared>,
     disk: D,
     store: u64,
-    segment_bytes: u64,
+    options: Options,
     preparing: Option<Preparing<D::File>>,
     writing: Option<SnapshotWriter<D::File>>,
-}
-
-/// A segment that is being filled with zeros.
-#[derive(Debug)]
-struct Preparing<F> {
-    sequence: u64,
-    name: String,
-    file: F,
-    written: u64,
+    /// The right to take files away, during a step; not while the store is copied.
+    removing: Option<Removing>,
 }
 
 /// Whether a step found something to do.
@@ -50,15 +42,16 @@ struct Preparing<F> {
 pub enum Step {
     /// It did something; there may be more.
     Worked,
-    /// There is nothing to do until something is submitted, committed or asked for.
+    /// There is nothing to do until something is submitted, committed or asked for, or until there is room.
     Idle,
 }
 
 /// What is to be done next, the most urgent first.
 enum Task {
-    BeginSegment(u64),
-    FillSegment,
-    Trim(String),
+    Reuse { spare: u64, sequence: u64 },
+    Begin(Purpose),
+    Fill,
+    Trim(ClosedSegment),
     RemoveSnapshot(String),
     WriteSnapshot,
     PublishSnapshot,
@@ -66,16 +59,27 @@ enum Task {
     Nothing,
 }
 
+/// What the disk had no room for.
+#[derive(Clone, Copy)]
+enum Unfinished {
+    Segment(Purpose),
+    Snapshot(ShardId, LogIndex),
+    Nothing,
+}
+
 impl<D: Disk> Housekeeper<D> {
-    pub(super) fn new(shared: Arc<Shared>, disk: D, store: u64, segment_bytes: u64) -> Self {
-        Self {
+    pub(super) fn new(shared: Arc<Shared>, disk: D, store: u64, options: Options) -> Self {
+        let keeper = Self {
             shared,
             disk,
             store,
-            segment_bytes,
+            options,
             preparing: None,
             writing: None,
-        }
+            removing: None,
+        };
+        keeper.look_for_room();
+        keeper
     }
 
     /// Works until the journal has closed and nothing is left to do.
@@ -90,13 +94,19 @@ impl<D: Disk> Housekeeper<D> {
                 if upkeep.closed {
                     return Ok(());
                 }
-                self.shared.upkeep_due.wait(&mut upkeep);
+                if self.shared.space() == Space::Enough {
+                    self.shared.upkeep_due.wait(&mut upkeep);
+                } else {
+                    self.shared.upkeep_due.wait_for(&mut upkeep, LOOK_AGAIN);
+                    break;
+                }
             }
             upkeep.due = false;
         }
     }
 
-    /// Does the most urgent piece of work.
+    /// Does the most urgent piece of work. Where the disk has no room for it, what was begun is removed, the
+    /// store is [`Low`](Space::Low), and a later step tries again.
     ///
     /// # Errors
     /// [`HousekeeperError::Disk`] when a file could not be written, renamed or removed: the store has
@@ -105,65 +115,127 @@ impl<D: Disk> Housekeeper<D> {
         if self.shared.is_failed() {
             return Err(HousekeeperError::Failed);
         }
-        self.ask_for_snapshots();
-        let task = self.next_task();
-        let step = match task {
-            Task::Nothing => Step::Idle,
-            Task::BeginSegment(_)
-            | Task::FillSegment
-            | Task::Trim(_)
-            | Task::RemoveSnapshot(_)
-            | Task::WriteSnapshot
-            | Task::PublishSnapshot
-            | Task::BeginSnapshot(_) => Step::Worked,
+        let free = self.look_for_room();
+        self.ask_for_snapshots(free);
+        self.removing = self.disk.removing();
+        let task = self.next_task(free);
+        let step = if matches!(task, Task::Nothing) {
+            Step::Idle
+        } else {
+            Step::Worked
         };
-        if let Err(error) = self.carry_out(task) {
-            self.shared.fail();
-            return Err(error.into());
+        let unfinished = self.unfinished_by(&task);
+        let done = self.carry_out(task);
+        self.removing = None;
+        match done {
+            Ok(()) => Ok(step),
+            // Of a folder whose sync has failed nothing is known, and nothing may be built on its names.
+            Err(error) if is_full(&error) && error.action != Action::SyncFolder => {
+                let abandoned = self.abandon(unfinished);
+                abandoned.inspect_err(|_| self.shared.fail())?;
+                Ok(Step::Idle)
+            }
+            Err(error) => {
+                self.shared.fail();
+                Err(error.into())
+            }
         }
-        Ok(step)
     }
 
-    fn next_task(&mut self) -> Task {
+    /// How much is free. A disk that does not say is taken for one that has room: its writes tell.
+    fn look_for_room(&self) -> u64 {
+        let free = self.disk.free_bytes().unwrap_or(u64::MAX);
+        let is_short = free < self.options.free_bytes_min;
+        self.shared.set_short(Shortage::Free, is_short);
+        free
+    }
+
+    fn next_task(&mut self, free: u64) -> Task {
         if self.preparing.is_some() {
-            return Task::FillSegment;
+            return Task::Fill;
         }
-        let mut upkeep = self.shared.upkeep.lock();
-        if let NextSegment::Wanted(sequence) = upkeep.next {
+        let shared = Arc::clone(&self.shared);
+        let mut upkeep = shared.upkeep.lock();
+        // Where there was no room for it, what makes room comes first.
+        let was_short = shared.is_short(Shortage::Segment);
+        if !was_short && let Some(task) = self.next_segment(&mut upkeep, free) {
+            return task;
+        }
+        if self.removing.is_some() {
+            if let Some(segment) = upkeep.take_trimmable() {
+                return Task::Trim(segment);
+            }
+            if let Some(name) = upkeep.obsolete.pop() {
+                return Task::RemoveSnapshot(name);
+            }
+        }
+        if let Some(task) = self.next_of_snapshots(&mut upkeep) {
+            return task;
+        }
+        if was_short && let Some(task) = self.next_segment(&mut upkeep, free) {
+            return task;
+        }
+        self.next_spare(&upkeep, free)
+    }
+
+    /// The next segment, if it is wanted and can be made.
+    fn next_segment(&self, upkeep: &mut Upkeep, free: u64) -> Option<Task> {
+        let NextSegment::Wanted(sequence) = upkeep.next else {
+            return None;
+        };
+        if let Some(spare) = upkeep.spares.pop() {
             upkeep.next = NextSegment::Preparing;
-            return Task::BeginSegment(sequence);
+            return Some(Task::Reuse { spare, sequence });
         }
-        if let Some(segment) = upkeep.take_trimmable() {
-            return Task::Trim(name::segment(segment.sequence));
+        if free < self.options.segment_bytes {
+            self.shared.set_short(Shortage::Segment, true);
+            return None;
         }
-        if let Some(name) = upkeep.obsolete.pop() {
-            return Task::RemoveSnapshot(name);
+        upkeep.next = NextSegment::Preparing;
+        Some(Task::Begin(Purpose::Next(sequence)))
+    }
+
+    /// A spare segment, so that the journal can go on for a while when the disk is full.
+    fn next_spare(&self, upkeep: &Upkeep, free: u64) -> Task {
+        let room = self.options.segment_bytes.saturating_mul(2);
+        let is_ready = matches!(upkeep.next, NextSegment::Ready(_));
+        let has_room = free >= self.options.free_bytes_min.saturating_add(room)
+            && self.shared.space() == Space::Enough;
+        if is_ready && has_room && upkeep.spares.is_empty() {
+            Task::Begin(Purpose::Spare(1))
+        } else {
+            Task::Nothing
         }
+    }
+
+    fn next_of_snapshots(&self, upkeep: &mut Upkeep) -> Option<Task> {
         let Some(writing) = &self.writing else {
-            return match upkeep.requests.pop_front() {
-                Some(request) => Task::BeginSnapshot(request),
-                None => Task::Nothing,
-            };
+            return upkeep.requests.pop_front().map(Task::BeginSnapshot);
         };
         if !writing.is_written() {
-            return Task::WriteSnapshot;
+            return Some(Task::WriteSnapshot);
         }
         // The flag first, then the index; the journal does it the other way round. So one of them sees
         // what the other did.
         self.shared.awaits_commit.store(true, Ordering::SeqCst);
         let shard = &self.shared.shards[usize::from(writing.shard().0)];
         if shard.committed.load(Ordering::SeqCst) < writing.index().0 {
-            return Task::Nothing;
+            return None;
         }
         self.shared.awaits_commit.store(false, Ordering::SeqCst);
-        Task::PublishSnapshot
+        Some(Task::PublishSnapshot)
     }
 
     fn carry_out(&mut self, task: Task) -> Result<(), DiskError> {
         match task {
-            Task::BeginSegment(sequence) => self.begin_segment(sequence),
-            Task::FillSegment => self.fill_segment(),
-            Task::Trim(name) | Task::RemoveSnapshot(name) => self.remove(&name),
+            Task::Reuse { spare, sequence } => self.reuse(spare, sequence),
+            Task::Begin(purpose) => {
+                self.preparing = Some(Preparing::begin(&self.disk, self.store, purpose)?);
+                Ok(())
+            }
+            Task::Fill => self.fill(),
+            Task::Trim(segment) => self.trim(&segment),
+            Task::RemoveSnapshot(name) => self.remove(&name),
             Task::WriteSnapshot => match &mut self.writing {
                 Some(writing) => writing.write_some(),
                 None => Ok(()),
@@ -177,30 +249,70 @@ impl<D: Disk> Housekeeper<D> {
         }
     }
 
-    fn begin_segment(&mut self, sequence: u64) -> Result<(), DiskError> {
-        let (name, file, written) = create_segment(&self.disk, self.store, sequence)?;
-        self.preparing = Some(Preparing {
-            sequence,
-            name,
-            file,
-            written,
-        });
-        Ok(())
+    fn reuse(&self, spare: u64, sequence: u64) -> Result<(), DiskError> {
+        let reused = reuse(&self.disk, self.store, spare, sequence);
+        let mut upkeep = self.shared.upkeep.lock();
+        if reused.is_ok() {
+            upkeep.next = NextSegment::Ready(sequence);
+            self.shared.set_short(Shortage::Segment, false);
+        } else {
+            upkeep.next = NextSegment::Wanted(sequence);
+            upkeep.spares.push(spare);
+            self.shared.set_short(Shortage::Segment, true);
+        }
+        reused
     }
 
-    fn fill_segment(&mut self) -> Result<(), DiskError> {
+    fn fill(&mut self) -> Result<(), DiskError> {
         let Some(preparing) = &mut self.preparing else {
             return Ok(());
         };
-        let left = self.segment_bytes.saturating_sub(preparing.written);
+        let left = self.options.segment_bytes.saturating_sub(preparing.written);
         if left > 0 {
-            preparing.fill(left)?;
-            return Ok(());
+            return preparing.fill(left);
         }
-        finish_segment(&self.disk, &preparing.name, &preparing.file)?;
-        let ready = NextSegment::Ready(preparing.sequence);
+        preparing.finish(&self.disk)?;
+        let purpose = preparing.purpose;
         self.preparing = None;
-        self.shared.upkeep.lock().next = ready;
+        let mut upkeep = self.shared.upkeep.lock();
+        match purpose {
+            Purpose::Next(sequence) => {
+                upkeep.next = NextSegment::Ready(sequence);
+                self.shared.set_short(Shortage::Segment, false);
+            }
+            Purpose::Spare(number) => upkeep.spares.push(number),
+        }
+        Ok(())
+    }
+
+    /// Keeps a segment that is not needed any more to be used again, or deletes it.
+    fn trim(&self, segment: &ClosedSegment) -> Result<(), DiskError> {
+        let name = name::segment(segment.sequence);
+        let usual = self.options.segment_bytes..=self.options.segment_bytes.saturating_mul(3) / 2;
+        let spare = {
+            let upkeep = self.shared.upkeep.lock();
+            let kept_max = match self.shared.space() {
+                Space::Enough => SPARES_MAX,
+                Space::Low => 1,
+            };
+            let is_kept = usual.contains(&segment.file_bytes) && upkeep.spares.len() < kept_max;
+            let is_free = |number: &u64| !upkeep.spares.contains(number);
+            is_kept.then(|| (1..).find(is_free)).flatten()
+        };
+        let Some(number) = spare else {
+            return self.remove(&name);
+        };
+        let spare = name::spare(number);
+        let renamed = self.disk.rename(&name, &spare);
+        match renamed.map_err(DiskError::on(Action::Rename, &name)) {
+            Err(error) if is_full(&error) => return self.remove(&name),
+            renamed => renamed?,
+        }
+        // Each on its own: no crash may keep an older segment and lose a newer one.
+        self.disk
+            .sync_dir()
+            .map_err(DiskError::on(Action::SyncFolder, &spare))?;
+        self.shared.upkeep.lock().spares.push(number);
         Ok(())
     }
 
@@ -215,23 +327,95 @@ impl<D: Disk> Housekeeper<D> {
     }
 
     fn publish_snapshot(&mut self) -> Result<(), DiskError> {
-        let Some(writing) = self.writing.take() else {
+        let Some(writing) = &self.writing else {
             return Ok(());
         };
         let shard = writing.shard();
         let file = writing.publish(&self.disk)?;
+        self.writing = None;
         self.shared.upkeep.lock().replace_snapshot(shard, file);
         Ok(())
     }
 
-    /// Asks the shards that hold up the oldest segments for snapshots.
-    fn ask_for_snapshots(&self) {
+    /// What a task leaves unfinished if the disk has no room for it.
+    fn unfinished_by(&self, task: &Task) -> Unfinished {
+        match task {
+            Task::Begin(purpose) => Unfinished::Segment(*purpose),
+            Task::Fill => match &self.preparing {
+                Some(preparing) => Unfinished::Segment(preparing.purpose),
+                None => Unfinished::Nothing,
+            },
+            Task::WriteSnapshot | Task::PublishSnapshot => match &self.writing {
+                Some(writing) => Unfinished::Snapshot(writing.shard(), writing.index()),
+                None => Unfinished::Nothing,
+            },
+            Task::BeginSnapshot(request) => Unfinished::Snapshot(request.shard, request.index),
+            Task::Reuse { .. } | Task::Trim(_) | Task::RemoveSnapshot(_) | Task::Nothing => {
+                Unfinished::Nothing
+            }
+        }
+    }
+
+    /// Removes what the disk had no room for, so that it can be begun again.
+    fn abandon(&mut self, unfinished: Unfinished) -> Result<(), DiskError> {
+        match unfinished {
+            Unfinished::Segment(purpose) => {
+                let name = match purpose {
+                    Purpose::Next(sequence) => name::segment(sequence),
+                    Purpose::Spare(number) => name::spare(number),
+                };
+                self.preparing = None;
+                self.remove_unfinished(&name::temporary(&name))?;
+                if let Purpose::Next(sequence) = purpose {
+                    self.shared.upkeep.lock().next = NextSegment::Wanted(sequence);
+                    self.shared.set_short(Shortage::Segment, true);
+                }
+            }
+            Unfinished::Snapshot(shard, index) => {
+                let writing = self.writing.take();
+                let needs_bytes = writing.map_or(1, |writing| writing.needs_bytes());
+                let name = name::temporary(&name::snapshot(shard, index));
+                self.remove_unfinished(&name)?;
+                let place = usize::from(shard.0);
+                let mut upkeep = self.shared.upkeep.lock();
+                // Unless a newer one waits already.
+                if upkeep.requested[place] == index {
+                    upkeep.requested[place] = upkeep.snapshots[place].index;
+                    upkeep.unsaved.push(Unsaved {
+                        shard: place,
+                        needs_bytes,
+                    });
+                    self.shared.set_short(Shortage::Snapshot, true);
+                }
+            }
+            Unfinished::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn remove_unfinished(&self, name: &str) -> Result<(), DiskError> {
+        match self.disk.remove(name) {
+            // The disk had no room even for its name.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(DiskError::on(Action::Remove, name)),
+        }
+    }
+
+    /// Asks the shards that hold up the oldest segments for snapshots, and those again whose snapshots found no
+    /// room when there is.
+    fn ask_for_snapshots(&self, free: u64) {
         let shards = {
             let mut upkeep = self.shared.upkeep.lock();
-            if !std::mem::take(&mut upkeep.review) {
-                return;
+            let mut shards = Vec::new();
+            if std::mem::take(&mut upkeep.review) {
+                shards = upkeep.shards_holding_up(self.options.segment_bytes);
             }
-            let shards = upkeep.shards_holding_up(self.segment_bytes);
+            if !upkeep.unsaved.is_empty() {
+                let fitting = upkeep.unsaved.extract_if(.., |one| one.needs_bytes <= free);
+                shards.extend(fitting.map(|unsaved| unsaved.shard));
+                let is_short = !upkeep.unsaved.is_empty();
+                self.shared.set_short(Shortage::Snapshot, is_short);
+            }
             for shard in &shards {
                 // Under the lock, so that a snapshot that is being asked for now is not asked twice.
                 let wants = &self.shared.shards[*shard].wants_snapshot;
@@ -245,65 +429,4 @@ impl<D: Disk> Housekeeper<D> {
         }
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
-}
-
-impl<F: DiskFile> Preparing<F> {
-    /// Writes zeros, up to `left` bytes.
-    fn fill(&mut self, left: u64) -> Result<(), DiskError> {
-        let mut slices = [IoSlice::new(&[]); ZEROS_PER_STEP];
-        let mut bytes = 0;
-        for slice in &mut slices {
-            let count = usize::try_from(left - bytes).map_or(ZEROS.len(), |n| n.min(ZEROS.len()));
-            *slice = IoSlice::new(&ZEROS[..count]);
-            bytes += bytes_u64(count);
-        }
-        self.file
-            .write_all_at(&mut slices, self.written)
-            .map_err(DiskError::on(Action::Write, &self.name))?;
-        let synced = self.written / SYNC_EVERY_BYTES;
-        self.written += bytes;
-        if self.written / SYNC_EVERY_BYTES > synced {
-            self.file
-                .sync_data()
-                .map_err(DiskError::on(Action::Sync, &self.name))?;
-        }
-        Ok(())
-    }
-}
-
-/// Creates a segment under a temporary name; returns its final name, the file and its size.
-pub(super) fn create_segment<D: Disk>(
-    disk: &D,
-    store: u64,
-    sequence: u64,
-) -> Result<(String, D::File, u64), DiskError> {
-    let name = name::segment(sequence);
-    let temporary = name::temporary(&name);
-    let file = disk
-        .create(&temporary)
-        .map_err(DiskError::on(Action::Create, &temporary))?;
-    let header = Header {
-        store,
-        number: sequence,
-        shard: 0,
-    };
-    let header = header.encode(Kind::Journal);
-    file.write_all_at(&mut [IoSlice::new(&header)], 0)
-        .map_err(DiskError::on(Action::Write, &temporary))?;
-    Ok((name, file, bytes_u64(header.len())))
-}
-
-/// Makes a file durable and gives it its final name.
-pub(super) fn finish_segment<D: Disk>(
-    disk: &D,
-    name: &str,
-    file: &D::File,
-) -> Result<(), DiskError> {
-    let temporary = name::temporary(name);
-    file.sync_data()
-        .map_err(DiskError::on(Action::Sync, &temporary))?;
-    disk.rename(&temporary, name)
-        .map_err(DiskError::on(Action::Rename, &temporary))?;
-    disk.sync_dir()
-        .map_err(DiskError::on(Action::SyncFolder, name))
 }

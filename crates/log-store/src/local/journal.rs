@@ -1,11 +1,13 @@
 //! The thread's part of the journal: rounds of one write and one sync.
 
 use super::error::{Action, DiskError, JournalError};
-use super::header::HEADER_BYTES;
 use super::name;
-use super::round::{ROUND_HEADER_BYTES, RoundHeader};
+use super::recovery::FIRST_ROUND;
+use super::round::{self, Entry, Origin};
 use super::shared::{ClosedSegment, NextSegment, Shared, Submitted};
+use super::space::{Shortage, is_full};
 use crate::disk::{Disk, DiskFile};
+use crate::record;
 use model::LogIndex;
 use std::io::IoSlice;
 use std::iter::once;
@@ -13,6 +15,16 @@ use std::mem::{replace, swap, take};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
+use std::time::Duration;
+
+/// How long a round that found no room waits before it is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The two rounds that close the journal stand in different blocks of this size, so that no block of the disk
+/// that goes bad takes both. Smaller where segments are small, as they are in tests.
+const SEAL_ALIGN_BYTES: u64 = 4096;
+const SMALL_SEAL_ALIGN_BYTES: u64 = 512;
+const SMALL_SEGMENT_BYTES: u64 = 1 << 20;
 
 /// The buffers of one write. The kernel takes up to 1024.
 const WRITE_SLICES_MAX: usize = 512;
@@ -43,7 +55,12 @@ pub struct Journal<D: Disk> {
     taken: Vec<Submitted>,
     /// Those of the last round, until their buffers go back.
     written: Vec<Submitted>,
+    /// The segment that was left, until a round stands in the one behind it.
+    left: Option<ClosedSegment>,
+    /// Why the disk had no room for the round of `taken`, which is to be tried again.
+    refused: Option<DiskError>,
     /// Reused from round to round.
+    table: Vec<Entry>,
     header: Vec<u8>,
     wakers: Vec<Waker>,
 }
@@ -102,6 +119,9 @@ impl<D: Disk> Journal<D> {
             sealed: position.sealed,
             taken: Vec::new(),
             written: Vec::new(),
+            left: None,
+            refused: None,
+            table: Vec::new(),
             header: Vec::new(),
             wakers: Vec::new(),
         }
@@ -122,6 +142,13 @@ impl<D: Disk> Journal<D> {
     #[must_use]
     pub fn wait(&self) -> Due {
         let mut intake = self.shared.intake.lock();
+        if self.refused.is_some() && !intake.failed {
+            if intake.logs == 0 {
+                return Due::Close;
+            }
+            self.shared.submitted.wait_for(&mut intake, RETRY);
+            return Due::Round;
+        }
         loop {
             if !intake.batches.is_empty() || intake.failed {
                 return Due::Round;
@@ -137,6 +164,9 @@ impl<D: Disk> Journal<D> {
     /// Commits what was submitted until now: when this returns, it survives a crash. Does nothing if
     /// nothing was submitted.
     ///
+    /// Where the disk has no room for the round, nothing of it is committed, and it is tried again by the next
+    /// call; until then the store is [`Low`](crate::Space::Low).
+    ///
     /// # Errors
     /// [`JournalError::Disk`] when a write or the sync went wrong: the store has failed, nothing of the
     /// round is committed. [`JournalError::Failed`] ever after.
@@ -149,36 +179,80 @@ impl<D: Disk> Journal<D> {
             records: self.taken.iter().map(|batch| batch.records).sum(),
             bytes: self.taken.iter().map(|batch| batch.bytes.len()).sum(),
         };
-        if let Err(error) = self.append(round) {
-            self.shared.fail();
-            return Err(error.into());
+        match self.append(round, 0) {
+            Ok(()) => {
+                if self.refused.take().is_some() {
+                    self.shared.set_short(Shortage::Round, false);
+                }
+                self.publish();
+                Ok(round)
+            }
+            Err(error) if is_full(&error) && error.action == Action::Write => {
+                if self.refused.replace(error).is_none() {
+                    self.shared.set_short(Shortage::Round, true);
+                    // It looks for room from now on.
+                    self.shared.call_housekeeper(|_| {});
+                }
+                Ok(Round::default())
+            }
+            Err(error) => {
+                self.shared.fail();
+                Err(error.into())
+            }
         }
-        self.publish();
-        Ok(round)
     }
 
     /// Commits what is left and ends the journal, so that the next opener finds it closed.
     ///
     /// # Errors
-    /// As [`round`](Self::round).
+    /// As [`round`](Self::round); [`JournalError::Disk`] also when the disk has no room for what is left.
     pub fn close(mut self) -> Result<(), JournalError> {
-        self.round()?;
+        // One that was refused before, and what was submitted since.
+        for _ in 0..2 {
+            self.round()?;
+            if let Some(error) = self.refused.take() {
+                self.shared.fail();
+                return Err(error.into());
+            }
+        }
         self.seal()?;
         self.shared.call_housekeeper(|upkeep| upkeep.closed = true);
         Ok(())
     }
 
-    /// Writes an empty round, unless one is there: from then on a damaged place in the round before it
-    /// is known not to be a torn write.
+    /// Writes two empty rounds, unless one is there: from then on a damaged place in the round before it
+    /// is known not to be a torn write, and it is known of each shard how far its log goes. Where there is no
+    /// room for them, the journal stays as it is.
     pub(super) fn seal(&mut self) -> Result<(), JournalError> {
         if self.sealed {
             return Ok(());
         }
-        if let Err(error) = self.append(Round::default()) {
-            self.shared.fail();
-            return Err(error.into());
+        self.seal_anew()
+    }
+
+    /// Writes two empty rounds, whatever is there.
+    pub(super) fn seal_anew(&mut self) -> Result<(), JournalError> {
+        let align = if self.segment_bytes < SMALL_SEGMENT_BYTES {
+            SMALL_SEAL_ALIGN_BYTES
+        } else {
+            SEAL_ALIGN_BYTES
+        };
+        for align in [align, 1] {
+            match self.append(Round::default(), align) {
+                Ok(()) => {}
+                Err(error) if is_full(&error) && error.action == Action::Write => break,
+                Err(error) => {
+                    self.shared.fail();
+                    return Err(error.into());
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Whether an empty round is the last one.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     fn take_submitted(&mut self) -> Result<(), JournalError> {
@@ -189,22 +263,39 @@ impl<D: Disk> Journal<D> {
         if intake.failed {
             return Err(JournalError::Failed);
         }
+        if self.refused.is_some() {
+            return Ok(());
+        }
         swap(&mut intake.batches, &mut self.taken);
         Ok(())
     }
 
-    /// Writes and syncs a round of `taken`.
-    fn append(&mut self, round: Round) -> Result<(), DiskError> {
-        let size = bytes_u64(ROUND_HEADER_BYTES) + bytes_u64(round.bytes);
-        let left = self.begin_segment_if_due(size)?;
-        self.write_round(round)?;
+    /// Writes and syncs a round: of `taken`, or an empty one that ends at a multiple of `align`.
+    fn append(&mut self, round: Round, align: u64) -> Result<(), DiskError> {
+        // A round that found no room stays where it was begun: what of it was written must not stand
+        // beside a whole one.
+        if self.refused.is_none() {
+            self.tabulate(round.records == 0);
+            let header = bytes_u64(round::header_bytes(self.table.len()));
+            self.begin_segment_if_due(header + bytes_u64(round.bytes))?;
+        }
+        let is_first = self.segment.end == FIRST_ROUND;
+        self.tabulate(is_first || round.records == 0);
+        let header = bytes_u64(round::header_bytes(self.table.len()));
+        let bytes = if round.records == 0 {
+            let end = self.segment.end + header;
+            end.next_multiple_of(align) - end
+        } else {
+            bytes_u64(round.bytes)
+        };
+        self.write_round(bytes)?;
         let file = &self.segment.file;
         file.sync_data()
             .map_err(DiskError::on(Action::Sync, &self.segment.name))?;
-        self.segment.end += size;
+        self.segment.end += header + bytes;
         self.next_round += 1;
         self.sealed = round.records == 0;
-        if let Some(left) = left {
+        if let Some(left) = self.left.take() {
             // Only now: the first round of the segment behind it is durable.
             self.shared.call_housekeeper(|upkeep| {
                 upkeep.closed_segments.push_back(left);
@@ -215,14 +306,55 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    fn write_round(&mut self, round: Round) -> Result<(), DiskError> {
+    /// Makes the table of the round of `taken`: of its shards, or of all.
+    fn tabulate(&mut self, is_of_all: bool) {
+        self.table.clear();
+        if is_of_all {
+            for (shard, state) in (0..).zip(&self.shared.shards) {
+                let last = state.committed.load(Ordering::Relaxed);
+                self.table.push(Entry {
+                    shard,
+                    records: 0,
+                    last: (!state.is_damaged).then_some(last),
+                    digest: 0,
+                });
+            }
+        }
+        let batches = self.taken.iter().map(|batch| Entry {
+            shard: u16::try_from(batch.shard).expect("a store has fewer than 2^16 shards"),
+            records: u32::try_from(batch.records).expect("a round has fewer than 2^32 records"),
+            last: Some(batch.last.0),
+            digest: batch.digest,
+        });
+        self.table.extend(batches);
+        // A shard's batches keep their order: their last indexes ascend.
+        self.table
+            .sort_unstable_by_key(|entry| (entry.shard, entry.last));
+        self.table.dedup_by(|later, entry| {
+            let is_same = later.shard == entry.shard;
+            if is_same {
+                entry.digest = record::joined_digest(entry.digest, later.digest, later.records);
+                entry.records += later.records;
+                entry.last = later.last;
+            }
+            is_same
+        });
+    }
+
+    /// Writes the header, with `bytes` behind it, and what was taken.
+    fn write_round(&mut self, bytes: u64) -> Result<(), DiskError> {
         self.header.clear();
-        let header = RoundHeader {
-            number: self.next_round,
-            bytes: bytes_u64(round.bytes),
-            records: u32::try_from(round.records).expect("a round has fewer than 2^32 records"),
+        let origin = Origin {
+            store: self.store,
+            segment: self.segment.sequence,
         };
-        header.encode(self.store, &mut self.header);
+        round::encode(
+            origin,
+            self.next_round,
+            bytes,
+            &self.table,
+            &mut self.header,
+        );
         let batches = self.taken.iter().map(|batch| batch.bytes.as_slice());
         let mut buffers = once(self.header.as_slice()).chain(batches).peekable();
         let mut offset = self.segment.end;
@@ -244,19 +376,18 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Goes on to the next segment if a round of `size` bytes does not fit into this one, or this one
-    /// has grown enough; returns what it leaves. The size is a wish: where the next segment is not
-    /// ready, this one grows.
-    fn begin_segment_if_due(&mut self, size: u64) -> Result<Option<ClosedSegment>, DiskError> {
-        let is_empty = self.segment.end == bytes_u64(HEADER_BYTES);
+    /// has grown enough. The size is a wish: where the next segment is not ready, this one grows.
+    fn begin_segment_if_due(&mut self, size: u64) -> Result<(), DiskError> {
+        let is_empty = self.segment.end == FIRST_ROUND;
         let is_full = self.segment.end + size > self.segment_bytes;
         if is_empty || !(is_full || self.segment.has_grown()) {
-            return Ok(None);
+            return Ok(());
         }
         let sequence = self.segment.sequence + 1;
         {
             let mut upkeep = self.shared.upkeep.lock();
             if upkeep.next != NextSegment::Ready(sequence) {
-                return Ok(None);
+                return Ok(());
             }
             upkeep.next = NextSegment::NotYet;
         }
@@ -273,16 +404,18 @@ impl<D: Disk> Journal<D> {
             sequence,
             name,
             file,
-            end: bytes_u64(HEADER_BYTES),
+            end: FIRST_ROUND,
             filled,
             last,
         };
         let left = replace(&mut self.segment, segment);
-        Ok(Some(ClosedSegment {
+        self.left = Some(ClosedSegment {
             sequence: left.sequence,
             bytes: left.end,
+            file_bytes: left.filled.max(left.end),
             last: left.last,
-        }))
+        });
+        Ok(())
     }
 
     /// Has the next segment prepared when this one is half full, or has grown enough.

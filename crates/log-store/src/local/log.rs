@@ -1,9 +1,10 @@
 //! One shard's end of the store.
 
+use super::pages::PageStats;
 use super::shared::{Shared, SnapshotRequest, Submitted};
 use crate::Batch;
-use crate::shard_log::{ShardLog, SnapshotSource, StoreFailed};
-use model::{LogIndex, ShardId};
+use crate::shard_log::{PageNews, PageSource, ShardLog, SnapshotSource, Space, StoreFailed};
+use model::{LogIndex, PageNumber, ShardId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -28,6 +29,19 @@ impl LocalLog {
             next,
             spare: Vec::new(),
         }
+    }
+
+    /// What stands in pages, of all shards.
+    #[must_use]
+    pub fn page_stats(&self) -> PageStats {
+        self.shared.pages.stats()
+    }
+
+    /// Whether this shard has lost something of its log, or may have: then the log is closed. It refuses what
+    /// is submitted, takes no snapshots, and what is left of it on the disk stays.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.shared.shards[self.place()].is_damaged
     }
 
     fn place(&self) -> usize {
@@ -60,7 +74,11 @@ impl ShardLog for LocalLog {
         self.check_continues(&batch);
         let next = batch.next_index();
         let records = batch.record_count();
+        let digest = batch.digest();
         let bytes = batch.into_bytes();
+        if self.is_damaged() {
+            return Err(StoreFailed);
+        }
         if records == 0 {
             self.spare = bytes;
             return if self.is_failed() {
@@ -73,6 +91,7 @@ impl ShardLog for LocalLog {
             shard: self.place(),
             last: LogIndex(next.0 - 1),
             records,
+            digest,
             bytes,
         };
         let mut intake = self.shared.intake.lock();
@@ -109,6 +128,9 @@ impl ShardLog for LocalLog {
 
     fn save_snapshot(&mut self, source: Box<dyn SnapshotSource>) {
         let (shard, index, place) = (self.shard, self.last_index(), self.place());
+        if self.is_damaged() {
+            return;
+        }
         self.shared.call_housekeeper(|upkeep| {
             self.shared.shards[place]
                 .wants_snapshot
@@ -127,6 +149,30 @@ impl ShardLog for LocalLog {
             });
         });
     }
+
+    fn save_page(&mut self, page: PageNumber, source: Box<dyn PageSource>) {
+        self.shared.pages.save(self.shard, page, source);
+    }
+
+    fn read_page(&mut self, page: PageNumber) {
+        self.shared.pages.read(self.shard, page);
+    }
+
+    fn free_page(&mut self, page: PageNumber) {
+        self.shared.pages.free(self.shard, page);
+    }
+
+    fn take_page_news(&mut self, news: &mut Vec<PageNews>) {
+        self.shared.pages.take_news(self.shard, news);
+    }
+
+    fn keep_pages(&mut self, pages: &[PageNumber]) -> Vec<PageNumber> {
+        self.shared.pages.keep(self.shard, pages)
+    }
+
+    fn space(&self) -> Space {
+        self.shared.space()
+    }
 }
 
 impl Drop for LocalLog {
@@ -138,5 +184,6 @@ impl Drop for LocalLog {
         if wake {
             self.shared.submitted.notify_one();
         }
+        self.shared.pages.drop_log();
     }
 }

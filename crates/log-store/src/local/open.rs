@@ -1,15 +1,20 @@
 //! Opening a store: what is there, what is missing, what is unfinished.
 
-use super::error::{Action, Corruption, DiskError, Flaw, JournalError, OpenError};
+use super::contents::{Contents, Format, read_format};
+use super::error::{Action, Corruption, Damage, DiskError, Flaw, JournalError, OpenError};
 use super::header::{HEADER_BYTES, Header, Kind};
-use super::housekeeper::{Housekeeper, create_segment, finish_segment};
+use super::housekeeper::{Housekeeper, SPARES_MAX};
 use super::journal::{Journal, Position, bytes_u64};
 use super::log::LocalLog;
-use super::name::{self, Name};
-use super::reader::Reader;
-use super::recovery::{End, Progress, Recovery};
-use super::shared::{NextSegment, Shared, SnapshotFile, Upkeep};
-use super::snapshot;
+use super::meter::{Meter, OpenProgress};
+use super::name;
+use super::pages::{self, PageReader, Pager};
+use super::progress::{Progress, Shards};
+use super::recovery::{Recovery, Replays, Scanned, at_file};
+use super::repair;
+use super::segments::{create_segment, finish_segment};
+use super::shared::{NextSegment, Shared, Upkeep};
+use super::tally::Tally;
 use crate::disk::{Disk, DiskFile};
 use crate::shard_log::Replayed;
 use model::{LogIndex, ShardId};
@@ -20,6 +25,9 @@ use std::sync::Arc;
 /// The most shards that a store may have.
 pub const SHARDS_MAX: u16 = 4096;
 
+/// The largest that segments of pages can be asked to become.
+pub const PAGE_SEGMENT_BYTES_MAX: u64 = 4 << 30;
+
 /// How a store is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -28,6 +36,11 @@ pub struct Options {
     pub shards: u16,
     /// How large the journal's segments should become, in bytes.
     pub segment_bytes: u64,
+    /// How large the segments of pages should become, in bytes, up to [`PAGE_SEGMENT_BYTES_MAX`]. A page that is
+    /// larger gets a segment of its own.
+    pub page_segment_bytes: u64,
+    /// When less is free on the disk, in bytes, the store is [`Low`](crate::Space::Low).
+    pub free_bytes_min: u64,
 }
 
 impl Default for Options {
@@ -35,6 +48,8 @@ impl Default for Options {
         Self {
             shards: 64,
             segment_bytes: 64 << 20,
+            page_segment_bytes: 64 << 20,
+            free_bytes_min: 256 << 20,
         }
     }
 }
@@ -45,6 +60,11 @@ impl Options {
             (1..=SHARDS_MAX).contains(&self.shards),
             "a store has 1 to {SHARDS_MAX} shards, not {}",
             self.shards
+        );
+        assert!(
+            self.page_segment_bytes <= PAGE_SEGMENT_BYTES_MAX,
+            "segments of pages have up to {PAGE_SEGMENT_BYTES_MAX} bytes, not {}",
+            self.page_segment_bytes
         );
     }
 }
@@ -58,6 +78,10 @@ pub struct Local<D: Disk> {
     pub journal: Journal<D>,
     /// Does what is not urgent. Without it the journal only grows and no snapshot is saved.
     pub housekeeper: Housekeeper<D>,
+    /// Saves and frees pages.
+    pub pager: Pager<D>,
+    /// Reads pages.
+    pub reader: PageReader<D>,
     /// What was found.
     pub recovered: Recovered,
 }
@@ -77,20 +101,18 @@ pub struct Recovered {
     pub snapshot_records: u64,
     /// Bytes of a write that a crash interrupted and that was never confirmed.
     pub torn_bytes_cut: u64,
+    /// The shards that have lost something, or may have, by ascending shard. Their logs are closed, and what was
+    /// replayed of them means nothing.
+    pub damaged: Vec<Damage>,
+    /// Damaged places that cost no shard anything; the first 64 of them.
+    pub harmless: Vec<Corruption>,
     /// Unfinished files that were removed.
     pub unfinished_files: Vec<String>,
     /// Files that are not the store's. They are left alone.
     pub unknown_files: Vec<String>,
-}
-
-/// What stands in the folder.
-#[derive(Debug, Default)]
-struct Contents {
-    has_format: bool,
-    segments: Vec<u64>,
-    snapshots: Vec<(ShardId, LogIndex)>,
-    temporary: Vec<String>,
-    unknown: Vec<String>,
+    /// Segments of pages that are damaged so that pages of them are missing. They are left alone;
+    /// [`keep_pages`](crate::ShardLog::keep_pages) tells which pages are missing.
+    pub damaged_pages: Vec<Corruption>,
 }
 
 impl<D: Disk> Local<D> {
@@ -98,154 +120,216 @@ impl<D: Disk> Local<D> {
     /// holds to `replay`: first those of all snapshots, then those of the journal; each shard's in
     /// order.
     ///
-    /// When this returns, everything replayed is durable.
+    /// When this returns, everything replayed is durable. Where something that was durable is damaged or
+    /// missing, the shards that it hits are named in [`Recovered::damaged`], and the others are whole.
     ///
     /// # Errors
-    /// [`OpenError::Corrupt`] when something that was durable is damaged or missing, and
-    /// [`OpenError::Newer`] when a later version has written it: then nothing was changed on the disk.
-    /// [`OpenError::Disk`] when the disk refuses. In each case what was replayed means nothing.
+    /// [`OpenError::Corrupt`] when something is damaged on which all shards depend, or belongs to another store,
+    /// and [`OpenError::Newer`] or [`OpenError::Older`] when a version has written it that is not this one: then
+    /// nothing was changed on the disk. [`OpenError::Disk`] when the disk refuses. In each case what was
+    /// replayed means nothing.
     ///
     /// # Panics
-    /// When `options.shards` is out of range.
+    /// When `options.shards` or `options.page_segment_bytes` is out of range.
     pub fn open(
         disk: D,
         options: Options,
         replay: &mut dyn FnMut(Replayed<'_>),
     ) -> Result<Self, OpenError> {
+        Self::open_telling(disk, options, replay, &mut |_| {})
+    }
+
+    /// As [`open`](Self::open), and calls `tell` every few megabytes, and at the end, to say how far it has come.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    /// When `options.shards` is out of range.
+    pub fn open_telling(
+        disk: D,
+        options: Options,
+        replay: &mut dyn FnMut(Replayed<'_>),
+        tell: &mut dyn FnMut(OpenProgress),
+    ) -> Result<Self, OpenError> {
         options.check();
         let mut contents = Contents::read(&disk)?;
+        if contents.has_repair {
+            repair::finish(&disk, &contents)?;
+            contents = Contents::read(&disk)?;
+        }
         if !contents.has_format {
             create(&disk, &mut contents, options.shards)?;
         }
-        let (store, shards) = read_format(&disk)?;
-        contents.check_segments()?;
-        let snapshots = contents.current_snapshots(shards)?;
-        let mut recovery = Recovery {
-            disk: &disk,
-            store,
-            shards: snapshots
-                .iter()
-                .map(|index| Progress::after_snapshot(*index))
-                .collect(),
-            replay,
-            recovered: Recovered::default(),
-        };
-        let files = read_snapshots(&mut recovery, &snapshots)?;
-        let end = recovery.read_journal(&contents.segments)?;
-        let last: Vec<LogIndex> = recovery.shards.iter().map(Progress::last).collect();
-        let mut recovered = recovery.recovered;
-        remove_temporary(&disk, &contents.temporary)?;
-        recovered.unfinished_files = contents.temporary;
-        recovered.unknown_files = contents.unknown;
+        let format = read_format(&disk)?;
+        if contents.segments.is_empty() {
+            return Err(at_file(&name::segment(1), 0, Flaw::Missing).into());
+        }
+        let page_bytes = options.page_segment_bytes;
+        let (store, shards) = (format.store, format.shards);
+        let mut pages = pages::read(&disk, store, shards, page_bytes, &contents.pages)?;
+        let mut recovery = Recovery::new(
+            &disk,
+            format,
+            &contents,
+            (replay, Replays::UpToDamage),
+            tell,
+        )?;
+        let files = recovery.read_snapshots(&contents)?;
+        let scanned = recovery.scan(&contents.segments)?;
+        let (mut recovered, shards) = recovery.finish();
+        recovered.torn_bytes_cut = scanned.torn_bytes()?;
+        scanned.clean()?;
+        let spares = remove_unneeded(&disk, &mut contents)?;
+        recovered.unfinished_files = contents.temporary.clone();
+        recovered.unknown_files = contents.unknown.clone();
+        recovered.damaged_pages = std::mem::take(&mut pages.damaged);
+        let next_pages = pages.next_sequence;
+        let pages = pages.seal(&disk, store)?;
 
+        let last: Vec<LogIndex> = shards.all.iter().map(|one| LogIndex(one.last())).collect();
+        let next = scanned.next_segment();
+        let obstacles: Vec<String> = match next {
+            NextSegment::Ready(_) => Vec::new(),
+            NextSegment::NotYet | NextSegment::Wanted(_) | NextSegment::Preparing => scanned
+                .behind()
+                .iter()
+                .map(|segment| segment.name.clone())
+                .collect(),
+        };
+        let (next_round, sealed) = (scanned.next_round, scanned.sealed);
+        let (closed, segment) = scanned.into_segment();
         let upkeep = Upkeep {
             due: true,
             closed: false,
-            next: if end.has_next {
-                NextSegment::Ready(end.segment.sequence + 1)
-            } else {
-                NextSegment::NotYet
-            },
-            closed_segments: VecDeque::from(end.closed.clone()),
+            next,
+            closed_segments: VecDeque::from(closed),
             requested: vec![LogIndex(0); last.len()].into_boxed_slice(),
             requests: VecDeque::new(),
-            obsolete: obsolete(&contents.snapshots, &snapshots),
+            obsolete: obsolete(&contents, &shards),
             snapshots: files,
             review: true,
+            damaged: shards.all.iter().map(Progress::is_damaged).collect(),
+            spares,
+            unsaved: Vec::new(),
         };
-        let shared = Arc::new(Shared::new(&last, upkeep));
-        let logs = (0..shards)
+        let shared = Arc::new(Shared::new(&last, upkeep, pages));
+        let logs = (0..format.shards)
             .zip(&last)
             .map(|(shard, last)| LocalLog::new(Arc::clone(&shared), ShardId(shard), last.next()))
             .collect();
-        let position = position(end, store, options.segment_bytes);
+        let position = Position {
+            store: format.store,
+            segment_bytes: options.segment_bytes,
+            segment,
+            next_round,
+            sealed,
+        };
         let mut journal = Journal::new(Arc::clone(&shared), disk.clone(), position);
-        match journal.seal() {
-            Ok(()) => {}
-            Err(JournalError::Disk(error)) => return Err(error.into()),
-            Err(JournalError::Failed) => unreachable!("a new store has not failed"),
-        }
+        seal(
+            &mut journal,
+            &disk,
+            !recovered.damaged.is_empty(),
+            &obstacles,
+        )?;
+        let (pager, reader) = pages::parts(&shared, &disk, store, page_bytes, next_pages);
         Ok(Self {
             logs,
             journal,
-            housekeeper: Housekeeper::new(shared, disk, store, options.segment_bytes),
+            housekeeper: Housekeeper::new(shared, disk, store, options),
+            pager,
+            reader,
             recovered,
         })
     }
 }
 
-fn position<F>(end: End<F>, store: u64, segment_bytes: u64) -> Position<F> {
-    Position {
-        store,
-        segment_bytes,
-        segment: end.segment,
-        next_round: end.next_round,
-        sealed: end.sealed,
+impl<'a, D: Disk> Recovery<'a, D> {
+    pub(super) fn new(
+        disk: &'a D,
+        format: Format,
+        contents: &Contents,
+        (replay, replays): (&'a mut dyn FnMut(Replayed<'_>), Replays),
+        tell: &'a mut dyn FnMut(OpenProgress),
+    ) -> Result<Self, OpenError> {
+        let shards = contents.progress(format.shards)?;
+        let bytes = contents.bytes_to_read(disk, &shards)?;
+        Ok(Self {
+            disk,
+            store: format.store,
+            shards: Shards::new(shards),
+            replays,
+            replay,
+            meter: Meter::new(bytes, tell),
+            recovered: Recovered::default(),
+            tally: Tally::default(),
+            table: Vec::new(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// What was found.
+    pub(super) fn finish(mut self) -> (Recovered, Shards) {
+        self.meter.finish();
+        let mut recovered = self.recovered;
+        (recovered.damaged, recovered.harmless) = self.shards.findings();
+        (recovered, self.shards)
     }
 }
 
-impl Contents {
-    fn read<D: Disk>(disk: &D) -> Result<Self, DiskError> {
-        let names = disk.list().map_err(DiskError::on(Action::List, "."))?;
-        let mut contents = Self::default();
-        for name in names {
-            match Name::parse(&name) {
-                Name::Format => contents.has_format = true,
-                Name::Segment(sequence) => contents.segments.push(sequence),
-                Name::Snapshot(shard, index) => contents.snapshots.push((shard, index)),
-                Name::Temporary => contents.temporary.push(name),
-                Name::Unknown => contents.unknown.push(name),
-            }
+impl<F> Scanned<F> {
+    fn next_segment(&self) -> NextSegment {
+        match self.behind() {
+            [next] if self.has_next() => NextSegment::Ready(next.sequence),
+            _ => NextSegment::NotYet,
         }
-        contents.segments.sort_unstable();
-        contents.snapshots.sort_unstable();
-        Ok(contents)
     }
+}
 
-    /// The journal is there and has no hole.
-    fn check_segments(&self) -> Result<(), Corruption> {
-        if self.segments.is_empty() {
-            return Err(missing(&name::segment(1)));
-        }
-        for pair in self.segments.windows(2) {
-            if pair[0] + 1 != pair[1] {
-                return Err(missing(&name::segment(pair[0] + 1)));
-            }
-        }
-        Ok(())
+/// Makes the end of the journal known for what it is, then sets aside the segments that are in the journal's way.
+///
+/// In this order: what shows that a shard is damaged may be in the way, and from now on the journal itself says
+/// that it is.
+fn seal<D: Disk>(
+    journal: &mut Journal<D>,
+    disk: &D,
+    is_damaged: bool,
+    obstacles: &[String],
+) -> Result<(), OpenError> {
+    let sealed = if is_damaged || !obstacles.is_empty() {
+        journal.seal_anew()
+    } else {
+        journal.seal()
+    };
+    match sealed {
+        Ok(()) => {}
+        Err(JournalError::Disk(error)) => return Err(error.into()),
+        Err(JournalError::Failed) => unreachable!("a new store has not failed"),
     }
-
-    /// The newest snapshot's index of each shard; 0 where there is none.
-    fn current_snapshots(&self, shards: u16) -> Result<Vec<LogIndex>, Corruption> {
-        let mut current = vec![LogIndex(0); usize::from(shards)];
-        for (shard, index) in &self.snapshots {
-            match current.get_mut(usize::from(shard.0)) {
-                Some(current) => *current = *index.max(current),
-                None => {
-                    return Err(Corruption {
-                        shard: Some(*shard),
-                        index: Some(*index),
-                        flaw: Flaw::UnknownShard,
-                        ..missing(&name::snapshot(*shard, *index))
-                    });
-                }
-            }
-        }
-        Ok(current)
+    if !journal.is_sealed() && !obstacles.is_empty() {
+        let full = std::io::ErrorKind::StorageFull.into();
+        return Err(DiskError::on(Action::Write, &obstacles[0])(full).into());
     }
+    for name in obstacles {
+        repair::set_aside(disk, name)?;
+    }
+    Ok(())
 }
 
 /// Creates the first segment, then the format file: a folder that has it has a whole store.
 fn create<D: Disk>(disk: &D, contents: &mut Contents, shards: u16) -> Result<(), OpenError> {
     let first = name::segment(1);
+    if !contents.pages.is_empty() {
+        return Err(at_file(name::FORMAT, 0, Flaw::Missing).into());
+    }
     match (contents.segments.as_slice(), contents.snapshots.as_slice()) {
         ([], []) => {}
         // A creation that was interrupted: nothing was ever submitted.
         ([1], []) if is_empty_segment(disk, &first)? => {}
-        _ => return Err(missing(name::FORMAT).into()),
+        _ => return Err(at_file(name::FORMAT, 0, Flaw::Missing).into()),
     }
     let store = disk.random();
-    let (name, file, _) = create_segment(disk, store, 1)?;
+    let (name, file) = create_segment(disk, store, 1)?;
     finish_segment(disk, &name, &file)?;
     let temporary = name::temporary(name::FORMAT);
     let file = disk
@@ -274,75 +358,29 @@ fn is_empty_segment<D: Disk>(disk: &D, name: &str) -> Result<bool, DiskError> {
     Ok(size == bytes_u64(HEADER_BYTES))
 }
 
-/// The store's number and how many shards it has.
-fn read_format<D: Disk>(disk: &D) -> Result<(u64, u16), OpenError> {
-    let name = name::FORMAT;
-    let file = disk.open(name).map_err(DiskError::on(Action::Open, name))?;
-    let mut bytes = [0; HEADER_BYTES];
-    let count = file
-        .read_at(&mut bytes, 0)
-        .map_err(DiskError::on(Action::Read, name))?;
-    let header = Header::decode(Kind::Format, name, &bytes[..count])?;
-    if !(1..=SHARDS_MAX).contains(&header.shard) {
-        return Err(OpenError::from(Corruption {
-            flaw: Flaw::Header,
-            ..missing(name)
-        }));
-    }
-    Ok((header.store, header.shard))
-}
-
-fn read_snapshots<D: Disk>(
-    recovery: &mut Recovery<'_, D>,
-    snapshots: &[LogIndex],
-) -> Result<Box<[SnapshotFile]>, OpenError> {
-    let mut files = vec![SnapshotFile::default(); snapshots.len()].into_boxed_slice();
-    for ((shard, index), slot) in (0..).map(ShardId).zip(snapshots).zip(&mut files) {
-        if *index == LogIndex(0) {
-            continue;
-        }
-        let name = name::snapshot(shard, *index);
-        let file = recovery
-            .disk
-            .open(&name)
-            .map_err(DiskError::on(Action::Open, &name))?;
-        let mut reader = Reader::new(&name, &file)?;
-        let place = (shard, *index);
-        let records = snapshot::read(&mut reader, recovery.store, place, recovery.replay)?;
-        recovery.recovered.snapshots += 1;
-        recovery.recovered.snapshot_records += records;
-        *slot = SnapshotFile {
-            index: *index,
-            bytes: reader.size_bytes(),
-        };
-    }
-    Ok(files)
-}
-
-/// The names of the snapshots that a newer one has replaced.
-fn obsolete(all: &[(ShardId, LogIndex)], current: &[LogIndex]) -> Vec<String> {
-    all.iter()
-        .filter(|(shard, index)| *index < current[usize::from(shard.0)])
+/// The names of the snapshots that a newer one has replaced. What a damaged shard has is kept.
+fn obsolete(contents: &Contents, shards: &Shards) -> Vec<String> {
+    let is_replaced = |(shard, index): &&(ShardId, LogIndex)| {
+        let progress = &shards.all[usize::from(shard.0)];
+        index.0 < progress.snapshot_named && !progress.is_damaged()
+    };
+    let replaced = contents.snapshots.iter().filter(is_replaced);
+    replaced
         .map(|(shard, index)| name::snapshot(*shard, *index))
         .collect()
 }
 
-fn remove_temporary<D: Disk>(disk: &D, names: &[String]) -> Result<(), DiskError> {
-    for name in names {
-        disk.remove(name)
-            .map_err(DiskError::on(Action::Remove, name))?;
+/// Removes what is unfinished, and the spare segments that are too many; returns those that stay.
+fn remove_unneeded<D: Disk>(disk: &D, contents: &mut Contents) -> Result<Vec<u64>, DiskError> {
+    contents.temporary.append(&mut contents.repaired);
+    let kept = contents.spares.len().min(SPARES_MAX);
+    let too_many = contents.spares[kept..].iter().copied().map(name::spare);
+    for name in contents.temporary.iter().cloned().chain(too_many) {
+        disk.remove(&name)
+            .map_err(DiskError::on(Action::Remove, &name))?;
     }
     // Also the names that the last process changed and did not live to sync.
     disk.sync_dir()
-        .map_err(DiskError::on(Action::SyncFolder, "."))
-}
-
-fn missing(file: &str) -> Corruption {
-    Corruption {
-        file: file.to_owned(),
-        offset: 0,
-        shard: None,
-        index: None,
-        flaw: Flaw::Missing,
-    }
+        .map_err(DiskError::on(Action::SyncFolder, "."))?;
+    Ok(contents.spares[..kept].to_vec())
 }

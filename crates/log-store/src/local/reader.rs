@@ -2,11 +2,18 @@
 
 use super::error::{Action, DiskError};
 use super::journal::bytes_u64;
+use super::round::{self, Entry, Origin, RoundHeader};
 use crate::disk::DiskFile;
-use crate::record::{self, HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use crate::record::{self, ALIGN_BYTES, HEADER_BYTES, MARK_SHARD, PAYLOAD_BYTES_MAX};
 
 /// What is read at once; more only where one record is larger.
 const READ_BYTES: usize = 1 << 20;
+
+/// The shard and the kind of a round header, as they are written.
+const MARK_BEGINS: [u8; 3] = {
+    let [low, high] = MARK_SHARD.to_le_bytes();
+    [low, high, round::KIND]
+};
 
 /// A file that is being read, with the piece of it that is in memory.
 pub(super) struct Reader<'a, F> {
@@ -38,7 +45,7 @@ impl<'a, F: DiskFile> Reader<'a, F> {
         })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &'a str {
         self.name
     }
 
@@ -121,6 +128,87 @@ impl<'a, F: DiskFile> Reader<'a, F> {
         offset: u64,
     ) -> Result<Option<record::Header>, DiskError> {
         Ok(record::Header::decode(self.bytes(offset, HEADER_BYTES)?))
+    }
+
+    /// The header of the round at `offset`; its table goes to `table`. `None` if none of this origin is there.
+    pub(super) fn round(
+        &mut self,
+        origin: Origin,
+        offset: u64,
+        table: &mut Vec<Entry>,
+    ) -> Result<Option<RoundHeader>, DiskError> {
+        let candidate = self.record_header(offset)?;
+        let Some(size) = candidate.as_ref().and_then(round::candidate_bytes) else {
+            return Ok(None);
+        };
+        let bytes = self.bytes(offset, size)?;
+        let header = RoundHeader::decode(origin, bytes);
+        if let Some(header) = &header {
+            header.read_table(bytes, table);
+        }
+        Ok(header)
+    }
+
+    /// The header of the round at `offset`, without moving on. `scratch` is overwritten.
+    pub(super) fn round_ahead(
+        &self,
+        origin: Origin,
+        offset: u64,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Option<RoundHeader>, DiskError> {
+        scratch.resize(HEADER_BYTES, 0);
+        let count = self.look_ahead(offset, scratch)?;
+        let candidate = record::Header::decode(&scratch[..count]);
+        let Some(size) = candidate.as_ref().and_then(round::candidate_bytes) else {
+            return Ok(None);
+        };
+        scratch.resize(size, 0);
+        let count = self.look_ahead(offset, scratch)?;
+        Ok(RoundHeader::decode(origin, &scratch[..count]))
+    }
+
+    /// The first round header of this store at or behind `offset` whose segment is `is_wanted`, and its place.
+    pub(super) fn find_round(
+        &mut self,
+        store: u64,
+        offset: u64,
+        is_wanted: impl Fn(u64) -> bool,
+    ) -> Result<Option<(u64, RoundHeader)>, DiskError> {
+        let align = bytes_u64(ALIGN_BYTES);
+        let mut offset = offset.next_multiple_of(align);
+        let mut table = Vec::new();
+        loop {
+            let bytes = self.piece_from(offset, round::PEEK_BYTES)?;
+            if bytes.len() < round::PEEK_BYTES {
+                return Ok(None);
+            }
+            let mut at = 0;
+            let mut named = None;
+            while let Some(place) = bytes.get(at..at + round::PEEK_BYTES) {
+                if place[8..11] == MARK_BEGINS {
+                    named =
+                        round::segment_named(store, place).filter(|segment| is_wanted(*segment));
+                    if named.is_some() {
+                        break;
+                    }
+                }
+                at += ALIGN_BYTES;
+            }
+            offset += bytes_u64(at);
+            if let Some(segment) = named {
+                if let Some(header) = self.round(Origin { store, segment }, offset, &mut table)? {
+                    return Ok(Some((offset, header)));
+                }
+                offset += align;
+            }
+        }
+    }
+
+    /// What is in memory from `offset` on: at least `count` bytes, fewer only at the end of the file.
+    fn piece_from(&mut self, offset: u64, count: usize) -> Result<&[u8], DiskError> {
+        self.bytes(offset, count)?;
+        let from = usize::try_from(offset - self.start).expect("the piece begins there or before");
+        Ok(self.piece.get(from..).unwrap_or_default())
     }
 
     /// The first place at or behind `offset` that is not zero.

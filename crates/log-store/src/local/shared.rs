@@ -1,12 +1,14 @@
 //! What the logs, the journal and the housekeeping share.
 
 use super::name;
+use super::pages::SharedPages;
+use super::space::Shortage;
 use crate::batch::Pool;
-use crate::shard_log::SnapshotSource;
+use crate::shard_log::{SnapshotSource, Space};
 use model::{LogIndex, ShardId};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::Waker;
 
 /// One per open store.
@@ -22,9 +24,12 @@ pub(super) struct Shared {
     pub(super) upkeep_due: Condvar,
     /// Set once, never taken back.
     failed: AtomicBool,
+    /// The bits of each [`Shortage`] that there is.
+    shortages: AtomicU8,
     /// Set while a snapshot is written and its log not yet committed.
     pub(super) awaits_commit: AtomicBool,
     pub(super) shards: Box<[Shard]>,
+    pub(super) pages: SharedPages,
 }
 
 /// One shard's part. On a cache line of its own: the shards' executors read theirs all the time.
@@ -33,6 +38,8 @@ pub(super) struct Shared {
 pub(super) struct Shard {
     pub(super) committed: AtomicU64,
     pub(super) wants_snapshot: AtomicBool,
+    /// It has lost something: nothing is added to it, and nothing of it is deleted.
+    pub(super) is_damaged: bool,
     pub(super) waker: Mutex<Option<Waker>>,
 }
 
@@ -42,6 +49,8 @@ pub(super) struct Submitted {
     pub(super) shard: usize,
     pub(super) last: LogIndex,
     pub(super) records: u64,
+    /// Of the records' checksums.
+    pub(super) digest: u32,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -76,6 +85,20 @@ pub(super) struct Upkeep {
     pub(super) obsolete: Vec<String>,
     /// Whether it must look which shards hold up the oldest segments.
     pub(super) review: bool,
+    /// Whether a shard is damaged.
+    pub(super) damaged: Box<[bool]>,
+    /// Segments that are kept to be used again, by their numbers.
+    pub(super) spares: Vec<u64>,
+    /// Snapshots that found no room.
+    pub(super) unsaved: Vec<Unsaved>,
+}
+
+/// A snapshot that found no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsaved {
+    pub(super) shard: usize,
+    /// It is worth trying again when so much is free.
+    pub(super) needs_bytes: u64,
 }
 
 /// The segment behind the one that the journal writes.
@@ -93,6 +116,8 @@ pub(super) enum NextSegment {
 pub(super) struct ClosedSegment {
     pub(super) sequence: u64,
     pub(super) bytes: u64,
+    /// The size of the file.
+    pub(super) file_bytes: u64,
     /// The last index of each shard in it; 0 for those that have none.
     pub(super) last: Box<[LogIndex]>,
 }
@@ -121,12 +146,14 @@ impl std::fmt::Debug for SnapshotRequest {
 }
 
 impl Shared {
-    pub(super) fn new(committed: &[LogIndex], upkeep: Upkeep) -> Self {
-        let shard = |committed: &LogIndex| Shard {
+    pub(super) fn new(committed: &[LogIndex], upkeep: Upkeep, pages: SharedPages) -> Self {
+        let shard = |(committed, is_damaged): (&LogIndex, &bool)| Shard {
             committed: AtomicU64::new(committed.0),
             wants_snapshot: AtomicBool::new(false),
+            is_damaged: *is_damaged,
             waker: Mutex::new(None),
         };
+        let shards = committed.iter().zip(&upkeep.damaged).map(shard).collect();
         Self {
             intake: Mutex::new(Intake {
                 logs: committed.len(),
@@ -136,8 +163,10 @@ impl Shared {
             upkeep: Mutex::new(upkeep),
             upkeep_due: Condvar::new(),
             failed: AtomicBool::new(false),
+            shortages: AtomicU8::new(0),
             awaits_commit: AtomicBool::new(false),
-            shards: committed.iter().map(shard).collect(),
+            shards,
+            pages,
         }
     }
 
@@ -156,11 +185,41 @@ impl Shared {
         }
         self.submitted.notify_all();
         self.call_housekeeper(|_| {});
+        self.pages.fail();
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         let mut wakers = Vec::new();
         for shard in &self.shards {
             shard.add_waker(&mut wakers);
         }
         wakers.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Says whether there is a shortage; everyone is told when the store becomes low or is not any more.
+    pub(super) fn set_short(&self, shortage: Shortage, is_short: bool) {
+        let before = if is_short {
+            self.shortages.fetch_or(shortage.bit(), Ordering::SeqCst)
+        } else {
+            self.shortages.fetch_and(!shortage.bit(), Ordering::SeqCst)
+        };
+        let others = before & !shortage.bit();
+        if others == 0 && (before != 0) != is_short {
+            self.wake_all();
+        }
+    }
+
+    pub(super) fn is_short(&self, shortage: Shortage) -> bool {
+        self.shortages.load(Ordering::SeqCst) & shortage.bit() != 0
+    }
+
+    pub(super) fn space(&self) -> Space {
+        if self.shortages.load(Ordering::SeqCst) == 0 {
+            Space::Enough
+        } else {
+            Space::Low
+        }
     }
 
     /// Changes what the housekeeping must do, and wakes it.
@@ -189,11 +248,14 @@ impl Shard {
 }
 
 impl Upkeep {
-    /// The oldest segment, if every shard's records in it are replaced by its snapshot.
+    /// The oldest segment, if every shard's records in it are replaced by its snapshot. Those of a damaged
+    /// shard never are.
     pub(super) fn take_trimmable(&mut self) -> Option<ClosedSegment> {
         let oldest = self.closed_segments.front()?;
-        let replaced = |(last, snapshot): (&LogIndex, &SnapshotFile)| *last <= snapshot.index;
-        let mut shards = oldest.last.iter().zip(&self.snapshots);
+        let replaced = |((last, snapshot), damaged): ((&LogIndex, &SnapshotFile), &bool)| {
+            *last == LogIndex(0) || (*last <= snapshot.index && !damaged)
+        };
+        let mut shards = oldest.last.iter().zip(&self.snapshots).zip(&self.damaged);
         if shards.all(replaced) {
             self.closed_segments.pop_front()
         } else {
@@ -220,7 +282,7 @@ impl Upkeep {
             held -= segment.bytes;
             for (shard, last) in segment.last.iter().enumerate() {
                 let replaced = self.snapshots[shard].index.max(self.requested[shard]);
-                if *last > replaced && !shards.contains(&shard) {
+                if *last > replaced && !self.damaged[shard] && !shards.contains(&shard) {
                     shards.push(shard);
                 }
             }

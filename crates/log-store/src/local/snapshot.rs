@@ -11,10 +11,10 @@
 
 use super::error::{Action, Corruption, DiskError, Flaw, OpenError};
 use super::header::{HEADER_BYTES, Header, Kind};
-use super::housekeeper::{SYNC_EVERY_BYTES, finish_segment};
 use super::journal::bytes_u64;
 use super::name;
 use super::reader::Reader;
+use super::segments::{SYNC_EVERY_BYTES, finish_segment};
 use super::shared::{SnapshotFile, SnapshotRequest};
 use crate::disk::{Disk, DiskFile};
 use crate::record::{self, MARK_SHARD};
@@ -96,6 +96,11 @@ impl<F: DiskFile> SnapshotWriter<F> {
         self.index
     }
 
+    /// What it needs on the disk, as far as it is encoded.
+    pub(super) fn needs_bytes(&self) -> u64 {
+        self.written + bytes_u64(self.buffer.len())
+    }
+
     /// Whether every record and the end mark are written (not that they are durable).
     pub(super) fn is_written(&self) -> bool {
         self.source.is_none()
@@ -107,20 +112,16 @@ impl<F: DiskFile> SnapshotWriter<F> {
             && let Some(source) = &mut self.source
         {
             self.payload.clear();
-            let (shard, kind, index) = match source.next_record(&mut self.payload) {
-                Some(kind) => (self.shard.0, kind, self.index.0),
-                None => (MARK_SHARD, END_KIND, self.records),
-            };
-            let payload = &self.payload;
-            if shard == MARK_SHARD {
+            let Some(kind) = source.next_record(&mut self.payload) else {
                 self.source = None;
-                record::encode(&mut self.buffer, shard, kind, index, |_| {});
-            } else {
-                self.records += 1;
-                record::encode(&mut self.buffer, shard, kind, index, |out| {
-                    out.extend_from_slice(payload);
-                });
-            }
+                encode_end(&mut self.buffer, self.records);
+                break;
+            };
+            self.records += 1;
+            let (shard, index, payload) = (self.shard.0, self.index.0, &self.payload);
+            record::encode(&mut self.buffer, shard, kind, index, |out| {
+                out.extend_from_slice(payload);
+            });
         }
         self.file
             .write_all_at(&mut [IoSlice::new(&self.buffer)], self.written)
@@ -137,7 +138,7 @@ impl<F: DiskFile> SnapshotWriter<F> {
     }
 
     /// Makes it the current snapshot of its shard, durably. The log is committed up to its index.
-    pub(super) fn publish<D: Disk<File = F>>(self, disk: &D) -> Result<SnapshotFile, DiskError> {
+    pub(super) fn publish<D: Disk<File = F>>(&self, disk: &D) -> Result<SnapshotFile, DiskError> {
         finish_segment(disk, &self.name, &self.file)?;
         Ok(SnapshotFile {
             index: self.index,
@@ -146,12 +147,18 @@ impl<F: DiskFile> SnapshotWriter<F> {
     }
 }
 
-/// Reads a snapshot back. Returns how many records it has.
+/// Appends the mark behind the last of so many records.
+pub(super) fn encode_end(out: &mut Vec<u8>, records: u64) {
+    record::encode(out, MARK_SHARD, END_KIND, records, |_| {});
+}
+
+/// Reads a snapshot back, and tells how far it has `reached`. Returns how many records it has.
 pub(super) fn read<F: DiskFile>(
     reader: &mut Reader<'_, F>,
     store: u64,
     (shard, index): (ShardId, LogIndex),
     replay: &mut dyn FnMut(Replayed<'_>),
+    reached: &mut dyn FnMut(u64),
 ) -> Result<u64, OpenError> {
     let file = reader.name().to_owned();
     let corrupt = |offset, flaw| {
@@ -163,7 +170,11 @@ pub(super) fn read<F: DiskFile>(
             flaw,
         })
     };
-    let header = Header::decode(Kind::Snapshot, &file, reader.bytes(0, HEADER_BYTES)?)?;
+    let decoded = Header::decode(Kind::Snapshot, &file, reader.bytes(0, HEADER_BYTES)?);
+    let header = match decoded {
+        Err(OpenError::Corrupt(damaged)) => return Err(corrupt(0, damaged.flaw)),
+        decoded => decoded?,
+    };
     if (header.store, header.number, header.shard) != (store, index.0, shard.0) {
         return Err(corrupt(0, Flaw::Foreign));
     }
@@ -183,7 +194,7 @@ pub(super) fn read<F: DiskFile>(
             }
             (found_shard, kind, found_index) => {
                 if (found_shard, found_index) != (shard.0, index.0) {
-                    return Err(corrupt(offset, Flaw::Foreign));
+                    return Err(corrupt(offset, Flaw::Record));
                 }
                 let payload = found.payload;
                 replay(Replayed {
@@ -196,5 +207,6 @@ pub(super) fn read<F: DiskFile>(
         }
         records += 1;
         offset += framed;
+        reached(offset);
     }
 }

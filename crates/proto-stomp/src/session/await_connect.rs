@@ -139,6 +139,8 @@ impl AwaitConnect {
             | Event::Confirmed(_)
             | Event::Returned(..)
             | Event::Drained(_)
+            | Event::Blocked(_)
+            | Event::Unblocked
             | Event::Ended(..) => Ok(None),
         }
     }

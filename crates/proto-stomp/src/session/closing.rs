@@ -57,7 +57,11 @@ impl Closing {
             }
             Event::Disconnect(refusal) => Err(Failure::refused(&refusal, None)),
             // The client has said that it takes no more.
-            Event::Delivery(_) | Event::Drained(_) | Event::Ended(..) => Ok(()),
+            Event::Delivery(_)
+            | Event::Drained(_)
+            | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked => Ok(()),
         }
     }
 

@@ -164,6 +164,8 @@ impl Open {
                 Ok(())
             }
             Event::Ended(id, refusal) => self.handle_ended(id, &refusal),
+            // STOMP has no words for it: receipts come later.
+            Event::Blocked(_) | Event::Unblocked => Ok(()),
             Event::Disconnect(refusal) => Err(Failure::refused(&refusal, None)),
         }
     }

@@ -80,6 +80,9 @@ pub(super) struct Naive {
     pub(super) reserved: (Sequence, LogIndex),
     pub(super) young_from: Sequence,
     pub(super) now: Instant,
+    /// What the machine must read before it can go, and of that what is delayed.
+    pub(super) cold: BTreeSet<Sequence>,
+    pub(super) shut: BTreeSet<Sequence>,
 }
 
 impl Naive {
@@ -97,6 +100,8 @@ impl Naive {
             reserved: (Sequence(0), LogIndex(0)),
             young_from: Sequence(1),
             now: Instant::from_millis(0),
+            cold: BTreeSet::new(),
+            shut: BTreeSet::new(),
         }
     }
 
@@ -162,18 +167,22 @@ impl Naive {
             state: State::Waiting,
         });
         self.next = self.next.next();
-        while self.rules.overflow == Overflow::DropHead {
-            let bytes: usize = self.waiting().map(|known| known.draft.body_len).sum();
-            let is_over = |max: Option<u64>, is: usize| max.is_some_and(|max| is as u64 > max);
-            if !is_over(self.rules.length_max, self.waiting().count())
-                && !is_over(self.rules.bytes_max, bytes)
-            {
-                break;
-            }
-            let least = self.least().expect("something waits");
-            gone.push(self.leave(least, LeaveReason::MaxLength));
-        }
         gone
+    }
+
+    /// Whether it is to drop its head.
+    pub(super) fn is_too_long(&self) -> bool {
+        let bytes: usize = self.waiting().map(|known| known.draft.body_len).sum();
+        let is_over = |max: Option<u64>, is: usize| max.is_some_and(|max| is as u64 > max);
+        self.rules.overflow == Overflow::DropHead
+            && (is_over(self.rules.length_max, self.waiting().count())
+                || is_over(self.rules.bytes_max, bytes))
+    }
+
+    pub(super) fn known(&self, sequence: Sequence) -> Option<&Known> {
+        self.messages
+            .iter()
+            .find(|known| known.sequence == sequence)
     }
 
     pub(super) fn least(&self) -> Option<Sequence> {
@@ -288,9 +297,14 @@ impl Naive {
     pub(super) fn tick(&mut self) -> Vec<Gone> {
         let now = self.now;
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        let expired = self.waiting().filter(|known| is_due(known.expires_at));
+        let is_here = |known: &&Known| !self.cold.contains(&known.sequence);
+        let expired = self.waiting().filter(is_here);
+        let expired = expired.filter(|known| is_due(known.expires_at));
         let expired: Vec<_> = expired.map(|known| known.sequence).collect();
         for known in &mut self.messages {
+            if self.shut.contains(&known.sequence) {
+                continue;
+            }
             if known.state == State::Waiting && is_due(known.available_at) {
                 known.available_at = None;
             }
@@ -302,7 +316,9 @@ impl Naive {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let is_here = |known: &&Known| !self.cold.contains(&known.sequence);
         self.waiting()
+            .filter(is_here)
             .flat_map(|known| [known.expires_at, known.available_at])
             .flatten()
             .min()
@@ -351,8 +367,10 @@ impl Naive {
         let one = &self.subscribers[&id];
         let mut held_lanes = BTreeSet::new();
         for known in self.ready() {
-            let owner = known.draft.group.and_then(|group| self.owners.get(&group));
-            let is_for = owner.is_none_or(|owner| *owner == id) && one.is_for(known);
+            if self.cold.contains(&known.sequence) {
+                held_lanes.insert(self.lane(known));
+            }
+            let is_for = self.may_have(id, one, known);
             if !is_for || self.is_over(known) || held_lanes.contains(&self.lane(known)) {
                 continue;
             }
@@ -364,6 +382,72 @@ impl Naive {
         None
     }
 
+    fn may_have(&self, id: SubscriberId, one: &Subscriber, known: &Known) -> bool {
+        let owner = known.draft.group.and_then(|group| self.owners.get(&group));
+        owner.is_none_or(|owner| *owner == id) && one.is_for(known)
+    }
+
+    /// Whether whoever is next gets the first that is ready, whatever it is.
+    pub(super) fn is_first_come(&self) -> bool {
+        let mut competing = self.subscribers.values().filter(|one| !one.is_browser());
+        let mut ready = self.ready().into_iter();
+        competing.all(|one| one.filter.is_none())
+            && ready.all(|known| known.draft.group.is_none() || self.cold.contains(&known.sequence))
+    }
+
+    /// A delivery, where it is not clear whose turn it is: who looks for messages may have looked at some before they
+    /// went to a page, and may pass those.
+    pub(super) fn take(&mut self, seen: &Seen) {
+        let (id, sequence, redelivered, counts) = *seen;
+        assert!(self.takers().contains(&id), "{id:?} takes nothing");
+        let one = &self.subscribers[&id];
+        let known = self.known(sequence).expect("it is in the queue");
+        let (lane, priority) = (self.lane(known), one.priority());
+        let is_ready = known.state == State::Waiting && known.available_at.is_none();
+        assert!(
+            is_ready && self.passes(known) && !self.is_over(known),
+            "{known:?}"
+        );
+        assert!(!self.cold.contains(&sequence) && self.may_have(id, one, known));
+        assert_eq!(redelivered, known.redelivered);
+        assert_eq!(counts, (known.delivery_count, known.acquired_count));
+        for other in self.ready() {
+            let is_passed = self.lane(other) == lane && other.sequence < sequence;
+            assert!(
+                !is_passed || self.is_over(other) || !self.may_have(id, one, other),
+                "{other:?} is passed"
+            );
+        }
+        let next = self.next_for(id, |known| self.passes(known));
+        let next = next.and_then(|next| self.known(next));
+        assert!(next.is_none_or(|next| next.sequence == sequence || self.lane(next) < lane));
+        for other in self.takers() {
+            let is_higher = self.subscribers[&other].priority() > priority;
+            let next = || self.next_for(other, |known| self.passes(known));
+            assert!(!is_higher || next().is_none(), "{other:?} goes first");
+        }
+        self.deliver(id, sequence);
+    }
+
+    fn deliver(&mut self, id: SubscriberId, sequence: Sequence) {
+        let mut all = self.messages.iter_mut();
+        let known = all.find(|k| k.sequence == sequence).expect("it is there");
+        known.state = State::With(id);
+        if let Some(group) = known.draft.group {
+            self.owners.entry(group).or_insert(id);
+        }
+        let one = self.subscribers.get_mut(&id).expect("it is there");
+        one.delivered += 1;
+        let priority = one.priority();
+        self.served.insert(priority, id);
+    }
+
+    pub(super) fn note_mark(&mut self) {
+        if self.reserved.1 <= self.committed {
+            self.durable = self.reserved.0;
+        }
+    }
+
     pub(super) fn passes(&self, known: &Known) -> bool {
         known
             .logged
@@ -372,32 +456,23 @@ impl Naive {
 
     /// What a pump delivers.
     pub(super) fn pump(&mut self) -> Vec<Seen> {
-        if self.reserved.1 <= self.committed {
-            self.durable = self.reserved.0;
-        }
+        self.note_mark();
         let mut seen = Vec::new();
         while let Some((id, sequence)) = self.takers().into_iter().find_map(|id| {
             let next = self.next_for(id, |known| self.passes(known));
             Some((id, next?))
         }) {
-            let mut all = self.messages.iter_mut();
-            let known = all.find(|k| k.sequence == sequence).expect("it is there");
-            known.state = State::With(id);
+            let known = self.known(sequence).expect("it is there");
             let counts = (known.delivery_count, known.acquired_count);
             seen.push((id, sequence, known.redelivered, counts));
-            if let Some(group) = known.draft.group {
-                self.owners.entry(group).or_insert(id);
-            }
-            let one = self.subscribers.get_mut(&id).expect("it is there");
-            one.delivered += 1;
-            let priority = one.priority();
-            self.served.insert(priority, id);
+            self.deliver(id, sequence);
         }
         seen
     }
 
     /// All subscriptions end, and what is in the queue is what the log says; what was prepared still is.
     pub(super) fn restart(&mut self, mark: Sequence) {
+        self.messages.retain(|known| known.logged.is_some());
         for known in &mut self.messages {
             if known.state != State::Prepared {
                 known.state = State::Waiting;

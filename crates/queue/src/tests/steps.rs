@@ -1,8 +1,8 @@
 //! What may happen to a queue.
 
 use super::Draft;
-use crate::{Age, CancelCause, Sharing};
-use model::{Outcome, Overflow, QueueRules, Redelivery};
+use crate::{Age, CancelCause, PageReach, Sharing};
+use model::{DeadLetter, ExchangeName, Outcome, Overflow, QueueRules, Redelivery};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -33,6 +33,19 @@ pub(super) enum Step {
     LogUnlogged(Age),
     Fill(usize),
     Restart,
+    Snapshot,
+    PageOut {
+        bytes: (usize, usize, usize),
+        reach: PageReach,
+    },
+    /// A page that is being written is saved, or not.
+    Saved(usize, bool),
+    Shed(usize),
+    Want(usize),
+    Read(usize),
+    Compact,
+    Rewrite(bool),
+    Free,
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
@@ -110,20 +123,34 @@ pub(super) fn rules() -> impl Strategy<Value = QueueRules> {
         option::weighted(0.3, redelivery),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.3),
+        prop::bool::weighted(0.3),
     );
     let ruled = rules.prop_map(|rules| QueueRules {
         message_ttl_ms: rules.0,
         length_max: rules.1,
         bytes_max: rules.2,
         overflow: rules.3,
-        dead_letter: None,
+        dead_letter: rules.9.then(|| DeadLetter {
+            exchange: ExchangeName::new(b"dead").expect("it is short"),
+            key: None,
+        }),
         priority_max: rules.4,
         delivery_limit: rules.5,
         redelivery: rules.6,
         single_active: rules.7,
         last_value_header: rules.8.then(|| Box::from(*b"about")),
     });
-    prop_oneof![1 => Just(QueueRules::PLAIN), 4 => ruled]
+    (ruled, 0u8..8).prop_map(|(ruled, kind)| match kind {
+        0 => QueueRules::PLAIN,
+        // Without bounds, so that there is a backlog.
+        1..4 => QueueRules {
+            length_max: None,
+            bytes_max: None,
+            last_value_header: None,
+            ..ruled
+        },
+        4.. => ruled,
+    })
 }
 
 /// Steps; those of a plain queue make no message and no subscription special.
@@ -131,6 +158,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![
         1 => prop::collection::vec(step(plain_draft().boxed(), Just(None).boxed()), 1..150),
         4 => prop::collection::vec(step(draft().boxed(), option::of(0u8..16).boxed()), 1..150),
+        2 => prop::collection::vec(backlog_step(plain_draft().boxed(), Just(None).boxed()), 1..200),
+        3 => prop::collection::vec(backlog_step(draft().boxed(), option::of(0u8..16).boxed()), 1..200),
     ]
 }
 
@@ -158,6 +187,53 @@ fn step(
         6 => Just(Step::Mark),
         1 => prop_oneof![Just(Age::Any), Just(Age::Known)].prop_map(Step::LogUnlogged),
         2 => nth().prop_map(Step::Fill),
-        1 => prop::bool::weighted(0.3).prop_map(|is| if is { Step::Restart } else { Step::Mark }),
+        1 => prop_oneof![1 => Just(Step::Restart), 1 => Just(Step::Snapshot), 2 => Just(Step::Mark)],
+        16 => page_step(),
+    ]
+}
+
+/// What happens to a queue of which most is in pages.
+fn backlog_step(
+    draft: BoxedStrategy<Draft>,
+    filter: BoxedStrategy<Option<u8>>,
+) -> impl Strategy<Value = Step> {
+    let nth = any::<usize>;
+    let enqueue = (draft, prop::bool::weighted(0.9));
+    prop_oneof![
+        20 => enqueue.prop_map(|(draft, is_logged)| Step::Enqueue { draft, is_logged }),
+        1 => (0u64..4, filter, sharing())
+            .prop_map(|(credit, filter, sharing)| Step::Subscribe { credit, filter, sharing }),
+        1 => (nth(), Just(CancelCause::ConnectionLost)).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        4 => (nth(), 0u64..30).prop_map(|(who, total)| Step::Grant(who, total)),
+        8 => (nth(), 1usize..8, outcome()).prop_map(|(which, count, outcome)| Step::Settle(which, count, outcome)),
+        1 => (nth(), 1usize..4).prop_map(|(which, count)| Step::Prepare(which, count)),
+        1 => (1usize..4, outcome()).prop_map(|(count, outcome)| Step::SettlePrepared(count, outcome)),
+        1 => (0u64..20).prop_map(Step::Wait),
+        2 => (1usize..4).prop_map(Step::Tick),
+        5 => Just(Step::Commit(u64::MAX)),
+        5 => Just(Step::Mark),
+        2 => prop_oneof![2 => Just(Step::Purge), 3 => Just(Step::Restart), 1 => Just(Step::Snapshot)],
+        1 => Just(Step::LogUnlogged(Age::Any)),
+        30 => page_step(),
+    ]
+}
+
+fn page_step() -> impl Strategy<Value = Step> {
+    let nth = any::<usize>;
+    let bytes = (
+        1usize..1500,
+        prop_oneof![3 => Just(0), 1 => 1usize..300],
+        prop_oneof![2 => Just(0), 1 => 1usize..500],
+    );
+    let reach = prop_oneof![2 => Just(PageReach::Waiting), 1 => Just(PageReach::InHands)];
+    prop_oneof![
+        7 => (bytes, reach).prop_map(|(bytes, reach)| Step::PageOut { bytes, reach }),
+        7 => (nth(), prop::bool::weighted(0.9)).prop_map(|(nth, is)| Step::Saved(nth, is)),
+        4 => prop_oneof![2 => Just(0), 1 => 1usize..600].prop_map(Step::Shed),
+        3 => prop_oneof![1 => Just(0), 1 => 1usize..800].prop_map(Step::Want),
+        3 => nth().prop_map(Step::Read),
+        2 => Just(Step::Compact),
+        2 => prop::bool::weighted(0.8).prop_map(Step::Rewrite),
+        1 => Just(Step::Free),
     ]
 }

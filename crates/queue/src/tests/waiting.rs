@@ -208,7 +208,7 @@ fn a_purge_spares_what_is_delivered() {
     enqueue(&mut queue, at(0), &delayed);
     assert_eq!(pumped(&mut queue, at(0)), [(1, 1)]);
     let mut left = Vec::new();
-    queue.purge(&mut left);
+    queue.purge(&mut left, &mut Vec::new());
     assert!(left.iter().all(|left| left.reason == LeaveReason::Purged));
     assert_eq!((left.len(), queue.len(), queue.deadline()), (3, 1, None));
 }

@@ -271,7 +271,7 @@ impl Run {
         let confirmed = &mut self.confirmed;
         let mut strange = 0_u64;
         let each = |input: &[u8], frame, output: &mut Vec<u8>| match frame {
-            Frame::Message { body, ack } => {
+            Frame::Message { body, ack, .. } => {
                 *delivered += 1;
                 match Stamp::decode(&input[body]) {
                     Some(stamp) => *sum = sum.wrapping_add(stamp.sequence),

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::{measure::wait_for, process::Owned, wire::Wire};
 
 mod activemq;
-mod barid;
+pub(crate) mod barid;
 mod nats;
 mod rabbitmq;
 

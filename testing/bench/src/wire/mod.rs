@@ -55,10 +55,12 @@ pub(crate) struct Scanned {
 pub(crate) enum Frame {
     /// The connection is open; `server` names the broker, where it does.
     Connected { server: Range<usize> },
-    /// A delivery; `ack` is what to acknowledge it by, empty where there is nothing to.
+    /// A delivery; `ack` is what to acknowledge it by, empty where there is nothing to. Where it may have
+    /// been delivered before, the broker says `is_redelivered`.
     Message {
         body: Range<usize>,
         ack: Range<usize>,
+        is_redelivered: bool,
     },
     /// A receipt for the frame that asked for it under this id.
     Receipt { id: Range<usize> },
@@ -140,12 +142,14 @@ mod tests {
         let text = |range: Range<usize>| format!("\"{}\"", input[range].escape_ascii());
         match frame {
             Frame::Connected { server } => format!("connected {}", text(server)),
-            Frame::Message { body, ack } => {
-                format!(
-                    "message {} ack {}",
-                    text(body).replace("\\x00", "\\0"),
-                    text(ack)
-                )
+            Frame::Message {
+                body,
+                ack,
+                is_redelivered,
+            } => {
+                let (body, ack) = (text(body).replace("\\x00", "\\0"), text(ack));
+                let again = if is_redelivered { " redelivered" } else { "" };
+                format!("message {body} ack {ack}{again}")
             }
             Frame::Receipt { id } => format!("receipt {}", text(id)),
             Frame::Error { text: said } => format!("error {}", text(said)),

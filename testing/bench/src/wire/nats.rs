@@ -86,7 +86,11 @@ fn message(input: &[u8], line: &[u8], body_at: usize) -> Result<Option<Scanned>>
     );
     Ok(Some(Scanned {
         len,
-        frame: Frame::Message { body, ack: 0..0 },
+        frame: Frame::Message {
+            body,
+            ack: 0..0,
+            is_redelivered: false,
+        },
     }))
 }
 

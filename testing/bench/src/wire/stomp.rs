@@ -20,12 +20,21 @@ pub(super) fn connect() -> Vec<u8> {
 /// Subscribes under a number with a receipt. Each broker is told the prefetch in its own words.
 pub(crate) fn subscribe(destination: &str, number: usize, safety: Safety) -> Vec<u8> {
     let ack = match safety {
-        Safety::Transient => "ack:auto\n".to_owned(),
-        Safety::Confirmed => format!(
-            "ack:client-individual\nprefetch-count:{PREFETCH_COUNT}\n\
-             activemq.prefetchSize:{PREFETCH_COUNT}\n"
-        ),
+        Safety::Transient => "ack:auto\n",
+        Safety::Confirmed => return subscribe_acknowledging(destination, number, PREFETCH_COUNT),
     };
+    request(destination, number, ack)
+}
+
+/// Subscribes as [`subscribe`] does, to acknowledge each delivery, of which at most `prefetch` may be open.
+pub(crate) fn subscribe_acknowledging(destination: &str, number: usize, prefetch: u32) -> Vec<u8> {
+    let ack = format!(
+        "ack:client-individual\nprefetch-count:{prefetch}\nactivemq.prefetchSize:{prefetch}\n"
+    );
+    request(destination, number, &ack)
+}
+
+fn request(destination: &str, number: usize, ack: &str) -> Vec<u8> {
     format!("SUBSCRIBE\nid:{number}\ndestination:{destination}\n{ack}receipt:ready\n\n\0")
         .into_bytes()
 }
@@ -68,6 +77,7 @@ struct Head {
     content_length: Option<usize>,
     ack: Range<usize>,
     receipt_id: Range<usize>,
+    redelivered: Range<usize>,
     server: Range<usize>,
     message: Range<usize>,
 }
@@ -115,6 +125,7 @@ fn scan_frame(input: &[u8], start: usize) -> Result<Option<Scanned>> {
         b"MESSAGE" => Frame::Message {
             body,
             ack: head.ack,
+            is_redelivered: &input[head.redelivered] == b"true",
         },
         b"RECEIPT" => Frame::Receipt {
             id: head.receipt_id,
@@ -156,7 +167,10 @@ fn read_header(input: &[u8], header: Range<usize>, head: &mut Head) -> Result<()
     };
     match text[0] {
         b'a' => keep(&mut head.ack, b"ack"),
-        b'r' => keep(&mut head.receipt_id, b"receipt-id"),
+        b'r' => {
+            keep(&mut head.receipt_id, b"receipt-id");
+            keep(&mut head.redelivered, b"redelivered");
+        }
         b's' => keep(&mut head.server, b"server"),
         b'm' => keep(&mut head.message, b"message"),
         b'c' if head.content_length.is_none() => {
@@ -209,7 +223,7 @@ mod tests {
         RECEIPT\nreceipt-id:ready\n\n\0\
         MESSAGE\nsubscription:1\ndestination:/queue/q\nack:T_1@@s@@1\nredelivered:false\n\
         content-length:5\n\na\0\n\nb\0\n\
-        MESSAGE\nack:ID\\c1-2\nmessage-id:7\nexpires:0\n\nplain\0\n\
+        MESSAGE\nack:ID\\c1-2\nredelivered:true\nmessage-id:7\nexpires:0\n\nplain\0\n\
         MESSAGE\r\nack:9\r\nack:10\r\ncontent-length:2\r\n\r\nhi\0\r\n\
         ERROR\nmessage:access refused\ncontent-length:3\n\nwhy\0";
 
@@ -219,7 +233,7 @@ mod tests {
             "connected \"RabbitMQ/3.10.8\"",
             "receipt \"ready\"",
             "message \"a\\0\\n\\nb\" ack \"T_1@@s@@1\"",
-            "message \"plain\" ack \"ID\\\\c1-2\"",
+            "message \"plain\" ack \"ID\\\\c1-2\" redelivered",
             "message \"hi\" ack \"9\"",
             "error \"access refused\"",
         ];

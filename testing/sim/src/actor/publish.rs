@@ -1,7 +1,7 @@
 //! What publishers do: messages, and transactions around them.
 
 use super::{Actor, Awaited, Open, Script, push};
-use crate::history::{Fate, History, Name, Sent, Stamp, Transaction};
+use crate::history::{Event, Fate, History, Name, Sent, Stamp, Transaction};
 use crate::scene::Target;
 use client::Frame;
 use fastrand::Rng;
@@ -93,6 +93,11 @@ impl Actor {
 
     pub(super) fn commit(&mut self, rng: &mut Rng, script: &mut Script, history: &mut History) {
         let Some(open) = self.open.take() else { return };
+        let client = self.wire.number;
+        let held = open.held.iter();
+        history
+            .events
+            .extend(held.map(|held| Event::Returned(held.key, client)));
         let number = open.name.number.to_string();
         let mut frame = Frame::new("COMMIT", &[("transaction", &number)]);
         if rng.u32(..4) > 0 {
@@ -147,7 +152,11 @@ impl Actor {
         let to = scene.receivers(target);
         let is_dead_lettered = to.iter().all(|source| scene.rules(*source).dead_letter);
         let sent = Sent {
-            expires: rng.u32(..if is_dead_lettered { 6 } else { 40 }) == 0,
+            ttl_ms: (rng.u32(..if is_dead_lettered { 6 } else { 40 }) == 0)
+                .then(|| rng.u64(..2000)),
+            delay_ms: (rng.u32(..script.delay_chance) == 0).then(|| rng.u64(1..2000)),
+            at: history.now,
+            confirmed_at: None,
             to,
             is_persistent: rng.u32(..5) > 0,
             priority: if rng.bool() { 0 } else { rng.u8(..6) },
@@ -174,8 +183,12 @@ impl Actor {
         if sent.priority > 0 {
             put("priority", sent.priority.to_string());
         }
-        if sent.expires {
-            put("expiration", rng.u32(..2000).to_string());
+        put("color", message.color().into());
+        if let Some(ttl_ms) = sent.ttl_ms {
+            put("expiration", ttl_ms.to_string());
+        }
+        if let Some(delay_ms) = sent.delay_ms {
+            put("x-delay", delay_ms.to_string());
         }
         if let Some(stamp) = stamp {
             put("transaction", stamp.number.to_string());

@@ -1,7 +1,7 @@
 //! What consumers do: settle what they hold, and leave.
 
 use super::{Ack, Actor, Awaited, Held, Role, Script, Verdict, push};
-use crate::history::{History, Spot};
+use crate::history::{Event, History, Spot};
 use crate::scene::{Place, Scene};
 use crate::world::World;
 use client::Frame;
@@ -17,10 +17,11 @@ impl Actor {
     }
 
     pub(super) fn acknowledge(&mut self, rng: &mut Rng, history: &mut History) {
-        if self.held.is_empty() {
+        let kept = usize::from(self.role.habit() == super::Habit::KeepsOne);
+        if self.held.len() <= kept {
             return;
         }
-        let nth = rng.usize(..self.held.len());
+        let nth = rng.usize(kept..self.held.len());
         let taken: Vec<Held> = match self.role.ack() {
             Ack::Cumulative => self.held.drain(..=nth).collect(),
             Ack::Individual | Ack::Auto => vec![self.held.remove(nth)],
@@ -47,6 +48,12 @@ impl Actor {
         history: &mut History,
     ) {
         let mut frame = frame_of(verdict, message);
+        let client = self.wire.number;
+        let event = |key| match verdict {
+            Verdict::Accept | Verdict::Reject => Event::Settled(key, client),
+            Verdict::Return => Event::Returned(key, client),
+        };
+        history.events.extend(keys.iter().copied().map(event));
         match verdict {
             Verdict::Accept => history.acked.extend(keys.iter().copied()),
             Verdict::Reject => history.rejected.extend(keys.iter().copied()),
@@ -85,6 +92,13 @@ impl Actor {
         push(&mut self.wire, &frame);
     }
 
+    /// Its connection ends at once.
+    pub fn cut(&mut self, world: &World, life: u32, history: &mut History) {
+        world.disconnect(&mut self.wire);
+        self.read(life, history);
+        history.events.push(Event::Left(self.wire.number));
+    }
+
     /// Goes, in one of the ways that clients go. Returns whether it is still to be heard of.
     pub(super) fn leave(
         &mut self,
@@ -96,8 +110,7 @@ impl Actor {
     ) -> bool {
         let way = rng.u32(..4);
         if way == 0 || self.is_doomed {
-            world.disconnect(&mut self.wire);
-            self.read(life, history);
+            self.cut(world, life, history);
             return false;
         }
         if way == 1
@@ -116,6 +129,7 @@ impl Actor {
             self.has_left = true;
         }
         self.held.clear();
+        history.events.push(Event::Left(self.wire.number));
         true
     }
 }

@@ -1,4 +1,5 @@
-//! A persistent message whose receipt came is delivered, sooner or later, unless its time was over before.
+//! A persistent message whose receipt came is delivered, sooner or later, unless its time was over before; so is
+//! every other one, if the broker ended in order only.
 
 use crate::history::History;
 use crate::scene::Place;
@@ -6,9 +7,6 @@ use crate::scene::Place;
 pub(super) fn check(history: &History) -> Result<(), String> {
     let arrivals = history.arrivals();
     for (name, sent) in &history.sent {
-        if !sent.is_persistent || !sent.is_confirmed {
-            continue;
-        }
         let places = sent
             .to
             .iter()
@@ -16,7 +14,10 @@ pub(super) fn check(history: &History) -> Result<(), String> {
         let is_there = places
             .into_iter()
             .any(|place| arrivals.contains(&(*name, place)));
-        let is_kept = sent.to.iter().any(|to| !history.may_drop(sent, *to));
+        let is_kept = sent
+            .to
+            .iter()
+            .any(|to| history.is_kept(sent, *to) && !history.may_drop(sent, *to));
         if is_kept && !is_there {
             return Err(format!("{name:?} was confirmed and lost: {sent:?}"));
         }

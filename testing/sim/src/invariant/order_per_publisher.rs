@@ -1,5 +1,5 @@
 //! Messages of one publisher and one priority come to one consumer of a queue in the order in which they were
-//! sent, those of a transaction as if they were with its COMMIT; but for those that come again.
+//! sent, those of a transaction as if they were with its COMMIT; but for those that come again or are delayed.
 //!
 //! A transaction whose connection was lost may take effect after what its publisher does next.
 
@@ -14,6 +14,9 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             continue;
         };
         let sent = &history.sent[&seen.message];
+        if sent.delay_ms.is_some() {
+            continue;
+        }
         let publisher = seen.message.publisher;
         let key = (seen.client, source, publisher, sent.priority);
         let before = *last.entry(key).or_insert(sent);

@@ -1,5 +1,5 @@
 //! A message whose ACK was confirmed never comes again from there, nor does one that was confirmed to be
-//! rejected.
+//! rejected; nor is it shown to who browses then.
 
 use crate::history::History;
 
@@ -12,5 +12,8 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    match history.browsed.iter().find(|(_, was_settled)| *was_settled) {
+        Some((seen, _)) => Err(format!("{seen:?} was shown after its confirmed settlement")),
+        None => Ok(()),
+    }
 }

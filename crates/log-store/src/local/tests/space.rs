@@ -1,0 +1,203 @@
+//! A disk that is full, or nearly.
+
+use super::{OPTIONS, SEGMENT, Saved, keep_house, open, submit, three_rounds};
+use crate::disk::{Disk, Fault, MemoryDisk};
+use crate::local::{JournalError, Local, Options, Round};
+use crate::shard_log::{ShardLog, Space};
+use model::LogIndex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+#[test]
+fn a_full_disk_is_waited_out() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"one");
+    local.journal.round().unwrap();
+    assert_eq!(local.logs[0].space(), Space::Enough);
+    disk.set_capacity(Some(disk.used_bytes() + 30));
+    submit(&mut local, 0, b"two");
+    for _ in 0..3 {
+        assert_eq!(local.journal.round().unwrap(), Round::default());
+        assert_eq!(local.logs[0].committed(), LogIndex(1));
+        assert_eq!(local.logs[1].space(), Space::Low);
+    }
+    submit(&mut local, 1, b"three");
+    disk.set_capacity(None);
+    assert_eq!(local.journal.round().unwrap().records, 1);
+    assert_eq!(local.logs[0].committed(), LogIndex(2));
+    assert_eq!(local.logs[0].space(), Space::Enough);
+    assert_eq!(local.journal.round().unwrap().records, 1);
+    drop(local);
+    assert_eq!(open(&disk).unwrap().1.len(), 3);
+}
+
+#[test]
+fn threads_go_on_when_there_is_room_again() {
+    let disk = MemoryDisk::new();
+    let (local, _) = open(&disk).unwrap();
+    let Local {
+        mut logs,
+        journal,
+        housekeeper,
+        ..
+    } = local;
+    disk.set_capacity(Some(disk.used_bytes()));
+    let journal = std::thread::spawn(move || journal.run());
+    let housekeeper = std::thread::spawn(move || housekeeper.run());
+    let log = &mut logs[0];
+    log.wake_on_commit(Waker::from(Arc::new(Unpark(std::thread::current()))));
+    let mut batch = log.batch();
+    batch.push(1, |out| out.extend_from_slice(b"one"));
+    log.submit(batch).unwrap();
+    while log.space() == Space::Enough {
+        std::thread::park();
+    }
+    assert_eq!(log.committed(), LogIndex(0));
+    disk.set_capacity(None);
+    while log.committed() == LogIndex(0) || log.space() == Space::Low {
+        std::thread::park();
+    }
+    drop(logs);
+    journal.join().unwrap().unwrap();
+    housekeeper.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_journal_that_finds_no_room_to_the_end_says_so() {
+    let disk = MemoryDisk::new();
+    let (local, _) = open(&disk).unwrap();
+    disk.set_capacity(Some(disk.used_bytes()));
+    let Local {
+        mut logs, journal, ..
+    } = local;
+    let mut batch = logs[0].batch();
+    batch.push(1, |out| out.extend_from_slice(b"one"));
+    logs[0].submit(batch).unwrap();
+    drop(logs);
+    assert!(matches!(journal.run(), Err(JournalError::Disk(_))));
+}
+
+#[test]
+fn a_full_disk_holds_up_no_opening_and_no_other_opening_of_what_it_left() {
+    let disk = three_rounds();
+    for extra in [0, 10, 100, 200, 700] {
+        let disk = {
+            let copy = MemoryDisk::new();
+            for name in disk.list().unwrap() {
+                copy.put(&name, disk.content(&name).unwrap());
+            }
+            copy
+        };
+        disk.set_capacity(Some(disk.used_bytes() + extra));
+        let (mut local, replay) = open(&disk).unwrap();
+        assert_eq!(replay.len(), 4);
+        submit(&mut local, 0, &[1; 100]);
+        local.journal.round().unwrap();
+        let committed = usize::try_from(local.logs[0].committed().0).unwrap();
+        drop(local);
+        let (local, replay) = open(&disk).unwrap();
+        assert_eq!(local.recovered.damaged, []);
+        assert!(replay.len() >= committed + 2);
+    }
+}
+
+#[test]
+fn what_is_not_urgent_waits_for_room() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, &[1; 1200]);
+    local.journal.round().unwrap();
+    let woken = Arc::new(Woken::default());
+    local.logs[0].wake_on_commit(Waker::from(Arc::clone(&woken)));
+    disk.set_capacity(Some(disk.used_bytes() + 100));
+    local.logs[1].save_snapshot(Box::new(Saved(vec![])));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 300]])));
+    keep_house(&mut local);
+    assert_eq!(local.logs[0].space(), Space::Low);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    let is_unfinished = |name: &String| name.ends_with(".tmp");
+    assert!(!disk.list().unwrap().iter().any(is_unfinished));
+    assert!(!local.logs[0].wants_snapshot());
+    disk.set_capacity(None);
+    keep_house(&mut local);
+    assert!(local.logs[0].wants_snapshot(), "it is asked for again");
+    assert_eq!(local.logs[0].space(), Space::Enough);
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 300]])));
+    keep_house(&mut local);
+    let names = disk.list().unwrap();
+    let expected = [
+        "format",
+        SEGMENT,
+        "journal-0000000000000002",
+        "snapshot-00000-00000000000000000001",
+        "spare-0000000000000001",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn less_than_is_to_be_free_is_low() {
+    let disk = MemoryDisk::new();
+    let options = Options {
+        free_bytes_min: 5000,
+        ..OPTIONS
+    };
+    disk.set_capacity(Some(4000));
+    let mut local = Local::open(disk.clone(), options, &mut |_| {}).unwrap();
+    assert_eq!(local.logs[0].space(), Space::Low, "from the beginning");
+    disk.set_capacity(Some(50_000));
+    keep_house(&mut local);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
+#[test]
+fn housekeeping_survives_no_room_at_any_write_or_sync() {
+    for nth in 1..30 {
+        for sync in [false, true] {
+            let disk = MemoryDisk::new();
+            let (mut local, _) = open(&disk).unwrap();
+            for _ in 0..3 {
+                submit(&mut local, 0, &[1; 500]);
+                local.journal.round().unwrap();
+            }
+            local.logs[0].save_snapshot(Box::new(Saved(vec![b"state"])));
+            if sync {
+                disk.fail_sync(nth, Fault::NoSpace);
+            } else {
+                disk.fail_write(nth, Fault::NoSpace);
+            }
+            for _ in 0..3 {
+                keep_house(&mut local);
+                if local.logs[0].wants_snapshot() {
+                    local.logs[0].save_snapshot(Box::new(Saved(vec![b"state"])));
+                }
+            }
+            assert_eq!(local.logs[0].space(), Space::Enough, "write {nth}");
+            let names = disk.list().unwrap();
+            assert!(names.iter().any(|name| name.starts_with("snapshot")));
+            assert!(names.contains(&"journal-0000000000000002".to_owned()));
+            assert!(!names.iter().any(|name| name.ends_with(".tmp")));
+        }
+    }
+}
+
+/// Wakes a thread.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,168 @@
+//! What clients make of what comes.
+
+use super::{Ack, Actor, Awaited, Held, Role, Verdict};
+use crate::history::{Event, Fate, History, Name, Seen, Spot, Stamp};
+use crate::scene::{Place, Reading, Scene, Source};
+use client::{Frame, Version};
+
+impl Actor {
+    /// Takes in all that the transport has.
+    ///
+    /// # Panics
+    /// As [`carry`](Self::carry).
+    pub fn read(&mut self, life: u32, history: &mut History) {
+        while let Some((frame, used)) =
+            Frame::decode(Version::V1_2, &self.wire.to_client).expect("the broker sends frames")
+        {
+            self.wire.to_client.drain(..used);
+            self.take(frame, life, history);
+        }
+    }
+
+    fn take(&mut self, frame: Frame, life: u32, history: &mut History) {
+        match frame.command.as_str() {
+            "CONNECTED" => {}
+            "RECEIPT" => {
+                let id = frame.header("receipt-id").expect("a RECEIPT says which");
+                let awaited = self.awaited.remove(id);
+                answered(awaited.expect("a receipt that was asked for"), history);
+            }
+            // It has given up what it holds; what was on its way comes again to somebody else.
+            "MESSAGE" if self.has_left && self.role.ack() != Ack::Auto => {}
+            "MESSAGE" => self.take_message(frame, life, history),
+            "ERROR" => self.take_error(&frame, history),
+            other => panic!("the broker sent {other}: {}", frame.text()),
+        }
+    }
+
+    /// The broker refuses something, and the connection ends.
+    fn take_error(&mut self, frame: &Frame, history: &mut History) {
+        let text = frame.text();
+        if text.contains("is damaged on the disk") {
+            history.refused += 1;
+            if let (
+                Some(reading),
+                Role::Consumer { .. } | Role::Drain(_) | Role::Probe(_) | Role::Browser(_),
+            ) = (self.role.reading(), self.role)
+            {
+                history.tainted.insert(reading);
+            }
+        } else if text.contains("is full") && self.publishes() {
+            history.full += 1;
+        } else {
+            panic!("the broker sent an ERROR: {text}");
+        }
+        self.awaited.clear();
+        self.held.clear();
+        self.open = None;
+        self.has_left = true;
+        history.events.push(Event::Left(self.wire.number));
+    }
+
+    const fn publishes(&self) -> bool {
+        matches!(self.role, Role::Publisher(_) | Role::Processor { .. })
+    }
+
+    fn take_message(&mut self, frame: Frame, life: u32, history: &mut History) {
+        if frame.header("browser") == Some("end") {
+            self.has_left = true;
+            return;
+        }
+        let (message, stamp) = name(&frame);
+        let place = match self.role.reading() {
+            Some(Reading::From(source)) => Place::At(source),
+            Some(Reading::DeadLetters) => Place::Dead(dead_from(&frame)),
+            None => panic!("who reads nothing gets no messages"),
+        };
+        let seen = Seen {
+            message,
+            place,
+            stamp,
+            client: self.wire.number,
+            redelivered: frame.header("redelivered") == Some("true"),
+            life,
+            at: history.now,
+        };
+        let key = (message, place);
+        if let Role::Browser(_) = self.role {
+            let was_settled = self.settled_before.contains(&key);
+            history.browsed.push((seen, was_settled));
+            return;
+        }
+        history.seen.push(seen);
+        if self.role.ack() == Ack::Auto {
+            history.acked.insert(key);
+            // What it gets behind its UNSUBSCRIBE may come again to others.
+            if !self.has_left {
+                history
+                    .events
+                    .push(Event::GotForGood(key, self.wire.number));
+            }
+        } else {
+            history.events.push(Event::Got(key, self.wire.number));
+            let nth = history.seen.len();
+            self.held.push(Held { key, frame, nth });
+        }
+    }
+}
+
+fn answered(awaited: Awaited, history: &mut History) {
+    match awaited {
+        Awaited::Done => {}
+        Awaited::Sent(name) => {
+            let sent = history.sent.get_mut(&name).expect("it was sent");
+            sent.is_confirmed = true;
+            sent.confirmed_at = Some(history.now);
+        }
+        Awaited::Settled(keys, verdict) => settled(keys, verdict, history),
+        Awaited::Committed(name) => {
+            let transaction = history.transactions.get_mut(&name).expect("it was begun");
+            if let Fate::Asked(count) = transaction.fate {
+                transaction.fate = Fate::Confirmed(count);
+            }
+            let transaction = transaction.clone();
+            for name in transaction.messages {
+                let sent = history.sent.get_mut(&name).expect("it was sent");
+                sent.is_confirmed = true;
+                sent.confirmed_at = Some(history.now);
+            }
+            settled(transaction.acked, Verdict::Accept, history);
+            settled(transaction.rejected, Verdict::Reject, history);
+        }
+    }
+}
+
+fn settled(keys: Vec<Spot>, verdict: Verdict, history: &mut History) {
+    let count = history.seen.len();
+    if verdict == Verdict::Accept {
+        history.accepted.extend(keys.iter().copied());
+    }
+    history
+        .settled
+        .extend(keys.into_iter().map(|key| (key, count)));
+}
+
+fn name(frame: &Frame) -> (Name, Option<Stamp>) {
+    let text = frame.text();
+    let words = text.split(' ').map(str::parse).take(4);
+    let Ok(numbers) = words.collect::<Result<Vec<u32>, _>>() else {
+        panic!("a message that nobody sent: {text}");
+    };
+    let [publisher, number, transaction, size] = numbers[..] else {
+        panic!("a message that nobody sent: {text}");
+    };
+    let stamp = Stamp {
+        number: transaction,
+        size,
+    };
+    (
+        Name { publisher, number },
+        (transaction > 0).then_some(stamp),
+    )
+}
+
+fn dead_from(frame: &Frame) -> Source {
+    let queue = frame.header("x-first-death-queue");
+    let source = queue.and_then(Scene::source_of);
+    source.expect("a dead letter says where it comes from")
+}
