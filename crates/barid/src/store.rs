@@ -49,7 +49,12 @@ pub(crate) fn open(config: &Config, recovery: &mut broker::Recovery) -> anyhow::
     let options = Options {
         shards: config.store.shards,
         segment_bytes: config.store.segment_bytes,
-        free_bytes_min: config.store.disk_free_bytes_min,
+        // Acknowledgements need room in the journal, too: without it, nothing would ever make room again.
+        free_bytes_min: config
+            .store
+            .segment_bytes
+            .saturating_mul(2)
+            .max(config.store.disk_free_bytes_min),
         ..Options::default()
     };
     let mut told = Told::default();

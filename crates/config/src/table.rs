@@ -295,7 +295,7 @@ pub(crate) static KEYS: &[Key] = &[
         STORE,
         bytes(0, 1024 * GIB),
         "256MiB",
-        "Space that must be free on the disk; publishers to queues wait while there is less",
+        "Space that must be free on the disk, two journal segments at least; publishers to queues wait while there is less",
         |config, number| config.store.disk_free_bytes_min = number,
     ),
     number(

@@ -220,7 +220,7 @@ fn publishers_wait_below_the_watermark() -> Result<()> {
 
 #[test]
 fn publishers_wait_when_the_disk_is_full() -> Result<()> {
-    fill_and_drain("0", 2)
+    fill_and_drain("0", 16)
 }
 
 #[test]
