@@ -5,6 +5,7 @@ mod forwards;
 mod leaving;
 mod lifecycle;
 mod memory;
+mod merges;
 mod pages;
 mod publish;
 mod riders;
@@ -22,6 +23,7 @@ use forwards::Forwards;
 use log_store::{Batch, ShardLog, StoreFailed};
 pub(crate) use memory::Pressure;
 use memory::{Memory, Noted};
+use merges::Merges;
 use model::{
     CommandId, Durability, Instant, LogIndex, Message, Overflow, QueueId, QueueRules, Sequence,
     ShardId,
@@ -60,7 +62,8 @@ pub(crate) struct Shard {
     node: Arc<Node>,
     id: ShardId,
     pub(crate) log: Box<dyn ShardLog>,
-    queues: BTreeMap<QueueId, Hosted>,
+    /// Boxed: nodes of a map have room for eleven.
+    queues: BTreeMap<QueueId, Box<Hosted>>,
     /// What this step appends.
     batch: Option<Batch>,
     /// What happens once the open batch is durable.
@@ -87,6 +90,7 @@ pub(crate) struct Shard {
     transactions: Transactions,
     memory: Memory,
     pages: Pages,
+    merges: Merges,
     /// How short memory was when this was last told.
     pressure: Pressure,
     /// Set where the log is damaged: the shard is out of service.
@@ -187,6 +191,7 @@ impl Shard {
             transactions: Transactions::default(),
             memory: Memory::default(),
             pages: Pages::new(node.settings.queued_bytes),
+            merges: Merges::default(),
             pressure: Pressure::None,
             refused: None,
             damaged: BTreeMap::new(),

@@ -128,6 +128,9 @@ impl Queue {
             .get(page)
             .is_some_and(|known| known.is_saved() && known.live_count() > 0);
         pages.bodiless.remove(&page);
+        if pages.merged.is_none() && pages.merging.contains(&page) {
+            pages.end_merge();
+        }
         if is_needed {
             pages.change(page, |known| {
                 known.stage = Stage::Damaged;

@@ -76,6 +76,13 @@ impl Lane {
             .max_by_key(|entry| entry.sequence)
     }
 
+    /// Gives back the memory for far more messages than there are.
+    pub(crate) fn shrink(&mut self) {
+        if self.ring.capacity() / 4 > self.ring.len() {
+            self.ring.shrink_to(self.ring.len() * 2);
+        }
+    }
+
     /// The first message at or behind a sequence.
     pub(crate) fn first_from(&self, sequence: Sequence) -> Option<&Entry> {
         let in_ring = match self.ring.front() {

@@ -49,6 +49,7 @@ mod lane;
 mod machine;
 mod mark;
 mod members;
+mod merge;
 mod page;
 mod page_out;
 mod paged;
@@ -71,8 +72,8 @@ mod values;
 pub use machine::Queue;
 pub use members::Members;
 pub use paged::{
-    Logging, PageLimits, PageMismatch, PageOut, PageReach, PageRecord, PageSaved, PageState, Paged,
-    PurgedPage,
+    Logging, MergeLimits, PageLimits, PageMismatch, PageOut, PageReach, PageRecord, PageSaved,
+    PageState, Paged, PurgedPage,
 };
 pub use placement::{Age, Full, Held, Keys, LeaveReason, Left, Placement, Returned, Unlogged};
 pub use port::{Handover, Port, Stop, SubscriberId};

@@ -45,7 +45,8 @@ pub struct Queue {
     pub(crate) next: Sequence,
     pub(crate) ready: Ready,
     pub(crate) holdings: Holdings,
-    pub(crate) subscriptions: BTreeMap<SubscriberId, Subscription>,
+    /// Boxed: most queues have one, and nodes of a map have room for eleven.
+    pub(crate) subscriptions: BTreeMap<SubscriberId, Box<Subscription>>,
     /// All that ever subscribed, but to browse.
     pub(crate) subscribed_count: u64,
     /// The subscriptions that have a filter.

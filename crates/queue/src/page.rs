@@ -197,6 +197,22 @@ impl Page {
         self.stored_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
+    pub(crate) fn set_unlogged(&mut self, is_unlogged: bool) {
+        if is_unlogged {
+            self.extra.get_or_insert_default().is_unlogged = true;
+        }
+    }
+
+    /// Whether all its members are where they were when it was new.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.touched().is_none()
+    }
+
+    /// How many messages it holds, in the queue or not.
+    pub(crate) fn count(&self) -> usize {
+        self.count as usize
+    }
+
     /// The members that are still in the queue.
     pub(crate) fn live_count(&self) -> u32 {
         self.count - self.touched().map_or(0, |touched| touched.gone_count)

@@ -59,6 +59,9 @@ impl Queue {
         let Some(known) = pages.get(page) else {
             return PageSaved::Unneeded;
         };
+        if pages.merged == Some(page) {
+            return pages.finish_merge(page, stored_bytes);
+        }
         let is_new = known.stage == Stage::Writing;
         assert!(
             is_new || known.compaction == Compaction::Writing,
@@ -93,7 +96,12 @@ impl Queue {
             return;
         };
         match pages.get(page).map(|known| known.stage) {
-            Some(Stage::Writing) => drop(pages.remove(page)),
+            Some(Stage::Writing) => {
+                pages.remove(page);
+                if pages.merged == Some(page) {
+                    pages.end_merge();
+                }
+            }
             Some(Stage::Saved | Stage::Reading | Stage::Damaged) => {
                 pages.change(page, Page::end_compaction);
             }
@@ -109,6 +117,7 @@ impl Queue {
             if pages.is_empty() {
                 // There may be very many queues, most of which have no pages for most of the time.
                 self.holdings.pages = None;
+                self.ready.shrink();
             }
         }
     }

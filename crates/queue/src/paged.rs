@@ -43,6 +43,15 @@ pub struct PageLimits {
     pub logging: Logging,
 }
 
+/// When pages are made one, and how large that one becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergeLimits {
+    /// So many pages side by side are worth it, at least 2.
+    pub pages_min: usize,
+    /// The one holds messages that are charged with at most so many bytes.
+    pub bytes_max: u64,
+}
+
 /// Which messages are moved out of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageReach {
@@ -98,7 +107,8 @@ pub struct PageState {
 /// What is to be done when a page is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageSaved {
-    /// This is to be logged: from there on the page has its messages. A queue that stands in no log needs no more.
+    /// This is to be logged: from there on the page has its messages, whatever page had them before. A queue that
+    /// stands in no log needs no more.
     Log(PageRecord),
     /// Nobody needs the page; the caller frees it, once what it was told so far is durable.
     Unneeded,

@@ -22,6 +22,10 @@ pub(crate) struct Pages {
     /// Those of which more than a quarter is dead.
     worn: BTreeSet<PageNumber>,
     freed: Vec<PageNumber>,
+    /// Those that are to become one, in their order.
+    pub(crate) merging: Vec<PageNumber>,
+    /// That one, once it is being written.
+    pub(crate) merged: Option<PageNumber>,
     /// Those that are to be read for the bodies of messages that are prepared.
     pub(crate) bodiless: BTreeSet<PageNumber>,
     /// Messages that only pages have: cold and delayed.
@@ -110,7 +114,7 @@ impl Pages {
         }
     }
 
-    fn free(&mut self, number: PageNumber) {
+    pub(crate) fn free(&mut self, number: PageNumber) {
         self.remove(number);
         self.freed.push(number);
     }
@@ -168,6 +172,14 @@ impl Pages {
                 page: *page,
             })
             .min()
+    }
+
+    /// The pages of a lane with cold messages, the last one first, up to the first that may overlap another.
+    pub(crate) fn last_ones(&self, lane: u8) -> impl Iterator<Item = (PageNumber, &Page)> {
+        let end = spot(lane, Sequence(u64::MAX));
+        let behind = self.order.before(end);
+        let lane = behind.take_while(move |(spot, _)| spot.lane == lane);
+        lane.filter_map(|(_, number)| Some((*number, self.get(*number)?)))
     }
 
     /// Whether a message is cold.

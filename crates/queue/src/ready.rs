@@ -65,6 +65,11 @@ impl Ready {
         self.body_bytes
     }
 
+    /// Gives back the memory for far more messages than there are.
+    pub(crate) fn shrink(&mut self) {
+        self.lanes.iter_mut().for_each(Lane::shrink);
+    }
+
     /// Whether no message is in a lane.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == self.delayed.len()

@@ -9,7 +9,7 @@ use crate::pages::Pages;
 use model::PageNumber;
 
 /// The sequences of a page are at most so far from the one that was chosen first, to either side.
-const SPAN_MAX: u32 = 1 << 30;
+pub(crate) const SPAN_MAX: u32 = 1 << 30;
 
 /// Messages that are to go into one page.
 pub(crate) struct Run {

@@ -45,6 +45,9 @@ impl Queue {
                 spots.push(spot);
             }
         }
+        if spots.is_empty() {
+            return 0;
+        }
         let before = self.resident_bytes();
         let mut sunk = BTreeSet::new();
         // From behind: so each leaves the end of its lane.
@@ -59,6 +62,7 @@ impl Queue {
                 pages.change(page, Page::come_to_rest);
             }
         }
+        self.ready.shrink();
         before - self.resident_bytes()
     }
 

@@ -79,6 +79,16 @@ impl<K: Ord + Copy, V> Sorted<K, V> {
         Some((*key, value))
     }
 
+    /// Those before a key, the last one first.
+    pub(crate) fn before(&self, key: K) -> impl Iterator<Item = (K, &V)> {
+        let (chunk, place) = self.find(key).unwrap_or_else(|place| place);
+        let here = self.chunks.get(chunk).and_then(|chunk| chunk.get(..place));
+        let chunks = self.chunks.range(..chunk.min(self.chunks.len()));
+        let before = here.into_iter().chain(chunks.rev().map(Vec::as_slice));
+        let before = before.flat_map(|entries| entries.iter().rev());
+        before.map(|(key, value)| (*key, value))
+    }
+
     /// Puts a value at a key and returns what was there.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (chunk, place) = match self.find(key) {
@@ -197,6 +207,8 @@ mod tests {
                     prop_assert_eq!(map.first_from(key).map(|(key, _)| key), from);
                     let before = model.range(..key).next_back().map(|(key, _)| *key);
                     prop_assert_eq!(map.last_before(key).map(|(key, _)| key), before);
+                    let before = model.range(..key).rev().map(|(key, _)| *key);
+                    prop_assert!(map.before(key).map(|(key, _)| key).eq(before));
                 }
             }
         }

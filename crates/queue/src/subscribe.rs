@@ -42,7 +42,7 @@ impl Queue {
         let subscription = Subscription::new(self.subscribed_count, priority, options);
         self.filtered_count += usize::from(!subscription.choice.is_any());
         self.takers.join(priority);
-        self.subscriptions.insert(id, subscription);
+        self.subscriptions.insert(id, Box::new(subscription));
         self.choose_active();
         self.note_credit(id);
         Ok(())
@@ -70,7 +70,7 @@ impl Queue {
         self.takers.part(subscription.priority, id);
         if self.holdings.groups.free(id) {
             let others = self.subscriptions.values_mut();
-            others.for_each(Subscription::look_at_all_again);
+            others.for_each(|other| other.look_at_all_again());
         }
         let entries = subscription.unsettled.drain().map(|(_, entry)| entry);
         let back = match cause {

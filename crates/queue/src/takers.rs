@@ -32,6 +32,8 @@ impl Takers {
         let level = match self.level(priority) {
             Ok(at) => &mut self.levels[at],
             Err(at) => {
+                // Nearly always the only one.
+                self.levels.reserve_exact(1);
                 self.levels.insert(
                     at,
                     Level {

@@ -183,6 +183,7 @@ impl Run {
             } else {
                 rng.usize(8000..60_000)
             },
+            merged_pages_min: 2 + (plan.seed % 3) as usize,
         };
         let now = Instant::default();
         let world = World::start(&store, now, bounds).map_err(|error| format!("{error:?}"))?;

@@ -63,6 +63,8 @@ pub struct Bounds {
     pub outbox_bytes: usize,
     /// Bytes in all queues beyond which publishes wait.
     pub queued_bytes: usize,
+    /// So many small pages become one.
+    pub merged_pages_min: usize,
 }
 
 /// A broker that is told to stop has so many rounds.
@@ -117,6 +119,7 @@ impl World {
             executors: 2,
             outbox_bytes: limits.outbox_bytes,
             queued_bytes: limits.queued_bytes,
+            merged_pages_min: limits.merged_pages_min,
             parked_bytes: 1000,
             heads: |_| &proto_stomp::StompHeads,
             ..Settings::default()

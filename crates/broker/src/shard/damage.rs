@@ -43,7 +43,7 @@ impl Shard {
         if !self.damaged.is_empty() && self.damaged.contains_key(&id) {
             return None;
         }
-        self.queues.get(&id)
+        self.queues.get(&id).map(|hosted| &**hosted)
     }
 
     /// Whether all queues that a transaction has to do with are in service.
@@ -57,7 +57,8 @@ impl Shard {
 
     /// A page of a queue is not what was written: the queue is out of service. What stands in it stays.
     pub(super) fn handle_damage(&mut self, now: Instant, page: PageNumber, reason: &str) {
-        let Some(id) = self.pages.forget(page) else {
+        let merging = || self.merges.end(page);
+        let Some(id) = self.pages.forget(page).or_else(merging) else {
             return;
         };
         let Some(hosted) = self.queues.get_mut(&id) else {

@@ -17,16 +17,18 @@ impl Shard {
     /// Hosts a queue from now on, unless it does.
     pub(crate) fn host(&mut self, now: Instant, shared: &Arc<SharedQueue>, queue: Queue) {
         let id = shared.target.queue;
-        self.queues.entry(id).or_insert_with(|| Hosted {
-            shared: Arc::clone(shared),
-            queue,
-            subscribers: BTreeSet::new(),
-            unused_since: Some(now),
-            deadline: None,
-            is_touched: false,
-            is_in_batch: false,
-            is_riding: false,
-            noted: Noted::default(),
+        self.queues.entry(id).or_insert_with(|| {
+            Box::new(Hosted {
+                shared: Arc::clone(shared),
+                queue,
+                subscribers: BTreeSet::new(),
+                unused_since: Some(now),
+                deadline: None,
+                is_touched: false,
+                is_in_batch: false,
+                is_riding: false,
+                noted: Noted::default(),
+            })
         });
         self.note(id);
         self.touch(id);

@@ -179,6 +179,7 @@ impl Shard {
         }
         self.read_wanted(pressure);
         self.rewrite_pages();
+        self.merge_pages();
     }
 
     /// The bytes that the shard's queues hold in memory.

@@ -57,6 +57,11 @@ impl Sizes {
         self.page_bytes * 8
     }
 
+    /// What pages are merged into is no larger: each shard may have one in memory, beside what memory is bounded for.
+    fn merged_bytes_max(self) -> u64 {
+        self.page_bytes.min(256 << 10) as u64
+    }
+
     /// A shard rewrites pages once so much of what it has stored is dead, and more than a fifth of all.
     const fn dead_bytes_min(self) -> u64 {
         self.page_bytes as u64 * 2
@@ -121,6 +126,11 @@ impl Pages {
         }
     }
 
+    /// How large the pages are at most that small ones are merged into.
+    pub(super) fn merged_bytes_max(&self) -> u64 {
+        self.sizes.merged_bytes_max()
+    }
+
     /// A queue has ended: its pages go when that is durable.
     pub(super) fn end(&mut self, id: QueueId, queue: &Queue) {
         let pages: Vec<_> = queue.page_numbers().collect();
@@ -153,9 +163,9 @@ impl Pages {
 }
 
 /// The messages of a page, encoded by the store's own thread.
-struct Source {
-    queue: QueueId,
-    out: PageOut,
+pub(super) struct Source {
+    pub(super) queue: QueueId,
+    pub(super) out: PageOut,
 }
 
 impl PageSource for Source {
@@ -244,9 +254,13 @@ impl Shard {
     fn shed_queue(&mut self, id: QueueId, pressure: Pressure) -> usize {
         let sizes = self.pages.sizes;
         let hosted = self.queues.get_mut(&id);
-        hosted.map_or(0, |hosted| {
+        let shed = hosted.map_or(0, |hosted| {
             hosted.queue.shed(hosted.keep_bytes(sizes, pressure))
-        })
+        });
+        if shed > 0 {
+            self.note_mergeable(id);
+        }
+        shed
     }
 
     /// Moves one queue out: what pages hold already, else one page more. Returns the bytes that are on their way
@@ -372,7 +386,7 @@ impl Shard {
             }
             None => match self.pages.rewriting.remove(&page) {
                 Some(id) => id,
-                None => return,
+                None => return self.handle_merged(page, bytes),
             },
         };
         let Some(hosted) = self.queues.get_mut(&id) else {
@@ -402,7 +416,10 @@ impl Shard {
                 self.pages.saving_bytes -= cost;
                 Some(id)
             }
-            None => self.pages.rewriting.remove(&page),
+            None => {
+                let rewriting = self.pages.rewriting.remove(&page);
+                rewriting.or_else(|| self.merges.end(page))
+            }
         };
         if let Some(hosted) = id.and_then(|id| self.queues.get_mut(&id)) {
             hosted.queue.page_not_saved(page);
@@ -416,13 +433,18 @@ impl Shard {
         } else {
             &self.pages.rewriting
         };
-        let Some(id) = waiting.get(&page).copied() else {
+        let merging = || self.merges.reader_of(page);
+        let is_rewritten = waiting.contains_key(&page);
+        let Some(id) = waiting.get(&page).copied().or_else(merging) else {
             return;
         };
         let messages = match entry::decode_messages(id, payload) {
             Ok(messages) => messages,
             Err(error) => return self.handle_damage(now, page, &error.to_string()),
         };
+        if !is_rewritten {
+            return self.handle_read_to_merge(page, messages);
+        }
         let Some(hosted) = self.queues.get_mut(&id) else {
             self.pages.reading.remove(&page);
             self.pages.rewriting.remove(&page);

@@ -403,7 +403,7 @@ impl Shard {
     fn is_durable(&self, queue: QueueId) -> bool {
         self.queues
             .get(&queue)
-            .is_some_and(super::Hosted::is_durable)
+            .is_some_and(|hosted| hosted.is_durable())
     }
 
     /// Gives each message of a transaction its places.

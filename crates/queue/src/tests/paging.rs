@@ -4,7 +4,7 @@ use super::naive::State;
 use super::property::Pair;
 use super::store::Record;
 use super::{COMPETING, keys};
-use crate::{LeaveReason, Logging, PageLimits, PageReach, PageSaved, Paged};
+use crate::{LeaveReason, Logging, MergeLimits, PageLimits, PageReach, PageSaved, Paged};
 use model::{LogIndex, Outcome, PageNumber, Sequence};
 
 impl Pair {
@@ -70,17 +70,24 @@ impl Pair {
         self.store.write(out);
         match self.queue.page_saved(page, bytes as u64) {
             PageSaved::Log(record) => {
-                assert_eq!(record.members.iter().collect::<Vec<_>>(), sequences);
+                let is_merged = self.store.merged.contains(&page);
+                let members: Vec<_> = record.members.iter().collect();
+                if is_merged {
+                    self.store.merged_count += 1;
+                    assert!(members.iter().all(|member| sequences.contains(member)));
+                } else {
+                    assert_eq!(members, sequences);
+                }
                 let mut encoded = Vec::new();
                 record.members.encode(&mut encoded);
                 assert_eq!(
                     crate::Members::decode(&encoded),
                     Some(record.members.clone())
                 );
-                for sequence in sequences {
+                for sequence in members {
                     if self.naive.known(sequence).is_some() {
                         let previous = self.store.homes.insert(sequence, page);
-                        assert_eq!(previous, None, "it stands in one page");
+                        assert_eq!(previous.is_some(), is_merged, "it stands in one page");
                     }
                 }
                 self.store.log.push(Record::Paged(record));
@@ -143,6 +150,51 @@ impl Pair {
             assert!(out.page == page && out.messages.len() <= before);
             let live = |one: &Paged| self.store.homes.get(&sequence(one)) == Some(&page);
             assert!(out.messages.iter().all(live));
+            self.store.saving.push(out);
+        }
+    }
+
+    pub(super) fn choose_merge(&mut self, pages_min: usize, bytes_max: u64) {
+        let limits = MergeLimits {
+            pages_min,
+            bytes_max,
+        };
+        let is_merging = !self.store.to_merge.is_empty();
+        let is_writing = |out: &&crate::PageOut| self.store.merged.contains(&out.page);
+        let is_writing = self.store.saving.iter().any(|out| is_writing(&out));
+        if let Some(pages) = self.queue.pages_to_merge(limits) {
+            assert!(!is_writing && pages.len() >= pages_min);
+            let saved = |page| self.store.saved.get(page);
+            let messages = pages
+                .iter()
+                .flat_map(|page| saved(page).expect("it is there"));
+            let messages: Vec<_> = messages.collect();
+            let cost = messages.iter().map(|one| one.message.cost_bytes() as u64);
+            assert!(!self.store.is_exact || cost.sum::<u64>() <= bytes_max);
+            // What was to be merged before has been emptied, or was.
+            assert!(!is_merging || pages != self.store.to_merge);
+            self.store.to_merge = pages;
+        }
+    }
+
+    pub(super) fn merge(&mut self, is_read: bool) {
+        let pages = std::mem::take(&mut self.store.to_merge);
+        if pages.is_empty() {
+            return;
+        }
+        if !is_read {
+            // As if it had been given up: it is chosen again later.
+            self.store.to_merge = pages;
+            return;
+        }
+        let read = |page: PageNumber| self.store.saved.get(&page).cloned().unwrap_or_default();
+        let parts = pages.iter().map(|page| (*page, read(*page))).collect();
+        let page = self.store.next_page();
+        if let Some(out) = self.queue.merge(page, parts) {
+            assert_eq!(out.page, page);
+            let live = |one: &Paged| self.store.homes.contains_key(&sequence(one));
+            assert!(out.messages.iter().all(live));
+            self.store.merged.insert(page);
             self.store.saving.push(out);
         }
     }

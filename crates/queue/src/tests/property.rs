@@ -266,6 +266,8 @@ impl Pair {
             Step::Want(read_ahead_bytes) => self.want(*read_ahead_bytes),
             Step::Read(nth) => self.read(*nth),
             Step::Compact => self.compact(),
+            Step::ChooseMerge(pages_min, bytes_max) => self.choose_merge(*pages_min, *bytes_max),
+            Step::Merge(is_read) => self.merge(*is_read),
             Step::Rewrite(is_read) => self.rewrite(*is_read),
             Step::Free => self.free(),
         }

@@ -44,6 +44,8 @@ pub(super) enum Step {
     Want(usize),
     Read(usize),
     Compact,
+    ChooseMerge(usize, u64),
+    Merge(bool),
     Rewrite(bool),
     Free,
 }
@@ -160,6 +162,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => prop::collection::vec(step(draft().boxed(), option::of(0u8..16).boxed()), 1..150),
         2 => prop::collection::vec(backlog_step(plain_draft().boxed(), Just(None).boxed()), 1..200),
         3 => prop::collection::vec(backlog_step(draft().boxed(), option::of(0u8..16).boxed()), 1..200),
+        2 => prop::collection::vec(merge_step(plain_draft().boxed()), 1..200),
+        1 => prop::collection::vec(merge_step(draft().boxed()), 1..200),
     ]
 }
 
@@ -233,7 +237,44 @@ fn page_step() -> impl Strategy<Value = Step> {
         3 => prop_oneof![1 => Just(0), 1 => 1usize..800].prop_map(Step::Want),
         3 => nth().prop_map(Step::Read),
         2 => Just(Step::Compact),
+        2 => (2usize..5, 300u64..3000).prop_map(|(pages, bytes)| Step::ChooseMerge(pages, bytes)),
+        2 => prop::bool::weighted(0.9).prop_map(Step::Merge),
         2 => prop::bool::weighted(0.8).prop_map(Step::Rewrite),
         1 => Just(Step::Free),
+    ]
+}
+
+/// What happens to a queue whose pages are small, and become fewer.
+fn merge_step(draft: BoxedStrategy<Draft>) -> impl Strategy<Value = Step> {
+    let nth = any::<usize>;
+    let enqueue = (draft, prop::bool::weighted(0.95));
+    let small = (1usize..300, Just(0), Just(0));
+    let page_out = small.prop_map(|bytes| Step::PageOut {
+        bytes,
+        reach: PageReach::Waiting,
+    });
+    let choose = (2usize..5, 600u64..5000);
+    prop_oneof![
+        14 => enqueue.prop_map(|(draft, is_logged)| Step::Enqueue { draft, is_logged }),
+        10 => Just(Step::Commit(u64::MAX)),
+        14 => page_out,
+        14 => nth().prop_map(|nth| Step::Saved(nth, true)),
+        12 => Just(Step::Shed(0)),
+        10 => choose.prop_map(|(pages, bytes)| Step::ChooseMerge(pages, bytes)),
+        10 => prop::bool::weighted(0.9).prop_map(Step::Merge),
+        1 => nth().prop_map(|nth| Step::Saved(nth, false)),
+        1 => Just(Step::Subscribe { credit: 2, filter: None, sharing: Sharing::Competing { priority: 0 } }),
+        1 => (nth(), Just(CancelCause::ConnectionLost)).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        2 => (nth(), 0u64..20).prop_map(|(who, total)| Step::Grant(who, total)),
+        2 => (nth(), 1usize..4, outcome()).prop_map(|(which, count, outcome)| Step::Settle(which, count, outcome)),
+        2 => Just(Step::Want(1)),
+        2 => nth().prop_map(Step::Read),
+        2 => Just(Step::Mark),
+        1 => (0u64..20).prop_map(Step::Wait),
+        1 => (1usize..4).prop_map(Step::Tick),
+        1 => Just(Step::Compact),
+        1 => Just(Step::Rewrite(true)),
+        2 => prop_oneof![1 => Just(Step::Purge), 6 => Just(Step::Restart), 3 => Just(Step::Snapshot)],
+        2 => Just(Step::Free),
     ]
 }

@@ -31,6 +31,12 @@ pub(super) struct Store {
     pub(super) reading: Vec<PageNumber>,
     /// To be read and written anew.
     pub(super) chosen: Vec<PageNumber>,
+    /// To be read and written as one.
+    pub(super) to_merge: Vec<PageNumber>,
+    /// Pages that are to take the place of others.
+    pub(super) merged: BTreeSet<PageNumber>,
+    /// How many have.
+    pub(super) merged_count: usize,
     /// The page that each message stands in that has one.
     pub(super) homes: BTreeMap<Sequence, PageNumber>,
     freed: BTreeSet<PageNumber>,
@@ -125,6 +131,7 @@ impl Store {
         assert_eq!(self.saved.len(), pages.len(), "pages are missing");
         self.reading.clear();
         self.chosen.clear();
+        self.to_merge.clear();
         let count = recovered.len();
         let resident_bytes = recovered.resident_bytes();
         let recovered = recovered.into_queue(Arc::new(rules.clone()), 7, keys);
