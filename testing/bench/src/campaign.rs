@@ -13,6 +13,7 @@ use anyhow::Result;
 
 use crate::{
     cell::{Cell, Shape},
+    cell_result::CellResult,
     load::Sample,
     progress,
     systems::{Running, System},
@@ -40,26 +41,6 @@ pub(crate) struct Campaign {
     pub(crate) dir: PathBuf,
     /// One per cell and system that can do it.
     pub(crate) results: Vec<CellResult>,
-}
-
-/// All rounds of one cell on one system.
-#[derive(Debug, Clone)]
-pub(crate) struct CellResult {
-    /// The cell.
-    pub(crate) cell: Cell,
-    /// The system.
-    pub(crate) system: System,
-    /// What each round that came to its end gave.
-    pub(crate) samples: Vec<Sample>,
-    /// Why the others did not.
-    pub(crate) failures: Vec<String>,
-}
-
-impl CellResult {
-    /// Whether another round would only show again that the rate is too high.
-    fn is_overloaded(&self) -> bool {
-        self.samples.iter().any(|sample| !sample.rate_held)
-    }
 }
 
 impl Campaign {

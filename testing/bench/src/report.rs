@@ -3,16 +3,14 @@
 use std::fmt::Write as _;
 
 use crate::{
-    campaign::{Campaign, CellResult},
+    campaign::Campaign,
     cell::{Shape, Way},
+    cell_result::CellResult,
     load::Sample,
     measure::{Machine, Quantiles},
     systems::System,
     tally::Loss,
 };
-
-/// Above this share of a core, the generator itself may have been what held a run back.
-const GENERATOR_CORES_MAX: f64 = 0.95;
 
 /// A ratio of medians that Barid aims at.
 struct Aim {
@@ -109,81 +107,6 @@ fn cells(results: &[CellResult]) -> String {
     }
     out.push('\n');
     out
-}
-
-impl CellResult {
-    fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.failures.is_empty()
-    }
-
-    /// Rounds that count.
-    fn valid(&self) -> impl Iterator<Item = &Sample> {
-        self.samples.iter().filter(|sample| sample.is_valid())
-    }
-
-    /// Median of a value over the rounds that count.
-    fn median(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        let mut values = self.valid().filter_map(value).collect::<Vec<_>>();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => None,
-            count if count.is_multiple_of(2) => {
-                Some(f64::midpoint(values[middle - 1], values[middle]))
-            }
-            _ => Some(values[middle]),
-        }
-    }
-
-    fn quantiles(&self, of: fn(&Sample) -> Option<Quantiles>) -> String {
-        let part = |value: fn(Quantiles) -> f64| self.median(|sample| of(sample).map(value));
-        match (
-            part(|all| all.p50),
-            part(|all| all.p99),
-            part(|all| all.p999),
-        ) {
-            (Some(p50), Some(p99), Some(p999)) => format!("{p50:.0} / {p99:.0} / {p999:.0}"),
-            _ => "–".to_owned(),
-        }
-    }
-
-    fn is_generator_bound(&self) -> bool {
-        let cores = self.median(|sample| Some(sample.generator_cores));
-        cores.is_some_and(|cores| cores > GENERATOR_CORES_MAX)
-    }
-
-    /// What went wrong in all rounds together.
-    fn loss(&self) -> Loss {
-        let mut loss = Loss::default();
-        self.samples.iter().for_each(|sample| loss += sample.loss);
-        loss
-    }
-
-    /// How many rounds count, and why the others do not.
-    fn runs(&self) -> String {
-        let rounds = self.samples.len() + self.failures.len();
-        let mut out = format!("{}/{rounds}", self.valid().count());
-        let lossy = self
-            .samples
-            .iter()
-            .filter(|sample| !sample.loss.is_none())
-            .count();
-        let behind = self
-            .samples
-            .iter()
-            .filter(|sample| !sample.rate_held)
-            .count();
-        for (count, why) in [
-            (lossy, "with losses"),
-            (behind, "rate not held"),
-            (self.failures.len(), "failed"),
-        ] {
-            if count > 0 {
-                out += &format!(", {count} {why}");
-            }
-        }
-        out
-    }
 }
 
 fn losses(loss: &Loss) -> String {
