@@ -1,6 +1,12 @@
 //! All rounds of one cell on one system, and what they come to.
 
-use crate::{cell::Cell, load::Sample, measure::Quantiles, systems::System, tally::Loss};
+use crate::{
+    cell::Cell,
+    load::Sample,
+    measure::{Quantiles, median},
+    systems::System,
+    tally::Loss,
+};
 
 /// Above this share of a core, the generator itself may have been what held a run back.
 const GENERATOR_CORES_MAX: f64 = 0.95;
@@ -31,16 +37,7 @@ impl CellResult {
 
     /// Median of a value over the rounds that count.
     pub(crate) fn median(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        let mut values = self.valid().filter_map(value).collect::<Vec<_>>();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => None,
-            count if count.is_multiple_of(2) => {
-                Some(f64::midpoint(values[middle - 1], values[middle]))
-            }
-            _ => Some(values[middle]),
-        }
+        median(self.valid().filter_map(value))
     }
 
     /// Medians of the three quantiles, or a dash.

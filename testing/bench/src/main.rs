@@ -1,7 +1,7 @@
 //! `bench`: measures Barid beside its peers, in one run and in turn, on one machine.
 //!
 //! The flow: `peers` reads the options, `campaign` runs each cell on each system round by round,
-//! `run` does one load, `report` makes Markdown of the samples. `systems` starts and stops the
+//! `run` does one load, `report` and `durable_report` make Markdown of the samples. `systems` starts and stops the
 //! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` and
 //! `backlog` are further suites with loads of their own.
 
@@ -24,6 +24,8 @@ mod campaign;
 mod cell;
 mod cell_result;
 mod connection;
+mod disk_sync;
+mod durable_report;
 mod install;
 mod load;
 mod measure;
@@ -53,6 +55,9 @@ struct Arguments {
 enum Suite {
     /// Queues and topics over STOMP, beside RabbitMQ, ActiveMQ and (topics only) NATS.
     Stomp(peers::PeerOptions),
+    /// Persistent messages, a receipt for each, beside RabbitMQ (both kinds of queues) and ActiveMQ, and beside what the
+    /// disk does by itself.
+    Durable(peers::PeerOptions),
     /// What a message costs with one and with ten thousand queues, subscriptions and connections.
     Scale(scale::ScaleOptions),
     /// What it costs to have many messages wait in queues.
@@ -62,6 +67,7 @@ enum Suite {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().suite {
         Suite::Stomp(options) => peers::stomp(&options),
+        Suite::Durable(options) => peers::durable(&options),
         Suite::Scale(options) => scale::scale(&options),
         Suite::Backlog(options) => backlog::backlog(&options),
     };

@@ -181,6 +181,18 @@ impl Latencies {
     }
 }
 
+/// The middle one of some values, or between the two that are in the middle.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values = values.collect::<Vec<_>>();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count.is_multiple_of(2) => Some(f64::midpoint(values[middle - 1], values[middle])),
+        _ => Some(values[middle]),
+    }
+}
+
 /// Nanoseconds as microseconds.
 #[expect(
     clippy::cast_precision_loss,
@@ -264,6 +276,13 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Whether what the brokers write never reaches a disk.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.filesystem.as_str(), "tmpfs" | "ramfs")
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sync = self.sync_cost.quantiles;
@@ -278,7 +297,8 @@ impl fmt::Display for Machine {
         writeln!(out, "- Filesystem of the data folders: {}", self.filesystem)?;
         writeln!(
             out,
-            "- Disk: 4 KiB append + fdatasync, {PROBE_ROUNDS} rounds: median {:.0} µs, p99 {:.0} µs",
+            "- Disk: 4 KiB appended to a file that grows + fdatasync, {PROBE_ROUNDS} rounds: median {:.0} µs, \
+             p99 {:.0} µs",
             sync.p50, sync.p99
         )
     }

@@ -1,4 +1,4 @@
-//! The suite that measures Barid beside its peers: its options, and what becomes of its report.
+//! The suites that measure Barid beside its peers: their options, and what becomes of their reports.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,15 +8,54 @@ use clap::Args;
 use crate::{
     DataDir,
     campaign::Campaign,
-    cell::{self, Cell},
+    cell::{self, Cell, Shape},
     default_barid,
+    disk_sync::SyncProbe,
+    durable_report,
     measure::Machine,
     print, report, stamp,
     systems::System,
     watch_for_signals,
 };
 
-/// The options of `bench stomp`.
+/// A suite: what it measures unless less is asked for.
+struct Comparison {
+    systems: &'static [System],
+    shapes: &'static [Shape],
+    /// What each system is broken in by, if it can do it.
+    break_in: Shape,
+    /// Whether the disk is measured beside the systems.
+    is_disk_read: bool,
+    render: fn(&Machine, &Campaign) -> String,
+}
+
+const STOMP: Comparison = Comparison {
+    systems: &[
+        System::Barid,
+        System::Rabbitmq,
+        System::Activemq,
+        System::Nats,
+    ],
+    shapes: &Shape::STOMP,
+    break_in: Shape::TransientQueue,
+    is_disk_read: false,
+    render: report::render,
+};
+
+const DURABLE: Comparison = Comparison {
+    systems: &[
+        System::Barid,
+        System::RabbitmqQuorum,
+        System::Rabbitmq,
+        System::Activemq,
+    ],
+    shapes: &Shape::DURABLE,
+    break_in: Shape::Receipts(1000),
+    is_disk_read: true,
+    render: durable_report::render,
+};
+
+/// The options of `bench stomp` and `bench durable`.
 #[derive(Debug, Args)]
 pub(crate) struct PeerOptions {
     /// Barid's binary.
@@ -54,13 +93,29 @@ pub(crate) struct PeerOptions {
     list: bool,
 }
 
+/// Runs `bench stomp`.
+///
+/// # Errors
+/// As of [`measure`].
+pub(crate) fn stomp(options: &PeerOptions) -> Result<()> {
+    measure(&STOMP, options)
+}
+
+/// Runs `bench durable`.
+///
+/// # Errors
+/// As of [`measure`], and where nothing is durable.
+pub(crate) fn durable(options: &PeerOptions) -> Result<()> {
+    measure(&DURABLE, options)
+}
+
 /// Measures what is asked for, and prints the report, also of a run that is cut short.
 ///
 /// # Errors
 /// If an option is out of bounds, a system cannot be started, or a signal asks to end.
-pub(crate) fn stomp(options: &PeerOptions) -> Result<()> {
+fn measure(suite: &Comparison, options: &PeerOptions) -> Result<()> {
     check_options(options)?;
-    let cells = Cell::matching(&options.payload, &options.cells);
+    let cells = Cell::matching(suite.shapes, &options.payload, &options.cells);
     ensure!(
         !cells.is_empty(),
         "no cell matches {:?}; see --list",
@@ -75,7 +130,7 @@ pub(crate) fn stomp(options: &PeerOptions) -> Result<()> {
     rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?;
 
     let systems = if options.only.is_empty() {
-        System::ALL.to_vec()
+        suite.systems.to_vec()
     } else {
         options.only.clone()
     };
@@ -83,7 +138,7 @@ pub(crate) fn stomp(options: &PeerOptions) -> Result<()> {
     let systems = systems.into_iter().filter(suited).collect::<Vec<_>>();
     ensure!(
         !systems.is_empty(),
-        "nats has topics only, and no cell with a topic is chosen"
+        "none of the systems can do any of the cells that are chosen"
     );
     let dir = DataDir::create(&options.dir)?;
     let (seconds, rounds) = if options.quick {
@@ -92,18 +147,30 @@ pub(crate) fn stomp(options: &PeerOptions) -> Result<()> {
         (options.seconds, options.rounds)
     };
     let machine = Machine::describe(&dir.path)?;
+    let probe = if suite.is_disk_read {
+        ensure!(
+            !machine.is_in_memory(),
+            "{} lies in memory, where nothing is ever synced: name a folder on a disk with --dir",
+            options.dir.display()
+        );
+        Some(SyncProbe::create(&dir.path)?)
+    } else {
+        None
+    };
     let mut campaign = Campaign {
         systems,
         cells,
         rounds,
         warm_up: Duration::from_secs_f64(options.warm_up),
         window: Duration::from_secs_f64(seconds),
+        break_in: suite.break_in,
+        probe,
         barid: options.barid.clone(),
         dir: dir.path.clone(),
         results: Vec::new(),
     };
     let outcome = campaign.run();
-    let text = report::render(&machine, &campaign);
+    let text = (suite.render)(&machine, &campaign);
     if campaign
         .results
         .iter()

@@ -39,8 +39,18 @@ impl Bound {
 
 /// The whole report.
 pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
-    let mut out = String::from("# Barid beside its peers\n\n");
-    out += &machine.to_string();
+    let mut out = heading("Barid beside its peers", machine, campaign);
+    out += "- One publisher; CPU per delivery; latency from send (at a fixed rate: from when it \
+            was due) to delivery, at full speed mostly queueing\n\n";
+    out += &cells(&campaign.results);
+    out += &notes(&campaign.results);
+    out += &ratios(campaign);
+    out
+}
+
+/// What comes before the figures: the machine, the systems, the rounds.
+pub(crate) fn heading(title: &str, machine: &Machine, campaign: &Campaign) -> String {
+    let mut out = format!("# {title}\n\n{machine}");
     for system in &campaign.systems {
         let server = campaign.results.iter().find_map(|result| {
             let sample = result
@@ -62,11 +72,6 @@ pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
             campaign.rounds, campaign.window, campaign.warm_up
         ),
     );
-    out += "- One publisher; CPU per delivery; latency from send (at a fixed rate: from when it \
-            was due) to delivery, at full speed mostly queueing\n\n";
-    out += &cells(&campaign.results);
-    out += &notes(&campaign.results);
-    out += &ratios(campaign);
     out
 }
 
@@ -109,7 +114,8 @@ fn cells(results: &[CellResult]) -> String {
     out
 }
 
-fn losses(loss: &Loss) -> String {
+/// What is missing of what was expected, and what else is wrong.
+pub(crate) fn losses(loss: &Loss) -> String {
     let mut out = format!("{} / {}", loss.missing, loss.expected);
     if loss.misplaced > 0 {
         out += &format!(", {} misplaced", loss.misplaced);
@@ -121,7 +127,7 @@ fn losses(loss: &Loss) -> String {
 }
 
 /// What a reader of the table should know of its rows.
-fn notes(results: &[CellResult]) -> String {
+pub(crate) fn notes(results: &[CellResult]) -> String {
     let mut out = String::new();
     let late = results
         .iter()
@@ -227,7 +233,7 @@ fn aims() -> Vec<Aim> {
 }
 
 /// A number with as many decimals as it needs to be told from its neighbors.
-fn plain(value: f64) -> String {
+pub(crate) fn plain(value: f64) -> String {
     if value < 100.0 {
         format!("{value:.2}")
     } else {
@@ -235,49 +241,33 @@ fn plain(value: f64) -> String {
     }
 }
 
+/// Bytes as MiB.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a resident size is far below 2^52"
 )]
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+/// Appends a line.
+pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("writing to a String does not fail");
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::cell::Cell;
 
     fn sample(delivered_per_second: f64, missing: u64, rate_held: bool) -> Sample {
-        let quantiles = Quantiles {
-            p50: 50.0,
-            p99: 99.0,
-            p999: 100.0,
-        };
-        Sample {
+        let mut sample = Sample {
             delivered_per_second,
-            broker_cpu_us: 2.0,
-            generator_cpu_us: 0.5,
-            generator_cores: 0.5,
-            latency: Some(quantiles),
-            confirm: None,
-            lateness: None,
-            resident_bytes: 3 << 20,
-            loss: Loss {
-                expected: 100,
-                missing,
-                misplaced: 0,
-                unconfirmed: 0,
-            },
             rate_held,
-            server: "X/1".to_owned(),
-        }
+            ..Sample::example()
+        };
+        sample.loss.missing = missing;
+        sample
     }
 
     fn result(system: System, samples: Vec<Sample>) -> CellResult {
@@ -290,23 +280,6 @@ mod tests {
             system,
             samples,
             failures: Vec::new(),
-        }
-    }
-
-    fn campaign(results: Vec<CellResult>) -> Campaign {
-        Campaign {
-            systems: vec![System::Barid, System::Rabbitmq],
-            cells: results
-                .first()
-                .map(|result| result.cell.clone())
-                .into_iter()
-                .collect(),
-            rounds: 3,
-            warm_up: Duration::from_secs(1),
-            window: Duration::from_secs(3),
-            barid: "barid".into(),
-            dir: "dir".into(),
-            results,
         }
     }
 
@@ -335,7 +308,10 @@ mod tests {
     fn an_aim_is_met_missed_or_not_measured() {
         let check = |ours: Vec<Sample>, expect: &str| {
             let theirs = result(System::Rabbitmq, vec![sample(10.0, 0, true)]);
-            let text = ratios(&campaign(vec![result(System::Barid, ours), theirs]));
+            let text = ratios(&Campaign::example(vec![
+                result(System::Barid, ours),
+                theirs,
+            ]));
             let row = text
                 .lines()
                 .find(|row| row.contains("transient-queue"))
