@@ -122,12 +122,22 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmRSS:")
 }
 
-/// The most resident memory that a process ever had, in bytes.
+/// The most resident memory that a process had since [`reset_resident_bytes_max`], or since its start, in bytes.
 ///
 /// # Errors
 /// If there is no such process.
 pub(crate) fn resident_bytes_max(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmHWM:")
+}
+
+/// Begins anew to find the most resident memory of a process, from what it has now.
+///
+/// # Errors
+/// If there is no such process, or this one may not.
+pub(crate) fn reset_resident_bytes_max(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, "5")
+        .with_context(|| format!("resetting the peak of resident memory by {path}"))
 }
 
 /// The line of `/proc/PID/status` that begins with `name`, in bytes.
@@ -407,5 +417,15 @@ mod tests {
         assert!(resident > 100_000);
         // The kernel sums the one up more exactly than the other.
         assert!(resident_bytes_max(pid).unwrap() > resident / 2);
+    }
+
+    #[test]
+    fn a_peak_of_memory_is_forgotten_when_it_is_reset() {
+        const BYTES: usize = 256 << 20;
+        let pid = std::process::id();
+        drop(std::hint::black_box(vec![1_u8; BYTES]));
+        assert!(resident_bytes_max(pid).unwrap() > BYTES as u64);
+        reset_resident_bytes_max(pid).unwrap();
+        assert!(resident_bytes_max(pid).unwrap() < BYTES as u64);
     }
 }
