@@ -14,6 +14,7 @@ mod report;
 mod sieve;
 mod site;
 mod steps;
+mod summary;
 mod traffic;
 
 use std::{fmt, path::PathBuf};

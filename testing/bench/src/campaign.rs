@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     cell::{Cell, Shape},
+    cell_result::CellResult,
+    disk_sync::{SyncProbe, SyncReading},
     load::Sample,
     progress,
     systems::{Running, System},
@@ -21,6 +23,9 @@ use crate::{
 /// Load on a system that was just started, before its first run: what is compiled as it runs
 /// should not be in the first cell only.
 const BREAK_IN: Duration = Duration::from_secs(3);
+
+/// Length of each reading of the disk: one before and one after each run.
+pub(crate) const PROBE: Duration = Duration::from_millis(500);
 
 /// What is to be measured, and what was.
 pub(crate) struct Campaign {
@@ -34,32 +39,16 @@ pub(crate) struct Campaign {
     pub(crate) warm_up: Duration,
     /// Length of each window.
     pub(crate) window: Duration,
+    /// What a system that was just started is broken in by, if it can do it.
+    pub(crate) break_in: Shape,
+    /// Reads what the disk does by itself, around each run.
+    pub(crate) probe: Option<SyncProbe>,
     /// Barid's binary.
     pub(crate) barid: PathBuf,
     /// Folder for all data.
     pub(crate) dir: PathBuf,
     /// One per cell and system that can do it.
     pub(crate) results: Vec<CellResult>,
-}
-
-/// All rounds of one cell on one system.
-#[derive(Debug, Clone)]
-pub(crate) struct CellResult {
-    /// The cell.
-    pub(crate) cell: Cell,
-    /// The system.
-    pub(crate) system: System,
-    /// What each round that came to its end gave.
-    pub(crate) samples: Vec<Sample>,
-    /// Why the others did not.
-    pub(crate) failures: Vec<String>,
-}
-
-impl CellResult {
-    /// Whether another round would only show again that the rate is too high.
-    fn is_overloaded(&self) -> bool {
-        self.samples.iter().any(|sample| !sample.rate_held)
-    }
 }
 
 impl Campaign {
@@ -118,7 +107,7 @@ impl Campaign {
 
     /// One round of a cell on a system, which is started if it is not up.
     fn run_once(
-        &self,
+        &mut self,
         running: &mut BTreeMap<System, Running>,
         result: &mut CellResult,
         round: usize,
@@ -128,6 +117,7 @@ impl Campaign {
             Entry::Occupied(up) => up.into_mut(),
             Entry::Vacant(down) => down.insert(self.start(system)?),
         };
+        let before = self.read_disk()?;
         target.resume();
         let name = format!("bench.{}.{}.{round}", cell.shape.name(), cell.body_bytes);
         let outcome = cell
@@ -135,7 +125,9 @@ impl Campaign {
             .run();
         target.pause();
         match outcome {
-            Ok(sample) => {
+            Ok(mut sample) => {
+                let around = before.zip(self.read_disk()?);
+                sample.disk = around.map(|(before, after)| before + after);
                 tell(&sample);
                 result.samples.push(sample);
             }
@@ -150,18 +142,23 @@ impl Campaign {
         Ok(())
     }
 
+    /// What the disk does by itself, while no system runs.
+    fn read_disk(&mut self) -> Result<Option<SyncReading>> {
+        let probe = self.probe.as_mut();
+        probe.map(|probe| probe.read(PROBE)).transpose()
+    }
+
     /// Starts a system and breaks it in.
     fn start(&self, system: System) -> Result<Running> {
         progress(format_args!("    starting {system}"));
         let running = Running::start(system, &self.dir, &self.barid)?;
-        let shape = match system {
-            System::Barid | System::Rabbitmq | System::Activemq => Shape::TransientQueue,
-            System::Nats => Shape::Topic(1),
-        };
-        let cell = Cell {
+        let all = [self.break_in, Shape::Receipts(1000), Shape::Topic(1)];
+        let all = all.map(|shape| Cell {
             shape,
             body_bytes: 100,
-        };
+        });
+        let cell = all.iter().find(|cell| cell.suits(system));
+        let cell = cell.context("no load suits the system")?;
         let name = "bench.break-in".to_owned();
         let outcome = cell
             .load(system, &running, name, BREAK_IN, Duration::from_millis(100))
@@ -170,6 +167,7 @@ impl Campaign {
             crate::check_interrupted()?;
             progress(format_args!("    breaking in {system} failed: {error:#}"));
         }
+        running.check_queues(system)?;
         running.pause();
         Ok(running)
     }
@@ -185,11 +183,38 @@ fn tell(sample: &Sample) {
         (false, _) => ", WITH LOSSES: does not count",
         (true, false) => ", rate not held: does not count",
     };
+    let disk = sample.disk.map_or(String::new(), |disk| {
+        let per_sync = sample.confirmed_per_sync().unwrap_or_default();
+        format!(
+            ", {per_sync:.2} for each of the disk's {:.0} fdatasyncs/s",
+            disk.per_second()
+        )
+    });
     progress(format_args!(
-        "    {:.0} msg/s, CPU broker {:.2} µs/msg, generator {:.2} ({:.2} cores), p50 {latency} µs{verdict}",
+        "    {:.0} msg/s, CPU broker {:.2} µs/msg, generator {:.2} ({:.2} cores), p50 {latency} µs{disk}{verdict}",
         sample.delivered_per_second,
         sample.broker_cpu_us,
         sample.generator_cpu_us,
         sample.generator_cores
     ));
+}
+
+#[cfg(test)]
+impl Campaign {
+    /// A campaign that came to these results.
+    pub(crate) fn example(results: Vec<CellResult>) -> Self {
+        let cells = results.first().map(|result| result.cell.clone());
+        Self {
+            systems: results.iter().map(|result| result.system).collect(),
+            cells: cells.into_iter().collect(),
+            rounds: 3,
+            warm_up: Duration::from_secs(1),
+            window: Duration::from_secs(3),
+            break_in: Shape::TransientQueue,
+            probe: None,
+            barid: "barid".into(),
+            dir: "dir".into(),
+            results,
+        }
+    }
 }

@@ -45,8 +45,8 @@ pub(crate) enum Way {
 }
 
 impl Shape {
-    /// All that are measured, in the order of the report.
-    const ALL: [Self; 13] = [
+    /// All that the suite `stomp` measures, in the order of its report.
+    pub(crate) const STOMP: [Self; 13] = [
         Self::TransientQueue,
         Self::Receipts(1),
         Self::Receipts(16),
@@ -61,6 +61,10 @@ impl Shape {
         Self::Rate(10_000, Way::Persistent),
         Self::Rate(10_000, Way::Topic),
     ];
+
+    /// All that the suite `durable` measures, in the order of its report.
+    pub(crate) const DURABLE: [Self; 3] =
+        [Self::Receipts(1), Self::Receipts(16), Self::Receipts(1024)];
 
     /// Its name in filters and reports.
     pub(crate) fn name(self) -> String {
@@ -109,9 +113,9 @@ impl Shape {
 }
 
 impl Cell {
-    /// All cells with these bodies whose name holds one of the comma-separated parts of `filter`.
-    pub(crate) fn matching(bodies: &[usize], filter: &str) -> Vec<Self> {
-        let cells = Shape::ALL.into_iter().flat_map(|shape| {
+    /// All cells of these shapes with these bodies whose name holds one of the comma-separated parts of `filter`.
+    pub(crate) fn matching(shapes: &[Shape], bodies: &[usize], filter: &str) -> Vec<Self> {
+        let cells = shapes.iter().copied().flat_map(|shape| {
             bodies.iter().map(move |body_bytes| Self {
                 shape,
                 body_bytes: *body_bytes,
@@ -132,7 +136,11 @@ impl Cell {
 
     /// Whether `system` can do it.
     pub(crate) fn suits(&self, system: System) -> bool {
-        system != System::Nats || self.shape.target() == Target::Topic
+        match system {
+            System::Barid | System::Rabbitmq | System::Activemq => true,
+            System::RabbitmqQuorum => self.shape.safety() == Safety::Confirmed,
+            System::Nats => self.shape.target() == Target::Topic,
+        }
     }
 
     /// One run of it on `running`, to a destination called `name`.
@@ -148,6 +156,7 @@ impl Cell {
             wire: system.wire(),
             address: running.address,
             broker_pid: running.pid,
+            flushes: running.flushes.clone(),
             target: self.shape.target(),
             name,
             subscribers: self.shape.subscribers(),
@@ -166,7 +175,7 @@ mod tests {
 
     fn check(filter: &str, count: usize) {
         assert_eq!(
-            Cell::matching(&BODY_BYTES, filter).len(),
+            Cell::matching(&Shape::STOMP, &BODY_BYTES, filter).len(),
             count,
             "{filter:?}"
         );
@@ -180,5 +189,18 @@ mod tests {
         check("topic-1-1/100", 1);
         check("rate-1000-, transient", 8);
         check("none", 0);
+    }
+
+    #[test]
+    fn a_system_is_given_only_what_it_can_do() {
+        let count = |shapes: &[Shape], system| {
+            let cells = Cell::matching(shapes, &[100], "");
+            cells.iter().filter(|cell| cell.suits(system)).count()
+        };
+        assert_eq!(count(&Shape::STOMP, System::Barid), 13);
+        assert_eq!(count(&Shape::STOMP, System::Nats), 5);
+        assert_eq!(count(&Shape::STOMP, System::RabbitmqQuorum), 5);
+        assert_eq!(count(&Shape::DURABLE, System::RabbitmqQuorum), 3);
+        assert_eq!(count(&Shape::DURABLE, System::Nats), 0);
     }
 }

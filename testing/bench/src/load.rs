@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    disk_sync::{FlushCounter, SyncReading},
     measure::Quantiles,
     tally::Loss,
     wire::{Safety, Target, Wire},
@@ -38,6 +39,8 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     /// The process whose CPU time and memory count.
     pub(crate) broker_pid: u32,
+    /// Counts the flushes of the disk with its data, where that can be told.
+    pub(crate) flushes: Option<FlushCounter>,
     /// Queue or topic.
     pub(crate) target: Target,
     /// Name of a queue or topic nobody has used.
@@ -61,6 +64,12 @@ pub(crate) struct Load {
 pub(crate) struct Sample {
     /// Deliveries per second within the window.
     pub(crate) delivered_per_second: f64,
+    /// Receipts per second within the window.
+    pub(crate) confirmed_per_second: f64,
+    /// Flushes of the disk per second within the window, whoever asked for them.
+    pub(crate) flushed_per_second: Option<f64>,
+    /// What the disk did by itself, right before and right after.
+    pub(crate) disk: Option<SyncReading>,
     /// CPU time of the broker per delivery, in microseconds.
     pub(crate) broker_cpu_us: f64,
     /// CPU time of the generator per delivery, sending included, in microseconds.
@@ -87,6 +96,19 @@ impl Sample {
     /// Whether the run counts.
     pub(crate) fn is_valid(&self) -> bool {
         self.loss.is_none() && self.rate_held
+    }
+
+    /// Receipts for each sync that the disk could have done by itself in the same time.
+    pub(crate) fn confirmed_per_sync(&self) -> Option<f64> {
+        let syncs = self.disk?.per_second();
+        (syncs > 0.0).then(|| self.confirmed_per_second / syncs)
+    }
+
+    /// Receipts for each flush that the disk did, if that is counted and there was any.
+    pub(crate) fn confirmed_per_flush(&self) -> Option<f64> {
+        self.disk?.flushes_per_sync()?;
+        let flushed = self.flushed_per_second?;
+        (flushed > 0.0).then(|| self.confirmed_per_second / flushed)
     }
 }
 
@@ -115,6 +137,36 @@ pub(crate) fn due_count(elapsed_ns: u64, per_second: u64) -> u64 {
 pub(crate) fn due_ns(sequence: u64, per_second: u64) -> u64 {
     let due = u128::from(sequence) * 1_000_000_000;
     u64::try_from(due.div_ceil(u128::from(per_second))).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+impl Sample {
+    /// Some figures of a run that counts.
+    pub(crate) fn example() -> Self {
+        Self {
+            delivered_per_second: 5.0,
+            confirmed_per_second: 5.0,
+            flushed_per_second: None,
+            disk: None,
+            broker_cpu_us: 2.0,
+            generator_cpu_us: 0.5,
+            generator_cores: 0.5,
+            latency: Some(Quantiles {
+                p50: 50.0,
+                p99: 99.0,
+                p999: 100.0,
+            }),
+            confirm: None,
+            lateness: None,
+            resident_bytes: 3 << 20,
+            loss: Loss {
+                expected: 100,
+                ..Loss::default()
+            },
+            rate_held: true,
+            server: "X/1".to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -122,12 +122,22 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmRSS:")
 }
 
-/// The most resident memory that a process ever had, in bytes.
+/// The most resident memory that a process had since [`reset_resident_bytes_max`], or since its start, in bytes.
 ///
 /// # Errors
 /// If there is no such process.
 pub(crate) fn resident_bytes_max(pid: u32) -> Result<u64> {
     status_bytes(pid, "VmHWM:")
+}
+
+/// Begins anew to find the most resident memory of a process, from what it has now.
+///
+/// # Errors
+/// If there is no such process, or this one may not.
+pub(crate) fn reset_resident_bytes_max(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    fs::write(&path, "5")
+        .with_context(|| format!("resetting the peak of resident memory by {path}"))
 }
 
 /// The line of `/proc/PID/status` that begins with `name`, in bytes.
@@ -178,6 +188,18 @@ impl Latencies {
             p99: at(0.99),
             p999: at(0.999),
         })
+    }
+}
+
+/// The middle one of some values, or between the two that are in the middle.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values = values.collect::<Vec<_>>();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count.is_multiple_of(2) => Some(f64::midpoint(values[middle - 1], values[middle])),
+        _ => Some(values[middle]),
     }
 }
 
@@ -264,6 +286,13 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Whether what the brokers write never reaches a disk.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.filesystem.as_str(), "tmpfs" | "ramfs")
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sync = self.sync_cost.quantiles;
@@ -278,7 +307,8 @@ impl fmt::Display for Machine {
         writeln!(out, "- Filesystem of the data folders: {}", self.filesystem)?;
         writeln!(
             out,
-            "- Disk: 4 KiB append + fdatasync, {PROBE_ROUNDS} rounds: median {:.0} µs, p99 {:.0} µs",
+            "- Disk: 4 KiB appended to a file that grows + fdatasync, {PROBE_ROUNDS} rounds: median {:.0} µs, \
+             p99 {:.0} µs",
             sync.p50, sync.p99
         )
     }
@@ -387,5 +417,15 @@ mod tests {
         assert!(resident > 100_000);
         // The kernel sums the one up more exactly than the other.
         assert!(resident_bytes_max(pid).unwrap() > resident / 2);
+    }
+
+    #[test]
+    fn a_peak_of_memory_is_forgotten_when_it_is_reset() {
+        const BYTES: usize = 256 << 20;
+        let pid = std::process::id();
+        drop(std::hint::black_box(vec![1_u8; BYTES]));
+        assert!(resident_bytes_max(pid).unwrap() > BYTES as u64);
+        reset_resident_bytes_max(pid).unwrap();
+        assert!(resident_bytes_max(pid).unwrap() < BYTES as u64);
     }
 }

@@ -3,16 +3,14 @@
 use std::fmt::Write as _;
 
 use crate::{
-    campaign::{Campaign, CellResult},
+    campaign::Campaign,
     cell::{Shape, Way},
+    cell_result::CellResult,
     load::Sample,
     measure::{Machine, Quantiles},
     systems::System,
     tally::Loss,
 };
-
-/// Above this share of a core, the generator itself may have been what held a run back.
-const GENERATOR_CORES_MAX: f64 = 0.95;
 
 /// A ratio of medians that Barid aims at.
 struct Aim {
@@ -41,8 +39,18 @@ impl Bound {
 
 /// The whole report.
 pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
-    let mut out = String::from("# Barid beside its peers\n\n");
-    out += &machine.to_string();
+    let mut out = heading("Barid beside its peers", machine, campaign);
+    out += "- One publisher; CPU per delivery; latency from send (at a fixed rate: from when it \
+            was due) to delivery, at full speed mostly queueing\n\n";
+    out += &cells(&campaign.results);
+    out += &notes(&campaign.results);
+    out += &ratios(campaign);
+    out
+}
+
+/// What comes before the figures: the machine, the systems, the rounds.
+pub(crate) fn heading(title: &str, machine: &Machine, campaign: &Campaign) -> String {
+    let mut out = format!("# {title}\n\n{machine}");
     for system in &campaign.systems {
         let server = campaign.results.iter().find_map(|result| {
             let sample = result
@@ -64,11 +72,6 @@ pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
             campaign.rounds, campaign.window, campaign.warm_up
         ),
     );
-    out += "- One publisher; CPU per delivery; latency from send (at a fixed rate: from when it \
-            was due) to delivery, at full speed mostly queueing\n\n";
-    out += &cells(&campaign.results);
-    out += &notes(&campaign.results);
-    out += &ratios(campaign);
     out
 }
 
@@ -111,82 +114,8 @@ fn cells(results: &[CellResult]) -> String {
     out
 }
 
-impl CellResult {
-    fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.failures.is_empty()
-    }
-
-    /// Rounds that count.
-    fn valid(&self) -> impl Iterator<Item = &Sample> {
-        self.samples.iter().filter(|sample| sample.is_valid())
-    }
-
-    /// Median of a value over the rounds that count.
-    fn median(&self, value: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-        let mut values = self.valid().filter_map(value).collect::<Vec<_>>();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => None,
-            count if count.is_multiple_of(2) => {
-                Some(f64::midpoint(values[middle - 1], values[middle]))
-            }
-            _ => Some(values[middle]),
-        }
-    }
-
-    fn quantiles(&self, of: fn(&Sample) -> Option<Quantiles>) -> String {
-        let part = |value: fn(Quantiles) -> f64| self.median(|sample| of(sample).map(value));
-        match (
-            part(|all| all.p50),
-            part(|all| all.p99),
-            part(|all| all.p999),
-        ) {
-            (Some(p50), Some(p99), Some(p999)) => format!("{p50:.0} / {p99:.0} / {p999:.0}"),
-            _ => "–".to_owned(),
-        }
-    }
-
-    fn is_generator_bound(&self) -> bool {
-        let cores = self.median(|sample| Some(sample.generator_cores));
-        cores.is_some_and(|cores| cores > GENERATOR_CORES_MAX)
-    }
-
-    /// What went wrong in all rounds together.
-    fn loss(&self) -> Loss {
-        let mut loss = Loss::default();
-        self.samples.iter().for_each(|sample| loss += sample.loss);
-        loss
-    }
-
-    /// How many rounds count, and why the others do not.
-    fn runs(&self) -> String {
-        let rounds = self.samples.len() + self.failures.len();
-        let mut out = format!("{}/{rounds}", self.valid().count());
-        let lossy = self
-            .samples
-            .iter()
-            .filter(|sample| !sample.loss.is_none())
-            .count();
-        let behind = self
-            .samples
-            .iter()
-            .filter(|sample| !sample.rate_held)
-            .count();
-        for (count, why) in [
-            (lossy, "with losses"),
-            (behind, "rate not held"),
-            (self.failures.len(), "failed"),
-        ] {
-            if count > 0 {
-                out += &format!(", {count} {why}");
-            }
-        }
-        out
-    }
-}
-
-fn losses(loss: &Loss) -> String {
+/// What is missing of what was expected, and what else is wrong.
+pub(crate) fn losses(loss: &Loss) -> String {
     let mut out = format!("{} / {}", loss.missing, loss.expected);
     if loss.misplaced > 0 {
         out += &format!(", {} misplaced", loss.misplaced);
@@ -198,7 +127,7 @@ fn losses(loss: &Loss) -> String {
 }
 
 /// What a reader of the table should know of its rows.
-fn notes(results: &[CellResult]) -> String {
+pub(crate) fn notes(results: &[CellResult]) -> String {
     let mut out = String::new();
     let late = results
         .iter()
@@ -304,7 +233,7 @@ fn aims() -> Vec<Aim> {
 }
 
 /// A number with as many decimals as it needs to be told from its neighbors.
-fn plain(value: f64) -> String {
+pub(crate) fn plain(value: f64) -> String {
     if value < 100.0 {
         format!("{value:.2}")
     } else {
@@ -312,49 +241,33 @@ fn plain(value: f64) -> String {
     }
 }
 
+/// Bytes as MiB.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a resident size is far below 2^52"
 )]
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+/// Appends a line.
+pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("writing to a String does not fail");
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::cell::Cell;
 
     fn sample(delivered_per_second: f64, missing: u64, rate_held: bool) -> Sample {
-        let quantiles = Quantiles {
-            p50: 50.0,
-            p99: 99.0,
-            p999: 100.0,
-        };
-        Sample {
+        let mut sample = Sample {
             delivered_per_second,
-            broker_cpu_us: 2.0,
-            generator_cpu_us: 0.5,
-            generator_cores: 0.5,
-            latency: Some(quantiles),
-            confirm: None,
-            lateness: None,
-            resident_bytes: 3 << 20,
-            loss: Loss {
-                expected: 100,
-                missing,
-                misplaced: 0,
-                unconfirmed: 0,
-            },
             rate_held,
-            server: "X/1".to_owned(),
-        }
+            ..Sample::example()
+        };
+        sample.loss.missing = missing;
+        sample
     }
 
     fn result(system: System, samples: Vec<Sample>) -> CellResult {
@@ -367,23 +280,6 @@ mod tests {
             system,
             samples,
             failures: Vec::new(),
-        }
-    }
-
-    fn campaign(results: Vec<CellResult>) -> Campaign {
-        Campaign {
-            systems: vec![System::Barid, System::Rabbitmq],
-            cells: results
-                .first()
-                .map(|result| result.cell.clone())
-                .into_iter()
-                .collect(),
-            rounds: 3,
-            warm_up: Duration::from_secs(1),
-            window: Duration::from_secs(3),
-            barid: "barid".into(),
-            dir: "dir".into(),
-            results,
         }
     }
 
@@ -412,7 +308,10 @@ mod tests {
     fn an_aim_is_met_missed_or_not_measured() {
         let check = |ours: Vec<Sample>, expect: &str| {
             let theirs = result(System::Rabbitmq, vec![sample(10.0, 0, true)]);
-            let text = ratios(&campaign(vec![result(System::Barid, ours), theirs]));
+            let text = ratios(&Campaign::example(vec![
+                result(System::Barid, ours),
+                theirs,
+            ]));
             let row = text
                 .lines()
                 .find(|row| row.contains("transient-queue"))

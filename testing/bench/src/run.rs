@@ -21,6 +21,7 @@ use rustix::{
 
 use crate::{
     connection::{Connection, Written},
+    disk_sync::FlushCounter,
     load::{Load, Pace, Sample, due_count, due_ns},
     measure::{Clock, CpuTime, Latencies, nap, resident_bytes},
     publisher::Publisher,
@@ -74,6 +75,8 @@ struct Subscriber {
 struct Reading {
     at: u64,
     delivered: u64,
+    confirmed: u64,
+    flushes: Option<u64>,
     broker: CpuTime,
     generator: CpuTime,
 }
@@ -107,7 +110,7 @@ impl Load {
     /// If the broker refuses, closes or dies; not if it loses messages.
     pub(crate) fn run(&self) -> Result<Sample> {
         let destination = self.wire.destination(self.target, &self.name);
-        let request = self.wire.subscribe(&destination, self.safety);
+        let request = self.wire.subscribe(self.target, &self.name, self.safety);
         let mut subscribers = Vec::with_capacity(self.subscribers);
         for _ in 0..self.subscribers {
             let (mut connection, _) = Connection::open(self.address, self.wire)?;
@@ -420,6 +423,8 @@ impl<'a> Run<'a> {
         Ok(Reading {
             at: self.clock.now_ns(),
             delivered: self.delivered,
+            confirmed: self.publisher.confirmed,
+            flushes: self.load.flushes.as_ref().and_then(FlushCounter::read),
             broker,
             generator,
         })
@@ -440,8 +445,13 @@ impl<'a> Run<'a> {
         let window_ns = (last.at - first.at) as f64;
         let deliveries = (last.delivered - first.delivered).max(1) as f64;
         let generator_ns = last.generator.since(&first.generator) as f64;
+        let per_second = |count: u64| count as f64 * 1e9 / window_ns;
+        let flushes = last.flushes.zip(first.flushes);
         Sample {
-            delivered_per_second: (last.delivered - first.delivered) as f64 * 1e9 / window_ns,
+            delivered_per_second: per_second(last.delivered - first.delivered),
+            confirmed_per_second: per_second(last.confirmed - first.confirmed),
+            flushed_per_second: flushes.map(|(last, first)| per_second(last - first)),
+            disk: None,
             broker_cpu_us: last.broker.since(&first.broker) as f64 / 1e3 / deliveries,
             generator_cpu_us: generator_ns / 1e3 / deliveries,
             generator_cores: generator_ns / window_ns,

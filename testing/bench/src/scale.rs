@@ -21,6 +21,7 @@ use crate::{
     measure::Machine,
     progress,
     systems::{Running, System},
+    wire::Wire,
 };
 use shape::Shape;
 
@@ -69,8 +70,9 @@ pub(crate) fn scale(options: &ScaleOptions) -> Result<()> {
         options.cells
     );
     ensure!(
-        options.system != System::Nats,
-        "nats does not speak STOMP, which this suite does"
+        options.system.wire() == Wire::Stomp,
+        "this suite speaks STOMP, and declares no queues: not with {}",
+        options.system
     );
     ensure!(
         (0.1..=3600.0).contains(&options.seconds),

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::disk;
 use crate::{
-    measure::{Clock, CpuTime, nap, resident_bytes, resident_bytes_max},
+    measure::{Clock, CpuTime, nap, reset_resident_bytes_max, resident_bytes, resident_bytes_max},
     process::Owned,
     systems::barid,
 };
@@ -39,6 +39,8 @@ pub(super) struct Broker {
     dir: PathBuf,
     memory_bytes_max: Option<String>,
     process: Owned,
+    /// Looks at its data folder.
+    watch: disk::Watch,
     /// Where clients connect.
     pub(super) address: SocketAddr,
 }
@@ -58,10 +60,23 @@ pub(super) struct Restart {
 pub(super) struct Weight {
     /// Resident memory.
     pub(super) resident_bytes: u64,
-    /// The most it was since the broker was started.
+    /// The most it was since [`Broker::begin`], or since the broker was started if that was later.
     pub(super) resident_bytes_max: u64,
     /// What the data folder takes on disk.
     pub(super) disk_bytes: u64,
+    /// The most it was since [`Broker::begin`], as far as it was seen.
+    pub(super) disk_bytes_max: u64,
+}
+
+impl Weight {
+    /// As of a time that began with `earlier`, and goes on.
+    pub(super) fn after(self, earlier: Self) -> Self {
+        Self {
+            resident_bytes_max: self.resident_bytes_max.max(earlier.resident_bytes_max),
+            disk_bytes_max: self.disk_bytes_max.max(earlier.disk_bytes_max),
+            ..self
+        }
+    }
 }
 
 impl Broker {
@@ -74,11 +89,13 @@ impl Broker {
         std::fs::create_dir_all(&dir).context("creating a data folder")?;
         let mut process = spawn(binary, &dir, memory_bytes_max)?;
         let address = await_ready(&mut process, &dir)?;
+        let watch = disk::Watch::start(&barid::data_dir(&dir));
         Ok(Self {
             binary: binary.to_owned(),
             dir,
             memory_bytes_max: memory_bytes_max.map(str::to_owned),
             process,
+            watch,
             address,
         })
     }
@@ -127,15 +144,26 @@ impl Broker {
         Ok(CpuTime::of(self.pid())?.total_ns())
     }
 
-    /// What it takes now.
+    /// From here on the most that it takes is to be found.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub(super) fn begin(&self) -> Result<()> {
+        self.watch.reset();
+        reset_resident_bytes_max(self.pid())
+    }
+
+    /// What it takes now, and took at most.
     ///
     /// # Errors
     /// If it is gone.
     pub(super) fn weigh(&self) -> Result<Weight> {
+        let disk_bytes = disk::allocated_bytes(&barid::data_dir(&self.dir))?;
         Ok(Weight {
             resident_bytes: resident_bytes(self.pid())?,
             resident_bytes_max: resident_bytes_max(self.pid())?,
-            disk_bytes: disk::allocated_bytes(&barid::data_dir(&self.dir))?,
+            disk_bytes,
+            disk_bytes_max: self.watch.bytes_max(disk_bytes),
         })
     }
 

@@ -1,6 +1,17 @@
 //! What a folder takes on its disk.
 
-use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -15,6 +26,9 @@ const LIMIT_NS: u64 = 60_000_000_000;
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(200);
 
+/// Between two looks of a [`Watch`].
+const WATCH_PERIOD: Duration = Duration::from_millis(100);
+
 /// Bytes of a block in what the kernel tells of a file, whatever the filesystem's own are.
 const BLOCK_BYTES: u64 = 512;
 
@@ -25,6 +39,55 @@ pub(super) struct Settled {
     pub(super) seconds: f64,
     /// Whether it stayed the same from then on, for as long as is asked.
     pub(super) is_settled: bool,
+}
+
+/// Looks all the time at what a folder takes on disk, and keeps the most it saw.
+pub(super) struct Watch {
+    seen: Arc<Seen>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    bytes_max: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl Watch {
+    /// Begins to look at `dir`. What cannot be read is not seen.
+    pub(super) fn start(dir: &Path) -> Self {
+        let (dir, seen) = (dir.to_owned(), Arc::<Seen>::default());
+        let shared = Arc::clone(&seen);
+        let thread = thread::spawn(move || {
+            while !shared.is_over.load(Ordering::Relaxed) {
+                let bytes = allocated_bytes(&dir).unwrap_or(0);
+                shared.bytes_max.fetch_max(bytes, Ordering::Relaxed);
+                nap(WATCH_PERIOD);
+            }
+        });
+        Self {
+            seen,
+            thread: Some(thread),
+        }
+    }
+
+    /// Forgets the most it saw. What was begun to be read before is still seen.
+    pub(super) fn reset(&self) {
+        self.seen.bytes_max.store(0, Ordering::Relaxed);
+    }
+
+    /// The most it saw, and at least `bytes`.
+    pub(super) fn bytes_max(&self, bytes: u64) -> u64 {
+        self.seen.bytes_max.load(Ordering::Relaxed).max(bytes)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.seen.is_over.store(true, Ordering::Relaxed);
+        // It has nothing to say.
+        let _outcome = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 /// Bytes of all blocks that are allocated to the files in `dir` and below. Files that are removed meanwhile are
@@ -87,6 +150,7 @@ pub(super) fn settle(dir: &Path) -> Result<Settled> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::wait_for;
 
     #[test]
     fn blocks_of_all_files_below_count_and_holes_do_not() {
@@ -108,5 +172,42 @@ mod tests {
         fs::remove_dir_all(&dir).unwrap();
         assert!((100_000..1 << 20).contains(&grown), "{grown}");
         assert_eq!(allocated_bytes(&dir).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_watch_sees_what_is_gone_again_until_it_is_reset() {
+        let dir = std::env::temp_dir().join(format!("bench-watch-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("file");
+        fs::write(dir.join("small"), [7; 4096]).unwrap();
+        fs::File::open(dir.join("small"))
+            .unwrap()
+            .sync_all()
+            .unwrap();
+        let watch = Watch::start(&dir);
+        fs::write(&path, vec![7; 1 << 20]).unwrap();
+        fs::File::open(&path).unwrap().sync_all().unwrap();
+        let limit = Duration::from_secs(60);
+        let seen = |wanted: fn(u64) -> bool| {
+            wait_for("what is on disk", limit, || {
+                Ok(wanted(watch.bytes_max(0)).then_some(()))
+            })
+        };
+        seen(|bytes| bytes >= 1 << 20).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(watch.bytes_max(0) >= 1 << 20);
+        watch.reset();
+        wait_for("less on disk", limit, || {
+            let bytes = watch.bytes_max(0);
+            // Of a look that was begun before.
+            if bytes >= 1 << 20 {
+                watch.reset();
+            }
+            Ok((1..1 << 20).contains(&bytes).then_some(()))
+        })
+        .unwrap();
+        assert_eq!(watch.bytes_max(9 << 20), 9 << 20);
+        drop(watch);
+        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use super::{
     first::First,
     ledger::Ledger,
     meter::{Meter, Span},
-    report::Row,
+    report::{RestartTimes, Row, name},
     seconds,
     sieve::Sieve,
     site::Site,
@@ -124,8 +124,8 @@ impl<'a> Run<'a> {
             Step::Empty => self.empty(),
             Step::Fill => self.fill(),
             Step::Depth => self.depth(),
-            Step::Term => self.restart("restart after SIGTERM", Ending::Asked),
-            Step::Kill => self.restart("restart after SIGKILL", Ending::Killed),
+            Step::Term => self.restart(name::TERM, Ending::Asked),
+            Step::Kill => self.restart(name::KILL, Ending::Killed),
             Step::Acks => self.acks(),
             Step::Drain => self.drain(),
         }
@@ -135,6 +135,7 @@ impl<'a> Run<'a> {
         let (nearly, short) = (self.options.queues, self.options.queues + 1);
         let every = self.options.receipt_every;
         let (site, pid, length) = (self.site()?, self.pid()?, self.length());
+        self.broker()?.begin()?;
         let mut traffic = Traffic::new(site, &mut self.ledger)?;
         traffic.add_consumer(std::iter::once(nearly), PREFETCH)?;
         traffic.add_publisher(every)?;
@@ -149,7 +150,7 @@ impl<'a> Run<'a> {
         traffic.confirm_all(|_| nearly)?;
         traffic.run(&mut Plan::none(), |own| own.ledger.waiting() == 0)?;
         traffic.close()?;
-        self.finish("empty queue, both ways", span, published, consumed)?;
+        self.finish(name::EMPTY, span, published, consumed)?;
 
         let mut traffic = Traffic::new(site, &mut self.ledger)?;
         traffic.add_publisher(every)?;
@@ -160,13 +161,14 @@ impl<'a> Run<'a> {
         };
         traffic.run(&mut plan, |own| own.confirmed() == SHORT_COUNT)?;
         traffic.close()?;
+        self.broker()?.begin()?;
         let mut traffic = Traffic::new(site, &mut self.ledger)?;
         let meter = Meter::start(pid)?;
         traffic.add_consumer(std::iter::once(short), PREFETCH)?;
         traffic.run(&mut Plan::none(), |own| own.ledger.waiting() == 0)?;
         let span = meter.span()?;
         traffic.close()?;
-        self.finish("short queue, consumed", span, 0, SHORT_COUNT)
+        self.finish(name::SHORT, span, 0, SHORT_COUNT)
     }
 
     fn fill(&mut self) -> Result<()> {
@@ -177,6 +179,7 @@ impl<'a> Run<'a> {
             ..
         } = *self.options;
         let (site, pid) = (self.site()?, self.pid()?);
+        self.broker()?.begin()?;
         let mut traffic = Traffic::new(site, &mut self.ledger)?;
         traffic.add_publisher(self.options.receipt_every)?;
         let mut plan = Plan {
@@ -199,14 +202,17 @@ impl<'a> Run<'a> {
         let all = Meter::start(pid)?;
         let goal = SHORT_COUNT.min(messages / 2);
         traffic.run(&mut plan, |own| own.confirmed() >= goal)?;
-        let begin = part("fill, its begin", &all, traffic.confirmed(), traffic.sent())?;
+        let begin = part(name::FILL_BEGIN, &all, traffic.confirmed(), traffic.sent())?;
         let goal = messages - messages / 10;
         traffic.run(&mut plan, |own| own.confirmed() >= goal)?;
+        let earlier = broker.weigh()?;
+        broker.begin()?;
         let (last, before) = (Meter::start(pid)?, traffic.confirmed());
         traffic.run(&mut plan, |own| own.confirmed() == messages)?;
         let count = messages - before;
-        let last = part("fill, its last tenth", &last, count, messages)?;
-        let all = part("fill", &all, messages, messages)?;
+        let last = part(name::FILL_END, &last, count, messages)?;
+        let mut all = part(name::FILL, &all, messages, messages)?;
+        all.weight = all.weight.after(earlier);
         traffic.close()?;
         [begin, last, all]
             .into_iter()
@@ -214,12 +220,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Ends early rather than at no depth, if the first queue has any; and leaves as much as there was.
+    /// Ends early rather than at no depth, if the first queue has any; then publishes again what it took.
     fn depth(&mut self) -> Result<()> {
         let (site, pid, length) = (self.site()?, self.pid()?, self.length());
         let every = self.options.receipt_every;
         let depth = self.ledger.waiting_in(0);
         let depth_min = if depth > DEEP { depth / 2 } else { 0 };
+        self.broker()?.begin()?;
         let mut traffic = Traffic::new(site, &mut self.ledger)?;
         traffic.add_consumer(std::iter::once(0), PREFETCH)?;
         traffic.add_publisher(every)?;
@@ -231,19 +238,24 @@ impl<'a> Run<'a> {
         let (span, published, consumed) = (meter.span()?, traffic.confirmed(), traffic.consumed);
         traffic.confirm_all(|_| 0)?;
         traffic.close()?;
-        self.finish("at depth, both ways", span, published, consumed)?;
+        self.finish(name::DEPTH, span, published, consumed)?;
 
         let missing = depth.saturating_sub(self.ledger.waiting_in(0));
+        self.broker()?.begin()?;
         let mut traffic = Traffic::new(site, &mut self.ledger)?;
         traffic.add_publisher(every)?;
+        let meter = Meter::start(pid)?;
         traffic.run(&mut Plan::to_first(missing), |own| {
             own.confirmed() == missing
         })?;
-        traffic.close()
+        let span = meter.span()?;
+        traffic.close()?;
+        self.finish(name::DEPTH_FILL, span, missing, 0)
     }
 
     fn restart(&mut self, name: &'static str, ending: Ending) -> Result<()> {
         let broker = self.broker.take().context("there is a broker")?;
+        broker.begin()?;
         let (broker, restart) = broker.restart(ending)?;
         let broker = self.broker.insert(broker);
         let site = Site {
@@ -251,17 +263,22 @@ impl<'a> Run<'a> {
             body_bytes: self.options.body,
         };
         let first = First::take(site, 0, &mut self.ledger)?;
-        let first_ns = restart.clock.now_ns();
+        let times = RestartTimes {
+            stop_ns: restart.stop_ns,
+            ready_ns: restart.ready_ns,
+            first_ns: restart.clock.now_ns(),
+        };
         let cpu_s = seconds(broker.cpu_ns()?);
         let note = format!(
             "stopped in {:.3} s, ready in {:.3} s, first delivery{} in {:.3} s, CPU until then {cpu_s:.3} s",
-            seconds(restart.stop_ns),
-            seconds(restart.ready_ns),
+            seconds(times.stop_ns),
+            seconds(times.ready_ns),
             if first.is_redelivered { " (again)" } else { "" },
-            seconds(first_ns),
+            seconds(times.first_ns),
         );
         self.row(Row {
             name,
+            restart: Some(times),
             note,
             ..Row::default()
         })?;
@@ -271,6 +288,7 @@ impl<'a> Run<'a> {
 
     fn acks(&mut self) -> Result<()> {
         let (site, pid) = (self.site()?, self.pid()?);
+        self.broker()?.begin()?;
         let holder = First::take(site, 0, &mut self.ledger)?;
         let drain = self.options.drain.unwrap_or(self.options.messages / 10);
         let count = drain.min(self.ledger.waiting_in(0).saturating_sub(1));
@@ -285,13 +303,13 @@ impl<'a> Run<'a> {
             sieve.acked
         );
         self.row(Row {
-            name: "random acks",
+            name: name::ACKS,
             span: Some(span),
             consumed: sieve.acked,
             note,
             ..Row::default()
         })?;
-        self.settle("random acks, settled")?;
+        self.settle(name::ACKS_SETTLED)?;
         sieve.close();
         Ok(())
     }
@@ -300,6 +318,7 @@ impl<'a> Run<'a> {
         let (site, pid) = (self.site()?, self.pid()?);
         let settled = self.ledger.settled();
         let held = u64::from(self.holder.is_some());
+        self.broker()?.begin()?;
         let meter = Meter::start(pid)?;
         let mut traffic = consume_all(site, self.options.queues, &mut self.ledger)?;
         traffic.run(&mut Plan::none(), |own| own.ledger.waiting() <= held)?;
@@ -311,7 +330,7 @@ impl<'a> Run<'a> {
         traffic.close()?;
         let (consumed, again) = (self.ledger.settled() - settled, self.ledger.again());
         self.row(Row {
-            name: "drain",
+            name: name::DRAIN,
             span: Some(span),
             consumed,
             note: format!(
@@ -319,7 +338,7 @@ impl<'a> Run<'a> {
             ),
             ..Row::default()
         })?;
-        self.settle("drained, settled")?;
+        self.settle(name::DRAINED)?;
 
         let mut traffic = consume_all(site, self.options.queues, &mut self.ledger)?;
         traffic.run_for(&mut Plan::none(), NOTHING, |_| false)?;
@@ -334,6 +353,7 @@ impl<'a> Run<'a> {
 
     /// A row of what the disk comes to.
     fn settle(&mut self, name: &'static str) -> Result<()> {
+        self.broker()?.begin()?;
         let settled = self.broker()?.settle_disk()?;
         let state = if settled.is_settled {
             "unchanged"

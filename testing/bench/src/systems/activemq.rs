@@ -37,6 +37,7 @@ pub(super) fn start(dir: &Path) -> Result<Started> {
         processes: vec![process],
         worker: None,
         address,
+        control: None,
     })
 }
 

@@ -30,6 +30,7 @@ pub(super) fn start(binary: &Path, dir: &Path) -> Result<Started> {
         processes: vec![process],
         worker: None,
         address,
+        control: None,
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{measure::wait_for, process::Owned, wire::Wire};
+use crate::{disk_sync::FlushCounter, measure::wait_for, process::Owned, wire::Wire};
 
 mod activemq;
 pub(crate) mod barid;
@@ -24,8 +24,10 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 pub(crate) enum System {
     /// This project's broker, over STOMP.
     Barid,
-    /// RabbitMQ with its STOMP plugin.
+    /// RabbitMQ with its STOMP plugin, classic queues.
     Rabbitmq,
+    /// The same with quorum queues. Persistent messages only.
+    RabbitmqQuorum,
     /// ActiveMQ with its STOMP connector and `KahaDB`.
     Activemq,
     /// nats-server, over its own protocol. Topics only.
@@ -33,13 +35,11 @@ pub(crate) enum System {
 }
 
 impl System {
-    /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 4] = [Self::Barid, Self::Rabbitmq, Self::Activemq, Self::Nats];
-
     /// The protocol it is measured by.
     pub(crate) fn wire(self) -> Wire {
         match self {
             Self::Barid | Self::Rabbitmq | Self::Activemq => Wire::Stomp,
+            Self::RabbitmqQuorum => Wire::StompQuorum,
             Self::Nats => Wire::Nats,
         }
     }
@@ -50,6 +50,7 @@ impl fmt::Display for System {
         out.pad(match self {
             Self::Barid => "Barid",
             Self::Rabbitmq => "RabbitMQ",
+            Self::RabbitmqQuorum => "RabbitMQ quorum",
             Self::Activemq => "ActiveMQ",
             Self::Nats => "NATS",
         })
@@ -64,6 +65,8 @@ struct Started {
     worker: Option<&'static str>,
     /// Where clients connect.
     address: SocketAddr,
+    /// How it is asked for its queues, where it can have several kinds.
+    control: Option<rabbitmq::Control>,
 }
 
 /// A system that is up. Ended, with its processes, when dropped.
@@ -73,6 +76,9 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// The process whose CPU time and memory count.
     pub(crate) pid: u32,
+    /// Counts the flushes of the disk with its data.
+    pub(crate) flushes: Option<FlushCounter>,
+    control: Option<rabbitmq::Control>,
 }
 
 impl Running {
@@ -82,25 +88,27 @@ impl Running {
     /// # Errors
     /// If it cannot be installed or does not come up.
     pub(crate) fn start(system: System, dir: &Path, barid: &Path) -> Result<Self> {
-        let own_dir = dir.join(system.to_string().to_lowercase());
+        let own_dir = dir.join(system.to_string().to_lowercase().replace(' ', "-"));
         if own_dir.exists() {
             std::fs::remove_dir_all(&own_dir).context("removing what the last start left")?;
         }
         std::fs::create_dir_all(&own_dir).context("creating a data folder")?;
         let started = match system {
             System::Barid => barid::start(barid, &own_dir)?,
-            System::Rabbitmq => rabbitmq::start(&own_dir)?,
+            System::Rabbitmq | System::RabbitmqQuorum => rabbitmq::start(&own_dir)?,
             System::Activemq => activemq::start(&own_dir)?,
             System::Nats => nats::start(&own_dir)?,
         };
-        Self::when_ready(started).with_context(|| format!("waiting for {system}"))
+        let flushes = FlushCounter::of(&own_dir);
+        Self::when_ready(started, flushes).with_context(|| format!("waiting for {system}"))
     }
 
-    fn when_ready(started: Started) -> Result<Self> {
+    fn when_ready(started: Started, flushes: Option<FlushCounter>) -> Result<Self> {
         let Started {
             mut processes,
             worker,
             address,
+            control,
         } = started;
         wait_for("the listener", START_LIMIT, || {
             crate::check_interrupted()?;
@@ -116,7 +124,24 @@ impl Running {
             processes,
             address,
             pid,
+            flushes,
+            control,
         })
+    }
+
+    /// Fails unless it has queues that are durable and of the kind that `system` stands for, by its own account and not by
+    /// what was asked of it.
+    ///
+    /// # Errors
+    /// If it has none or others, or does not tell.
+    pub(crate) fn check_queues(&self, system: System) -> Result<()> {
+        let kind = match system {
+            System::Rabbitmq => rabbitmq::Kind::Classic,
+            System::RabbitmqQuorum => rabbitmq::Kind::Quorum,
+            System::Barid | System::Activemq | System::Nats => return Ok(()),
+        };
+        let control = self.control.as_ref();
+        control.map_or(Ok(()), |control| control.check_queues(kind))
     }
 
     /// Takes the cores from it while another system is measured.

@@ -27,5 +27,6 @@ pub(super) fn start(dir: &Path) -> Result<Started> {
         processes: vec![process],
         worker: None,
         address,
+        control: None,
     })
 }

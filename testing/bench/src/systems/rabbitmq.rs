@@ -3,14 +3,35 @@
 //! It depends on a name service, epmd, which it would start on its own and leave behind. It is
 //! given one that is already there, on a port of its own, and that ends with it.
 
-use std::{net::TcpStream, path::Path, process::Command, time::Duration};
+use std::{
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 use super::{Started, free_address, write_config};
 use crate::{install::ensure_installed, measure::wait_for, process::Owned};
 
 const SCRIPT: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+const CONTROL_SCRIPT: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
+
+/// A kind of queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Classic,
+    Quorum,
+}
+
+/// What it takes to ask a server for its queues.
+pub(super) struct Control {
+    /// Home of the server, where the cookie is that lets others in.
+    dir: PathBuf,
+    epmd_port: String,
+}
 
 /// Starts epmd, then RabbitMQ with all its files in `dir`.
 pub(super) fn start(dir: &Path) -> Result<Started> {
@@ -35,18 +56,17 @@ pub(super) fn start(dir: &Path) -> Result<Started> {
         Ok(TcpStream::connect(epmd).ok())
     })?;
 
-    let mut command = Command::new(SCRIPT);
+    let control = Control {
+        dir: dir.to_owned(),
+        epmd_port,
+    };
+    let mut command = control.command(SCRIPT);
     command
-        .env("HOME", dir)
-        .env("RABBITMQ_NODENAME", "bench@localhost")
         .env("RABBITMQ_CONFIG_FILE", &config)
         .env("RABBITMQ_MNESIA_BASE", dir.join("mnesia"))
         .env("RABBITMQ_LOG_BASE", dir.join("log"))
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", &plugins)
-        .env("RABBITMQ_CONF_ENV_FILE", dir.join("no-such-file"))
         .env("RABBITMQ_DIST_PORT", distribution.port().to_string())
-        .env("ERL_EPMD_PORT", &epmd_port)
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
         // Without a shell in between that would have to hand signals on.
         .env("RUNNING_UNDER_SYSTEMD", "true")
         .current_dir(dir);
@@ -55,5 +75,76 @@ pub(super) fn start(dir: &Path) -> Result<Started> {
         processes: vec![names, server],
         worker: Some("beam.smp"),
         address,
+        control: Some(control),
     })
+}
+
+impl Control {
+    /// Fails unless the server has queues, and all of them are durable and of that kind.
+    ///
+    /// # Errors
+    /// Or if it does not answer.
+    pub(super) fn check_queues(&self, kind: Kind) -> Result<()> {
+        let output = self
+            .command(CONTROL_SCRIPT)
+            .args(["--silent", "list_queues", "type", "durable"])
+            .stdin(Stdio::null())
+            .output()
+            .context("starting rabbitmqctl")?;
+        ensure!(
+            output.status.success(),
+            "rabbitmqctl failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        check_listing(&String::from_utf8_lossy(&output.stdout), kind)
+    }
+
+    /// A program of the server's package, told which server is meant.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("HOME", &self.dir)
+            .env("RABBITMQ_NODENAME", "bench@localhost")
+            .env("RABBITMQ_CONF_ENV_FILE", self.dir.join("no-such-file"))
+            .env("ERL_EPMD_PORT", &self.epmd_port)
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+        command
+    }
+}
+
+/// Looks through lines of type and durability.
+fn check_listing(listing: &str, kind: Kind) -> Result<()> {
+    let wanted = match kind {
+        Kind::Classic => ["classic", "true"],
+        Kind::Quorum => ["quorum", "true"],
+    };
+    ensure!(!listing.trim().is_empty(), "RabbitMQ has no queues");
+    for line in listing.lines() {
+        let told = line.split_whitespace().collect::<Vec<_>>();
+        ensure!(
+            told == wanted,
+            "a queue of RabbitMQ is {line:?} (type, durable) instead of {wanted:?}"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_of_another_kind_or_that_is_not_durable_is_noticed() {
+        for (listing, classic, quorum) in [
+            ("classic\ttrue\n", true, false),
+            ("quorum\ttrue\nquorum\ttrue\n", false, true),
+            ("quorum\ttrue\nclassic\ttrue\n", false, false),
+            ("classic\tfalse\n", false, false),
+            ("\n", false, false),
+        ] {
+            let is_ok = |kind| check_listing(listing, kind).is_ok();
+            assert_eq!(is_ok(Kind::Classic), classic, "{listing:?}");
+            assert_eq!(is_ok(Kind::Quorum), quorum, "{listing:?}");
+        }
+    }
 }

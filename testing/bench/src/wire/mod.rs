@@ -1,4 +1,4 @@
-//! The two protocols the generator speaks, behind one enum: what to send, and how to scan what
+//! The protocols the generator speaks, behind one enum: what to send, and how to scan what
 //! comes back.
 //!
 //! Scanning knows nothing of sockets: it is given the unread bytes and names the first whole frame
@@ -19,6 +19,8 @@ pub(crate) const FRAME_BYTES_MAX: usize = 1024 * 1024 + 4096;
 pub(crate) enum Wire {
     /// STOMP 1.2.
     Stomp,
+    /// STOMP 1.2 to a RabbitMQ whose queues are to be quorum queues.
+    StompQuorum,
     /// The NATS client protocol.
     Nats,
 }
@@ -86,7 +88,7 @@ impl Wire {
     #[inline]
     pub(crate) fn scan(self, input: &[u8]) -> Result<Option<Scanned>> {
         match self {
-            Self::Stomp => stomp::scan(input),
+            Self::Stomp | Self::StompQuorum => stomp::scan(input),
             Self::Nats => nats::scan(input),
         }
     }
@@ -94,23 +96,26 @@ impl Wire {
     /// What a client says first; the broker answers with [`Frame::Connected`].
     pub(crate) fn connect(self) -> Vec<u8> {
         match self {
-            Self::Stomp => stomp::connect(),
+            Self::Stomp | Self::StompQuorum => stomp::connect(),
             Self::Nats => nats::connect(),
         }
     }
 
-    /// Asks for deliveries; the broker answers with a [`Frame::Receipt`] once they will come.
-    pub(crate) fn subscribe(self, destination: &str, safety: Safety) -> Vec<u8> {
+    /// Asks for deliveries; the broker answers with a [`Frame::Receipt`] once they will come. A queue that is not
+    /// there yet begins with this.
+    pub(crate) fn subscribe(self, target: Target, name: &str, safety: Safety) -> Vec<u8> {
         match self {
-            Self::Stomp => stomp::subscribe(destination, 1, safety),
-            Self::Nats => nats::subscribe(destination),
+            Self::Stomp => stomp::subscribe(&self.destination(target, name), 1, safety),
+            // Only this destination declares a queue, of the type that a header names.
+            Self::StompQuorum => stomp::subscribe_quorum(&format!("/queue/{name}"), safety),
+            Self::Nats => nats::subscribe(&self.destination(target, name)),
         }
     }
 
     /// Says good-bye; the broker answers with a [`Frame::Receipt`] or closes.
     pub(crate) fn disconnect(self) -> &'static [u8] {
         match self {
-            Self::Stomp => b"DISCONNECT\nreceipt:bye\n\n\0",
+            Self::Stomp | Self::StompQuorum => b"DISCONNECT\nreceipt:bye\n\n\0",
             Self::Nats => b"PING\r\n",
         }
     }
@@ -118,16 +123,18 @@ impl Wire {
     /// Renders the frame that publishes `body`.
     pub(crate) fn template(self, destination: &str, body: &[u8], safety: Safety) -> Template {
         match self {
-            Self::Stomp => stomp::template(destination, body, safety),
+            Self::Stomp | Self::StompQuorum => stomp::template(destination, body, safety),
             Self::Nats => nats::template(destination, body),
         }
     }
 
-    /// The name of a destination in this protocol.
+    /// The name in this protocol of a destination to publish to.
     pub(crate) fn destination(self, target: Target, name: &str) -> String {
         match (self, target) {
             (Self::Stomp, Target::Queue) => format!("/queue/{name}"),
-            (Self::Stomp, Target::Topic) => format!("/topic/{name}"),
+            (Self::Stomp | Self::StompQuorum, Target::Topic) => format!("/topic/{name}"),
+            // A queue that is there already, so that no message has to name its type.
+            (Self::StompQuorum, Target::Queue) => format!("/amq/queue/{name}"),
             (Self::Nats, Target::Queue | Target::Topic) => name.to_owned(),
         }
     }

@@ -26,6 +26,14 @@ pub(crate) fn subscribe(destination: &str, number: usize, safety: Safety) -> Vec
     request(destination, number, ack)
 }
 
+/// Subscribes as [`subscribe`] does, to a queue of RabbitMQ that is made a quorum queue if it is not there.
+pub(super) fn subscribe_quorum(destination: &str, safety: Safety) -> Vec<u8> {
+    let mut request = subscribe(destination, 1, safety);
+    let at = b"SUBSCRIBE\n".len();
+    request.splice(at..at, *b"x-queue-type:quorum\n");
+    request
+}
+
 /// Subscribes as [`subscribe`] does, to acknowledge each delivery, of which at most `prefetch` may be open.
 pub(crate) fn subscribe_acknowledging(destination: &str, number: usize, prefetch: u32) -> Vec<u8> {
     let ack = format!(
@@ -216,7 +224,7 @@ fn number(text: &[u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Wire, tests::check_any_split};
+    use crate::wire::{Target, Wire, tests::check_any_split};
 
     /// Frames as three brokers write them, back to back.
     const CAPTURE: &[u8] = b"CONNECTED\nserver:RabbitMQ/3.10.8\nversion:1.2\n\n\0\n\
@@ -254,6 +262,20 @@ mod tests {
                 input.escape_ascii().to_string()
             );
         }
+    }
+
+    #[test]
+    fn a_quorum_queue_is_asked_for_where_it_is_declared_only() {
+        let request = Wire::StompQuorum.subscribe(Target::Queue, "q", Safety::Confirmed);
+        let request = String::from_utf8(request).unwrap();
+        assert!(
+            request.starts_with("SUBSCRIBE\nx-queue-type:quorum\nid:1\ndestination:/queue/q\n")
+        );
+        let plain = Wire::Stomp.subscribe(Target::Queue, "q", Safety::Confirmed);
+        let plain = String::from_utf8(plain).unwrap();
+        assert_eq!(request.replace("x-queue-type:quorum\n", ""), plain);
+        let destination = Wire::StompQuorum.destination(Target::Queue, "q");
+        assert_eq!(destination, "/amq/queue/q");
     }
 
     #[test]
