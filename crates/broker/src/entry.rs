@@ -235,7 +235,18 @@ pub(crate) fn encode_queue_ids(to: &mut Vec<u8>, next: QueueId) {
     to.u64(next.0);
 }
 
+/// For [`ENQUEUED`].
 pub(crate) fn encode_enqueued(
+    to: &mut Vec<u8>,
+    places: &[(QueueId, Placement)],
+    message: &Message,
+) {
+    encode_enqueued_before_content(to, places, message);
+    to.extend_from_slice(message.content());
+}
+
+/// The same but for the message's content, which is to follow.
+pub(crate) fn encode_enqueued_before_content(
     to: &mut Vec<u8>,
     places: &[(QueueId, Placement)],
     message: &Message,
@@ -259,7 +270,7 @@ pub(crate) fn encode_enqueued(
             to.u64(moment.millis());
         }
     }
-    message::put(to, message);
+    message::put_before_content(to, message);
 }
 
 /// Encodes the sequences, which ascend, as ranges.

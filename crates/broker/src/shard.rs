@@ -29,7 +29,7 @@ use model::{
     ShardId,
 };
 use pages::Pages;
-use queue::{Keys, Left, Port, Queue, Returned, Stop, SubscriberId};
+use queue::{Keys, Left, Placement, Port, Queue, Returned, Stop, SubscriberId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 pub(crate) use transactions::Fate;
@@ -298,6 +298,15 @@ impl Shard {
         self.batch
             .get_or_insert_with(|| self.log.batch())
             .push(kind, encode)
+    }
+
+    /// Appends the record of a message that has come to queues.
+    fn append_enqueued(&mut self, places: &[(QueueId, Placement)], message: &Message) -> LogIndex {
+        self.batch
+            .get_or_insert_with(|| self.log.batch())
+            .push_with_content(entry::ENQUEUED, message, |to| {
+                entry::encode_enqueued_before_content(to, places, message);
+            })
     }
 
     /// When a queue has something to do by itself.

@@ -1,7 +1,10 @@
 //! Records on their way into a log, framed where they are encoded.
 
 use crate::record;
-use model::{LogIndex, ShardId};
+use model::{LogIndex, Message, ShardId};
+
+/// Contents from this size on are written from where they are, not copied.
+const LARGE_BYTES_MIN: usize = 32 << 10;
 
 /// A buffer above this is given back to the allocator, so that one large batch does not stay for ever.
 const KEPT_BUFFER_BYTES_MAX: usize = 1 << 20;
@@ -20,9 +23,26 @@ pub struct Batch {
     shard: ShardId,
     first: LogIndex,
     next: LogIndex,
-    bytes: Vec<u8>,
+    frames: Frames,
     /// Of the checksums of the records.
     digest: u32,
+}
+
+/// Framed records: bytes, with the contents of large messages between them.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    bytes: Vec<u8>,
+    large: Vec<Large>,
+    /// Of the contents of `large`.
+    large_bytes: usize,
+}
+
+/// A content that stands where it is.
+#[derive(Debug)]
+struct Large {
+    /// So many of the bytes come before it.
+    at: usize,
+    message: Message,
 }
 
 impl Batch {
@@ -33,7 +53,10 @@ impl Batch {
             shard,
             first,
             next: first,
-            bytes,
+            frames: Frames {
+                bytes,
+                ..Frames::default()
+            },
             digest: 0,
         }
     }
@@ -41,13 +64,13 @@ impl Batch {
     /// Whether nothing was pushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.frames.bytes.is_empty()
     }
 
     /// The bytes of the records pushed so far, framed.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len()
+        self.frames.size_bytes()
     }
 
     /// Appends a record: `encode` appends its payload to the buffer. Returns the record's index.
@@ -56,7 +79,42 @@ impl Batch {
     /// When `encode` takes bytes away, or appends more than [`PAYLOAD_BYTES_MAX`](crate::PAYLOAD_BYTES_MAX).
     pub fn push(&mut self, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) -> LogIndex {
         let index = self.next;
-        let sum = record::encode(&mut self.bytes, self.shard.0, kind, index.0, encode);
+        let sum = record::encode(&mut self.frames.bytes, self.shard.0, kind, index.0, encode);
+        self.pushed(sum)
+    }
+
+    /// Appends a record whose payload is what `encode` appends and, behind it, the content of a message. That of a
+    /// large one is not copied: it stays in memory until it is written.
+    ///
+    /// # Panics
+    /// As [`push`](Self::push).
+    pub fn push_with_content(
+        &mut self,
+        kind: u8,
+        message: &Message,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> LogIndex {
+        let content = message.content();
+        if content.len() < LARGE_BYTES_MIN {
+            return self.push(kind, |to| {
+                encode(to);
+                to.extend_from_slice(content);
+            });
+        }
+        let frames = &mut self.frames;
+        let fields = (self.shard.0, kind, self.next.0);
+        let (sum, padding) = record::encode_before(&mut frames.bytes, fields, encode, content);
+        frames.large.push(Large {
+            at: frames.bytes.len(),
+            message: message.clone(),
+        });
+        frames.large_bytes += content.len();
+        frames.bytes.extend_from_slice(padding);
+        self.pushed(sum)
+    }
+
+    fn pushed(&mut self, sum: u32) -> LogIndex {
+        let index = self.next;
         self.digest = record::digest(self.digest, sum);
         self.next = index.next();
         index
@@ -87,8 +145,43 @@ impl Batch {
     }
 
     /// The framed records.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_frames(self) -> Frames {
+        self.frames
+    }
+}
+
+impl Frames {
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.bytes.len() + self.large_bytes
+    }
+
+    /// All of it, in order.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.large.iter().map(|large| large.at));
+        let ends = self.large.iter().map(|large| large.at);
+        let ends = ends.chain([self.bytes.len()]);
+        let contents = self.large.iter().map(|large| large.message.content());
+        let contents = contents.map(Some).chain([None]);
+        let pieces = starts.zip(ends).zip(contents);
+        pieces.flat_map(|((start, end), content)| {
+            std::iter::once(&self.bytes[start..end]).chain(content)
+        })
+    }
+
+    /// The buffer, to be used again.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Lets go of the messages, once they are written.
+    pub(crate) fn release(&mut self) {
+        self.large.clear();
+        self.large_bytes = 0;
+    }
+
+    /// A copy in one piece.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        self.slices().collect::<Vec<_>>().concat()
     }
 }
 
@@ -122,6 +215,48 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::{Dialect, Envelope, Parts, Persistence};
+
+    fn message(body: &[u8]) -> Message {
+        Message::new(&Parts {
+            envelope: Envelope::new(Dialect::Stomp12, Persistence::Persistent),
+            exchange: b"",
+            key: b"q",
+            annotations: b"",
+            head: &[b"head"],
+            body,
+        })
+    }
+
+    #[test]
+    fn what_is_not_copied_is_written_as_if_it_were() {
+        let sizes = [
+            0,
+            1,
+            LARGE_BYTES_MIN - 6,
+            LARGE_BYTES_MIN - 5,
+            LARGE_BYTES_MIN,
+            100_003,
+        ];
+        let messages: Vec<_> = sizes.map(|size| message(&vec![7; size])).into();
+        let new = || Batch::new(ShardId(3), LogIndex(1), Vec::new());
+        let (mut copied, mut referred) = (new(), new());
+        for message in &messages {
+            for batch in [&mut copied, &mut referred] {
+                batch.push(1, |to| to.extend_from_slice(b"between"));
+            }
+            referred.push_with_content(2, message, |to| to.extend_from_slice(b"before"));
+            copied.push(2, |to| {
+                to.extend_from_slice(b"before");
+                to.extend_from_slice(message.content());
+            });
+        }
+        assert_eq!(referred.digest(), copied.digest());
+        assert_eq!(referred.size_bytes(), copied.size_bytes());
+        let frames = referred.into_frames();
+        assert_eq!(frames.large.len(), 3);
+        assert_eq!(frames.to_vec(), copied.into_frames().into_buffer());
+    }
 
     #[test]
     fn a_pool_is_bounded() {

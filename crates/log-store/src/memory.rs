@@ -356,7 +356,8 @@ impl ShardLog for MemoryLog {
     fn submit(&mut self, batch: Batch) -> Result<LogIndex, StoreFailed> {
         assert_continues(&batch, self);
         let next = batch.next_index();
-        let bytes = batch.into_bytes();
+        let frames = batch.into_frames();
+        let bytes = frames.to_vec();
         self.alive(|shard| {
             let mut rest = bytes.as_slice();
             while let Some((header, payload)) = record::decode(rest) {
@@ -368,7 +369,7 @@ impl ShardLog for MemoryLog {
             }
         })
         .ok_or(StoreFailed)?;
-        self.spare = bytes;
+        self.spare = frames.into_buffer();
         self.next = next;
         Ok(LogIndex(next.0 - 1))
     }

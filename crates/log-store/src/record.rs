@@ -45,6 +45,17 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
+/// CRC-32C of two pieces, one behind the other.
+fn checksum_of([first, second]: [&[u8]; 2]) -> u32 {
+    if second.is_empty() {
+        return checksum(first);
+    }
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(first);
+    digest.update(second);
+    u32::try_from(digest.finalize()).expect("this checksum has 32 bits")
+}
+
 /// The bytes that a record with so long a payload takes.
 pub(crate) const fn framed_bytes(payload_len: usize) -> usize {
     (HEADER_BYTES + payload_len).next_multiple_of(ALIGN_BYTES)
@@ -102,6 +113,22 @@ pub(crate) fn encode(
     index: u64,
     payload: impl FnOnce(&mut Vec<u8>),
 ) -> u32 {
+    let (sum, padding) = encode_before(bytes, (shard, kind, index), payload, &[]);
+    bytes.extend_from_slice(padding);
+    sum
+}
+
+/// Appends a record to `bytes` but for the end of its payload, `tail`, which is to follow, and the padding behind
+/// that. Returns its checksum and the padding.
+///
+/// # Panics
+/// As [`encode`].
+pub(crate) fn encode_before(
+    bytes: &mut Vec<u8>,
+    (shard, kind, index): (u16, u8, u64),
+    payload: impl FnOnce(&mut Vec<u8>),
+    tail: &[u8],
+) -> (u32, &'static [u8]) {
     let start = bytes.len();
     let mut header = [0; HEADER_BYTES];
     header[8..10].copy_from_slice(&shard.to_le_bytes());
@@ -109,23 +136,22 @@ pub(crate) fn encode(
     header[12..].copy_from_slice(&index.to_le_bytes());
     bytes.extend_from_slice(&header);
     payload(bytes);
-    let end = bytes.len();
     assert!(
-        end >= start + HEADER_BYTES,
+        bytes.len() >= start + HEADER_BYTES,
         "an encoder appends and takes nothing away"
     );
+    let end = bytes.len() + tail.len();
     let length = end - start - HEADER_BYTES;
     assert!(
         length <= PAYLOAD_BYTES_MAX,
         "a payload has {length} bytes, the limit is {PAYLOAD_BYTES_MAX}"
     );
     let length = u32::try_from(length).expect("checked against the limit");
-    let checksum = checksum(&bytes[start + 8..]);
+    let checksum = checksum_of([&bytes[start + 8..], tail]);
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
     bytes[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
-    let padding = end.next_multiple_of(ALIGN_BYTES) - end;
-    bytes.extend_from_slice(&[0; ALIGN_BYTES][..padding]);
-    checksum
+    let padding = (end - start).next_multiple_of(ALIGN_BYTES) - (end - start);
+    (checksum, &[0; ALIGN_BYTES][..padding])
 }
 
 #[cfg(test)]

@@ -16,6 +16,12 @@ const HAS_TTL: u8 = 4;
 const HAS_DELAY: u8 = 8;
 
 pub(super) fn put(to: &mut Vec<u8>, message: &Message) {
+    put_before_content(to, message);
+    to.extend_from_slice(message.content());
+}
+
+/// All that comes before the message's content.
+pub(super) fn put_before_content(to: &mut Vec<u8>, message: &Message) {
     let envelope = message.envelope();
     let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
     to.u8(envelope.dialect as u8);
@@ -36,7 +42,6 @@ pub(super) fn put(to: &mut Vec<u8>, message: &Message) {
     to.u32(count_u32(message.key().len()));
     to.u32(count_u32(message.annotations().len()));
     to.u32(count_u32(message.head().len()));
-    to.extend_from_slice(message.content());
 }
 
 /// Takes a message, which is all that is left.

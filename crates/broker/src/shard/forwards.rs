@@ -274,9 +274,7 @@ impl Shard {
             Some((shard, id)) => self.append(entry::RECEIVED, |to| {
                 entry::encode_received(to, shard, id, Some((&places, message)));
             }),
-            None => self.append(entry::ENQUEUED, |to| {
-                entry::encode_enqueued(to, &places, message);
-            }),
+            None => self.append_enqueued(&places, message),
         };
         for (id, place) in places {
             self.enqueue(now, id, message.clone(), place, Some(index));

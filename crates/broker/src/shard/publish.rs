@@ -1,7 +1,6 @@
 //! Messages into the queues of a shard.
 
 use super::{Enqueued, Shard};
-use crate::entry;
 use crate::routes::QueueTarget;
 use broker_api::Refusal;
 use model::{Instant, LogIndex, Message, Overflow, Persistence, QueueId, QueueName};
@@ -18,9 +17,7 @@ impl Shard {
         }
         let place = hosted.queue.placement(now, &message);
         if message.envelope().persistence == Persistence::Persistent && hosted.is_durable() {
-            let index = self.append(entry::ENQUEUED, |to| {
-                entry::encode_enqueued(to, &[(id, place)], &message);
-            });
+            let index = self.append_enqueued(&[(id, place)], &message);
             self.enqueue(now, id, message, place, Some(index));
             Enqueued::InBatch
         } else {
@@ -81,9 +78,7 @@ impl Shard {
         if places.is_empty() {
             return enqueued;
         }
-        let index = self.append(entry::ENQUEUED, |to| {
-            entry::encode_enqueued(to, &places, message);
-        });
+        let index = self.append_enqueued(&places, message);
         for (id, place) in places {
             self.enqueue(now, id, message.clone(), place, Some(index));
         }

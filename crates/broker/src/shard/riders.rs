@@ -64,8 +64,9 @@ impl Shard {
             any = true;
             let batch = batch.get_or_insert_with(|| log.batch());
             let places = [(id, unlogged.placement)];
-            let index = batch.push(entry::ENQUEUED, |to| {
-                entry::encode_enqueued(to, &places, unlogged.message);
+            let message = unlogged.message;
+            let index = batch.push_with_content(entry::ENQUEUED, message, |to| {
+                entry::encode_enqueued_before_content(to, &places, message);
             });
             if unlogged.delivery_count > 0 {
                 let returned = Returned {

@@ -177,7 +177,11 @@ impl<D: Disk> Journal<D> {
         }
         let round = Round {
             records: self.taken.iter().map(|batch| batch.records).sum(),
-            bytes: self.taken.iter().map(|batch| batch.bytes.len()).sum(),
+            bytes: self
+                .taken
+                .iter()
+                .map(|batch| batch.frames.size_bytes())
+                .sum(),
         };
         match self.append(round, 0) {
             Ok(()) => {
@@ -258,7 +262,7 @@ impl<D: Disk> Journal<D> {
     fn take_submitted(&mut self) -> Result<(), JournalError> {
         let mut intake = self.shared.intake.lock();
         for batch in self.written.drain(..) {
-            intake.pool.put(batch.bytes);
+            intake.pool.put(batch.frames.into_buffer());
         }
         if intake.failed {
             return Err(JournalError::Failed);
@@ -355,7 +359,7 @@ impl<D: Disk> Journal<D> {
             &self.table,
             &mut self.header,
         );
-        let batches = self.taken.iter().map(|batch| batch.bytes.as_slice());
+        let batches = self.taken.iter().flat_map(|batch| batch.frames.slices());
         let mut buffers = once(self.header.as_slice()).chain(batches).peekable();
         let mut offset = self.segment.end;
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
@@ -435,7 +439,8 @@ impl<D: Disk> Journal<D> {
 
     /// Tells every shard of the round what is committed.
     fn publish(&mut self) {
-        for batch in &self.taken {
+        for batch in &mut self.taken {
+            batch.frames.release();
             let shard = &self.shared.shards[batch.shard];
             let before = shard.committed.swap(batch.last.0, Ordering::SeqCst);
             assert_eq!(

@@ -75,12 +75,12 @@ impl ShardLog for LocalLog {
         let next = batch.next_index();
         let records = batch.record_count();
         let digest = batch.digest();
-        let bytes = batch.into_bytes();
+        let frames = batch.into_frames();
         if self.is_damaged() {
             return Err(StoreFailed);
         }
         if records == 0 {
-            self.spare = bytes;
+            self.spare = frames.into_buffer();
             return if self.is_failed() {
                 Err(StoreFailed)
             } else {
@@ -92,7 +92,7 @@ impl ShardLog for LocalLog {
             last: LogIndex(next.0 - 1),
             records,
             digest,
-            bytes,
+            frames,
         };
         let mut intake = self.shared.intake.lock();
         if intake.failed {
