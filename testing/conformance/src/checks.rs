@@ -3,7 +3,7 @@
 use crate::provider::{Failing, Opened, Provider};
 use crate::recorder::{Record, Saved, Woken};
 use log_store::ShardLog;
-use model::{LogIndex, ShardId};
+use model::{Dialect, Envelope, LogIndex, Message, Parts, Persistence, ShardId};
 
 const SHARDS: u16 = 3;
 
@@ -303,11 +303,17 @@ fn open_empty<P: Provider>(provider: &mut P) -> Vec<P::Log> {
 /// Submits one record whose bytes tell it from others.
 fn submit(log: &mut impl ShardLog, turn: usize) -> Record {
     let index = log.next_index();
-    let payload = format!("{turn} of {} ", log.shard())
+    let mut payload = format!("{turn} of {} ", log.shard())
         .repeat(turn % 50)
         .into_bytes();
     let mut batch = log.batch();
-    batch.push(LOGGED, |out| out.extend_from_slice(&payload));
+    if turn % 8 == 7 {
+        let message = large(turn);
+        batch.push_with_content(LOGGED, &message, |out| out.extend_from_slice(&payload));
+        payload.extend_from_slice(message.content());
+    } else {
+        batch.push(LOGGED, |out| out.extend_from_slice(&payload));
+    }
     assert_eq!(log.submit(batch), Ok(index));
     Record {
         shard: log.shard(),
@@ -315,6 +321,18 @@ fn submit(log: &mut impl ShardLog, turn: usize) -> Record {
         kind: LOGGED,
         payload,
     }
+}
+
+/// A message whose content is large enough to be written from where it is.
+fn large(turn: usize) -> Message {
+    Message::new(&Parts {
+        envelope: Envelope::new(Dialect::Stomp12, Persistence::Persistent),
+        exchange: b"",
+        key: b"q",
+        annotations: b"",
+        head: &[],
+        body: &turn.to_le_bytes().repeat(5000 + turn),
+    })
 }
 
 fn of(records: &[Record], shard: u16) -> Vec<Record> {
