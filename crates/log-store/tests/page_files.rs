@@ -1,94 +1,31 @@
-//! The files of pages byte by byte, what is done about damaged ones, and what ends the work on pages.
+//! The files of pages byte by byte, and what ends the work on pages.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use log_store::{
-    Corruption, Disk, DiskError, Fault, Flaw, Local, MemoryDisk, OpenError, Options, PageNews,
-    PageSource, PagesError, RealDisk, ShardLog, Step,
+    Disk, DiskError, Fault, Flaw, Local, MemoryDisk, OpenError, Options, PageNews, PageSource,
+    PagesError, RealDisk, ShardLog, Step,
 };
-use model::{PageNumber, ShardId};
+use model::PageNumber;
+use support::{Bytes, OPTIONS, SEGMENT, close, keep, only_news, open, read, run_dry, save};
 
-const SEGMENT: &str = "pages-0000000000000001";
-
-const OPTIONS: Options = Options {
-    free_bytes_min: 0,
-    shards: 2,
-    segment_bytes: 1024,
-    page_segment_bytes: 1 << 20,
-};
-
-struct Bytes(Vec<u8>);
-
-impl PageSource for Bytes {
-    fn encode(&mut self, payload: &mut Vec<u8>) {
-        payload.append(&mut self.0);
-    }
-}
-
-fn open(disk: &MemoryDisk) -> Result<Local<MemoryDisk>, OpenError> {
-    Local::open(disk.clone(), OPTIONS, &mut |_| {})
-}
-
-fn save(local: &mut Local<MemoryDisk>, shard: usize, page: u64, bytes: &[u8]) {
-    local.logs[shard].save_page(PageNumber(page), Box::new(Bytes(bytes.to_vec())));
-}
-
-fn run_dry(local: &mut Local<MemoryDisk>) {
-    while local.pager.step().unwrap() == Step::Worked {}
-    while local.reader.step().unwrap() == Step::Worked {}
-}
-
-fn keep(local: &mut Local<MemoryDisk>, shard: usize, pages: &[u64]) -> Vec<u64> {
-    let pages: Vec<PageNumber> = pages.iter().copied().map(PageNumber).collect();
-    let missing = local.logs[shard].keep_pages(&pages);
-    missing.into_iter().map(|page| page.0).collect()
-}
-
-/// What has become of the only thing that was asked for.
-fn only_news(local: &mut Local<MemoryDisk>, shard: usize) -> PageNews {
-    let mut news = Vec::new();
-    local.logs[shard].take_page_news(&mut news);
-    assert_eq!(news.len(), 1, "{news:?}");
-    news.remove(0)
-}
-
-#[expect(clippy::panic_in_result_fn, reason = "a test")]
-fn read(local: &mut Local<MemoryDisk>, shard: usize, page: u64) -> Result<Vec<u8>, Corruption> {
-    local.logs[shard].read_page(PageNumber(page));
-    run_dry(local);
-    match only_news(local, shard) {
-        PageNews::Read { payload, .. } => Ok(payload),
-        PageNews::Damaged { corruption, .. } => Err(corruption),
-        news @ (PageNews::Saved { .. } | PageNews::NotSaved { .. }) => panic!("{news:?}"),
-    }
-}
-
-/// Ends the process in order.
-fn close(mut local: Local<MemoryDisk>) {
-    run_dry(&mut local);
-    drop(local.logs);
-    local.pager.run().unwrap();
-    local.reader.run().unwrap();
-    local.journal.close().unwrap();
-}
-
-/// The pages of [`three_pages`], with where each begins: three, one of them in two versions.
-const PAGES: [(usize, u64, &[u8], u64); 4] = [
-    (0, 1, b"one", 40),
-    (1, 1, b"its older version", 64),
-    (0, 0x0102_0304_0506, b"another shard's page", 104),
-    (1, 1, b"its newer version", 144),
+/// The batches of [`three_pages`]: three pages, one of them in two versions.
+const BATCHES: [&[(usize, u64, &[u8])]; 3] = [
+    &[(0, 1, b"one"), (1, 1, b"its older version")],
+    &[(0, 0x0102_0304_0506, b"another shard's page")],
+    &[(1, 1, b"its newer version")],
 ];
-
-/// The newest copies of those.
-const NEWEST: [usize; 3] = [0, 2, 3];
 
 /// A store with some pages, all in one segment that was sealed or not.
 fn three_pages(is_sealed: bool) -> MemoryDisk {
     let disk = MemoryDisk::new();
     let mut local = open(&disk).unwrap();
-    for (shard, page, bytes, _) in PAGES {
-        save(&mut local, shard, page, bytes);
+    for batch in BATCHES {
+        for (shard, page, bytes) in batch {
+            save(&mut local, *shard, *page, bytes);
+        }
         local.pager.step().unwrap();
     }
     if is_sealed {
@@ -122,113 +59,6 @@ fn a_sealed_segment_is_as_drawn() {
 }
 
 #[test]
-fn a_flipped_bit_never_gives_wrong_bytes() {
-    for is_sealed in [true, false] {
-        let size = three_pages(is_sealed).content(SEGMENT).unwrap().len();
-        for offset in 0..size {
-            let disk = three_pages(is_sealed);
-            disk.flip(SEGMENT, offset, 1 << (offset % 8));
-            check_damaged(&disk, is_sealed, u64::try_from(offset).unwrap());
-        }
-    }
-}
-
-/// One bit at `offset` is not what it was.
-fn check_damaged(disk: &MemoryDisk, is_sealed: bool, offset: u64) {
-    let mut local = open(disk).unwrap();
-    let missing = [
-        keep(&mut local, 0, &[1, PAGES[2].1]),
-        keep(&mut local, 1, &[1]),
-    ];
-    let lost: usize = missing.iter().map(Vec::len).sum();
-    if is_sealed {
-        assert_eq!(lost, 0, "byte {offset}: the index or the pages are intact");
-    } else if offset < 40 {
-        assert_eq!(lost, 3);
-        assert_eq!(local.recovered.damaged_pages[0].flaw, Flaw::Header);
-        assert_eq!(local.recovered.damaged_pages[0].file, SEGMENT);
-    }
-    for (place, (shard, page, bytes, start)) in PAGES.into_iter().enumerate() {
-        if !NEWEST.contains(&place) || missing[shard].contains(&page) {
-            continue;
-        }
-        let end = start + 20 + u64::try_from(bytes.len()).unwrap();
-        match read(&mut local, shard, page) {
-            Ok(payload) => {
-                let is_older = !is_sealed && place == 3 && payload == PAGES[1].2;
-                assert!(payload == bytes || is_older, "byte {offset}");
-            }
-            Err(corruption) => {
-                assert!(
-                    (start..end).contains(&offset),
-                    "byte {offset}: {corruption}"
-                );
-                let expected = Corruption {
-                    file: SEGMENT.to_owned(),
-                    offset: start,
-                    shard: Some(ShardId(u16::try_from(shard).unwrap())),
-                    index: None,
-                    flaw: Flaw::Page,
-                };
-                assert_eq!(corruption, expected);
-            }
-        }
-    }
-}
-
-#[test]
-fn a_damaged_index_is_made_anew() {
-    let disk = three_pages(true);
-    let content = disk.content(SEGMENT).unwrap();
-    disk.flip(SEGMENT, 200, 1);
-    let mut local = open(&disk).unwrap();
-    assert_eq!(keep(&mut local, 0, &[1, PAGES[2].1]), [0; 0]);
-    assert_eq!(disk.content(SEGMENT).unwrap(), content);
-}
-
-#[test]
-fn a_damaged_page_behind_a_damaged_index_is_missing_and_its_segment_stays() {
-    let disk = three_pages(true);
-    disk.flip(SEGMENT, 200, 1);
-    disk.flip(SEGMENT, 110, 1);
-    let content = disk.content(SEGMENT).unwrap();
-    let mut local = open(&disk).unwrap();
-    let damaged = &local.recovered.damaged_pages[0];
-    assert_eq!((damaged.file.as_str(), damaged.offset), (SEGMENT, 104));
-    assert_eq!(keep(&mut local, 0, &[PAGES[2].1]), [PAGES[2].1]);
-    assert_eq!(keep(&mut local, 1, &[]), [0; 0]);
-    run_dry(&mut local);
-    assert_eq!(
-        disk.content(SEGMENT).unwrap(),
-        content,
-        "nothing alive, but damage"
-    );
-}
-
-#[test]
-fn a_damaged_page_keeps_its_segment_from_being_compacted_away() {
-    let disk = MemoryDisk::new();
-    let mut local = open(&disk).unwrap();
-    for page in 1..=100 {
-        save(&mut local, 0, page, &[7; 12_000]);
-    }
-    run_dry(&mut local);
-    close(local);
-    disk.flip(SEGMENT, 40 + 20 + 5, 1);
-    let mut local = open(&disk).unwrap();
-    assert_eq!(keep(&mut local, 0, &[1, 2, 3, 95]), [0; 0]);
-    run_dry(&mut local);
-    assert!(disk.content("pages-0000000000000003").is_some(), "copied");
-    assert_eq!(read(&mut local, 0, 2), Ok(vec![7; 12_000]));
-    for _ in 0..2 {
-        let corruption = read(&mut local, 0, 1).unwrap_err();
-        assert_eq!((corruption.file.as_str(), corruption.offset), (SEGMENT, 40));
-        local.logs[0].free_page(PageNumber(3));
-        run_dry(&mut local);
-    }
-}
-
-#[test]
 fn a_foreign_or_newer_segment_is_refused_before_anything_is_changed() {
     let other = MemoryDisk::new();
     other.random();
@@ -256,32 +86,6 @@ fn pages_without_their_store_are_refused() {
     disk.put(SEGMENT, three_pages(true).content(SEGMENT).unwrap());
     let error = open(&disk).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt(corruption) if corruption.file == "format"));
-}
-
-/// A page that holds the index of a segment of another store, at the very place where it would be true.
-#[test]
-fn an_end_cannot_be_forged() {
-    let other = MemoryDisk::new();
-    let mut local = open(&other).unwrap();
-    save(&mut local, 0, 1, &[0; 148]);
-    close(local);
-    let index = other.content(SEGMENT).unwrap().split_off(208);
-
-    let disk = MemoryDisk::new();
-    disk.random();
-    let mut local = open(&disk).unwrap();
-    save(&mut local, 0, 1, &[0; 120]);
-    let mut payload = vec![0; 4];
-    payload.extend_from_slice(&index);
-    save(&mut local, 0, 2, &payload);
-    run_dry(&mut local);
-    let content = disk.content(SEGMENT).unwrap();
-    assert_eq!(content[208..], index, "where that of the other stands");
-    drop(local);
-    let mut local = open(&disk).unwrap();
-    assert_eq!(keep(&mut local, 0, &[1, 2]), [0; 0]);
-    assert_eq!(read(&mut local, 0, 1), Ok(vec![0; 120]));
-    assert_eq!(read(&mut local, 0, 2), Ok(payload));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::Queue;
 use crate::entry::Entry;
-use crate::page::{Member, Page};
+use crate::page::{Member, Page, Stage};
 use crate::paged::Paged;
 use crate::placement::Placement;
 use model::{PageNumber, Sequence};
@@ -13,8 +13,8 @@ impl Queue {
     /// before a crash. One that is not waiting is passed over. Costs what the queue holds.
     ///
     /// Of one that only a page has, the body is not there when it leaves. Where the queue has a dead-letter rule,
-    /// which may need it, such pages are [wanted](Self::wanted_pages) first of all: settle when
-    /// [nothing is awaited](Self::awaits_bodies) any more.
+    /// which may need it, such pages are [wanted](Self::wanted_pages) first of all, but for [damaged](Self::page_damaged)
+    /// ones: settle when [nothing is awaited](Self::awaits_bodies) any more.
     pub fn prepare_ready(&mut self, sequences: &[Sequence]) {
         let sequences: BTreeSet<_> = sequences.iter().collect();
         let waiting = self.ready.iter();
@@ -76,7 +76,10 @@ impl Queue {
             entry.set_redelivered();
         }
         pages.away_bytes += entry.cost_bytes();
-        if self.rules.dead_letter.is_some() {
+        let can_be_read = pages
+            .get(number)
+            .is_some_and(|page| page.stage != Stage::Damaged);
+        if self.rules.dead_letter.is_some() && can_be_read {
             pages.bodiless.insert(number);
         }
         Some(entry)

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 const OPTIONS: Options = Options {
     shards: 2,
     segment_bytes: 1024,
-    page_segment_bytes: 512,
+    page_segment_bytes: 1024,
     free_bytes_min: 0,
 };
 
@@ -177,7 +177,7 @@ fn contents(disk: &MemoryDisk) -> Files {
 /// were saved twice or freed, 3 without pages.
 fn bases() -> &'static [Files] {
     static BASES: OnceLock<Vec<Files>> = OnceLock::new();
-    BASES.get_or_init(|| vec![base(10, 0), base(10, 1), base(12, 2), base(0, 0)])
+    BASES.get_or_init(|| vec![base(11, 0), base(11, 1), base(12, 2), base(0, 0)])
 }
 
 fn base(pages: usize, what: u8) -> Files {

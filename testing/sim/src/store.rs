@@ -164,13 +164,14 @@ impl Store {
         }
     }
 
-    /// Flips a bit of a file, more often one that is set beside others than one of many zeros. `below` draws a
-    /// number below the one given, which is not 0.
-    pub fn rot(&self, below: &mut dyn FnMut(usize) -> usize) -> Option<Rot> {
+    /// Flips a bit of a file whose name begins so, more often one that is set beside others than one of many zeros.
+    /// `below` draws a number below the one given, which is not 0.
+    pub fn rot(&self, prefix: &str, below: &mut dyn FnMut(usize) -> usize) -> Option<Rot> {
         let Self::Journal(disk) = self else {
             return None;
         };
-        let names = disk.list().ok()?;
+        let mut names = disk.list().ok()?;
+        names.retain(|name| name.starts_with(prefix));
         let file = names.get(below(names.len().max(1)))?.clone();
         let bytes = disk.content(&file).filter(|bytes| !bytes.is_empty())?;
         let mut offset = 0;

@@ -28,20 +28,16 @@ pub(crate) fn assemble(
     let shard_count = logs.len();
     let mut executors: Vec<_> = (0..count).map(|index| Executor::new(node, index)).collect();
     let mut pages = pages_of(&recovered.queues);
+    let mut missing = BTreeMap::new();
     let mut homes = Vec::new();
     for (index, mut log) in logs.into_iter().enumerate() {
         let executor = &mut executors[index % count];
         let id = log.shard();
         log.wake_on_commit(Waker::from(Arc::clone(&executor.mailbox)));
-        let mut refused = recovered.refused.get(&id).cloned();
+        let refused = recovered.refused.get(&id).cloned();
         if refused.is_none() {
-            let missing = log.keep_pages(&pages.remove(&id).unwrap_or_default());
-            refused = missing.first().map(|page| {
-                format!(
-                    "page {page} of it is missing, and {} others",
-                    missing.len() - 1
-                )
-            });
+            let kept = pages.remove(&id).unwrap_or_default();
+            missing.insert(id, log.keep_pages(&kept));
         }
         let mut shard = Shard::new(node, log);
         match refused {
@@ -62,7 +58,7 @@ pub(crate) fn assemble(
         topology.recover_exchange(name, definition, lifetime);
     }
     for queue in recovered.queues {
-        let shared = host(node, now, &mut executors, queue);
+        let shared = host(node, now, &mut executors, queue, &missing);
         topology.recover_queue(shared);
     }
     for bind in recovered.bindings {
@@ -133,12 +129,13 @@ fn pages_of(queues: &[RecoveredDeclared]) -> BTreeMap<ShardId, Vec<PageNumber>> 
     pages
 }
 
-/// Has a recovered queue hosted.
+/// Has a recovered queue hosted. Of each shard these pages are missing, ascending.
 fn host(
     node: &Arc<Node>,
     now: Instant,
     executors: &mut [Executor],
     queue: RecoveredDeclared,
+    missing: &BTreeMap<ShardId, Vec<PageNumber>>,
 ) -> Arc<SharedQueue> {
     let RecoveredDeclared {
         name,
@@ -155,6 +152,11 @@ fn host(
     let rules = node.shared_rules(&definition.rules);
     let seed = node.settings.seed ^ id.0;
     let keys_rules = Arc::clone(&rules);
+    let mut lost = Vec::new();
+    if let Some(missing) = missing.get(&shard).filter(|missing| !missing.is_empty()) {
+        state.page_numbers(&mut lost);
+        lost.retain(|page| missing.binary_search(page).is_ok());
+    }
     let heads = node.settings.heads;
     let machine = state.into_queue(rules, seed, |message| {
         head::keys(heads, &keys_rules, message)
@@ -166,6 +168,7 @@ fn host(
     } else {
         shared.note(&machine);
         host.host(now, &shared, machine);
+        host.lose_pages(id, &lost);
     }
     shared
 }

@@ -67,18 +67,13 @@ impl Shard {
         if !hosted.queue.page_damaged(page) {
             return;
         }
-        hosted.shared.set_damaged(reason);
-        tracing::error!(
-            "the queue '{}' is out of service: {reason}",
-            hosted.shared.name
-        );
         let subscribers = std::mem::take(&mut hosted.subscribers);
         for subscriber in &subscribers {
             let (left, returned) = (&mut self.left, &mut self.returned);
             let cause = CancelCause::Asked;
             hosted.queue.cancel(now, *subscriber, cause, left, returned);
         }
-        self.damaged.insert(id, Arc::clone(&hosted.shared));
+        self.put_queue_out_of_service(id, reason);
         self.handle_moved(now, id);
         self.touch_released(id);
         if let Some(refusal) = self.damage_of(id) {
@@ -86,5 +81,31 @@ impl Shard {
             self.ended
                 .extend(ended.map(|subscriber| (subscriber, refusal.clone())));
         }
+    }
+
+    /// Pages of a queue that was just recovered are not there: the queue is out of service. What stands in its other
+    /// pages stays, and so does what is known of these.
+    pub(crate) fn lose_pages(&mut self, id: QueueId, lost: &[PageNumber]) {
+        let (Some(first), Some(hosted)) = (lost.first(), self.queues.get_mut(&id)) else {
+            return;
+        };
+        for page in lost {
+            hosted.queue.page_damaged(*page);
+        }
+        let reason = match lost.len() - 1 {
+            0 => format!("its page {first} is missing"),
+            others => format!("its page {first} is missing, and {others} others"),
+        };
+        self.put_queue_out_of_service(id, &reason);
+    }
+
+    fn put_queue_out_of_service(&mut self, id: QueueId, reason: &str) {
+        let Some(hosted) = self.queues.get(&id) else {
+            return;
+        };
+        let shared = &hosted.shared;
+        shared.set_damaged(reason);
+        tracing::error!("the queue '{}' is out of service: {reason}", shared.name);
+        self.damaged.insert(id, Arc::clone(shared));
     }
 }

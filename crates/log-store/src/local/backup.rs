@@ -169,7 +169,11 @@ impl Copying<'_> {
 }
 
 fn copy_file(from: &Path, to: &Path, bytes_max: u64) -> io::Result<u64> {
-    let mut from = File::open(from)?.take(bytes_max);
+    let from = File::open(from)?;
+    // What is appended while it is read would stand behind a batch of pages that was read half written, and say that
+    // this one was synced.
+    let size = from.metadata()?.len();
+    let mut from = from.take(bytes_max.min(size));
     let mut to = File::create(to)?;
     let bytes = io::copy(&mut from, &mut to)?;
     to.sync_all()?;

@@ -221,9 +221,12 @@ pub enum Flaw {
     /// A page's length, place or checksum is wrong.
     #[error("a page is damaged")]
     Page,
-    /// The index of a segment of pages cannot be read; the pages can.
-    #[error("the index of the pages is damaged, the pages are not")]
+    /// The index of a segment of pages cannot be read. What it says stands in the marks between the pages, too.
+    #[error("the index of the pages is damaged")]
     PageIndex,
+    /// The marks of pages that were written together cannot be read, so nobody knows which pages they were.
+    #[error("what tells which pages stand here is damaged")]
+    PageMark,
     /// A page that is asked for does not exist.
     #[error("there is no such page")]
     NoPage,

@@ -37,8 +37,8 @@ impl Kind {
     /// The version that this program writes and reads.
     const fn version(self) -> u32 {
         match self {
-            Self::Journal => 2,
-            Self::Format | Self::Snapshot | Self::Pages => 1,
+            Self::Journal | Self::Pages => 2,
+            Self::Format | Self::Snapshot => 1,
         }
     }
 

@@ -185,7 +185,7 @@ impl<D: Disk> Local<D> {
         recovered.unknown_files = contents.unknown.clone();
         recovered.damaged_pages = std::mem::take(&mut pages.damaged);
         let next_pages = pages.next_sequence;
-        let pages = pages.seal(&disk, store)?;
+        let pages = pages.seal(&disk)?;
 
         let last: Vec<LogIndex> = shards.all.iter().map(|one| LogIndex(one.last())).collect();
         let next = scanned.next_segment();

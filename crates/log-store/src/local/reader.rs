@@ -171,36 +171,50 @@ impl<'a, F: DiskFile> Reader<'a, F> {
     pub(super) fn find_round(
         &mut self,
         store: u64,
-        offset: u64,
+        mut offset: u64,
         is_wanted: impl Fn(u64) -> bool,
     ) -> Result<Option<(u64, RoundHeader)>, DiskError> {
-        let align = bytes_u64(ALIGN_BYTES);
-        let mut offset = offset.next_multiple_of(align);
         let mut table = Vec::new();
         loop {
-            let bytes = self.piece_from(offset, round::PEEK_BYTES)?;
-            if bytes.len() < round::PEEK_BYTES {
+            let mut named = None;
+            let found = self.find(offset, round::PEEK_BYTES, |_, peek| {
+                if peek[8..11] == MARK_BEGINS {
+                    named = round::segment_named(store, peek).filter(|segment| is_wanted(*segment));
+                }
+                named.is_some()
+            })?;
+            let (Some(place), Some(segment)) = (found, named) else {
+                return Ok(None);
+            };
+            if let Some(header) = self.round(Origin { store, segment }, place, &mut table)? {
+                return Ok(Some((place, header)));
+            }
+            offset = place + bytes_u64(ALIGN_BYTES);
+        }
+    }
+
+    /// The first place at or behind `offset` where a record can begin and of whose next `count` bytes, which are all
+    /// there, `is_wanted` says so.
+    pub(super) fn find(
+        &mut self,
+        offset: u64,
+        count: usize,
+        mut is_wanted: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Result<Option<u64>, DiskError> {
+        let mut offset = offset.next_multiple_of(bytes_u64(ALIGN_BYTES));
+        loop {
+            let bytes = self.piece_from(offset, count)?;
+            if bytes.len() < count {
                 return Ok(None);
             }
             let mut at = 0;
-            let mut named = None;
-            while let Some(place) = bytes.get(at..at + round::PEEK_BYTES) {
-                if place[8..11] == MARK_BEGINS {
-                    named =
-                        round::segment_named(store, place).filter(|segment| is_wanted(*segment));
-                    if named.is_some() {
-                        break;
-                    }
+            while let Some(peek) = bytes.get(at..at + count) {
+                if is_wanted(offset + bytes_u64(at), peek) {
+                    return Ok(Some(offset + bytes_u64(at)));
                 }
                 at += ALIGN_BYTES;
             }
             offset += bytes_u64(at);
-            if let Some(segment) = named {
-                if let Some(header) = self.round(Origin { store, segment }, offset, &mut table)? {
-                    return Ok(Some((offset, header)));
-                }
-                offset += align;
-            }
         }
     }
 

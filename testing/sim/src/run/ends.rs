@@ -123,9 +123,17 @@ impl Run {
 
     /// A bit of the disk has rotted before the broker starts.
     fn rot(&mut self) -> Result<(), String> {
-        self.store.seal().map_err(|error| format!("{error:?}"))?;
+        // Of a segment of pages that was being written only what is hit may be lost; of the journal, in front of the
+        // seal, what is hit may be taken for torn.
+        let is_of_pages = self.rng.u32(..3) == 0;
+        let prefix = if is_of_pages {
+            "pages-"
+        } else {
+            self.store.seal().map_err(|error| format!("{error:?}"))?;
+            ""
+        };
         let rng = &mut self.rng;
-        let Some(rot) = self.store.rot(&mut |below| rng.usize(..below)) else {
+        let Some(rot) = self.store.rot(prefix, &mut |below| rng.usize(..below)) else {
             return self.start();
         };
         self.tally.rotten += 1;

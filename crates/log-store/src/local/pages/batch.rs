@@ -11,7 +11,7 @@ use model::{PageNumber, ShardId};
 const KEPT_BUFFER_BYTES_MAX: usize = 8 << 20;
 
 /// Pages on their way to the disk, and what is to be done when they are durable, in the order in which it was asked
-/// for. Offsets count from the batch's beginning.
+/// for. Offsets count from where the pages begin.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
@@ -27,7 +27,7 @@ enum Op {
     Free(ShardId, PageNumber),
 }
 
-/// Where a batch has come to lie.
+/// Where the pages of a batch have come to lie.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Landed {
     pub(super) segment: u32,
@@ -41,6 +41,11 @@ impl Batch {
 
     pub(super) fn len(&self) -> usize {
         self.ops.len()
+    }
+
+    /// How many pages it has.
+    pub(super) fn pages(&self) -> usize {
+        self.entries(0).count()
     }
 
     /// How many pages it has that were asked to be saved.

@@ -1,7 +1,8 @@
 //! Reads all pages and says which are damaged.
 
 use super::corruption;
-use super::segment::{self, Index};
+use super::segment::{self, Index, Origin};
+use super::walk::{Part, is_intact, walk};
 use crate::disk::Disk;
 use crate::local::error::{Action, Corruption, DiskError, Flaw, OpenError};
 use crate::local::header::{HEADER_BYTES, Header, Kind};
@@ -51,40 +52,29 @@ impl Checked {
         if let Err(OpenError::Corrupt(damage)) = header {
             self.found.push(damage);
         }
-        match segment::read_index(&mut reader, store, sequence, shards)? {
-            Index::Whole(entries) => {
-                let size = reader.size_bytes();
-                for entry in entries {
-                    let key = (entry.shard, entry.page);
-                    let is_intact = reader.record(entry.offset, size)?.is_some_and(|page| {
-                        page.header.kind == segment::PAGE && page.header.index == entry.page.0
-                    });
-                    if is_intact {
-                        self.intact.insert(key);
-                    } else {
-                        self.intact.remove(&key);
-                        let shard = Some(entry.shard);
-                        self.found
-                            .push(corruption(&name, entry.offset, shard, Flaw::Page));
-                    }
-                }
-            }
+        let origin = Origin { store, sequence };
+        let inventory = match segment::read_index(&mut reader, origin, shards)? {
+            Index::Whole(inventory) => inventory,
             Index::Damaged(pages_end) => {
-                let (entries, end) = segment::scan(&mut reader, shards)?;
-                self.intact
-                    .extend(entries.iter().map(|entry| (entry.shard, entry.page)));
-                let flaw = if end == pages_end {
-                    Flaw::PageIndex
-                } else {
-                    Flaw::Page
-                };
-                self.found.push(corruption(&name, end, None, flaw));
+                self.found
+                    .push(corruption(&name, pages_end, None, Flaw::PageIndex));
+                walk(&mut reader, origin, shards, Part::Sealed(pages_end))?.inventory
             }
             // It was being written: what is torn was never saved.
-            Index::Absent => {
-                let (entries, _) = segment::scan(&mut reader, shards)?;
-                self.intact
-                    .extend(entries.iter().map(|entry| (entry.shard, entry.page)));
+            Index::Absent => walk(&mut reader, origin, shards, Part::Unsealed)?.inventory,
+        };
+        let lost = inventory.lost.iter();
+        self.found
+            .extend(lost.map(|place| corruption(&name, place.start, None, Flaw::PageMark)));
+        for entry in &inventory.entries {
+            let key = (entry.shard, entry.page);
+            if is_intact(&mut reader, entry)? {
+                self.intact.insert(key);
+            } else {
+                self.intact.remove(&key);
+                let shard = Some(entry.shard);
+                self.found
+                    .push(corruption(&name, entry.offset, shard, Flaw::Page));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::map::{Fate, Place};
 use super::pager::{Pager, Room};
-use super::segment::{self, Entry, Index};
+use super::segment::{self, Entry, Index, Origin};
 use crate::disk::{Disk, DiskFile};
 use crate::local::error::{Action, DiskError};
 use crate::local::journal::bytes_u64;
@@ -56,7 +56,8 @@ impl<D: Disk> Pager<D> {
         let entries = {
             let mut reader = Reader::new(&name, &file)?;
             let shards = self.shared.shards.len();
-            segment::read_index(&mut reader, self.store, sequence, shards)?
+            let store = self.store;
+            segment::read_index(&mut reader, Origin { store, sequence }, shards)?
         };
         let state = self.shared.pages.lock();
         let is_live = |entry: &Entry| {
@@ -64,7 +65,7 @@ impl<D: Disk> Pager<D> {
             place == Some(Place::new(sequence, entry))
         };
         let mut live = match entries {
-            Index::Whole(entries) => entries,
+            Index::Whole(inventory) => inventory.entries,
             Index::Damaged(_) | Index::Absent => Vec::new(),
         };
         live.retain(is_live);

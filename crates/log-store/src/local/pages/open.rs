@@ -2,8 +2,9 @@
 
 use super::corruption;
 use super::map::{Fate, PageMap, Place};
-use super::segment::{self, Entry, Index};
+use super::segment::{self, Index, Inventory, Origin};
 use super::shared::SharedPages;
+use super::walk::{Part, Walked, walk};
 use super::writer;
 use crate::disk::{Disk, DiskFile};
 use crate::local::error::{Action, Corruption, DiskError, Flaw, OpenError};
@@ -16,6 +17,9 @@ use std::io::IoSlice;
 /// What is written again at once.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// So many damaged places are told of one segment.
+const TOLD_MAX: usize = 64;
+
 /// What was found. Nothing is changed on the disk yet.
 pub(in crate::local) struct Opened<F> {
     map: PageMap,
@@ -26,14 +30,12 @@ pub(in crate::local) struct Opened<F> {
     pub(in crate::local) damaged: Vec<Corruption>,
 }
 
-/// A segment that an earlier process was writing when it ended.
+/// A segment that an earlier process was writing when it ended, or whose index is damaged.
 struct Unsealed<F> {
-    sequence: u32,
+    origin: Origin,
     name: String,
     file: F,
-    entries: Vec<Entry>,
-    /// Where its pages end.
-    end: u64,
+    walked: Walked,
 }
 
 /// Reads which pages there are in the segments of these numbers, which ascend.
@@ -80,79 +82,63 @@ impl<F: DiskFile> Opened<F> {
         };
         let size = reader.size_bytes();
         let shards = self.map.shard_count();
-        let index = segment::read_index(&mut reader, store, sequence, shards)?;
-        match (index, header) {
-            // An end names the store, so the header is not needed.
-            (Index::Whole(entries), Ok(()) | Err(_)) => {
-                self.add(sequence, Fate::Closed, size, &entries);
+        let origin = Origin { store, sequence };
+        let (walked, is_to_seal) = match segment::read_index(&mut reader, origin, shards)? {
+            Index::Whole(inventory) => (Walked::whole(inventory, size), false),
+            Index::Damaged(pages_end) => {
+                let walked = walk(&mut reader, origin, shards, Part::Sealed(pages_end))?;
+                // What of the index is intact may be all that tells of a batch without a mark.
+                let is_known = walked.inventory.lost.is_empty();
+                (walked, is_known)
             }
-            (Index::Damaged(pages_end), Ok(()) | Err(_)) => {
-                let (entries, end) = segment::scan(&mut reader, shards)?;
-                // It was sealed, so all of it was synced: what is not intact is damaged, not torn.
-                let is_whole = end == pages_end;
-                let fate = if is_whole {
-                    Fate::Closed
-                } else {
-                    Fate::Damaged
-                };
-                self.add(sequence, fate, size, &entries);
-                if is_whole {
-                    self.leave_to_seal(sequence, name, file, entries, end);
-                } else {
-                    self.damaged.push(corruption(&name, end, None, Flaw::Page));
-                }
-            }
-            (Index::Absent, Ok(())) => {
-                let (entries, end) = segment::scan(&mut reader, shards)?;
-                if !entries.is_empty() {
-                    self.add(sequence, Fate::Closed, size, &entries);
-                }
-                self.leave_to_seal(sequence, name, file, entries, end);
-            }
-            (Index::Absent, Err(damage)) => self.damaged.push(damage),
+            Index::Absent => (walk(&mut reader, origin, shards, Part::Unsealed)?, true),
+        };
+        let is_empty = walked.inventory.is_empty();
+        // An end and a mark name the store, so where there is one the header is not needed.
+        if let (Err(damage), true) = (header, is_empty) {
+            self.damaged.push(damage);
+            return Ok(());
+        }
+        if !is_empty {
+            self.add(sequence, &name, size, &walked.inventory);
+        }
+        if is_to_seal {
+            self.unsealed.push(Unsealed {
+                origin,
+                name,
+                file,
+                walked,
+            });
         }
         Ok(())
     }
 
     /// Each page counts in place of those that were read before.
-    fn add(&mut self, sequence: u32, fate: Fate, size: u64, entries: &[Entry]) {
+    fn add(&mut self, sequence: u32, name: &str, size: u64, inventory: &Inventory) {
+        let fate = if inventory.lost.is_empty() {
+            Fate::Closed
+        } else {
+            Fate::Damaged
+        };
         self.map.add_segment(sequence, fate, size);
-        for entry in entries {
+        for entry in &inventory.entries {
             let place = Place::new(sequence, entry);
             self.map.put(entry.shard, entry.page, place);
         }
-    }
-
-    fn leave_to_seal(
-        &mut self,
-        sequence: u32,
-        name: String,
-        file: F,
-        entries: Vec<Entry>,
-        end: u64,
-    ) {
-        self.unsealed.push(Unsealed {
-            sequence,
-            name,
-            file,
-            entries,
-            end,
-        });
+        let lost = inventory.lost.iter().take(TOLD_MAX);
+        self.damaged
+            .extend(lost.map(|place| corruption(name, place.start, None, Flaw::PageMark)));
     }
 
     /// Makes durable what was found, and seals what was not sealed.
-    pub(in crate::local) fn seal<D: Disk>(
-        mut self,
-        disk: &D,
-        store: u64,
-    ) -> Result<SharedPages, DiskError> {
+    pub(in crate::local) fn seal<D: Disk>(mut self, disk: &D) -> Result<SharedPages, DiskError> {
         for unsealed in self.unsealed {
-            if unsealed.entries.is_empty() {
+            if unsealed.walked.inventory.is_empty() {
                 remove(disk, &unsealed.name)?;
                 continue;
             }
-            let size = unsealed.seal(store)?;
-            self.map.set_file_bytes(unsealed.sequence, size);
+            let size = unsealed.seal()?;
+            self.map.set_file_bytes(unsealed.origin.sequence, size);
         }
         self.map.review_all();
         Ok(SharedPages::new(self.map))
@@ -171,15 +157,16 @@ fn remove<D: Disk>(disk: &D, name: &str) -> Result<(), DiskError> {
 }
 
 impl<F: DiskFile> Unsealed<F> {
-    /// Cuts off what was torn, writes the pages once more in place, and the index behind them. Returns the file's
-    /// size.
-    fn seal(&self, store: u64) -> Result<u64, DiskError> {
+    /// Cuts off what is behind the last batch, writes that batch once more in place, and the index behind it. What is
+    /// not intact in front of it, or in it, stays as it is. Returns the file's size.
+    fn seal(&self) -> Result<u64, DiskError> {
         let failed_write = |error| DiskError::on(Action::Write, &self.name)(error);
-        self.file.set_len(self.end).map_err(failed_write)?;
+        let Walked { durable, end, .. } = self.walked;
+        self.file.set_len(end).map_err(failed_write)?;
         let mut piece = Vec::new();
-        let mut at = bytes_u64(HEADER_BYTES);
-        while at < self.end {
-            let left = usize::try_from(self.end - at).unwrap_or(WRITE_BYTES);
+        let mut at = durable;
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(WRITE_BYTES);
             piece.resize(left.min(WRITE_BYTES), 0);
             let read = self
                 .file
@@ -197,7 +184,7 @@ impl<F: DiskFile> Unsealed<F> {
         // First the pages alone: whoever finds an index, be it only in the page cache, takes it that all pages before
         // it are durable.
         self.sync()?;
-        let size = self.write_index(store)?;
+        let size = self.write_index()?;
         self.sync()?;
         Ok(size)
     }
@@ -208,21 +195,22 @@ impl<F: DiskFile> Unsealed<F> {
             .map_err(DiskError::on(Action::Sync, &self.name))
     }
 
-    fn write_index(&self, store: u64) -> Result<u64, DiskError> {
+    fn write_index(&self) -> Result<u64, DiskError> {
         let mut index = Vec::new();
-        segment::encode_index(&mut index, store, self.sequence, &self.entries, self.end);
+        let Walked { inventory, end, .. } = &self.walked;
+        segment::encode_index(&mut index, self.origin, inventory, *end);
         let written = self
             .file
-            .write_all_at(&mut [IoSlice::new(&index)], self.end)
+            .write_all_at(&mut [IoSlice::new(&index)], *end)
             .map_err(DiskError::on(Action::Write, &self.name));
         match written {
-            Ok(()) => Ok(self.end + bytes_u64(index.len())),
+            Ok(()) => Ok(*end + bytes_u64(index.len())),
             Err(error) if writer::is_full(&error) => {
                 // It stays unsealed: a slow open, no more.
                 self.file
-                    .set_len(self.end)
+                    .set_len(*end)
                     .map_err(DiskError::on(Action::Write, &self.name))?;
-                Ok(self.end)
+                Ok(*end)
             }
             Err(error) => Err(error),
         }

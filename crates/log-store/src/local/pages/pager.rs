@@ -313,7 +313,7 @@ impl<D: Disk> Pager<D> {
         let Some(writer) = &mut self.writer else {
             return Ok(None);
         };
-        let (segment, offset) = (writer.sequence, writer.end());
+        let (segment, offset) = (writer.sequence, writer.place_of(batch.pages()));
         match writer.append(&batch.bytes, batch.entries(offset))? {
             Written::Durable => {
                 self.room_for_copies = Room::Some;

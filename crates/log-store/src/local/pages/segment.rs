@@ -7,6 +7,7 @@ use crate::local::journal::bytes_u64;
 use crate::local::reader::Reader;
 use crate::record::{self, ALIGN_BYTES, MARK_SHARD, PAYLOAD_BYTES_MAX};
 use model::{PageNumber, ShardId};
+use std::ops::Range;
 
 /// The highest number that a segment in a folder can have. None is ever reached; what is above was not written by a
 /// store.
@@ -25,6 +26,15 @@ const ENTRIES_PER_RECORD: usize = 4096;
 
 /// The bytes of the end's payload.
 const END_BYTES: usize = 32;
+
+/// Which segment of which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The random number of the store.
+    pub(super) store: u64,
+    /// The segment's.
+    pub(super) sequence: u32,
+}
 
 /// A page of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +64,11 @@ impl Entry {
         })
     }
 
+    /// Whether a page can be so long.
+    pub(super) fn has_possible_length(&self) -> bool {
+        u64::from(self.length) <= bytes_u64(PAYLOAD_BYTES_MAX)
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.page.0.to_le_bytes());
         out.extend_from_slice(&self.offset.to_le_bytes());
@@ -76,23 +91,77 @@ impl Entry {
     }
 }
 
+/// What stands in a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Inventory {
+    /// Its pages, in the order of the file.
+    pub(super) entries: Vec<Entry>,
+    /// Places of batches, in order, of which not even a mark is intact: nobody knows which pages stood there.
+    pub(super) lost: Vec<Range<u64>>,
+}
+
+impl Inventory {
+    /// Whether there is nothing, and nothing was.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.lost.is_empty()
+    }
+
+    /// As the index has it: a place that is lost is an entry of no shard, whose page is where it ends.
+    fn lines(&self) -> impl Iterator<Item = Entry> {
+        let lost = self.lost.iter().map(|place| Entry {
+            shard: ShardId(MARK_SHARD),
+            page: PageNumber(place.end),
+            offset: place.start,
+            length: 0,
+        });
+        self.entries.iter().copied().chain(lost)
+    }
+
+    fn add_line(&mut self, line: Entry) {
+        if line.shard == ShardId(MARK_SHARD) {
+            self.lost.push(line.offset..line.page.0);
+        } else {
+            self.entries.push(line);
+        }
+    }
+
+    /// Whether this can stand in front of `end`, in a store of so many shards.
+    fn is_possible(&self, end: u64, shards: usize) -> bool {
+        let mut free_from = bytes_u64(HEADER_BYTES);
+        let are_pages = self.entries.iter().all(|entry| {
+            let is_aligned = entry.offset.is_multiple_of(bytes_u64(ALIGN_BYTES));
+            let is_behind = entry.offset >= free_from;
+            let is_known = usize::from(entry.shard.0) < shards && entry.has_possible_length();
+            let ends = entry.offset.checked_add(entry.framed_bytes());
+            free_from = ends.unwrap_or(u64::MAX);
+            is_aligned && is_behind && is_known && free_from <= end
+        });
+        let is_place = |place: &Range<u64>| place.start < place.end && place.end <= end;
+        are_pages && self.lost.iter().all(is_place)
+    }
+}
+
 /// Appends what seals a segment whose pages end at `pages_end`.
 pub(super) fn encode_index(
     out: &mut Vec<u8>,
-    store: u64,
-    sequence: u32,
-    entries: &[Entry],
+    origin: Origin,
+    inventory: &Inventory,
     pages_end: u64,
 ) {
     let mut before = 0;
-    for some in entries.chunks(ENTRIES_PER_RECORD) {
+    let mut lines = inventory.lines().peekable();
+    while lines.peek().is_some() {
+        let mut count = 0;
         record::encode(out, MARK_SHARD, INDEX, before, |out| {
-            some.iter().for_each(|entry| entry.encode(out));
+            for line in lines.by_ref().take(ENTRIES_PER_RECORD) {
+                line.encode(out);
+                count += 1;
+            }
         });
-        before += bytes_u64(some.len());
+        before += count;
     }
-    record::encode(out, MARK_SHARD, END, u64::from(sequence), |out| {
-        out.extend_from_slice(&store.to_le_bytes());
+    record::encode(out, MARK_SHARD, END, u64::from(origin.sequence), |out| {
+        out.extend_from_slice(&origin.store.to_le_bytes());
         out.extend_from_slice(&before.to_le_bytes());
         out.extend_from_slice(&pages_end.to_le_bytes());
         out.extend_from_slice(&[0; 8]);
@@ -102,8 +171,8 @@ pub(super) fn encode_index(
 /// What stands at the end of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Index {
-    /// All its pages, in the order of the file.
-    Whole(Vec<Entry>),
+    /// All that stands in it.
+    Whole(Inventory),
     /// It was sealed, but its index is damaged. Its pages end at this offset.
     Damaged(u64),
     /// It was not sealed.
@@ -119,8 +188,7 @@ struct End {
 /// Reads the index of a segment. `shards` is how many the store has.
 pub(super) fn read_index<F: DiskFile>(
     reader: &mut Reader<'_, F>,
-    store: u64,
-    sequence: u32,
+    origin: Origin,
     shards: usize,
 ) -> Result<Index, DiskError> {
     let size = reader.size_bytes();
@@ -128,10 +196,11 @@ pub(super) fn read_index<F: DiskFile>(
     let Some(end_offset) = size.checked_sub(end_bytes) else {
         return Ok(Index::Absent);
     };
-    let Some(end) = read_end(reader, end_offset, store, sequence)? else {
+    let Some(end) = read_end(reader, end_offset, origin)? else {
         return Ok(Index::Absent);
     };
-    let mut entries = Vec::new();
+    let mut inventory = Inventory::default();
+    let mut lines = 0;
     let mut offset = end.pages_end;
     while offset < end_offset {
         let Some(found) = reader.record(offset, end_offset)? else {
@@ -139,15 +208,18 @@ pub(super) fn read_index<F: DiskFile>(
         };
         let is_next = found.header.shard == MARK_SHARD
             && found.header.kind == INDEX
-            && found.header.index == bytes_u64(entries.len());
+            && found.header.index == lines;
         if !is_next {
             return Ok(Index::Damaged(end.pages_end));
         }
-        entries.extend(found.payload.chunks(ENTRY_BYTES).filter_map(Entry::decode));
+        for line in found.payload.chunks(ENTRY_BYTES).filter_map(Entry::decode) {
+            inventory.add_line(line);
+            lines += 1;
+        }
         offset += bytes_u64(record::framed_bytes(found.payload.len()));
     }
-    if bytes_u64(entries.len()) == end.entries && are_possible(&entries, end.pages_end, shards) {
-        Ok(Index::Whole(entries))
+    if lines == end.entries && inventory.is_possible(end.pages_end, shards) {
+        Ok(Index::Whole(inventory))
     } else {
         Ok(Index::Damaged(end.pages_end))
     }
@@ -156,8 +228,7 @@ pub(super) fn read_index<F: DiskFile>(
 fn read_end<F: DiskFile>(
     reader: &mut Reader<'_, F>,
     offset: u64,
-    store: u64,
-    sequence: u32,
+    origin: Origin,
 ) -> Result<Option<End>, DiskError> {
     let size = reader.size_bytes();
     let Some(found) = reader.record(offset, size)? else {
@@ -168,14 +239,12 @@ fn read_end<F: DiskFile>(
     let Some(payload) = found.payload.first_chunk::<END_BYTES>() else {
         return Ok(None);
     };
-    if !is_end || header.index != u64::from(sequence) || payload[..8] != store.to_le_bytes() {
+    if !is_end
+        || header.index != u64::from(origin.sequence)
+        || number(&payload[..8]) != origin.store
+    {
         return Ok(None);
     }
-    let number = |bytes: &[u8]| {
-        bytes
-            .first_chunk()
-            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    };
     let end = End {
         entries: number(&payload[8..16]),
         pages_end: number(&payload[16..24]),
@@ -185,41 +254,76 @@ fn read_end<F: DiskFile>(
     Ok(is_possible.then_some(end))
 }
 
-/// Whether these are pages that stand one behind the other up to `end`.
-fn are_possible(entries: &[Entry], end: u64, shards: usize) -> bool {
-    let mut expected = bytes_u64(HEADER_BYTES);
-    for entry in entries {
-        let is_short = bytes_u64(PAYLOAD_BYTES_MAX) >= u64::from(entry.length);
-        if entry.offset != expected || !is_short || usize::from(entry.shard.0) >= shards {
-            return false;
-        }
-        expected += entry.framed_bytes();
-    }
-    expected == end
+/// A little-endian number of up to eight bytes.
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Reads the pages of a segment from its first one on, up to where no intact one stands; returns them and that
-/// place.
-pub(super) fn scan<F: DiskFile>(
-    reader: &mut Reader<'_, F>,
-    shards: usize,
-) -> Result<(Vec<Entry>, u64), DiskError> {
-    let size = reader.size_bytes();
-    let mut entries = Vec::new();
-    let mut offset = bytes_u64(HEADER_BYTES);
-    while let Some(found) = reader.record(offset, size)? {
-        let header = found.header;
-        if header.kind != PAGE || usize::from(header.shard) >= shards {
-            break;
-        }
-        let entry = Entry {
-            shard: ShardId(header.shard),
-            page: PageNumber(header.index),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Disk as _, MemoryDisk};
+
+    const ORIGIN: Origin = Origin {
+        store: 0x0102_0304_0506_0708,
+        sequence: 7,
+    };
+
+    fn entry(shard: u16, offset: u64, length: u32) -> Entry {
+        Entry {
+            shard: ShardId(shard),
+            page: PageNumber(9),
             offset,
-            length: u32::try_from(header.length).expect("it was read from four bytes"),
-        };
-        offset += entry.framed_bytes();
-        entries.push(entry);
+            length,
+        }
     }
-    Ok((entries, offset))
+
+    /// What is read of an index that was written so.
+    fn written(inventory: &Inventory, pages_end: usize) -> Index {
+        let mut bytes = vec![0; pages_end];
+        encode_index(&mut bytes, ORIGIN, inventory, bytes_u64(pages_end));
+        let disk = MemoryDisk::new();
+        disk.put("a", bytes);
+        let file = disk.open("a").unwrap();
+        let mut reader = Reader::new("a", &file).unwrap();
+        read_index(&mut reader, ORIGIN, 2).unwrap()
+    }
+
+    #[test]
+    fn an_index_reads_back() {
+        let check = |entries: Vec<Entry>, lost: &[(u64, u64)]| {
+            let lost = lost.iter().map(|(start, end)| *start..*end).collect();
+            let inventory = Inventory { entries, lost };
+            let read = written(&inventory, 400_000);
+            assert!(read == Index::Whole(inventory));
+        };
+        check(vec![], &[]);
+        check(vec![entry(0, 120, 4), entry(1, 144, 0)], &[]);
+        check(vec![entry(1, 240, 4)], &[(40, 160), (344, 400_000)]);
+        let many = (0..ENTRIES_PER_RECORD as u64).map(|nth| entry(0, 40 + 24 * nth, 0));
+        check(many.clone().collect(), &[]);
+        check(many.collect(), &[(40, 160)]);
+    }
+
+    #[test]
+    fn an_index_of_what_cannot_be_is_damaged() {
+        let check = |entries: Vec<Entry>, lost: &[(u64, u64)]| {
+            let lost = lost.iter().map(|(start, end)| *start..*end).collect();
+            let read = written(&Inventory { entries, lost }, 400);
+            assert_eq!(read, Index::Damaged(400));
+        };
+        check(vec![entry(2, 120, 4)], &[]);
+        check(vec![entry(0, 32, 4)], &[]);
+        check(vec![entry(0, 121, 3)], &[]);
+        check(vec![entry(0, 120, 8), entry(0, 144, 0)], &[]);
+        check(vec![entry(0, 144, 0), entry(0, 120, 4)], &[]);
+        check(vec![entry(0, 384, 0)], &[]);
+        check(vec![entry(0, u64::MAX - 7, 0)], &[]);
+        check(vec![entry(0, 120, u32::MAX)], &[]);
+        check(vec![], &[(120, 120)]);
+        check(vec![], &[(120, 408)]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The segment that pages are appended to.
 
-use super::segment::{self, Entry};
+use super::mark;
+use super::segment::{self, Entry, Inventory, Origin};
 use crate::disk::{Disk, DiskFile};
 use crate::local::error::{Action, DiskError};
 use crate::local::header::{HEADER_BYTES, Header, Kind};
@@ -18,7 +19,7 @@ pub(super) struct SegmentWriter<F> {
     /// Up to here it is durable.
     end: u64,
     /// The pages in it.
-    entries: Vec<Entry>,
+    inventory: Inventory,
 }
 
 /// What has become of a write.
@@ -71,28 +72,37 @@ impl<F: DiskFile> SegmentWriter<F> {
             file,
             store,
             end: bytes_u64(HEADER_BYTES),
-            entries: Vec::new(),
+            inventory: Inventory::default(),
         })
     }
 
-    /// Where the next page goes.
+    /// Where the next batch goes.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
 
-    pub(super) fn has_pages(&self) -> bool {
-        !self.entries.is_empty()
+    /// Where the first page of a batch of so many goes.
+    pub(super) fn place_of(&self, pages: usize) -> u64 {
+        self.end + bytes_u64(mark::framed_bytes(pages))
     }
 
-    /// Appends and syncs pages, framed, with their entries.
+    pub(super) fn has_pages(&self) -> bool {
+        !self.inventory.entries.is_empty()
+    }
+
+    /// Appends and syncs pages, framed, with their entries, between their marks.
     pub(super) fn append(
         &mut self,
         bytes: &[u8],
         entries: impl Iterator<Item = Entry>,
     ) -> Result<Written, DiskError> {
-        let written = self.write(bytes)?;
-        if written == Written::Durable {
-            self.entries.extend(entries);
+        let before = self.inventory.entries.len();
+        self.inventory.entries.extend(entries);
+        let entries = &self.inventory.entries[before..];
+        let [front, back] = mark::encode(self.origin(), self.end, entries);
+        let written = self.write(&[&front, bytes, &back])?;
+        if written != Written::Durable {
+            self.inventory.entries.truncate(before);
         }
         Ok(written)
     }
@@ -100,22 +110,24 @@ impl<F: DiskFile> SegmentWriter<F> {
     /// Appends and syncs the index; nothing comes behind it. Returns the file's size.
     pub(super) fn seal(mut self) -> Result<u64, DiskError> {
         let mut bytes = Vec::new();
-        segment::encode_index(
-            &mut bytes,
-            self.store,
-            self.sequence,
-            &self.entries,
-            self.end,
-        );
-        // Without room for it the segment stays unsealed, and is read as a whole at the next open.
-        self.write(&bytes)?;
+        segment::encode_index(&mut bytes, self.origin(), &self.inventory, self.end);
+        // Without room for it the segment stays unsealed, and is walked through at the next open.
+        self.write(&[&bytes])?;
         Ok(self.end)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<Written, DiskError> {
+    fn origin(&self) -> Origin {
+        Origin {
+            store: self.store,
+            sequence: self.sequence,
+        }
+    }
+
+    fn write(&mut self, parts: &[&[u8]]) -> Result<Written, DiskError> {
+        let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let written = self
             .file
-            .write_all_at(&mut [IoSlice::new(bytes)], self.end)
+            .write_all_at(&mut slices, self.end)
             .map_err(DiskError::on(Action::Write, &self.name));
         match written {
             Ok(()) => {}
@@ -129,7 +141,8 @@ impl<F: DiskFile> SegmentWriter<F> {
         }
         match self.file.sync_data() {
             Ok(()) => {
-                self.end += bytes_u64(bytes.len());
+                let bytes: usize = parts.iter().map(|part| part.len()).sum();
+                self.end += bytes_u64(bytes);
                 Ok(Written::Durable)
             }
             Err(error) => {

@@ -1,0 +1,189 @@
+//! Pages that are missing when a node starts: what refers to them is out of service, and nothing else.
+
+mod support;
+
+use broker::Settings;
+use broker_api::{Command, Confirm, Publishing, Refusal};
+use log_store::{MemoryStore, ShardLog};
+use model::{Outcome, PageNumber, QueueDefinition, ShardId};
+use support::calls::{
+    dead_letters_to, delete_queue, limited, settings, settle, subscribe, with_rules,
+};
+use support::{Client, Draft, Node, message, queue};
+
+/// So little memory that a hundred messages are too many.
+const MEMORY_BYTES: usize = 8 << 10;
+
+fn node() -> Node {
+    Node::new(Settings {
+        queued_bytes: MEMORY_BYTES,
+        ..settings()
+    })
+}
+
+fn persistent(queue: &str, number: u32) -> Draft {
+    message(queue, number).queued().persistent()
+}
+
+fn fill(node: &mut Node, client: &mut Client, queue: &str, count: u32) {
+    for number in 0..count {
+        let publish = Command::Publish(
+            persistent(queue, number).build(),
+            Publishing::new(Confirm::Wanted),
+        );
+        let id = client.send(node, publish);
+        assert!(client.answer(node, id).is_some(), "{number} is confirmed");
+    }
+}
+
+fn pages_of(store: &MemoryStore, shard: ShardId) -> Vec<PageNumber> {
+    let saved = store.saved_pages(shard).into_iter();
+    saved.map(|(page, _)| page).collect()
+}
+
+/// Takes pages away from a store that nobody has open.
+fn lose(store: &MemoryStore, shard: ShardId, is_lost: impl Fn(PageNumber) -> bool) {
+    let mut kept = pages_of(store, shard);
+    kept.retain(|page| !is_lost(*page));
+    let mut logs = store.open(4, &mut |_| {});
+    logs[usize::from(shard.0)].keep_pages(&kept);
+    assert_eq!(pages_of(store, shard), kept);
+}
+
+fn is_damaged(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Damaged { .. })
+}
+
+fn is_out_of_service(node: &mut Node, client: &mut Client, name: &str) -> bool {
+    let subscribe = Command::Subscribe(Box::new(subscribe(77, queue(name))));
+    let refusal = client.refused(node, subscribe);
+    let published = client.publish_safely(node, persistent(name, 1));
+    is_damaged(&refusal) && published.is_err_and(|refusal| is_damaged(&refusal))
+}
+
+/// Two queues in one shard, "a" and "d", and two in others; of "a" and "d" the shard, and the last page of "a" alone.
+fn two_in_a_shard(node: &mut Node) -> (ShardId, PageNumber) {
+    let mut client = node.connect();
+    // Each third queue is in the same shard.
+    for name in ["a", "b", "c", "d"] {
+        client.declare_as(node, name, QueueDefinition::DURABLE);
+    }
+    fill(node, &mut client, "a", 200);
+    let mut shards = (0..4).map(ShardId);
+    let shard = shards.find(|shard| !pages_of(&node.store, *shard).is_empty());
+    let shard = shard.expect("it has pages");
+    let last = pages_of(&node.store, shard).pop().expect("it has pages");
+    for name in ["b", "c", "d"] {
+        fill(node, &mut client, name, 200);
+    }
+    let pages = pages_of(&node.store, shard);
+    assert!(pages.last() > Some(&last), "the other queue has pages, too");
+    (shard, last)
+}
+
+#[test]
+fn a_missing_page_puts_out_of_service_the_queue_that_refers_to_it() {
+    let mut node = node();
+    let (shard, last) = two_in_a_shard(&mut node);
+    let mut node = node.restarted();
+    let pages = pages_of(&node.store, shard);
+    lose(&node.store, shard, |page| page == last);
+    for is_snapshot_taken in [false, true] {
+        node = node.restarted();
+        let mut client = node.connect();
+        assert!(is_out_of_service(&mut node, &mut client, "a"));
+        assert_eq!(
+            client.counts(&mut node, "a"),
+            (200, 0),
+            "it keeps its state"
+        );
+        for name in ["b", "c", "d"] {
+            assert!(node.contents(name).into_iter().eq(0..200), "{name}");
+        }
+        if is_snapshot_taken {
+            let of_a = pages.iter().filter(|page| **page < last);
+            let left = pages_of(&node.store, shard);
+            assert!(of_a.clone().count() > 1);
+            assert!(
+                of_a.clone().all(|page| left.contains(page)),
+                "nothing more is lost"
+            );
+        }
+        client.close(&node);
+        node.snapshot();
+    }
+}
+
+#[test]
+fn a_queue_of_which_pages_are_missing_can_be_deleted_and_made_again() {
+    let mut node = node();
+    let (shard, last) = two_in_a_shard(&mut node);
+    let node = node.restarted();
+    lose(&node.store, shard, |page| page <= last);
+    let mut node = node.crashed(|_, _| 0);
+    let mut client = node.connect();
+    assert!(is_out_of_service(&mut node, &mut client, "a"));
+    client.ok(&mut node, delete_queue("a"));
+    // Its shard takes new queues: this one comes there, after two others.
+    for name in ["e", "f", "a"] {
+        client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+        fill(&mut node, &mut client, name, 100);
+    }
+    let mut node = node.restarted();
+    for name in ["a", "e", "f"] {
+        assert!(node.contents(name).into_iter().eq(0..100), "{name}");
+    }
+    assert!(node.contents("d").into_iter().eq(0..200));
+}
+
+/// A transaction that was prepared takes effect, though it rejects what stood in a page that is missing.
+#[test]
+fn a_prepared_transaction_does_not_wait_for_a_missing_page() {
+    let (mut done, mut undone) = (0, 0);
+    for steps in 0..60_u16 {
+        let mut node = node();
+        let mut client = node.connect();
+        let rules = dead_letters_to("", Some("dead"));
+        client.declare_as(&mut node, "q", with_rules(rules));
+        // The last but one is in the same shard.
+        for name in ["b", "dead", "e", "f"] {
+            client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+        }
+        fill(&mut node, &mut client, "q", 200);
+        let mut reader = node.connect();
+        reader.subscribed(&mut node, limited(subscribe(1, queue("q")), 5));
+        let deliveries = reader.deliveries(&mut node);
+        let sequences: Vec<_> = deliveries.iter().map(|it| it.sequence.0).collect();
+        let rejected = vec![settle(1, &sequences, Outcome::Reject)];
+        let published = vec![persistent("b", 7), persistent("e", 8)];
+        reader.commit(&node, published, rejected);
+        for step in 0..steps {
+            match step % 6 {
+                index @ 0..2 => {
+                    node.step_executor(usize::from(index));
+                }
+                shard => {
+                    node.store.round_of(ShardId(shard - 2));
+                }
+            }
+            let _answers = reader.take(&mut node);
+        }
+        let shards = (0..4).map(ShardId);
+        let node = node.crashed(|_, _| 0);
+        for shard in shards {
+            lose(&node.store, shard, |_| true);
+        }
+        let mut node = node.crashed(|_, _| 0);
+        node.settle_down();
+        node.advance_ms(1000);
+        let mut client = node.connect();
+        assert!(is_out_of_service(&mut node, &mut client, "q"));
+        let taken = (node.contents("b"), node.contents("e"));
+        match (&taken.0[..], &taken.1[..]) {
+            ([7], [8]) => done += 1,
+            ([], []) => undone += 1,
+            _ => panic!("half of it after {steps} steps: {taken:?}"),
+        }
+    }
+    assert!(done > 10 && undone > 10, "{done} done, {undone} not");
+}
