@@ -9,10 +9,8 @@ use log_store::{Corruption, Disk, Flaw, Local, MemoryDisk, ShardLog, check};
 use model::{PageNumber, ShardId};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use support::layout::{Batch, Expected, Found, STATES, State, layout};
 use support::{SEGMENT, close, keep, open, read, run_dry, save};
-
-/// Pages that are written together: shard, page, content.
-type Batch<'a> = &'a [(usize, u64, &'a [u8])];
 
 /// Some of them are written again, in a batch behind, or in the same.
 const BATCHES: [Batch<'static>; 4] = [
@@ -42,15 +40,6 @@ const PAGES: [(usize, u64); 8] = [
     (1, 7),
 ];
 
-/// Whether the process ended in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Unsealed,
-    Sealed,
-}
-
-const STATES: [State; 2] = [State::Unsealed, State::Sealed];
-
 /// A store with these pages in one segment.
 fn store(batches: &[Batch<'_>], state: State) -> MemoryDisk {
     let disk = MemoryDisk::new();
@@ -65,129 +54,6 @@ fn store(batches: &[Batch<'_>], state: State) -> MemoryDisk {
         close(local);
     }
     disk
-}
-
-fn framed(payload: usize) -> usize {
-    (20 + payload).next_multiple_of(8)
-}
-
-/// Where the parts of a batch stand, without what fills them up to a multiple of eight.
-struct Placed<'a> {
-    begins: usize,
-    marks: [Range<usize>; 2],
-    pages: Vec<(usize, u64, &'a [u8], Range<usize>)>,
-    ends: usize,
-}
-
-fn layout<'a>(batches: &[Batch<'a>]) -> Vec<Placed<'a>> {
-    let mut at = 40;
-    let mut placed = Vec::new();
-    for batch in batches {
-        let begins = at;
-        let mark = 40 + 16 * batch.len();
-        let front = at..at + 20 + mark;
-        at += framed(mark);
-        let mut pages = Vec::new();
-        for (shard, page, bytes) in *batch {
-            pages.push((*shard, *page, *bytes, at..at + 20 + bytes.len()));
-            at += framed(bytes.len());
-        }
-        let back = at..at + 20 + mark;
-        at += framed(mark);
-        placed.push(Placed {
-            begins,
-            marks: [front, back],
-            pages,
-            ends: at,
-        });
-    }
-    placed
-}
-
-/// What is found of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found<'a> {
-    Intact(&'a [u8]),
-    /// What stands at this offset is not as it was.
-    Damaged(usize),
-}
-
-/// What is to be found after a range was hit.
-struct Expected<'a> {
-    pages: BTreeMap<(usize, u64), Found<'a>>,
-    /// What the opening tells.
-    told: Vec<(usize, Flaw)>,
-    /// So much of the file stays as it is; what is behind seems to be torn. None if nothing tells of a page: then it
-    /// is removed.
-    kept: Option<usize>,
-}
-
-impl<'a> Expected<'a> {
-    /// A range of a segment of this size was hit.
-    fn of(batches: &[Batch<'a>], size: usize, state: State, hit: &Range<usize>) -> Self {
-        let is_hit = |part: &Range<usize>| part.start < hit.end && hit.start < part.end;
-        Self::of_parts(batches, size, state, &is_hit)
-    }
-
-    /// These parts were.
-    fn of_parts(
-        batches: &[Batch<'a>],
-        size: usize,
-        state: State,
-        is_hit: &dyn Fn(&Range<usize>) -> bool,
-    ) -> Self {
-        let placed = layout(batches);
-        let pages_end = placed.last().unwrap().ends;
-        let has_end = state == State::Sealed && !is_hit(&(size - 56..size));
-        let has_index = has_end && !is_hit(&(pages_end..size - 56));
-        let is_known: Vec<bool> = placed
-            .iter()
-            .map(|batch| has_index || !batch.marks.iter().all(is_hit))
-            .collect();
-        let last = is_known.iter().rposition(|known| *known);
-        let mut expected = Self {
-            pages: BTreeMap::new(),
-            told: Vec::new(),
-            kept: None,
-        };
-        let mut was_known = true;
-        for (place, batch) in placed.iter().enumerate() {
-            let is_durable = has_end || last.is_some_and(|last| place < last);
-            if is_known[place] {
-                expected.add(batch, is_durable, is_hit);
-            } else if is_durable && was_known {
-                expected.told.push((batch.begins, Flaw::PageMark));
-            }
-            was_known = is_known[place];
-        }
-        if expected.pages.is_empty() && expected.told.is_empty() {
-            if is_hit(&(0..40)) {
-                expected.told.push((0, Flaw::Header));
-                expected.kept = Some(pages_end);
-            }
-        } else if has_end {
-            expected.kept = Some(pages_end);
-        } else {
-            expected.kept = last.map(|last| placed[last].ends);
-        }
-        expected
-    }
-
-    fn add(
-        &mut self,
-        batch: &Placed<'a>,
-        is_durable: bool,
-        is_hit: &dyn Fn(&Range<usize>) -> bool,
-    ) {
-        for (shard, page, bytes, place) in &batch.pages {
-            let key = (*shard, *page);
-            if !is_hit(place) {
-                self.pages.insert(key, Found::Intact(bytes));
-            } else if is_durable {
-                self.pages.insert(key, Found::Damaged(place.start));
-            }
-        }
-    }
 }
 
 fn number(number: usize) -> u64 {
@@ -388,6 +254,29 @@ fn of_a_torn_rewrite_what_is_whole_counts() {
     }
     assert!(outcomes[&3] >= 8, "one sector of one page: {outcomes:?}");
     assert!(outcomes[&2] >= 3, "one sector of two pages: {outcomes:?}");
+}
+
+/// A write that found no room may have left more than the one that came in its place.
+#[test]
+fn what_a_write_that_was_given_up_has_left_is_nothing() {
+    let given_up: Batch<'_> = &[(0, 1, b"one"), (0, 2, b"two"), (0, 9, &[9; 300])];
+    let in_its_place: Batch<'_> = &[(0, 1, b"one"), (0, 2, b"newer")];
+    let before: Batch<'_> = &[(0, 2, b"older"), (0, 5, b"five")];
+    let left = store(&[before, given_up], State::Unsealed);
+    let left = left.content(SEGMENT).unwrap();
+    let disk = store(&[before, in_its_place], State::Unsealed);
+    let mut content = disk.content(SEGMENT).unwrap();
+    content.extend_from_slice(&left[content.len()..]);
+    disk.put(SEGMENT, content);
+    let torn = &layout(&[before, in_its_place])[1].pages[1].3;
+    disk.flip(SEGMENT, torn.end - 1, 1);
+    for _ in 0..2 {
+        let mut local = open(&disk).unwrap();
+        assert_eq!(local.recovered.damaged_pages, []);
+        assert_eq!(keep(&mut local, 0, &[1, 2, 5, 9]), [9]);
+        assert_eq!(read(&mut local, 0, 1), Ok(b"one".to_vec()));
+        assert_eq!(read(&mut local, 0, 2), Ok(b"older".to_vec()));
+    }
 }
 
 #[test]

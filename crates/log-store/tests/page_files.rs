@@ -220,6 +220,23 @@ fn a_small_segment_without_a_page_goes() {
     }
 }
 
+/// A segment that was begun when there was room, and sealed before there was any again.
+#[test]
+fn a_sealed_segment_without_a_page_goes() {
+    let disk = MemoryDisk::new();
+    let mut local = open(&disk).unwrap();
+    save(&mut local, 0, 1, b"no room");
+    disk.fail_write(2, Fault::NoSpace);
+    run_dry(&mut local);
+    let page = PageNumber(1);
+    assert_eq!(only_news(&mut local, 0), PageNews::NotSaved { page });
+    close(local);
+    assert!(disk.content(SEGMENT).is_some());
+    let mut local = open(&disk).unwrap();
+    run_dry(&mut local);
+    assert!(disk.content(SEGMENT).is_none());
+}
+
 /// What a failed sync has left in the page cache, and a failed open after it, is made durable before it counts.
 #[test]
 fn pages_that_are_only_in_the_page_cache_are_made_durable() {

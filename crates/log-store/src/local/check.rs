@@ -21,7 +21,8 @@ pub struct Report {
     pub damaged: Vec<Damage>,
     /// Damaged places that cost no shard anything; the first 64 of them.
     pub harmless: Vec<Corruption>,
-    /// Pages that are not as they were saved, and segments of pages whose index cannot be read.
+    /// Pages that are not as they were saved, places where nobody knows any more which pages stood there, and segments
+    /// of pages whose header or index cannot be read.
     pub damaged_pages: Vec<Corruption>,
     /// The pages of which an intact copy is there, ascending.
     pub pages: Vec<(ShardId, PageNumber)>,

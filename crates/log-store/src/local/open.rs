@@ -110,8 +110,9 @@ pub struct Recovered {
     pub unfinished_files: Vec<String>,
     /// Files that are not the store's. They are left alone.
     pub unknown_files: Vec<String>,
-    /// Segments of pages that are damaged so that pages of them are missing. They are left alone;
-    /// [`keep_pages`](crate::ShardLog::keep_pages) tells which pages are missing.
+    /// Places in segments of pages of which nobody knows any more which pages stood there; the first 64 of each segment.
+    /// What is intact around them is there. They are left alone; [`keep_pages`](crate::ShardLog::keep_pages) tells which
+    /// pages are missing.
     pub damaged_pages: Vec<Corruption>,
 }
 

@@ -7,12 +7,17 @@
     reason = "it is private to the tests, and not all need all of it"
 )]
 
+pub mod layout;
+
 use log_store::{
     Corruption, Local, MemoryDisk, OpenError, Options, PageNews, PageSource, ShardLog, Step,
 };
 use model::PageNumber;
 
 pub const SEGMENT: &str = "pages-0000000000000001";
+
+/// The header of a file.
+pub const SEGMENT_HEADER_BYTES: usize = 40;
 
 pub const OPTIONS: Options = Options {
     free_bytes_min: 0,

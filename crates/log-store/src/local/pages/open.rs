@@ -93,13 +93,14 @@ impl<F: DiskFile> Opened<F> {
             }
             Index::Absent => (walk(&mut reader, origin, shards, Part::Unsealed)?, true),
         };
-        let is_empty = walked.inventory.is_empty();
+        // Whoever seals it removes it.
+        let is_nothing = is_to_seal && walked.inventory.is_empty();
         // An end and a mark name the store, so where there is one the header is not needed.
-        if let (Err(damage), true) = (header, is_empty) {
+        if let (Err(damage), true) = (header, is_nothing) {
             self.damaged.push(damage);
             return Ok(());
         }
-        if !is_empty {
+        if !is_nothing {
             self.add(sequence, &name, size, &walked.inventory);
         }
         if is_to_seal {
