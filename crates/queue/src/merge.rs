@@ -163,6 +163,7 @@ impl Pages {
         merged.set_stored_bytes(stored_bytes);
         merged.set_unlogged(written.is_unlogged());
         self.insert(page, merged);
+        self.shrink();
         PageSaved::Log(record)
     }
 

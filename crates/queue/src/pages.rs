@@ -119,6 +119,12 @@ impl Pages {
         self.freed.push(number);
     }
 
+    /// Gives back the memory for far more pages than there are.
+    pub(crate) fn shrink(&mut self) {
+        self.pages.shrink();
+        self.order.shrink();
+    }
+
     /// Whether there is no page, and nothing to be told of one.
     pub(crate) fn is_empty(&self) -> bool {
         self.pages.is_empty() && self.freed.is_empty()

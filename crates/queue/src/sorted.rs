@@ -117,6 +117,15 @@ impl<K: Ord + Copy, V> Sorted<K, V> {
         None
     }
 
+    /// Gives back the memory for far more entries than there are.
+    pub(crate) fn shrink(&mut self) {
+        for chunk in &mut self.chunks {
+            if chunk.capacity() > 2 * chunk.len() {
+                chunk.shrink_to(chunk.len() + chunk.len() / 2);
+            }
+        }
+    }
+
     /// Takes the value at a key.
     pub(crate) fn remove(&mut self, key: K) -> Option<V> {
         let (chunk, place) = self.find(key).ok()?;
@@ -161,6 +170,7 @@ mod tests {
         Push(u64),
         Insert(u64),
         Remove(usize, usize),
+        Shrink,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -168,6 +178,7 @@ mod tests {
             4 => (1u64..200).prop_map(Step::Push),
             2 => (0u64..2000).prop_map(Step::Insert),
             3 => (any::<usize>(), 1usize..120).prop_map(|(from, count)| Step::Remove(from, count)),
+            1 => Just(Step::Shrink),
         ]
     }
 
@@ -184,6 +195,7 @@ mod tests {
                     Step::Insert(key) => {
                         prop_assert_eq!(map.insert(key, key + 1), model.insert(key, key + 1));
                     }
+                    Step::Shrink => map.shrink(),
                     Step::Remove(from, count) => {
                         let from = from % (model.len() + 1);
                         let gone: Vec<u64> = model.keys().skip(from).take(count).copied().collect();
