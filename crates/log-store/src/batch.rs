@@ -23,14 +23,14 @@ pub struct Batch {
     shard: ShardId,
     first: LogIndex,
     next: LogIndex,
-    frames: Frames,
+    pieces: Pieces,
     /// Of the checksums of the records.
     digest: u32,
 }
 
 /// Framed records: bytes, with the contents of large messages between them.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(crate) struct Pieces {
     bytes: Vec<u8>,
     large: Vec<Large>,
     /// Of the contents of `large`.
@@ -53,9 +53,9 @@ impl Batch {
             shard,
             first,
             next: first,
-            frames: Frames {
+            pieces: Pieces {
                 bytes,
-                ..Frames::default()
+                ..Pieces::default()
             },
             digest: 0,
         }
@@ -64,13 +64,13 @@ impl Batch {
     /// Whether nothing was pushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.frames.bytes.is_empty()
+        self.pieces.bytes.is_empty()
     }
 
     /// The bytes of the records pushed so far, framed.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.frames.size_bytes()
+        self.pieces.size_bytes()
     }
 
     /// Appends a record: `encode` appends its payload to the buffer. Returns the record's index.
@@ -79,7 +79,7 @@ impl Batch {
     /// When `encode` takes bytes away, or appends more than [`PAYLOAD_BYTES_MAX`](crate::PAYLOAD_BYTES_MAX).
     pub fn push(&mut self, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) -> LogIndex {
         let index = self.next;
-        let sum = record::encode(&mut self.frames.bytes, self.shard.0, kind, index.0, encode);
+        let sum = record::encode(&mut self.pieces.bytes, self.shard.0, kind, index.0, encode);
         self.pushed(sum)
     }
 
@@ -101,15 +101,15 @@ impl Batch {
                 to.extend_from_slice(content);
             });
         }
-        let frames = &mut self.frames;
+        let pieces = &mut self.pieces;
         let fields = (self.shard.0, kind, self.next.0);
-        let (sum, padding) = record::encode_before(&mut frames.bytes, fields, encode, content);
-        frames.large.push(Large {
-            at: frames.bytes.len(),
+        let (sum, padding) = record::encode_before(&mut pieces.bytes, fields, encode, content);
+        pieces.large.push(Large {
+            at: pieces.bytes.len(),
             message: message.clone(),
         });
-        frames.large_bytes += content.len();
-        frames.bytes.extend_from_slice(padding);
+        pieces.large_bytes += content.len();
+        pieces.bytes.extend_from_slice(padding);
         self.pushed(sum)
     }
 
@@ -145,12 +145,12 @@ impl Batch {
     }
 
     /// The framed records.
-    pub(crate) fn into_frames(self) -> Frames {
-        self.frames
+    pub(crate) fn into_pieces(self) -> Pieces {
+        self.pieces
     }
 }
 
-impl Frames {
+impl Pieces {
     pub(crate) fn size_bytes(&self) -> usize {
         self.bytes.len() + self.large_bytes
     }
@@ -253,9 +253,9 @@ mod tests {
         }
         assert_eq!(referred.digest(), copied.digest());
         assert_eq!(referred.size_bytes(), copied.size_bytes());
-        let frames = referred.into_frames();
-        assert_eq!(frames.large.len(), 3);
-        assert_eq!(frames.to_vec(), copied.into_frames().into_buffer());
+        let pieces = referred.into_pieces();
+        assert_eq!(pieces.large.len(), 3);
+        assert_eq!(pieces.to_vec(), copied.into_pieces().into_buffer());
     }
 
     #[test]

@@ -356,8 +356,8 @@ impl ShardLog for MemoryLog {
     fn submit(&mut self, batch: Batch) -> Result<LogIndex, StoreFailed> {
         assert_continues(&batch, self);
         let next = batch.next_index();
-        let frames = batch.into_frames();
-        let bytes = frames.to_vec();
+        let pieces = batch.into_pieces();
+        let bytes = pieces.to_vec();
         self.alive(|shard| {
             let mut rest = bytes.as_slice();
             while let Some((header, payload)) = record::decode(rest) {
@@ -369,7 +369,7 @@ impl ShardLog for MemoryLog {
             }
         })
         .ok_or(StoreFailed)?;
-        self.spare = frames.into_buffer();
+        self.spare = pieces.into_buffer();
         self.next = next;
         Ok(LogIndex(next.0 - 1))
     }

@@ -180,7 +180,7 @@ impl<D: Disk> Journal<D> {
             bytes: self
                 .taken
                 .iter()
-                .map(|batch| batch.frames.size_bytes())
+                .map(|batch| batch.pieces.size_bytes())
                 .sum(),
         };
         match self.append(round, 0) {
@@ -262,7 +262,7 @@ impl<D: Disk> Journal<D> {
     fn take_submitted(&mut self) -> Result<(), JournalError> {
         let mut intake = self.shared.intake.lock();
         for batch in self.written.drain(..) {
-            intake.pool.put(batch.frames.into_buffer());
+            intake.pool.put(batch.pieces.into_buffer());
         }
         if intake.failed {
             return Err(JournalError::Failed);
@@ -359,7 +359,7 @@ impl<D: Disk> Journal<D> {
             &self.table,
             &mut self.header,
         );
-        let batches = self.taken.iter().flat_map(|batch| batch.frames.slices());
+        let batches = self.taken.iter().flat_map(|batch| batch.pieces.slices());
         let mut buffers = once(self.header.as_slice()).chain(batches).peekable();
         let mut offset = self.segment.end;
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
@@ -440,7 +440,7 @@ impl<D: Disk> Journal<D> {
     /// Tells every shard of the round what is committed.
     fn publish(&mut self) {
         for batch in &mut self.taken {
-            batch.frames.release();
+            batch.pieces.release();
             let shard = &self.shared.shards[batch.shard];
             let before = shard.committed.swap(batch.last.0, Ordering::SeqCst);
             assert_eq!(

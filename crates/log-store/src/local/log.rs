@@ -75,12 +75,12 @@ impl ShardLog for LocalLog {
         let next = batch.next_index();
         let records = batch.record_count();
         let digest = batch.digest();
-        let frames = batch.into_frames();
+        let pieces = batch.into_pieces();
         if self.is_damaged() {
             return Err(StoreFailed);
         }
         if records == 0 {
-            self.spare = frames.into_buffer();
+            self.spare = pieces.into_buffer();
             return if self.is_failed() {
                 Err(StoreFailed)
             } else {
@@ -92,7 +92,7 @@ impl ShardLog for LocalLog {
             last: LogIndex(next.0 - 1),
             records,
             digest,
-            frames,
+            pieces,
         };
         let mut intake = self.shared.intake.lock();
         if intake.failed {

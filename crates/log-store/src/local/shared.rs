@@ -3,7 +3,7 @@
 use super::name;
 use super::pages::SharedPages;
 use super::space::Shortage;
-use crate::batch::{Frames, Pool};
+use crate::batch::{Pieces, Pool};
 use crate::shard_log::{SnapshotSource, Space};
 use model::{LogIndex, ShardId};
 use parking_lot::{Condvar, Mutex};
@@ -51,7 +51,7 @@ pub(super) struct Submitted {
     pub(super) records: u64,
     /// Of the records' checksums.
     pub(super) digest: u32,
-    pub(super) frames: Frames,
+    pub(super) pieces: Pieces,
 }
 
 #[derive(Debug, Default)]
