@@ -48,8 +48,7 @@ pub struct PageLimits {
 pub enum PageReach {
     /// Those that wait, ready or delayed.
     Waiting,
-    /// If none of those is left, also those in subscribers' hands, unless the queue has a dead-letter rule: a
-    /// message that is rejected would be needed.
+    /// If none of those is left, also those in subscribers' hands.
     InHands,
 }
 

@@ -63,7 +63,8 @@ impl Shard {
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;
         };
-        if !hosted.queue.page_damaged(page) {
+        let mut given_up = Vec::new();
+        if !hosted.queue.page_damaged(page, &mut given_up) {
             return;
         }
         hosted.shared.set_damaged(reason);
@@ -81,6 +82,7 @@ impl Shard {
         self.handle_moved(now, id);
         self.touch_released(id);
         if let Some(refusal) = self.damage_of(id) {
+            self.note_here(id, &given_up, Some(&refusal));
             let ended = subscribers.into_iter();
             self.ended
                 .extend(ended.map(|subscriber| (subscriber, refusal.clone())));
