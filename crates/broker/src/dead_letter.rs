@@ -60,3 +60,23 @@ pub(crate) const fn reason(reason: LeaveReason) -> Option<DeathReason> {
         LeaveReason::Accepted | LeaveReason::Superseded | LeaveReason::Purged => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_queue_keeps_its_body_for_is_what_becomes_a_dead_letter() {
+        for leaves in [
+            LeaveReason::Accepted,
+            LeaveReason::Rejected,
+            LeaveReason::Expired,
+            LeaveReason::MaxLength,
+            LeaveReason::DeliveryLimit,
+            LeaveReason::Superseded,
+            LeaveReason::Purged,
+        ] {
+            assert_eq!(reason(leaves).is_some(), leaves.is_death(), "{leaves:?}");
+        }
+    }
+}

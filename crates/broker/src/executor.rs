@@ -184,8 +184,13 @@ impl Executor {
             if share == 0 {
                 break;
             }
-            shard.move_out(pressure, share);
-            left -= share;
+            let moved = shard.move_out(pressure, share);
+            // One that cannot be moved out is not to keep the others where memory is short.
+            left -= if pressure >= Pressure::High {
+                moved.min(share)
+            } else {
+                share
+            };
         }
     }
 
@@ -362,7 +367,7 @@ impl Executor {
             } => {
                 let target = queue.target;
                 self.shard(target.shard)
-                    .end_if(target.queue, condition, asker);
+                    .end_if(now, target.queue, condition, asker);
             }
             Control::Purge { target, asker } => {
                 self.shard(target.shard).purge(now, target.queue, asker);

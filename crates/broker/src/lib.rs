@@ -62,6 +62,8 @@ pub(crate) struct Node {
     /// One per executor.
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) queued: QueuedBytes,
+    pub(crate) letters: LetterBytes,
+    pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
@@ -105,6 +107,55 @@ impl QueuedBytes {
     }
 }
 
+/// Pages that are being saved, and shards that have just not been able to and will try again: memory will fall.
+#[derive(Debug, Default)]
+pub(crate) struct Saving(AtomicUsize);
+
+impl Saving {
+    pub(crate) fn begin(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether there are any.
+    pub(crate) fn is_hopeful(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// What is brought back into memory for transactions that make dead letters of it: all at once, for each takes effect
+/// with one record.
+#[derive(Debug, Default)]
+pub(crate) struct LetterBytes(AtomicUsize);
+
+/// So many bytes at least may be brought back at a time, whatever the memory for queued messages.
+const LETTER_BYTES_MIN: usize = 32 << 20;
+
+impl LetterBytes {
+    /// What may be brought back at a time, with so much memory for queued messages.
+    pub(crate) fn max(queued_bytes: usize) -> usize {
+        (queued_bytes / 4).max(LETTER_BYTES_MIN)
+    }
+
+    /// Whether so many bytes more may be brought back; if so, they count until they are released.
+    #[must_use]
+    pub(crate) fn reserve(&self, bytes: usize, max: usize) -> bool {
+        let grown = |reserved: usize| {
+            let sum = reserved.checked_add(bytes)?;
+            (bytes == 0 || sum <= max).then_some(sum)
+        };
+        let order = Ordering::Relaxed;
+        self.0.fetch_update(order, order, grown).is_ok()
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// A handle to the core: attaches connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Broker {
@@ -132,6 +183,8 @@ impl Broker {
             routes: Routes::default(),
             mailboxes: (0..count).map(|_| Arc::default()).collect(),
             queued: QueuedBytes::default(),
+            letters: LetterBytes::default(),
+            saving: Saving::default(),
             blocked: Blocked::default(),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
@@ -157,5 +210,21 @@ impl Broker {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.node.counters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_much_is_brought_back_for_transactions_and_no_more() {
+        let letters = LetterBytes::default();
+        assert!(letters.reserve(60, 100) && !letters.reserve(41, 100));
+        assert!(letters.reserve(40, 100) && letters.reserve(0, 100));
+        letters.release(60);
+        assert!(letters.reserve(60, 100) && !letters.reserve(usize::MAX, usize::MAX));
+        assert_eq!(LetterBytes::max(0), 32 << 20);
+        assert_eq!(LetterBytes::max(1 << 30), 256 << 20);
     }
 }

@@ -1,7 +1,9 @@
 //! One shard: its log, its queues, and what they have for each other.
 
+mod bodies;
 mod damage;
 mod forwards;
+mod held;
 mod leaving;
 mod lifecycle;
 mod memory;
@@ -18,8 +20,10 @@ use crate::head;
 use crate::mailbox::{Control, Settlement};
 use crate::outbox::Outbox;
 use crate::shared_queue::SharedQueue;
+use bodies::Bodies;
 use broker_api::{Event, Refusal};
 use forwards::Forwards;
+use held::{Holds, Then};
 use log_store::{Batch, ShardLog, StoreFailed};
 pub(crate) use memory::Pressure;
 use memory::{Memory, Noted};
@@ -88,6 +92,8 @@ pub(crate) struct Shard {
     deadlines: BTreeSet<(Instant, QueueId)>,
     forwards: Forwards,
     transactions: Transactions,
+    holds: Holds,
+    bodies: Bodies,
     memory: Memory,
     pages: Pages,
     merges: Merges,
@@ -141,9 +147,10 @@ impl Hosted {
         self.queue.subscription_count() > 0
     }
 
-    /// Whether a look at it can lead to anything: a message waits, or somebody browses.
+    /// Whether a look at it can lead to anything: a message waits, or its body is to be read, or somebody browses.
     fn has_work(&self) -> bool {
-        self.queue.ready_count() > 0 || self.subscribers.len() > self.queue.subscription_count()
+        let has_browsers = self.subscribers.len() > self.queue.subscription_count();
+        self.queue.ready_count() > 0 || has_browsers || self.queue.awaits_bodies()
     }
 
     /// When it is to be looked at even if nobody asks for it.
@@ -189,6 +196,8 @@ impl Shard {
             deadlines: BTreeSet::new(),
             forwards: Forwards::default(),
             transactions: Transactions::default(),
+            holds: Holds::default(),
+            bodies: Bodies::default(),
             memory: Memory::default(),
             pages: Pages::new(node.settings.queued_bytes),
             merges: Merges::default(),
@@ -269,9 +278,23 @@ impl Shard {
             }
         }
         if let Some((outbox, command)) = confirm {
+            if let Some(refusal) = self.damage_of(target.queue) {
+                // What it had is in the queue again.
+                outbox.push(&mut vec![Event::Done(command, Err(refusal))]);
+                return;
+            }
             self.log_settled();
-            self.confirm_with_batch(&outbox, command);
+            let awaited = self.awaited(target.queue, &sequences);
+            self.when_here(now, awaited, Then::Confirm { outbox, command });
         }
+    }
+
+    /// Those of these messages that await their bodies.
+    fn awaited(&self, id: QueueId, sequences: &[Sequence]) -> Vec<(QueueId, Sequence)> {
+        let hosted = self.queues.get(&id);
+        let awaited = hosted.map(|hosted| hosted.queue.awaited(sequences));
+        let awaited = awaited.into_iter().flatten();
+        awaited.map(|sequence| (id, sequence)).collect()
     }
 
     /// Notes that messages may have come back to the queue.
@@ -312,7 +335,11 @@ impl Shard {
     /// When a queue has something to do by itself.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let first = self.deadlines.first().map(|(deadline, _)| *deadline);
-        let pages = [self.pages.retry_at, self.pages.rewrite_at];
+        let pages = [
+            self.pages.retry_at,
+            self.pages.rewrite_at,
+            self.bodies.due_at,
+        ];
         let later = pages.into_iter().chain([self.memory.reconsider_at]);
         first.into_iter().chain(later.flatten()).min()
     }
@@ -335,8 +362,12 @@ impl Shard {
             hosted.deadline = None;
             let unused = hosted.unused_since.zip(hosted.shared.definition.expires_ms);
             if unused.is_some_and(|(since, expires_ms)| since.plus_millis(expires_ms) <= now) {
-                self.end(id, None);
-                continue;
+                if !hosted.queue.awaits_bodies() {
+                    self.end(id, None);
+                    continue;
+                }
+                // What was rejected goes out first.
+                hosted.unused_since = Some(now);
             }
             has_more |= hosted.queue.tick(now, EXPIRED_MAX, &mut self.left);
             self.handle_moved(now, id);
@@ -348,6 +379,7 @@ impl Shard {
     /// Delivers what can be delivered from the queues that were touched, and reserves delivery marks
     /// ahead of it. Returns whether there is more to do at once.
     pub(crate) fn pump(&mut self, now: Instant, port: &mut impl Port) -> bool {
+        self.release_held(now);
         let mut busy = Vec::new();
         let mut touched = std::mem::take(&mut self.touched);
         for id in touched.drain(..) {

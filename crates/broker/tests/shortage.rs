@@ -4,7 +4,7 @@ mod support;
 
 use broker::Settings;
 use broker_api::{Command, Confirm, DeleteIf, Event, Publishing, Settle};
-use model::{Durability, Outcome, QueueDefinition, ShardId, SubscriptionId};
+use model::{Durability, Outcome, QueueDefinition, QueueRules, ShardId, SubscriptionId};
 use std::time::Duration;
 use support::calls::{
     dead_letters_to, delete_queue, delete_queue_if, limited, settings, settle, subscribe,
@@ -83,47 +83,46 @@ fn step_pages(node: &mut Node) {
     }
 }
 
-/// A node of which a consumer of a queue with a dead-letter rule, which cannot be moved out, has three quarters of the
-/// memory in its hands.
-fn short_of_memory() -> (Node, Client, Client) {
+/// Of a queue that stays in memory as long as its messages differ in the header `of`.
+fn kept() -> QueueDefinition {
+    with_rules(QueueRules {
+        last_value_header: Some(Box::from(*b"of")),
+        ..QueueRules::PLAIN
+    })
+}
+
+/// A node of which a queue that cannot be moved out has three quarters of the memory.
+fn short_of_memory() -> (Node, Client) {
     let mut node = Node::new(with_memory(MEMORY_BYTES));
-    let (mut client, mut holder) = (node.connect(), node.connect());
-    for name in ["dead", "d"] {
-        client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+    let mut client = node.connect();
+    client.declare_as(&mut node, "d", QueueDefinition::DURABLE);
+    client.declare_as(&mut node, "kept", kept());
+    for number in 0.. {
+        if node.broker.queued_bytes() >= MEMORY_BYTES / 8 * 6 + 100 {
+            break;
+        }
+        let draft = persistent("kept", 0).header("of", &number.to_string());
+        assert!(is_taken(&mut node, &mut client, draft));
     }
-    let rules = dead_letters_to("", Some("dead"));
-    client.declare_as(&mut node, "held", with_rules(rules));
-    holder.subscribed(&mut node, subscribe(1, queue("held")));
-    while node.broker.queued_bytes() < MEMORY_BYTES / 8 * 6 + 100 {
-        assert!(is_taken(&mut node, &mut client, persistent("held", 0)));
-        let _in_hands = holder.deliveries(&mut node);
-    }
-    (node, client, holder)
+    (node, client)
 }
 
 #[test]
 fn what_a_consumer_gives_back_is_moved_out() {
-    for durability in [Durability::Durable, Durability::Transient] {
-        let mut node = Node::new(with_memory(MEMORY_BYTES));
-        let (mut client, mut publisher) = (node.connect(), node.connect());
-        client.declare_as(&mut node, "dead", QueueDefinition::DURABLE);
-        let definition = QueueDefinition {
-            durability,
-            ..with_rules(dead_letters_to("", Some("dead")))
-        };
-        client.declare_as(&mut node, "q", definition);
-        client.subscribed(&mut node, subscribe(1, queue("q")));
-        while is_taken(&mut node, &mut publisher, persistent("q", 0)) {
-            let _in_hands = client.deliveries(&mut node);
-        }
+    let mut node = Node::new(with_memory(MEMORY_BYTES));
+    let (mut client, mut publisher) = (node.connect(), node.connect());
+    client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
+    client.subscribed(&mut node, subscribe(1, queue("q")));
+    // What is not persistent is delivered before it is logged, and cannot be moved out before.
+    while is_taken(&mut node, &mut publisher, message("q", 0).queued()) {
         let _in_hands = client.deliveries(&mut node);
-        node.advance_ms(5000);
-        assert!(node.broker.queued_bytes() >= MEMORY_BYTES);
-        client.ok(&mut node, Command::Cancel(SubscriptionId(1)));
-        node.advance_ms(5000);
-        let bytes = node.broker.queued_bytes();
-        assert!(bytes < MEMORY_BYTES, "{durability:?}: publishers wait");
     }
+    let _in_hands = client.deliveries(&mut node);
+    node.advance_ms(5000);
+    assert!(node.broker.queued_bytes() >= MEMORY_BYTES);
+    client.ok(&mut node, Command::Cancel(SubscriptionId(1)));
+    node.advance_ms(5000);
+    assert!(node.broker.queued_bytes() < MEMORY_BYTES, "publishers wait");
 }
 
 #[test]
@@ -146,26 +145,22 @@ fn what_stands_in_no_log_is_moved_out_at_once() {
 #[test]
 fn who_has_nothing_to_do_moves_out_for_others() {
     let mut node = Node::new(with_memory(MEMORY_BYTES));
-    let (mut client, mut holder) = (node.connect(), node.connect());
-    client.declare_as(&mut node, "dead", QueueDefinition::DURABLE);
-    let rules = dead_letters_to("", Some("dead"));
-    for name in ["idle", "held"] {
-        client.declare_as(&mut node, name, with_rules(rules.clone()));
-    }
+    let mut client = node.connect();
+    client.declare_as(&mut node, "idle", QueueDefinition::DURABLE);
+    client.declare_as(&mut node, "kept", kept());
     // Their shards belong to different executors.
     while node.broker.queued_bytes() < MEMORY_BYTES / 8 * 3 {
         assert!(is_taken(&mut node, &mut client, persistent("idle", 0)));
     }
-    holder.subscribed(&mut node, subscribe(1, queue("held")));
-    for _ in 0..50 {
-        assert!(is_taken(&mut node, &mut client, persistent("held", 0)));
-        let _in_hands = holder.deliveries(&mut node);
+    for number in 0..40_u32 {
+        let draft = persistent("kept", 0).header("of", &number.to_string());
+        assert!(is_taken(&mut node, &mut client, draft));
     }
 }
 
 #[test]
 fn what_is_due_comes() {
-    let (mut node, mut client, _holder) = short_of_memory();
+    let (mut node, mut client) = short_of_memory();
     for number in 0..20 {
         let draft = persistent("d", number).delay(1000);
         assert!(is_taken(&mut node, &mut client, draft));
@@ -188,7 +183,7 @@ fn what_is_due_comes() {
 
 #[test]
 fn what_expires_leaves() {
-    let (mut node, mut client, _holder) = short_of_memory();
+    let (mut node, mut client) = short_of_memory();
     for number in 0..20 {
         let draft = persistent("d", number).ttl(1000);
         assert!(is_taken(&mut node, &mut client, draft));

@@ -179,9 +179,12 @@ impl Entry {
         cost
     }
 
-    /// Gets the message itself back.
-    pub(crate) fn embody(&mut self, message: Message) {
-        self.body = Body::Here(message);
+    /// Gets the message itself back, as its page has it, with what is not known if it was taken out unread.
+    pub(crate) fn embody(&mut self, paged: Paged) {
+        self.body = Body::Here(paged.message);
+        if let Some(at) = paged.placement.expires_at {
+            self.rare_mut().expires_at = Some(at);
+        }
     }
 
     /// The page that has it, if the queue knows such a page.

@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::page::{Compaction, Member, Page, Stage};
 use crate::paged::{PageMismatch, Paged};
 use crate::pages::{Due, Pages};
-use crate::placement::{Keys, Placement};
+use crate::placement::{Keys, Left, Placement};
 use crate::ready::Ready;
 use model::{Instant, LogIndex, Message, Overflow, PageNumber, Sequence};
 
@@ -38,9 +38,6 @@ impl Queue {
             return;
         };
         let bytes_max = (read_ahead_bytes as u64).max(1);
-        for page in pages.bodiless.clone() {
-            pages.ask(page, wanted);
-        }
         while pages.reading_bytes < bytes_max
             && let Some((page, due)) = pages.due(now)
         {
@@ -65,31 +62,29 @@ impl Queue {
     /// A page was read: what waits in it is in memory from now on. `keys` is asked for what a message's head says
     /// if it is grouped. What the queue no longer needs of it is passed over, and so is a page that was not asked for.
     ///
+    /// Messages that awaited their bodies have them. Those that were to leave have left, told to `left`; returns
+    /// all of them.
+    ///
     /// # Errors
-    /// When a message is missing or there twice: then nothing has come, and the page counts as
-    /// [damaged](Self::page_damaged).
+    /// When a message is missing or there twice: then nothing has come, and the page is
+    /// [damaged](Self::page_damaged), which the caller is to say.
     pub fn page_read(
         &mut self,
         page: PageNumber,
         messages: Vec<Paged>,
         keys: &mut dyn FnMut(&Message) -> Keys,
-    ) -> Result<(), PageMismatch> {
+        left: &mut Vec<Left>,
+    ) -> Result<Vec<Sequence>, PageMismatch> {
         let known = self.holdings.pages.as_ref();
         let known = known.and_then(|pages| pages.get(page));
         if known.is_none_or(|known| known.stage != Stage::Reading) {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        self.embody_prepared(page, &messages);
+        let bodies = self.bodies_in(page, &messages)?;
         let Some(pages) = &mut self.holdings.pages else {
-            return Ok(());
+            return Ok(Vec::new());
         };
-        let entries = match entries(pages, page, messages) {
-            Ok(entries) => entries,
-            Err(mismatch) => {
-                self.page_damaged(page);
-                return Err(mismatch);
-            }
-        };
+        let entries = entries(pages, page, messages)?;
         let cost_bytes = pages.cost_bytes;
         pages.change(page, |page| {
             page.stage = Stage::Saved;
@@ -112,22 +107,23 @@ impl Queue {
             }
         }
         self.look_again(&spots);
-        Ok(())
+        Ok(self.embody(page, bodies, keys, left))
     }
 
     /// A page cannot be read. It is not asked for again; what only it has holds back what is behind, until the queue
-    /// is purged or deleted.
+    /// is purged or deleted. Appends the messages that await their bodies in vain; those that were to leave wait
+    /// in the page again.
     ///
     /// Returns whether a message stands in it. If not, its messages have left since it was asked for, and it is no
     /// loss.
-    pub fn page_damaged(&mut self, page: PageNumber) -> bool {
+    pub fn page_damaged(&mut self, page: PageNumber, given_up: &mut Vec<Sequence>) -> bool {
+        self.give_up_bodies(page, given_up);
         let Some(pages) = &mut self.holdings.pages else {
             return false;
         };
         let is_needed = pages
             .get(page)
             .is_some_and(|known| known.is_saved() && known.live_count() > 0);
-        pages.bodiless.remove(&page);
         if pages.merged.is_none() && pages.merging.contains(&page) {
             pages.end_merge();
         }

@@ -31,13 +31,15 @@
 //!   [pages](Queue::page_out) by the caller, and read back when it is their turn. Nothing else changes: not the
 //!   order, not the counts, not the bounds; only what is known of a message that a page alone has is less. It holds
 //!   back what is behind it in its lane until it is read, even if it turns out to be for nobody; one that
-//!   is delayed, or expires, may do so a little late.
+//!   is delayed, or expires, may do so a little late. One in somebody's hands may be in its page only, too; if it is to be
+//!   a dead letter, the page is read once more before it leaves.
 //! - **Last values.** What is delivered is not replaced; if it comes back and a newer one is in the queue,
 //!   waiting or delivered, it leaves.
 //!
 //! Read first: [`Queue`], then [`Port`]. Then, by concern: `ready` (what waits), `pump` (what goes), `settle`
-//! (what comes back), `mark` (what the log must know), `page_out` and `fetch` (what is not in memory).
+//! (what comes back), `mark` (what the log must know), `page_out`, `fetch` and `bodies` (what is not in memory).
 
+mod bodies;
 mod browse;
 mod compaction;
 mod entry;

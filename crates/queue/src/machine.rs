@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// which counts and may delay it; it leaves with another outcome. Those that are ready or delayed *wait*:
 /// they may also leave because they expire, the queue is full, or a newer message replaces them.
 ///
+/// One that is to leave as a dead letter and whose body only a page has is on its way out, counted as unsettled and
+/// out of everybody's reach, until the [page is read](Self::next_body_page).
+///
 /// Invariants:
 /// - A message is in one of these states, and in that of a subscription at most at one.
 /// - Of the messages of one priority, an older one goes first; one that went back has its old place.
@@ -58,7 +61,7 @@ pub struct Queue {
     pub(crate) takers: Takers,
     /// The one that is delivered to, where only one is.
     pub(crate) active: Option<SubscriberId>,
-    /// Taken out of the hands of their subscriptions.
+    /// Taken out of the hands of their subscriptions, and those that leave once their bodies have been read.
     pub(crate) prepared: SequenceMap<Entry>,
     pub(crate) mark: Mark,
     pub(crate) riders: Riders,
@@ -348,7 +351,7 @@ impl Queue {
     /// Makes a message that waits leave.
     pub(crate) fn leave_from(&mut self, spot: Spot, reason: LeaveReason, left: &mut Vec<Left>) {
         if let Some(entry) = self.take(spot) {
-            left.push(self.holdings.leave(entry, reason));
+            self.depart(entry, reason, left);
         }
     }
 

@@ -57,8 +57,7 @@ pub struct MergeLimits {
 pub enum PageReach {
     /// Those that wait, ready or delayed.
     Waiting,
-    /// If none of those is left, also those in subscribers' hands, unless the queue has a dead-letter rule: a
-    /// message that is rejected would be needed.
+    /// If none of those is left, also those in subscribers' hands.
     InHands,
 }
 

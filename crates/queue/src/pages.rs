@@ -1,10 +1,11 @@
 //! The pages of a queue, and where they are found when they are needed.
 
+use crate::bodies::Awaiting;
 use crate::page::{Compaction, Page, Stage, Standing};
 use crate::ready::Spot;
 use crate::sorted::Sorted;
 use model::{Instant, PageNumber, Sequence};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The pages of a queue.
 ///
@@ -26,8 +27,12 @@ pub(crate) struct Pages {
     pub(crate) merging: Vec<PageNumber>,
     /// That one, once it is being written.
     pub(crate) merged: Option<PageNumber>,
-    /// Those that are to be read for the bodies of messages that are prepared.
+    /// Messages whose bodies are to be read; all are among the prepared ones.
+    pub(crate) awaited: BTreeMap<Sequence, Awaiting>,
+    /// The pages that have those.
     pub(crate) bodiless: BTreeSet<PageNumber>,
+    /// Those of which messages may be in subscribers' hands with their bodies.
+    pub(crate) in_hands: BTreeSet<PageNumber>,
     /// Messages that only pages have: cold and delayed.
     pub(crate) count: usize,
     pub(crate) cost_bytes: u64,
@@ -74,6 +79,7 @@ impl Pages {
         self.restand(number, &standing, &Standing::default());
         self.worn.remove(&number);
         self.bodiless.remove(&number);
+        self.in_hands.remove(&number);
         self.pages.remove(number)
     }
 

@@ -80,7 +80,8 @@ pub enum Age {
 pub struct Left {
     /// The place that it had.
     pub sequence: Sequence,
-    /// The message; none if only its page has it.
+    /// The message; none if only its page has it, and it is [no death](LeaveReason::is_death) of a queue with a
+    /// dead-letter rule.
     pub message: Option<Message>,
     /// What it was charged with if only its page has it; else 0.
     pub away_bytes: u32,
@@ -116,6 +117,17 @@ pub enum LeaveReason {
     Superseded,
     /// The queue was purged.
     Purged,
+}
+
+impl LeaveReason {
+    /// Whether a message that leaves so becomes a dead letter where the queue has a rule for that.
+    #[must_use]
+    pub const fn is_death(self) -> bool {
+        match self {
+            Self::Rejected | Self::Expired | Self::MaxLength | Self::DeliveryLimit => true,
+            Self::Accepted | Self::Superseded | Self::Purged => false,
+        }
+    }
 }
 
 /// A delivery failed and the message went back: to be logged, so that the count survives. Only told of a

@@ -202,13 +202,18 @@ impl Queue {
         port.deliver(taker, handover);
     }
 
-    /// A subscription has a message in its hands whose body is let go of if its page has it, and nobody will ask
-    /// for it.
+    /// A subscription has a message in its hands whose body is let go of if its page has it. Where it may be needed
+    /// again, that is done [only if memory is short](Self::strip_hands).
     #[cold]
     #[inline(never)]
     fn hold_paged(&mut self, taker: SubscriberId, mut entry: Entry) {
         if self.rules.dead_letter.is_none() {
             self.holdings.strip(&mut entry);
+        }
+        if let Some((pages, page)) = self.holdings.pages.as_mut().zip(entry.page())
+            && entry.message_here().is_some()
+        {
+            pages.in_hands.insert(page);
         }
         self.hold(taker, entry);
     }

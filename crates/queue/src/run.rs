@@ -23,8 +23,8 @@ impl Queue {
     /// The messages that are to go next, if that is worth it.
     pub(crate) fn choose_run(&self, limits: &PageLimits) -> Option<Run> {
         let in_hands = || match limits.reach {
-            PageReach::InHands if self.rules.dead_letter.is_none() => self.run_in_hands(limits),
-            PageReach::Waiting | PageReach::InHands => None,
+            PageReach::InHands => self.run_in_hands(limits),
+            PageReach::Waiting => None,
         };
         self.run_in_lanes(limits)
             .or_else(|| self.run_of_delayed(limits))

@@ -20,6 +20,8 @@ impl Queue {
     /// Ends deliveries. Messages leave, told to `left`, or go back to their places. One that goes back leaves
     /// instead if its deliveries failed too often, or a newer message about the same has come. A delivery that
     /// is not unsettled there is passed over.
+    ///
+    /// One that is to leave as a dead letter may have to wait for its body: [`awaited`](Self::awaited) tells.
     pub fn settle(
         &mut self,
         now: Instant,
@@ -40,7 +42,10 @@ impl Queue {
                 return;
             }
             Outcome::Reject => {
-                left.extend(ended.map(|entry| self.holdings.leave(entry, LeaveReason::Rejected)));
+                let entries: Vec<_> = ended.collect();
+                for entry in entries {
+                    self.depart(entry, LeaveReason::Rejected, left);
+                }
                 return;
             }
             Outcome::Release => GoneBack::Released,
@@ -65,7 +70,8 @@ impl Queue {
         prepared
     }
 
-    /// Ends deliveries that were prepared, as [`settle`](Self::settle) does.
+    /// Ends deliveries that were prepared, as [`settle`](Self::settle) does. Those that become dead letters do so at
+    /// once only if their bodies are here: see [`await_bodies`](Self::await_bodies).
     pub fn settle_prepared(
         &mut self,
         now: Instant,
@@ -74,21 +80,22 @@ impl Queue {
         left: &mut Vec<Left>,
         returned: &mut Vec<Returned>,
     ) {
-        let entries: Vec<_> = ended(&mut self.prepared, sequences).collect();
+        let entries = self.end_prepared(sequences);
         let reason = match outcome {
             Outcome::Accept => LeaveReason::Accepted,
             Outcome::Reject => LeaveReason::Rejected,
             Outcome::Release => return self.go_back(entries, GoneBack::Released, left, returned),
             Outcome::Fail => return self.go_back(entries, GoneBack::Failed(now), left, returned),
         };
-        let entries = entries.into_iter();
-        left.extend(entries.map(|entry| self.holdings.leave(entry, reason)));
+        for entry in entries {
+            self.depart(entry, reason, left);
+        }
     }
 
     /// Puts prepared deliveries back to their places, as released. All stay in the queue, even if a newer message about
     /// the same has come; [`settle_prepared`](Self::settle_prepared) with `Release` makes those leave.
     pub fn release_prepared(&mut self, sequences: &[Sequence]) {
-        let mut entries: Vec<_> = ended(&mut self.prepared, sequences).collect();
+        let mut entries = self.end_prepared(sequences);
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.sequence));
         let mut spots = Vec::new();
         for mut entry in entries {
@@ -114,7 +121,7 @@ impl Queue {
             if let GoneBack::Failed(now) = back
                 && self.count_failure(now, &mut entry)
             {
-                left.push(self.holdings.leave(entry, LeaveReason::DeliveryLimit));
+                self.depart(entry, LeaveReason::DeliveryLimit, left);
                 continue;
             }
             let sequence = entry.sequence;
@@ -141,7 +148,7 @@ impl Queue {
     }
 
     /// Puts a message back; notes where it is ready, if anyone has to know.
-    fn put_back(&mut self, entry: Entry, spots: &mut Vec<Spot>) {
+    pub(crate) fn put_back(&mut self, entry: Entry, spots: &mut Vec<Spot>) {
         let is_ready = entry.available_at().is_none();
         let spot = if entry.message_here().is_some() {
             self.put(entry)
@@ -153,16 +160,21 @@ impl Queue {
         }
     }
 
-    /// Counts a delivery that failed, and says whether it was one too many. If not, the message may have to
-    /// wait.
+    /// Whether a delivery of it that fails is one too many.
+    pub(crate) fn is_last_failure(&self, entry: &Entry) -> bool {
+        let limit = self.rules.delivery_limit;
+        limit.is_some_and(|limit| entry.delivery_count() >= limit)
+    }
+
+    /// Says whether a delivery that failed was one too many. If not, it counts, and the message may have to wait.
     fn count_failure(&self, now: Instant, entry: &mut Entry) -> bool {
+        if self.is_last_failure(entry) {
+            return true;
+        }
         let sequence = entry.sequence;
         let rare = entry.rare_mut();
         rare.delivery_count = rare.delivery_count.saturating_add(1);
         let count = rare.delivery_count;
-        if self.rules.delivery_limit.is_some_and(|limit| count > limit) {
-            return true;
-        }
         if let Some(redelivery) = &self.rules.redelivery {
             let delay_ms = delay_ms(redelivery, self.seed, sequence, count);
             rare.available_at = (delay_ms > 0).then(|| now.plus_millis(delay_ms));
@@ -172,7 +184,7 @@ impl Queue {
 }
 
 /// Takes deliveries out of where they are unsettled.
-fn ended(
+pub(crate) fn ended(
     unsettled: &mut SequenceMap<Entry>,
     sequences: &[Sequence],
 ) -> impl Iterator<Item = Entry> {

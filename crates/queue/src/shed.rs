@@ -6,7 +6,7 @@ use crate::machine::Holdings;
 use crate::page::{Member, Page, Stage, Sunk};
 use crate::pages::Pages;
 use crate::ready::Spot;
-use model::PageNumber;
+use model::{PageNumber, Sequence};
 use std::collections::BTreeSet;
 
 impl Queue {
@@ -81,16 +81,42 @@ impl Queue {
         spot
     }
 
-    /// Lets go of the messages of a saved page that are in subscribers' hands.
+    /// Drops the bodies of messages in subscribers' hands that saved pages have. Those that become dead letters are read
+    /// [once more](Self::next_body_page). Needs no writing; returns what they are charged with.
+    pub fn strip_hands(&mut self) -> usize {
+        let before = self.resident_bytes();
+        let Some(pages) = &mut self.holdings.pages else {
+            return 0;
+        };
+        for page in std::mem::take(&mut pages.in_hands) {
+            self.strip_in_hands(page);
+        }
+        before - self.resident_bytes()
+    }
+
+    /// The same of one page, once it is saved.
     pub(crate) fn strip_in_hands(&mut self, page: PageNumber) {
-        let pages = self.holdings.pages.as_deref();
-        let Some(members) = pages.and_then(|pages| pages.get(page)) else {
+        let Some(pages) = self.holdings.pages.as_deref_mut() else {
             return;
         };
-        let members = members.members_in(Member::Out);
+        let Some(known) = pages.get(page) else {
+            return;
+        };
+        if !known.is_saved() {
+            pages.in_hands.insert(page);
+            return;
+        }
+        let members = known.members_in(Member::Out);
         for subscription in self.subscriptions.values_mut() {
-            for sequence in &members {
-                if let Some(entry) = subscription.unsettled.get_mut(sequence.0) {
+            let unsettled = &mut subscription.unsettled;
+            // There may be many subscriptions that have little each.
+            let few = (unsettled.len() < members.len()).then(|| {
+                let own = unsettled.iter().map(|(sequence, _)| Sequence(sequence));
+                own.filter(|sequence| members.binary_search(sequence).is_ok())
+                    .collect::<Vec<_>>()
+            });
+            for sequence in few.as_ref().unwrap_or(&members) {
+                if let Some(entry) = unsettled.get_mut(sequence.0) {
                     self.holdings.strip(entry);
                 }
             }

@@ -1,5 +1,6 @@
 //! The machine against a naive model of it, and feature by feature.
 
+mod bodies;
 mod books;
 mod browsing;
 mod leaving;

@@ -101,6 +101,8 @@ pub enum Habit {
     Selects,
     /// It keeps what it got first, and stays.
     KeepsOne,
+    /// It takes whatever there is and settles none of it for a while; then it rejects most of it.
+    Hoards,
 }
 
 /// One client on its wire.
@@ -114,6 +116,8 @@ pub struct Actor {
     held: Vec<Held>,
     /// The transaction that is open.
     open: Option<Open>,
+    /// It settles what it has hoarded.
+    is_letting_go: bool,
     /// It has said DISCONNECT.
     has_left: bool,
     /// It has something on its way that its end may cut in two.
@@ -166,6 +170,7 @@ impl Actor {
             receipts: 0,
             held: Vec::new(),
             open: None,
+            is_letting_go: false,
             has_left: false,
             is_doomed: false,
             settled_before: BTreeSet::new(),
@@ -204,7 +209,7 @@ impl Actor {
                 Ack::Individual => "client-individual",
             },
         );
-        if !matches!(self.role, Role::Drain(_)) {
+        if !matches!(self.role, Role::Drain(_)) && self.role.habit() != Habit::Hoards {
             put("prefetch-count", "5");
         }
         if self.role.habit() == Habit::Selects {
@@ -306,6 +311,10 @@ impl Actor {
                 habit: Habit::KeepsOne,
                 ..
             } => return true,
+            Role::Consumer {
+                habit: Habit::Hoards,
+                ..
+            } => 200,
             Role::Consumer { .. } => 40,
             Role::Processor { .. } => 60,
             Role::Publisher(_) if self.open.is_some() => 60,
@@ -332,6 +341,8 @@ pub struct Script {
     pub transaction_chance: u32,
     /// One message in so many is delayed.
     pub delay_chance: u32,
+    /// Whether some messages expire.
+    pub expires: bool,
     /// What each publisher used last.
     pub last: BTreeMap<u32, Last>,
 }

@@ -143,10 +143,10 @@ pub fn run(plan: Plan) -> Result<Report, String> {
 }
 
 impl Script {
-    fn draw(rng: &mut Rng, size: Size, processors: u32) -> Self {
+    fn draw(rng: &mut Rng, size: Size, processors: u32, is_hoarded: bool) -> Self {
         let is_large = size == Size::Large;
         // Some runs have so many messages that there are many pages.
-        let is_long = is_large && rng.u32(..12) == 0;
+        let is_long = is_large && (is_hoarded || rng.u32(..12) == 0);
         Self {
             messages_max: match size {
                 Size::Small => 12,
@@ -156,16 +156,18 @@ impl Script {
             },
             body_bytes_max: match size {
                 Size::Small | Size::Transactions => 20,
-                Size::Large if is_long => 30,
+                Size::Large if is_long && !is_hoarded => 30,
                 Size::Large => 400,
             },
             transaction_chance: match size {
                 Size::Small => 0,
                 Size::Transactions => 3,
+                Size::Large if is_hoarded => 0,
                 Size::Large if processors == 0 => [0, rng.u32(..8)][rng.usize(..2)],
                 Size::Large => rng.u32(..8),
             },
             delay_chance: if is_large { rng.u32(8..60) } else { u32::MAX },
+            expires: !is_hoarded,
             last: BTreeMap::default(),
         }
     }
@@ -192,6 +194,7 @@ impl Run {
             Size::Transactions => (Scene::transacted(), 1, 1),
             // What can be said of its memory is more.
             Size::Large if rng.u32(..6) == 0 => (Scene::plain(rng.usize(1..4)), rng.u32(1..4), 0),
+            Size::Large if rng.u32(..8) == 0 => (Scene::hoarded(&mut rng), rng.u32(1..4), 0),
             Size::Large => {
                 let scene = Scene::draw(&mut rng);
                 let processors = rng.u32(..3);
@@ -200,7 +203,7 @@ impl Run {
         };
         let laggard = rng.usize(..2 * world.parts());
         let laggard = (laggard < world.parts()).then(|| (laggard, [30, 30, 300][rng.usize(..3)]));
-        let script = Script::draw(&mut rng, plan.size, processors);
+        let script = Script::draw(&mut rng, plan.size, processors, scene.is_hoarded());
         let trouble = if plan.size == Size::Large && plan.crash == Crash::Random {
             Trouble::draw(&mut rng)
         } else {
@@ -351,7 +354,7 @@ impl Run {
     }
 
     /// Notes by how much memory grows while it is full. What transactions and dead letters bring is always taken
-    /// in, and not counted.
+    /// in, and not counted, unless the dead letters are only what is rejected.
     fn note_memory(&mut self, before: usize) {
         let after = self.world.queued_bytes();
         if before < self.bounds.queued_bytes {
@@ -360,7 +363,7 @@ impl Run {
         }
         let is_bounded = self.processors == 0
             && self.script.transaction_chance == 0
-            && !self.history.scene.has_dead_letters();
+            && (!self.history.scene.has_dead_letters() || self.history.scene.is_hoarded());
         if is_bounded {
             let memory = &mut self.history.memory;
             memory.excess = memory.excess.max(after.saturating_sub(self.full_from));

@@ -201,6 +201,31 @@ impl Scene {
         }
     }
 
+    /// Queues whose dead letters are only what is rejected, or fails too often.
+    #[must_use]
+    pub fn hoarded(rng: &mut Rng) -> Self {
+        let count = rng.usize(1..3);
+        let mut rules = || Rules {
+            dead_letter: true,
+            delivery_limit: (rng.u32(..3) == 0).then(|| rng.u32(..3)),
+            priority_max: (rng.u32(..4) == 0).then(|| rng.u8(1..5)),
+            ..Rules::default()
+        };
+        Self {
+            queues: (0..count).map(|_| rules()).collect(),
+            subscriptions: Vec::new(),
+        }
+    }
+
+    /// Whether that is what it has.
+    #[must_use]
+    pub fn is_hoarded(&self) -> bool {
+        let is_hoarded = |rules: &Rules| {
+            rules.dead_letter && rules.ttl_ms.is_none() && rules.length_max.is_none()
+        };
+        self.subscriptions.is_empty() && self.queues.iter().all(is_hoarded)
+    }
+
     /// Whether something must be there before the first message is sent: who is to keep it, or where its dead
     /// letters go.
     #[must_use]

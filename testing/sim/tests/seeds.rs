@@ -1,9 +1,10 @@
 //! The simulation is deterministic, and sees something.
 
-use sim::history::{Effect, Fate};
+use sim::history::{Effect, Event, Fate, History};
 use sim::run::{Crash, Plan, Report, Size, Tally, run};
 use sim::scene::Place;
 use sim::store::Kind;
+use std::collections::BTreeMap;
 
 fn reports(count: u64, crash: Crash) -> Vec<Report> {
     let plans = (1..=count).map(|seed| Plan {
@@ -21,6 +22,29 @@ fn reports(count: u64, crash: Crash) -> Vec<Report> {
 fn check(reports: &[Report], what: &str, more_than: usize, count: impl Fn(&Report) -> usize) {
     let count: usize = reports.iter().map(count).sum();
     assert!(count > more_than, "{count} {what}");
+}
+
+/// How many messages a client has had in its hands at once, at most.
+fn most_in_hands(history: &History) -> usize {
+    let mut in_hands = BTreeMap::<_, usize>::new();
+    let mut most = 0;
+    for event in &history.events {
+        match event {
+            Event::Got(_, client) => {
+                let count = in_hands.entry(*client).or_default();
+                *count += 1;
+                most = most.max(*count);
+            }
+            Event::Settled(_, client) | Event::Returned(_, client) => {
+                let count = in_hands.entry(*client).or_default();
+                *count = count.saturating_sub(1);
+            }
+            Event::Left(client) => drop(in_hands.remove(client)),
+            Event::GotForGood(..) => {}
+            Event::Restart => in_hands.clear(),
+        }
+    }
+    most
 }
 
 /// The whole of what the clients did and saw, and of what went wrong.
@@ -94,6 +118,21 @@ fn workloads_do_what_they_say() {
         let sent = report.history.sent.values();
         sent.filter(|sent| sent.delay_ms.is_some()).count()
     });
+    check(
+        &reports,
+        "dead letters of what was hoarded",
+        200,
+        |report| {
+            let history = &report.history;
+            let seen = history.seen.iter();
+            let dead = seen.filter(|seen| matches!(seen.place, Place::Dead(_)));
+            if most_in_hands(history) > 20 {
+                dead.count()
+            } else {
+                0
+            }
+        },
+    );
     check(&reports, "settled in transactions", 150, |report| {
         let transactions = report.history.transactions.values();
         transactions

@@ -64,7 +64,8 @@ impl Shard {
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;
         };
-        if !hosted.queue.page_damaged(page) {
+        let mut given_up = Vec::new();
+        if !hosted.queue.page_damaged(page, &mut given_up) {
             return;
         }
         let subscribers = std::mem::take(&mut hosted.subscribers);
@@ -77,6 +78,7 @@ impl Shard {
         self.handle_moved(now, id);
         self.touch_released(id);
         if let Some(refusal) = self.damage_of(id) {
+            self.note_here(id, &given_up, Some(&refusal));
             let ended = subscribers.into_iter();
             self.ended
                 .extend(ended.map(|subscriber| (subscriber, refusal.clone())));
@@ -89,8 +91,10 @@ impl Shard {
         let (Some(first), Some(hosted)) = (lost.first(), self.queues.get_mut(&id)) else {
             return;
         };
+        // Nothing awaits a body yet.
+        let mut given_up = Vec::new();
         for page in lost {
-            hosted.queue.page_damaged(*page);
+            hosted.queue.page_damaged(*page, &mut given_up);
         }
         let reason = match lost.len() - 1 {
             0 => format!("its page {first} is missing"),

@@ -24,6 +24,8 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(super) struct Forwards {
     pub(super) next: u64,
     pub(super) outgoing: BTreeMap<u64, Outgoing>,
+    /// What those are charged with.
+    pub(super) outgoing_bytes: usize,
     /// Done, and not logged as such.
     done: Vec<u64>,
     /// The highest id that was taken from each shard.
@@ -45,6 +47,7 @@ impl Default for Forwards {
         Self {
             next: 1,
             outgoing: BTreeMap::new(),
+            outgoing_bytes: 0,
             done: Vec::new(),
             received: BTreeMap::new(),
             drawn: 0,
@@ -55,6 +58,11 @@ impl Default for Forwards {
 impl Forwards {
     pub(super) fn has_done(&self) -> bool {
         !self.done.is_empty()
+    }
+
+    fn insert(&mut self, id: u64, outgoing: Outgoing) {
+        self.outgoing_bytes += outgoing.message.cost_bytes();
+        self.outgoing.insert(id, outgoing);
     }
 }
 
@@ -99,7 +107,7 @@ impl Shard {
             for part in outgoing.parts(Some((self.id, id))) {
                 self.send(part);
             }
-            self.forwards.outgoing.insert(id, outgoing);
+            self.forwards.insert(id, outgoing);
         }
     }
 
@@ -202,7 +210,7 @@ impl Shard {
             let control = Control::Forward(Box::new(part));
             self.batch_effects.push(Effect::Tell { executor, control });
         }
-        self.forwards.outgoing.insert(id, outgoing);
+        self.forwards.insert(id, outgoing);
     }
 
     fn send_once(&self, message: Message, to: Vec<(ShardId, QueueId)>) {
@@ -288,6 +296,7 @@ impl Shard {
         };
         outgoing.waiting.remove(&by);
         if outgoing.waiting.is_empty() {
+            self.forwards.outgoing_bytes -= outgoing.message.cost_bytes();
             self.forwards.outgoing.remove(&id);
             self.forwards.done.push(id);
         }

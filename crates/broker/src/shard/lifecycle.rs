@@ -1,5 +1,6 @@
 //! Queues and their subscriptions: they come, are used, and end.
 
+use super::held::Then;
 use super::memory::Noted;
 use super::{Effect, Hosted, Shard, Subscribing};
 use crate::entry;
@@ -88,7 +89,11 @@ impl Shard {
         self.handle_moved(now, id);
         self.touch_released(id);
         if ends {
-            self.end(id, None);
+            let condition = DeleteIf {
+                unused: true,
+                empty: false,
+            };
+            self.end_if(now, id, condition, None);
         }
     }
 
@@ -100,8 +105,29 @@ impl Shard {
     }
 
     /// Ends a queue if the condition holds: its messages are gone, its subscriptions end. The rest of the
-    /// node is told so by shard 0, which then answers whoever asked.
-    pub(crate) fn end_if(&mut self, id: QueueId, condition: DeleteIf, asker: Option<Asker>) {
+    /// node is told so by shard 0, which then answers whoever asked. Messages that are about to become dead letters do so
+    /// first.
+    pub(crate) fn end_if(
+        &mut self,
+        now: Instant,
+        id: QueueId,
+        condition: DeleteIf,
+        asker: Option<Asker>,
+    ) {
+        let hosted = self.queues.get(&id);
+        let leaving = hosted.map(|hosted| hosted.queue.leaving());
+        let leaving = leaving.into_iter().flatten();
+        let leaving = leaving.map(|sequence| (id, sequence)).collect();
+        let queue = id;
+        let then = Then::End {
+            queue,
+            condition,
+            asker,
+        };
+        self.when_here(now, leaving, then);
+    }
+
+    pub(super) fn end_checked(&mut self, id: QueueId, condition: DeleteIf, asker: Option<Asker>) {
         let answer = match self.queues.get(&id) {
             None => self.damage_of(id).map_or(Ok(()), Err),
             Some(hosted) if condition.unused && hosted.is_used() => {
@@ -124,6 +150,8 @@ impl Shard {
     }
 
     pub(super) fn end(&mut self, id: QueueId, asker: Option<Asker>) {
+        // What it has freed by itself is not among its pages any more.
+        self.note_freed_pages(id);
         let Some(hosted) = self.queues.remove(&id) else {
             return;
         };
@@ -131,6 +159,7 @@ impl Shard {
         self.damaged.remove(&id);
         self.forget_memory(id, hosted.noted);
         self.pages.end(id, &hosted.queue);
+        self.note_ended(id);
         if let Some(deadline) = hosted.deadline {
             self.deadlines.remove(&(deadline, id));
         }

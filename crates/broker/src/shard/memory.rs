@@ -168,8 +168,7 @@ impl Shard {
 
     /// How short memory is from now on.
     pub(crate) fn set_pressure(&mut self, now: Instant, pressure: Pressure) {
-        self.pages.retry_at = self.pages.retry_at.filter(|at| now < *at);
-        self.pages.rewrite_at = self.pages.rewrite_at.filter(|at| now < *at);
+        self.retry(now);
         let has_changed = std::mem::replace(&mut self.pressure, pressure) != pressure;
         let due_at = self.memory.reconsidered + PASSED_OVER;
         if has_changed || self.memory.has_committed && due_at <= now {
@@ -178,6 +177,7 @@ impl Shard {
             self.memory.reconsider_at = Some(due_at);
         }
         self.read_wanted(pressure);
+        self.read_bodies(now, pressure);
         self.rewrite_pages();
         self.merge_pages();
     }

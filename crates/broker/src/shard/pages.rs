@@ -23,15 +23,15 @@ const LOOKS_MAX: usize = 64;
 const RETRY: Duration = Duration::from_millis(500);
 /// Pages that are rewritten at once.
 const REWRITING_MAX: usize = 2;
-/// Pages that are read at once for queues: what is on its way is charged to memory only when it is there. Half as
+/// Pages that are read at once for queues, beside one for bodies: what is on its way is charged to memory only when it is there. Half as
 /// many where memory is short.
 const READING_MAX: usize = 2;
 
 /// How much is moved at once, as the memory for queued messages allows.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
+pub(super) struct Sizes {
     /// What a page holds at most, unless it is one message.
-    page_bytes: usize,
+    pub(super) page_bytes: usize,
 }
 
 impl Sizes {
@@ -90,7 +90,7 @@ pub(super) struct Pages {
     /// Lent.
     news: Vec<PageNews>,
     found: Vec<PageNumber>,
-    sizes: Sizes,
+    pub(super) sizes: Sizes,
     /// The disk was full: nothing is moved out before.
     pub(super) retry_at: Option<Instant>,
     /// The same of rewriting, which a copy of the store also stops.
@@ -207,11 +207,15 @@ impl Hosted {
 }
 
 impl Shard {
-    /// Moves messages out of memory, of the fullest queues first. `excess` is what memory should lose.
-    pub(crate) fn move_out(&mut self, pressure: Pressure, excess: usize) {
-        if self.pages.retry_at.is_some() {
-            return;
-        }
+    /// Moves messages out of memory, of the fullest queues first. `excess` is what memory should lose; returns what
+    /// it has lost, and what is on its way to the disk.
+    pub(crate) fn move_out(&mut self, pressure: Pressure, excess: usize) -> usize {
+        let before = self.memory.resident_bytes;
+        self.move_out_fullest(pressure, excess);
+        before.saturating_sub(self.memory.resident_bytes) + self.pages.saving_bytes
+    }
+
+    fn move_out_fullest(&mut self, pressure: Pressure, excess: usize) {
         let mut freed = 0;
         // Before memory is short, small queues are left alone.
         let bytes_min = if pressure >= Pressure::High {
@@ -219,6 +223,10 @@ impl Shard {
         } else {
             self.pages.sizes.page_bytes_min() * 2
         };
+        if self.pages.retry_at.is_some() {
+            self.shed_fullest(pressure, bytes_min);
+            return;
+        }
         let room = self.pages.sizes.saving_bytes().min(excess);
         for _ in 0..LOOKS_MAX {
             if freed >= excess {
@@ -253,14 +261,19 @@ impl Shard {
 
     fn shed_queue(&mut self, id: QueueId, pressure: Pressure) -> usize {
         let sizes = self.pages.sizes;
-        let hosted = self.queues.get_mut(&id);
-        let shed = hosted.map_or(0, |hosted| {
-            hosted.queue.shed(hosted.keep_bytes(sizes, pressure))
-        });
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return 0;
+        };
+        let shed = hosted.queue.shed(hosted.keep_bytes(sizes, pressure));
+        let stripped = if pressure < Pressure::High {
+            0
+        } else {
+            hosted.queue.strip_hands()
+        };
         if shed > 0 {
             self.note_mergeable(id);
         }
-        shed
+        shed + stripped
     }
 
     /// Moves one queue out: what pages hold already, else one page more. Returns the bytes that are on their way
@@ -284,6 +297,7 @@ impl Shard {
         let bytes = messages.map(|paged| paged.message.cost_bytes()).sum();
         self.pages.saving.insert(page, (id, bytes));
         self.pages.saving_bytes += bytes;
+        self.node.saving.begin();
         self.log
             .save_page(page, Box::new(Source { queue: id, out }));
         bytes
@@ -306,7 +320,11 @@ impl Shard {
         self.pages
             .wanted
             .extend(found.drain(..).map(|page| (id, page)));
+        if hosted.queue.awaits_bodies() {
+            self.bodies.want(id);
+        }
         self.read_wanted(pressure);
+        self.read_bodies(now, pressure);
     }
 
     /// Notes the pages of a queue that nobody needs any more.
@@ -324,15 +342,29 @@ impl Shard {
             Pressure::None => READING_MAX,
             Pressure::Some | Pressure::High | Pressure::Full => READING_MAX / 2,
         };
+        let count_max = count_max + self.bodies.reading_count();
         while self.pages.reading.len() < count_max {
             let Some((id, page)) = self.pages.wanted.pop_front() else {
                 return;
             };
             if self.queues.contains_key(&id) {
-                self.pages.reading.insert(page, id);
-                self.log.read_page(page);
+                self.read_page(id, page);
             }
         }
+    }
+
+    /// Reads a page for a queue.
+    pub(super) fn read_page(&mut self, id: QueueId, page: PageNumber) {
+        self.pages.reading.insert(page, id);
+        self.log.read_page(page);
+    }
+
+    /// The disk may have room again by now.
+    pub(super) fn retry(&mut self, now: Instant) {
+        if self.pages.retry_at.take_if(|at| *at <= now).is_some() {
+            self.node.saving.end();
+        }
+        self.pages.rewrite_at.take_if(|at| *at <= now);
     }
 
     /// Has pages rewritten that are more dead than alive, while too much of what is stored is dead.
@@ -366,14 +398,17 @@ impl Shard {
             match news {
                 PageNews::Saved { page, bytes } => self.handle_saved(page, bytes),
                 PageNews::NotSaved { page } => self.handle_not_saved(now, page),
-                PageNews::Read { page, payload } => self.handle_read(now, page, &payload),
+                PageNews::Read { page, payload } => {
+                    self.bodies.note_read(page);
+                    self.handle_read(now, page, &payload);
+                }
                 PageNews::Damaged { page, corruption } => {
+                    self.bodies.note_read(page);
                     self.handle_damage(now, page, &corruption.to_string());
                 }
             }
         }
         self.pages.news = news;
-        self.handle_held(now);
     }
 
     fn handle_saved(&mut self, page: PageNumber, bytes: u64) {
@@ -382,6 +417,7 @@ impl Shard {
         let id = match saving {
             Some((id, cost)) => {
                 self.pages.saving_bytes -= cost;
+                self.node.saving.end();
                 id
             }
             None => match self.pages.rewriting.remove(&page) {
@@ -402,6 +438,9 @@ impl Shard {
             PageSaved::Unneeded => self.pages.told.push(Then::Free(page)),
             PageSaved::Log(_) | PageSaved::Rewritten => {}
         }
+        if self.has_passed_over() {
+            self.reconsider_one(id);
+        }
         self.touch(id);
     }
 
@@ -412,8 +451,12 @@ impl Shard {
         let id = match self.pages.saving.remove(&page) {
             Some((id, cost)) => {
                 // The disk is full. Publishers wait.
+                if self.pages.retry_at.is_none() {
+                    self.node.saving.begin();
+                }
                 self.pages.retry_at = retry_at;
                 self.pages.saving_bytes -= cost;
+                self.node.saving.end();
                 Some(id)
             }
             None => {
@@ -421,8 +464,9 @@ impl Shard {
                 rewriting.or_else(|| self.merges.end(page))
             }
         };
-        if let Some(hosted) = id.and_then(|id| self.queues.get_mut(&id)) {
+        if let Some((id, hosted)) = id.and_then(|id| Some((id, self.queues.get_mut(&id)?))) {
             hosted.queue.page_not_saved(page);
+            self.reconsider_one(id);
         }
     }
 
@@ -461,11 +505,13 @@ impl Shard {
         let node = &self.node;
         let rules = node.shared_rules(hosted.queue.rules());
         let mut keys = |message: &Message| super::keys(node, &rules, message);
-        match hosted.queue.page_read(page, messages, &mut keys) {
-            Ok(()) => {
+        let left = &mut self.left;
+        match hosted.queue.page_read(page, messages, &mut keys, left) {
+            Ok(embodied) => {
                 // What is due leaves or becomes ready before the page may be let go of again.
-                hosted.queue.tick(now, EXPIRED_MAX, &mut self.left);
+                hosted.queue.tick(now, EXPIRED_MAX, left);
                 self.handle_moved(now, id);
+                self.note_here(id, &embodied, None);
                 self.touch(id);
             }
             Err(mismatch) => {

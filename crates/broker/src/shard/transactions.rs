@@ -1,5 +1,7 @@
 //! A shard's part in transactions, and its work as their coordinator. `crate::transaction` draws the way.
 
+use super::bodies::Awaited;
+use super::held::Then;
 use super::{Effect, Shard};
 use crate::dead_letter;
 use crate::entry::{self, Group};
@@ -18,8 +20,6 @@ pub(super) struct Transactions {
     pub(super) prepared: BTreeMap<TransactionId, Prepared>,
     /// What is to be prepared, and stands in no log yet.
     offered: BTreeMap<OfferId, Prepared>,
-    /// Decided to be committed after a crash, while bodies that may become dead letters are still to be read.
-    held: BTreeSet<TransactionId>,
     coordinated: BTreeMap<u64, Coordinated>,
 }
 
@@ -47,7 +47,6 @@ impl Default for Transactions {
             next: 1,
             prepared: BTreeMap::new(),
             offered: BTreeMap::new(),
-            held: BTreeSet::new(),
             coordinated: BTreeMap::new(),
         }
     }
@@ -148,8 +147,35 @@ impl Shard {
             return;
         }
         let prepared = self.take_part(part);
-        self.apply(now, prepared, None);
+        match self.fetch_bodies(&prepared) {
+            Ok((awaited, bytes)) => {
+                let then = Then::Transact {
+                    prepared,
+                    bytes,
+                    asker,
+                };
+                self.when_here(now, awaited, then);
+            }
+            Err(refusal) => self.finish_transact(now, prepared, asker, Err(refusal)),
+        }
+    }
+
+    /// The same, with what was settled taken out of its subscriptions' hands. Others may have filled the queues
+    /// since there was room.
+    pub(super) fn finish_transact(
+        &mut self,
+        now: Instant,
+        prepared: Prepared,
+        asker: Asker,
+        check: Result<(), Refusal>,
+    ) {
         let Asker { outbox, command } = asker;
+        if let Err(refusal) = check.and_then(|()| self.check_room(&prepared.publishes)) {
+            self.release_prepared(now, &prepared);
+            outbox.push(&mut vec![Event::Done(command, Err(refusal))]);
+            return;
+        }
+        self.apply(now, prepared, None);
         let event = Event::Done(command, Ok(Reply::Nothing));
         self.batch_effects.push(Effect::Answer { outbox, event });
     }
@@ -180,11 +206,27 @@ impl Shard {
         self.transactions.offered.insert(offer, prepared);
     }
 
-    /// Prepares what was offered: votes when that is durable, or that it cannot be.
+    /// Prepares what was offered, once it has all bodies: votes when that is durable, or that it cannot be.
     pub(crate) fn prepare(&mut self, now: Instant, id: TransactionId, offer: OfferId) {
         let prepared = self.transactions.offered.remove(&offer);
         let prepared = prepared.expect("a connection offers the parts before it begins");
-        let vote = self.refusal().map_or(Ok(()), Err);
+        match self.fetch_bodies(&prepared) {
+            Ok((awaited, bytes)) => {
+                self.bodies.note_reserved(id, bytes);
+                self.when_here(now, awaited, Then::Vote { id, prepared });
+            }
+            Err(refusal) => self.vote(now, id, prepared, Err(refusal)),
+        }
+    }
+
+    pub(super) fn vote(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        prepared: Prepared,
+        check: Result<(), Refusal>,
+    ) {
+        let vote = self.refusal().map_or(check, Err);
         let vote = vote.and_then(|()| self.check_room(&prepared.publishes));
         if vote.is_ok() {
             self.append(entry::PREPARED, |to| {
@@ -192,6 +234,7 @@ impl Shard {
             });
             self.transactions.prepared.insert(id, prepared);
         } else {
+            self.release_letters(id);
             self.release_prepared(now, &prepared);
         }
         let executor = self.node.executor_of(id.coordinator);
@@ -315,10 +358,23 @@ impl Shard {
 
     /// Does as decided with what was prepared. Says so again if that was done before.
     pub(crate) fn handle_decision(&mut self, now: Instant, id: TransactionId, decision: Decision) {
-        if decision == Decision::Commit && self.awaits_bodies(id) {
-            self.transactions.held.insert(id);
-            return;
+        // After a crash, bodies that become dead letters may have to be read again.
+        let prepared = self.transactions.prepared.remove(&id);
+        if let Some(prepared) = prepared {
+            let awaited = match decision {
+                Decision::Commit => self.await_bodies(&prepared),
+                Decision::Abort => Awaited::new(),
+            };
+            self.transactions.prepared.insert(id, prepared);
+            if !awaited.is_empty() {
+                return self.when_here(now, awaited, Then::Commit(id));
+            }
         }
+        self.carry_out(now, id, decision);
+    }
+
+    pub(super) fn carry_out(&mut self, now: Instant, id: TransactionId, decision: Decision) {
+        self.release_letters(id);
         if let Some(prepared) = self.transactions.prepared.remove(&id) {
             match decision {
                 Decision::Commit => self.apply(now, prepared, Some(id)),
@@ -331,25 +387,6 @@ impl Shard {
         let executor = self.node.executor_of(id.coordinator);
         let control = Control::Applied { id, by: self.id };
         self.batch_effects.push(Effect::Tell { executor, control });
-    }
-
-    /// Whether the body of a message that a transaction ends is still to be read.
-    fn awaits_bodies(&self, id: TransactionId) -> bool {
-        let prepared = self.transactions.prepared.get(&id);
-        prepared.is_some_and(|prepared| {
-            let mut settles = prepared.settles.iter();
-            settles.any(|settle| {
-                let hosted = self.queues.get(&settle.queue);
-                hosted.is_some_and(|hosted| hosted.queue.awaits_bodies())
-            })
-        })
-    }
-
-    /// Pages were read: does as decided where this waited for them.
-    pub(super) fn handle_held(&mut self, now: Instant) {
-        for id in std::mem::take(&mut self.transactions.held) {
-            self.handle_decision(now, id, Decision::Commit);
-        }
     }
 
     /// A shard has done as decided.

@@ -1,6 +1,6 @@
 //! The books of the queue beside those of the naive model.
 
-use super::naive::Known;
+use super::naive::{Known, State};
 use super::property::Pair;
 use super::store::memory_bytes;
 use crate::Placement;
@@ -26,6 +26,10 @@ impl Pair {
             any_taker || queue.wanted_mark().is_none(),
             "nobody to mark for"
         );
+        let leaving = naive.messages.iter();
+        let leaving = leaving.filter(|known| matches!(known.state, State::Leaving(_)));
+        let leaving: Vec<_> = leaving.map(|known| known.sequence).collect();
+        assert_eq!(queue.leaving(), leaving);
         let unlogged = naive.waiting().any(|known| known.logged.is_none());
         assert!(queue.has_unlogged() || !unlogged);
         self.check_messages();

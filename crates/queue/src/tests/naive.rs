@@ -11,6 +11,8 @@ pub(super) enum State {
     Waiting,
     With(SubscriberId),
     Prepared,
+    /// It leaves once its body is here.
+    Leaving(LeaveReason),
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +85,8 @@ pub(super) struct Naive {
     /// What the machine must read before it can go, and of that what is delayed.
     pub(super) cold: BTreeSet<Sequence>,
     pub(super) shut: BTreeSet<Sequence>,
+    /// What else only pages have the bodies of.
+    pub(super) away: BTreeSet<Sequence>,
 }
 
 impl Naive {
@@ -102,6 +106,7 @@ impl Naive {
             now: Instant::from_millis(0),
             cold: BTreeSet::new(),
             shut: BTreeSet::new(),
+            away: BTreeSet::new(),
         }
     }
 
@@ -141,6 +146,18 @@ impl Naive {
         let at = self.messages.iter().position(|k| k.sequence == sequence);
         let known = self.messages.remove(at.expect("it is in the queue"));
         (sequence, known.logged.is_some(), reason)
+    }
+
+    /// The same, unless it is to be a dead letter and has no body: then it is out of reach.
+    pub(super) fn depart(&mut self, sequence: Sequence, reason: LeaveReason) -> Option<Gone> {
+        let is_letter = self.rules.dead_letter.is_some() && reason.is_death();
+        if !is_letter || !self.away.contains(&sequence) {
+            return Some(self.leave(sequence, reason));
+        }
+        let mut all = self.messages.iter_mut();
+        let known = all.find(|known| known.sequence == sequence);
+        known.expect("it is in the queue").state = State::Leaving(reason);
+        None
     }
 
     pub(super) fn enqueue(&mut self, draft: &Draft, logged: Option<LogIndex>) -> Vec<Gone> {
@@ -236,7 +253,7 @@ impl Naive {
         for sequence in sequences {
             match outcome {
                 Outcome::Accept => gone.push(self.leave(sequence, LeaveReason::Accepted)),
-                Outcome::Reject => gone.push(self.leave(sequence, LeaveReason::Rejected)),
+                Outcome::Reject => gone.extend(self.depart(sequence, LeaveReason::Rejected)),
                 Outcome::Release | Outcome::Fail => {
                     self.go_back(sequence, outcome == Outcome::Fail, &mut gone, &mut returned);
                 }
@@ -264,12 +281,12 @@ impl Naive {
         known.redelivered = true;
         known.acquired_count += 1;
         if fails {
-            known.delivery_count += 1;
-            let count = known.delivery_count;
+            let count = known.delivery_count + 1;
             if rules.delivery_limit.is_some_and(|limit| count > limit) {
-                gone.push(self.leave(sequence, LeaveReason::DeliveryLimit));
+                gone.extend(self.depart(sequence, LeaveReason::DeliveryLimit));
                 return;
             }
+            known.delivery_count = count;
             if let Some(redelivery) = rules.redelivery {
                 let doublings = if redelivery.multiplier_percent == 200 {
                     count - 1
@@ -311,7 +328,7 @@ impl Naive {
         }
         let expired = expired.into_iter();
         expired
-            .map(|sequence| self.leave(sequence, LeaveReason::Expired))
+            .filter_map(|sequence| self.depart(sequence, LeaveReason::Expired))
             .collect()
     }
 

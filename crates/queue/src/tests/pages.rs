@@ -7,14 +7,11 @@ use crate::{
     Logging, PageLimits, PageMismatch, PageOut, PageReach, PageSaved, Paged, Placement, PurgedPage,
     Queue, RecoveredQueue, Stop, SubscriptionOptions,
 };
-use model::{
-    DeadLetter, ExchangeName, Instant, LogIndex, Outcome, Overflow, PageNumber, QueueRules,
-    Redelivery, Sequence,
-};
+use model::{Instant, LogIndex, Outcome, Overflow, PageNumber, QueueRules, Redelivery, Sequence};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const LIMITS: PageLimits = PageLimits {
+pub(super) const LIMITS: PageLimits = PageLimits {
     bytes_max: usize::MAX,
     bytes_min: 0,
     keep_bytes: 0,
@@ -23,10 +20,10 @@ const LIMITS: PageLimits = PageLimits {
 };
 
 /// What was written.
-type Files = BTreeMap<PageNumber, Vec<Paged>>;
+pub(super) type Files = BTreeMap<PageNumber, Vec<Paged>>;
 
 /// Writes pages of so many messages each while there are any.
-fn page_out_all(queue: &mut Queue, per_page: usize) -> Files {
+pub(super) fn page_out_all(queue: &mut Queue, per_page: usize) -> Files {
     let mut files = Files::new();
     let bytes_max = per_page * Draft::default().message().cost_bytes();
     let limits = PageLimits {
@@ -44,7 +41,7 @@ fn page_out_all(queue: &mut Queue, per_page: usize) -> Files {
     files
 }
 
-fn paged_queue(
+pub(super) fn paged_queue(
     count: usize,
     per_page: usize,
     change: impl FnOnce(&mut QueueRules),
@@ -56,20 +53,20 @@ fn paged_queue(
     (queue, files)
 }
 
-fn wanted(queue: &mut Queue, now: Instant, read_ahead_bytes: usize) -> Vec<u64> {
+pub(super) fn wanted(queue: &mut Queue, now: Instant, read_ahead_bytes: usize) -> Vec<u64> {
     let mut wanted = Vec::new();
     queue.wanted_pages(now, read_ahead_bytes, &mut wanted);
     wanted.into_iter().map(|page| page.0).collect()
 }
 
-fn read(queue: &mut Queue, files: &Files, page: u64) {
+pub(super) fn read(queue: &mut Queue, files: &Files, page: u64) {
     let page = PageNumber(page);
-    let is_read = queue.page_read(page, files[&page].clone(), &mut keys);
-    assert_eq!(is_read, Ok(()));
+    let is_read = queue.page_read(page, files[&page].clone(), &mut keys, &mut Vec::new());
+    assert_eq!(is_read, Ok(Vec::new()));
 }
 
 /// The sequences that a pump delivers, and why it stops.
-fn deliveries(queue: &mut Queue, now: Instant) -> (Stop, Vec<u64>) {
+pub(super) fn deliveries(queue: &mut Queue, now: Instant) -> (Stop, Vec<u64>) {
     let mut port = Taken::default();
     let (stop, _) = pump(queue, now, &mut port);
     let sequences = port.deliveries.iter().map(|(_, sequence, ..)| sequence.0);
@@ -146,8 +143,9 @@ fn a_page_that_does_not_hold_what_it_should_is_damaged() {
         let mismatch = PageMismatch {
             sequence: Sequence(4),
         };
-        let is_read = queue.page_read(PageNumber(1), messages, &mut keys);
+        let is_read = queue.page_read(PageNumber(1), messages, &mut keys, &mut Vec::new());
         assert_eq!(is_read, Err(mismatch));
+        assert!(queue.page_damaged(PageNumber(1), &mut Vec::new()));
         read(&mut queue, &files, 2);
         assert_eq!(deliveries(&mut queue, at(0)), (Stop::Cold, vec![]));
         assert_eq!(wanted(&mut queue, at(0), usize::MAX), []);
@@ -158,46 +156,6 @@ fn a_page_that_does_not_hold_what_it_should_is_damaged() {
         freed.sort_unstable();
         assert_eq!(freed, [PageNumber(1), PageNumber(2)]);
         assert!(queue.is_empty() && queue.bytes() == 0);
-    }
-}
-
-#[test]
-fn what_is_in_hands_is_paged_unless_it_may_be_needed() {
-    for is_needed in [false, true] {
-        let mut queue = queue(|rules| {
-            rules.dead_letter = is_needed.then(|| DeadLetter {
-                exchange: ExchangeName::new(b"dead").expect("it is short"),
-                key: None,
-            });
-        });
-        plain(&mut queue, 10);
-        subscribe(&mut queue, 1, SubscriptionOptions::competing(100));
-        deliveries(&mut queue, at(0));
-        let limits = PageLimits {
-            reach: PageReach::InHands,
-            ..LIMITS
-        };
-        assert!(queue.page_out(PageNumber(1), LIMITS).is_none());
-        let out = queue.page_out(PageNumber(2), limits);
-        assert_eq!(out.is_some(), !is_needed);
-        let Some(out) = out else {
-            continue;
-        };
-        queue.page_saved(PageNumber(2), 1000);
-        assert_eq!((queue.len(), queue.resident_bytes()), (10, 0));
-        let (mut left, mut returned) = (Vec::new(), Vec::new());
-        let (one, others) = (Sequence(1), [2, 3, 4].map(Sequence));
-        let id = subscriber(1);
-        queue.settle(at(0), id, &[one], Outcome::Reject, &mut left, &mut returned);
-        assert!(left[0].message.is_none() && left[0].cost_bytes() > 0);
-        queue.settle(at(0), id, &others, Outcome::Fail, &mut left, &mut returned);
-        assert_eq!((queue.ready_count(), queue.unsettled_count()), (3, 6));
-        assert_eq!(wanted(&mut queue, at(0), 1), [2]);
-        read(&mut queue, &Files::from([(PageNumber(2), out.messages)]), 2);
-        let mut port = Taken::default();
-        pump(&mut queue, at(0), &mut port);
-        let seen = others.map(|sequence| (id, sequence, true, (1, 1)));
-        assert_eq!(port.deliveries, seen);
     }
 }
 

@@ -103,10 +103,48 @@ impl Pair {
         assert_eq!(before - freed, self.queue.resident_bytes());
     }
 
+    /// After that, no message in somebody's hands has a body that a page has.
+    pub(super) fn strip(&mut self) {
+        let before = self.queue.resident_bytes();
+        let freed = self.queue.strip_hands();
+        assert_eq!(before - freed, self.queue.resident_bytes());
+        self.look();
+        for known in &self.naive.messages {
+            let is_in_hands = matches!(known.state, State::With(_));
+            if is_in_hands && self.store.homes.contains_key(&known.sequence) {
+                assert!(self.naive.away.contains(&known.sequence), "{known:?}");
+            }
+        }
+    }
+
+    /// What is prepared is to have the bodies that it needs.
+    pub(super) fn await_bodies(&mut self, count: usize, outcome: Outcome) {
+        let prepared = self.prepared(count);
+        let mut awaited = Vec::new();
+        self.queue.await_bodies(&prepared, outcome, &mut awaited);
+        let rules = &self.naive.rules;
+        let is_last = |count: u32| rules.delivery_limit.is_some_and(|limit| count >= limit);
+        let is_needed = |sequence: &Sequence| {
+            let known = self.naive.known(*sequence).expect("it is in the queue");
+            let dies = match outcome {
+                Outcome::Reject => true,
+                Outcome::Fail => is_last(known.delivery_count),
+                Outcome::Accept | Outcome::Release => false,
+            };
+            dies && rules.dead_letter.is_some() && self.naive.away.contains(sequence)
+        };
+        let needed: Vec<_> = prepared.iter().copied().filter(is_needed).collect();
+        assert_eq!(awaited, needed);
+        // They may be awaited for another reason.
+        let known = self.queue.awaited(&prepared);
+        assert!(awaited.iter().all(|one| known.contains(one)));
+    }
+
     pub(super) fn want(&mut self, read_ahead_bytes: usize) {
         let mut wanted = Vec::new();
         let now = self.naive.now;
         self.queue.wanted_pages(now, read_ahead_bytes, &mut wanted);
+        wanted.extend(self.queue.next_body_page());
         self.store.ask(wanted);
     }
 
@@ -118,8 +156,23 @@ impl Pair {
         let page = self.store.reading.remove(nth);
         // It may have been freed meanwhile.
         let messages = self.store.saved.get(&page).cloned().unwrap_or_default();
-        let is_read = self.queue.page_read(page, messages, &mut keys);
-        assert_eq!(is_read, Ok(()));
+        let mut left = Vec::new();
+        let read = self.queue.page_read(page, messages, &mut keys, &mut left);
+        let embodied = read.expect("it holds what it should");
+        assert_eq!(self.queue.awaited(&embodied), []);
+        let mut gone = Vec::new();
+        for sequence in embodied {
+            assert_eq!(self.store.homes.get(&sequence), Some(&page));
+            let known = self.naive.known(sequence).expect("it is in the queue");
+            let State::Leaving(reason) = known.state else {
+                continue;
+            };
+            let letter = left.iter().find(|left| left.sequence == sequence);
+            let body = letter.and_then(|letter| letter.message.clone());
+            assert_eq!(body, Some(known.draft.message()));
+            gone.push(self.naive.leave(sequence, reason));
+        }
+        self.same(&left, gone);
     }
 
     pub(super) fn compact(&mut self) {

@@ -1,8 +1,8 @@
 //! The queue beside the naive model: the same steps, the same deliveries, the same departures.
 
 use super::naive::{Gone, Known, Naive, State, Subscriber};
-use super::steps::{Step, rules, steps};
-use super::store::{Record, Store, cold};
+use super::steps::{Step, hoarding_steps, rules, rules_with_letters, steps};
+use super::store::{Record, Store, away, cold};
 use super::{Draft, Taken, keys, options, subscriber};
 use crate::{
     Age, CancelCause, Full, InUse, LeaveReason, Left, Queue, Returned, Sharing, Stop, SubscriberId,
@@ -62,6 +62,7 @@ impl Pair {
     /// Looks at what only pages have.
     pub(super) fn look(&mut self) {
         (self.naive.cold, self.naive.shut) = cold(&self.queue);
+        self.naive.away = away(&self.queue);
     }
 
     pub(super) fn assert_same(
@@ -131,7 +132,7 @@ impl Pair {
             .iter()
             .filter_map(|known| match known.state {
                 State::With(id) => Some((id, known.sequence)),
-                State::Waiting | State::Prepared => None,
+                State::Waiting | State::Prepared | State::Leaving(_) => None,
             });
         let out: Vec<_> = out.collect();
         let (id, _) = out.get(nth % out.len().max(1)).copied()?;
@@ -263,6 +264,8 @@ impl Pair {
             Step::PageOut { bytes, reach } => self.page_out(*bytes, *reach),
             Step::Saved(nth, is_saved) => self.save(*nth, *is_saved),
             Step::Shed(keep_bytes) => self.shed(*keep_bytes),
+            Step::Strip => self.strip(),
+            Step::Await(count, outcome) => self.await_bodies(*count, *outcome),
             Step::Want(read_ahead_bytes) => self.want(*read_ahead_bytes),
             Step::Read(nth) => self.read(*nth),
             Step::Compact => self.compact(),
@@ -469,6 +472,27 @@ proptest! {
 
     #[test]
     fn behaves_as_a_naive_queue(rules in rules(), steps in steps(), is_logged in prop::bool::weighted(0.8)) {
+        let mut pair = Pair::new(rules, is_logged);
+        for step in &steps {
+            pair.step(step);
+            pair.check();
+            pair.pump();
+            pair.check();
+        }
+        pair.come_to_rest();
+        pair.drain();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn dead_letters_behave_as_those_of_a_naive_queue(
+        rules in rules_with_letters(),
+        steps in hoarding_steps(),
+        is_logged in prop::bool::weighted(0.8),
+    ) {
         let mut pair = Pair::new(rules, is_logged);
         for step in &steps {
             pair.step(step);

@@ -41,6 +41,8 @@ pub(super) enum Step {
     /// A page that is being written is saved, or not.
     Saved(usize, bool),
     Shed(usize),
+    Strip,
+    Await(usize, Outcome),
     Want(usize),
     Read(usize),
     Compact,
@@ -155,6 +157,21 @@ pub(super) fn rules() -> impl Strategy<Value = QueueRules> {
     })
 }
 
+/// Rules of queues with dead letters that page what is in hands.
+pub(super) fn rules_with_letters() -> impl Strategy<Value = QueueRules> {
+    rules().prop_map(|rules| QueueRules {
+        dead_letter: Some(DeadLetter {
+            exchange: ExchangeName::new(b"dead").expect("it is short"),
+            key: None,
+        }),
+        message_ttl_ms: rules.message_ttl_ms.map(|ttl_ms| ttl_ms / 2 + 10),
+        length_max: rules.length_max.map(|max| max + 2),
+        bytes_max: None,
+        last_value_header: None,
+        ..rules
+    })
+}
+
 /// Steps; those of a plain queue make no message and no subscription special.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![
@@ -196,6 +213,51 @@ fn step(
     ]
 }
 
+/// Steps of consumers that take much and settle little of it, most of it badly.
+pub(super) fn hoarding_steps() -> impl Strategy<Value = Vec<Step>> {
+    let nth = any::<usize>;
+    let bad = || prop_oneof![4 => Just(Outcome::Reject), 3 => Just(Outcome::Fail), 1 => outcome()];
+    let enqueue = (draft(), prop::bool::weighted(0.97));
+    let subscribe = (5u64..60, option::weighted(0.1, 0u8..16));
+    let cause = prop_oneof![Just(CancelCause::Asked), Just(CancelCause::ConnectionLost)];
+    let settling = prop_oneof![
+        5 => (nth(), 1usize..6, bad()).prop_map(|(which, count, outcome)| Step::Settle(which, count, outcome)),
+        2 => (nth(), 1usize..4).prop_map(|(which, count)| Step::Prepare(which, count)),
+        2 => (1usize..4, bad()).prop_map(|(count, outcome)| Step::Await(count, outcome)),
+        2 => (1usize..4, bad()).prop_map(|(count, outcome)| Step::SettlePrepared(count, outcome)),
+        1 => (1usize..4).prop_map(Step::ReleasePrepared),
+    ];
+    let bytes = (
+        prop_oneof![Just(usize::MAX), 200usize..2000],
+        Just(0),
+        Just(0),
+    );
+    let paging = prop_oneof![
+        5 => bytes.prop_map(|bytes| Step::PageOut { bytes, reach: PageReach::InHands }),
+        5 => Just(Step::Saved(0, true)),
+        2 => Just(Step::Strip),
+        3 => (1usize..800).prop_map(Step::Want),
+        4 => nth().prop_map(Step::Read),
+        4 => page_step(),
+    ];
+    let step = prop_oneof![
+        16 => enqueue.prop_map(|(draft, is_logged)| Step::Enqueue { draft, is_logged }),
+        2 => subscribe.prop_map(|(credit, filter)| Step::Subscribe {
+            credit,
+            filter,
+            sharing: Sharing::Competing { priority: 0 },
+        }),
+        1 => (nth(), cause).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        12 => settling,
+        4 => prop_oneof![(0u64..20).prop_map(Step::Wait), (1usize..4).prop_map(Step::Tick)],
+        6 => Just(Step::Commit(u64::MAX)),
+        6 => Just(Step::Mark),
+        2 => prop_oneof![1 => Just(Step::Purge), 3 => Just(Step::Restart), 3 => Just(Step::Snapshot)],
+        30 => paging,
+    ];
+    prop::collection::vec(step, 1..200)
+}
+
 /// What happens to a queue of which most is in pages.
 fn backlog_step(
     draft: BoxedStrategy<Draft>,
@@ -234,6 +296,7 @@ fn page_step() -> impl Strategy<Value = Step> {
         7 => (bytes, reach).prop_map(|(bytes, reach)| Step::PageOut { bytes, reach }),
         7 => (nth(), prop::bool::weighted(0.9)).prop_map(|(nth, is)| Step::Saved(nth, is)),
         4 => prop_oneof![2 => Just(0), 1 => 1usize..600].prop_map(Step::Shed),
+        3 => prop_oneof![2 => Just(Step::Strip), 1 => (1usize..4, outcome()).prop_map(|(count, outcome)| Step::Await(count, outcome))],
         3 => prop_oneof![1 => Just(0), 1 => 1usize..800].prop_map(Step::Want),
         3 => nth().prop_map(Step::Read),
         2 => Just(Step::Compact),

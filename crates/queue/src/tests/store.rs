@@ -1,10 +1,10 @@
 //! What a test keeps in place of a disk: pages, and the log that says what becomes of them.
 
 use super::keys;
+use crate::entry::Entry;
 use crate::page::Member;
 use crate::{
-    LeaveReason, Left, PageOut, PageRecord, PageState, Paged, Placement, Queue, RecoveredQueue,
-    Returned,
+    Left, PageOut, PageRecord, PageState, Paged, Placement, Queue, RecoveredQueue, Returned,
 };
 use model::{Message, PageNumber, QueueRules, Sequence};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ impl Store {
             .extend(logged.map(|left| Record::Settled(left.sequence)));
         for left in left {
             let home = self.homes.remove(&left.sequence);
-            let is_letter = self.has_dead_letters && left.reason != LeaveReason::Accepted;
+            let is_letter = self.has_dead_letters && left.reason.is_death();
             let may_be_away = home.is_some() && !is_letter;
             assert!(
                 left.message.is_some() || may_be_away,
@@ -185,12 +185,23 @@ pub(super) fn cold(queue: &Queue) -> (BTreeSet<Sequence>, BTreeSet<Sequence>) {
     (cold, delayed)
 }
 
-/// What is charged for the messages that are in memory.
-pub(super) fn memory_bytes(queue: &Queue) -> usize {
+/// All that is in memory, with its body or without.
+fn entries(queue: &Queue) -> impl Iterator<Item = &Entry> {
     let hands = queue.subscriptions.values().map(|one| &one.unsettled);
     let hands = hands.chain([&queue.prepared]).flat_map(|held| held.iter());
-    let all = queue.ready.iter().chain(hands.map(|(_, entry)| entry));
-    all.filter_map(|entry| entry.message_here())
+    queue.ready.iter().chain(hands.map(|(_, entry)| entry))
+}
+
+/// What is charged for the messages that are in memory.
+pub(super) fn memory_bytes(queue: &Queue) -> usize {
+    entries(queue)
+        .filter_map(Entry::message_here)
         .map(Message::cost_bytes)
         .sum()
+}
+
+/// Those without bodies.
+pub(super) fn away(queue: &Queue) -> BTreeSet<Sequence> {
+    let away = entries(queue).filter(|entry| entry.message_here().is_none());
+    away.map(|entry| entry.sequence).collect()
 }

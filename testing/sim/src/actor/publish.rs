@@ -152,7 +152,7 @@ impl Actor {
         let to = scene.receivers(target);
         let is_dead_lettered = to.iter().all(|source| scene.rules(*source).dead_letter);
         let sent = Sent {
-            ttl_ms: (rng.u32(..if is_dead_lettered { 6 } else { 40 }) == 0)
+            ttl_ms: (script.expires && rng.u32(..if is_dead_lettered { 6 } else { 40 }) == 0)
                 .then(|| rng.u64(..2000)),
             delay_ms: (rng.u32(..script.delay_chance) == 0).then(|| rng.u64(1..2000)),
             at: history.now,

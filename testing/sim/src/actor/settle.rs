@@ -17,6 +17,9 @@ impl Actor {
     }
 
     pub(super) fn acknowledge(&mut self, rng: &mut Rng, history: &mut History) {
+        if self.role.habit() == super::Habit::Hoards && !self.lets_go(rng) {
+            return;
+        }
         let kept = usize::from(self.role.habit() == super::Habit::KeepsOne);
         if self.held.len() <= kept {
             return;
@@ -27,7 +30,12 @@ impl Actor {
             Ack::Individual | Ack::Auto => vec![self.held.remove(nth)],
         };
         let keys: Vec<_> = taken.iter().map(|held| held.key).collect();
-        let verdict = verdict(rng, &keys, history);
+        let verdict = if self.is_letting_go && rng.u32(..4) > 0 && is_dead_lettered(&keys, history)
+        {
+            Verdict::Reject
+        } else {
+            verdict(rng, &keys, history)
+        };
         let Some(last) = taken.last() else { return };
         if self.open.is_some() && rng.u32(..5) > 0 {
             let frame = last.frame.clone();
@@ -37,6 +45,16 @@ impl Actor {
         let wants_receipt = rng.u32(..3) == 0;
         let frame = last.frame.clone();
         self.settle(verdict, &frame, keys, wants_receipt, history);
+    }
+
+    /// Whether who hoards has enough.
+    fn lets_go(&mut self, rng: &mut Rng) -> bool {
+        if self.held.is_empty() {
+            self.is_letting_go = false;
+        } else if self.held.len() > 60 || rng.u32(..80) == 0 {
+            self.is_letting_go = true;
+        }
+        self.is_letting_go
     }
 
     fn settle(
@@ -136,10 +154,7 @@ impl Actor {
 
 /// What to say of deliveries: mostly good. What has no dead letters is seldom rejected.
 fn verdict(rng: &mut Rng, keys: &[Spot], history: &History) -> Verdict {
-    let is_dead_lettered = keys.iter().all(|(_, place)| match place {
-        Place::At(source) => history.rules(*source).dead_letter,
-        Place::Dead(_) => false,
-    });
+    let is_dead_lettered = is_dead_lettered(keys, history);
     let is_dead = keys
         .iter()
         .any(|(_, place)| matches!(place, Place::Dead(_)));
@@ -149,6 +164,14 @@ fn verdict(rng: &mut Rng, keys: &[Spot], history: &History) -> Verdict {
         5 if !is_dead => Verdict::Reject,
         _ => Verdict::Accept,
     }
+}
+
+/// Whether all of them come from queues with dead letters.
+fn is_dead_lettered(keys: &[Spot], history: &History) -> bool {
+    keys.iter().all(|(_, place)| match place {
+        Place::At(source) => history.rules(*source).dead_letter,
+        Place::Dead(_) => false,
+    })
 }
 
 fn frame_of(verdict: Verdict, message: &Frame) -> Frame {

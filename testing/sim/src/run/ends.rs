@@ -103,6 +103,8 @@ impl Run {
         } else {
             self.start()?;
         }
+        // What was not known to be in a page when the last life ended is in memory again.
+        self.full_from = self.world.queued_bytes();
         if !self.is_over {
             self.people();
         }

@@ -54,6 +54,14 @@ impl Run {
         let (ack, habit) = match self.rng.u32(..20) {
             0 => (Ack::Individual, Habit::KeepsOne),
             1..4 if can_select => (ack, Habit::Selects),
+            4..10 if self.has_dead_letters(reading) => {
+                let ack = if ack == Ack::Auto {
+                    Ack::Individual
+                } else {
+                    ack
+                };
+                (ack, Habit::Hoards)
+            }
             _ => (ack, Habit::Plain),
         };
         self.connect(Role::Consumer {
@@ -61,6 +69,13 @@ impl Run {
             ack,
             habit,
         });
+    }
+
+    fn has_dead_letters(&self, reading: Reading) -> bool {
+        match reading {
+            Reading::From(source) => self.history.rules(source).dead_letter,
+            Reading::DeadLetters => false,
+        }
     }
 
     fn processor(&mut self, publisher: u32) {
