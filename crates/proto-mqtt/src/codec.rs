@@ -9,7 +9,7 @@
 //! An error depends on the bytes up to the one that makes it certain, never on how they were split.
 
 use crate::encode::PACKET_KIND_SHIFT;
-use crate::frame::{Packet, PacketKind, Publish, publish, read_version, variable_int};
+use crate::frame::{Packet, PacketKind, publish, read_version, variable_int};
 use crate::read::Reader;
 use crate::rules::Rules;
 use crate::violation::{DecodeError, Field, Problem};
@@ -112,16 +112,21 @@ impl Codec {
                 missing_bytes: len - input.len(),
             });
         };
-        let read = match (header.kind, self.version) {
-            (PacketKind::Publish, Some(version)) if header.is_shortest => {
-                let rules = self.rules(version);
-                Publish::read(header.flags, Reader::new(body), &rules).map(Packet::Publish)
-            }
-            _ => self.read_body(&header, body),
-        };
-        match read {
-            Ok(packet) => Ok(Decoded::Packet(packet, len)),
-            Err(problem) => Err(self.error_in(header.kind, body, problem)),
+        let (kind, reader) = (header.kind, Reader::new(body));
+        let failed = |problem| self.error_in(kind, body, problem);
+        let version = self.version_of(reader).map_err(failed)?;
+        header.check_spelling(version).map_err(failed)?;
+        let rules = self.rules(version);
+        let done = |packet| Decoded::Packet(packet, len);
+        Packet::read((kind, header.flags), reader, &rules, done, failed)
+    }
+
+    /// The connection's version; before a CONNECT has been taken, the one that it tells.
+    #[inline]
+    fn version_of(&self, mut connect: Reader<'_>) -> Result<Version, Problem> {
+        match self.version {
+            Some(version) => Ok(version),
+            None => read_version(&mut connect),
         }
     }
 
@@ -202,35 +207,13 @@ impl Codec {
         (kind == PacketKind::Connect).then_some(Problem::AlreadyConnected)
     }
 
-    fn read_body<'a>(&self, header: &Header, body: &'a [u8]) -> Result<Packet<'a>, Problem> {
-        let mut reader = Reader::new(body);
-        let version = match self.version {
-            Some(version) => version,
-            None => read_version(&mut reader)?,
-        };
-        // [MQTT-1.5.5-1]; 3.x does not ask for it.
-        if !header.is_shortest && version.has_properties() {
-            return Err(Problem::IntNotShortest {
-                field: Field::RemainingLength,
-                number: u32::try_from(header.body_len).unwrap_or(u32::MAX),
-                len: header.len - 1,
-            });
-        }
-        let rules = self.rules(version);
-        Packet::read(header.kind, header.flags, Reader::new(body), &rules)
-    }
-
     /// An error within a packet that is whole. Before a CONNECT has been taken, this is one, and may tell its version
     /// all the same.
     #[cold]
     fn error_in(&self, kind: PacketKind, body: &[u8], problem: Problem) -> DecodeError {
-        let version = match self.version {
-            Some(version) => Some(version),
-            None => read_version(&mut Reader::new(body)).ok(),
-        };
         DecodeError {
             packet: Some(kind),
-            version,
+            version: self.version_of(Reader::new(body)).ok(),
             problem,
         }
     }
@@ -242,6 +225,21 @@ impl Codec {
             version: self.version,
             problem,
         }
+    }
+}
+
+impl Header {
+    /// [MQTT-1.5.5-1]; 3.x does not ask for it.
+    #[inline]
+    fn check_spelling(&self, version: Version) -> Result<(), Problem> {
+        if self.is_shortest || !version.has_properties() {
+            return Ok(());
+        }
+        Err(Problem::IntNotShortest {
+            field: Field::RemainingLength,
+            number: u32::try_from(self.body_len).unwrap_or(u32::MAX),
+            len: self.len - 1,
+        })
     }
 }
 

@@ -65,8 +65,12 @@ pub(crate) fn put_fixed_header(
             len: body_len,
         });
     };
-    let (spelled, len) = variable_int::spell(remaining);
-    let [a, b, c, d] = spelled;
-    buffer.put_slice(&[first, a, b, c, d][..=len]);
+    let ([a, b, c, d], len) = variable_int::spell(remaining);
+    match len {
+        1 => buffer.put_slice(&[first, a]),
+        2 => buffer.put_slice(&[first, a, b]),
+        3 => buffer.put_slice(&[first, a, b, c]),
+        _ => buffer.put_slice(&[first, a, b, c, d]),
+    }
     Ok(())
 }

@@ -255,40 +255,41 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads what stands behind the fixed header, whose flags have been checked.
-    pub(crate) fn read(
-        kind: PacketKind,
-        flags: u8,
+    /// Reads what stands behind the fixed header, whose flags have been checked. The packet or the problem is made
+    /// into what the caller returns where each is at hand: a packet that is moved costs as much as one that is read.
+    #[inline]
+    pub(crate) fn read<T, E>(
+        (kind, flags): (PacketKind, u8),
         reader: Reader<'a>,
         rules: &Rules<'_>,
-    ) -> Result<Self, Problem> {
-        Ok(match kind {
-            PacketKind::Connect => {
-                let mut reader = reader;
-                let version = read_version(&mut reader)?;
-                Self::Connect(Connect::read(version, reader, rules.limits)?)
-            }
-            PacketKind::Connack => Self::Connack(Connack::read(reader, rules)?),
-            PacketKind::Publish => Self::Publish(Publish::read(flags, reader, rules)?),
-            PacketKind::Puback => Self::Puback(Ack::read(reader, Place::Puback, rules)?),
-            PacketKind::Pubrec => Self::Pubrec(Ack::read(reader, Place::Pubrec, rules)?),
-            PacketKind::Pubrel => Self::Pubrel(Ack::read(reader, Place::Pubrel, rules)?),
-            PacketKind::Pubcomp => Self::Pubcomp(Ack::read(reader, Place::Pubcomp, rules)?),
-            PacketKind::Subscribe => Self::Subscribe(Subscribe::read(reader, rules)?),
-            PacketKind::Suback => Self::Suback(Suback::read(reader, rules)?),
-            PacketKind::Unsubscribe => Self::Unsubscribe(Unsubscribe::read(reader, rules)?),
-            PacketKind::Unsuback => Self::Unsuback(Unsuback::read(reader, rules)?),
-            PacketKind::Pingreq => {
-                ping::read(reader)?;
-                Self::Pingreq
-            }
-            PacketKind::Pingresp => {
-                ping::read(reader)?;
-                Self::Pingresp
-            }
-            PacketKind::Disconnect => Self::Disconnect(Disconnect::read(reader, rules)?),
-            PacketKind::Auth => Self::Auth(Auth::read(reader, rules)?),
-        })
+        done: impl Fn(Self) -> T,
+        failed: impl Fn(Problem) -> E,
+    ) -> Result<T, E> {
+        macro_rules! finish {
+            ($read:expr, $packet:expr) => {
+                match $read {
+                    Ok(read) => Ok(done($packet(read))),
+                    Err(problem) => Err(failed(problem)),
+                }
+            };
+        }
+        match kind {
+            PacketKind::Publish => finish!(Publish::read(flags, reader, rules), Self::Publish),
+            PacketKind::Puback => finish!(Ack::read(reader, Place::Puback, rules), Self::Puback),
+            PacketKind::Pubrec => finish!(Ack::read(reader, Place::Pubrec, rules), Self::Pubrec),
+            PacketKind::Pubrel => finish!(Ack::read(reader, Place::Pubrel, rules), Self::Pubrel),
+            PacketKind::Pubcomp => finish!(Ack::read(reader, Place::Pubcomp, rules), Self::Pubcomp),
+            PacketKind::Connect => finish!(Connect::read(reader, rules.limits), Self::Connect),
+            PacketKind::Connack => finish!(Connack::read(reader, rules), Self::Connack),
+            PacketKind::Subscribe => finish!(Subscribe::read(reader, rules), Self::Subscribe),
+            PacketKind::Suback => finish!(Suback::read(reader, rules), Self::Suback),
+            PacketKind::Unsubscribe => finish!(Unsubscribe::read(reader, rules), Self::Unsubscribe),
+            PacketKind::Unsuback => finish!(Unsuback::read(reader, rules), Self::Unsuback),
+            PacketKind::Pingreq => finish!(ping::read(reader), |()| Self::Pingreq),
+            PacketKind::Pingresp => finish!(ping::read(reader), |()| Self::Pingresp),
+            PacketKind::Disconnect => finish!(Disconnect::read(reader, rules), Self::Disconnect),
+            PacketKind::Auth => finish!(Auth::read(reader, rules), Self::Auth),
+        }
     }
 
     /// Which kind it is.

@@ -66,12 +66,8 @@ pub(crate) fn read_version(reader: &mut Reader<'_>) -> Result<Version, Problem> 
 }
 
 impl<'a> Connect<'a> {
-    /// Reads what stands behind the protocol level.
-    pub(crate) fn read(
-        version: Version,
-        mut reader: Reader<'a>,
-        limits: &Limits,
-    ) -> Result<Self, Problem> {
+    pub(crate) fn read(mut reader: Reader<'a>, limits: &Limits) -> Result<Self, Problem> {
+        let version = read_version(&mut reader)?;
         let flags = reader.u8(Field::ConnectFlags)?;
         check_flags(version, flags)?;
         let keep_alive = reader.u16(Field::KeepAlive)?;

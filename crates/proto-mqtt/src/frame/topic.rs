@@ -226,18 +226,18 @@ mod tests {
         check(b"#\xff", Err("is not UTF-8"));
     }
 
-    fn of_filter(problem: Problem) -> FilterError {
+    fn of_filter(problem: &Problem) -> FilterError {
         let Problem::Filter { problem, .. } = problem else {
             panic!("{problem}");
         };
-        problem
+        *problem
     }
 
     #[test]
     fn wildcards_of_filters_fill_their_level() {
         let check = |filter: &str, expected: Result<(), FilterError>| {
             let read = TopicFilter::new(Text::new(filter).unwrap());
-            let found = read.map(|_| ()).map_err(of_filter);
+            let found = read.map(|_| ()).map_err(|problem| of_filter(&problem));
             assert_eq!(found, expected, "{filter}");
         };
         for filter in [
@@ -277,7 +277,9 @@ mod tests {
     fn a_share_name_is_followed_by_a_filter() {
         let check = |filter: &str, expected: Result<Option<(&str, &str)>, FilterError>| {
             let read = TopicFilter::new(Text::new(filter).unwrap());
-            let found = read.map(TopicFilter::shared).map_err(of_filter);
+            let found = read
+                .map(TopicFilter::shared)
+                .map_err(|problem| of_filter(&problem));
             assert_eq!(found, expected, "{filter}");
         };
         check("$share/g/a/+/#", Ok(Some(("g", "a/+/#"))));

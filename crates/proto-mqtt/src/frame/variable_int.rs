@@ -59,23 +59,36 @@ pub(crate) const fn len_of(number: u32) -> usize {
 
 /// The shortest spelling of a number that is not over [`VARIABLE_INT_MAX`], and its length.
 #[inline]
-pub(crate) fn spell(number: u32) -> ([u8; 4], usize) {
+pub(crate) const fn spell(number: u32) -> ([u8; 4], usize) {
+    let digits = [
+        number & 0x7f,
+        (number >> 7) & 0x7f,
+        (number >> 14) & 0x7f,
+        number >> 21,
+    ];
+    let [a, b, c, d] = digits;
+    // Put together in a register: bytes that are stored one by one are slow to load at once.
     let len = len_of(number);
-    let mut spelled = [0; 4];
-    for (index, byte) in spelled.iter_mut().enumerate().take(len) {
-        let [low, ..] = (number >> (7 * index)).to_le_bytes();
-        *byte = low | if index + 1 < len { 0x80 } else { 0 };
-    }
-    // The last byte holds what is left, which is below 0x80.
-    spelled[len - 1] &= 0x7f;
-    (spelled, len)
+    let spelled = match len {
+        1 => a,
+        2 => a | 0x80 | b << 8,
+        3 => a | 0x8080 | b << 8 | c << 16,
+        _ => a | 0x80_8080 | b << 8 | c << 16 | d << 24,
+    };
+    (spelled.to_le_bytes(), len)
 }
 
 /// Appends the shortest spelling of a number that is not over [`VARIABLE_INT_MAX`].
 #[inline]
 pub(crate) fn put(buffer: &mut BytesMut, number: u32) {
-    let (spelled, len) = spell(number);
-    buffer.put_slice(&spelled[..len]);
+    let ([a, b, c, d], len) = spell(number);
+    // Of a length that is known each is a store or two, not a call.
+    match len {
+        1 => buffer.put_u8(a),
+        2 => buffer.put_slice(&[a, b]),
+        3 => buffer.put_slice(&[a, b, c]),
+        _ => buffer.put_slice(&[a, b, c, d]),
+    }
 }
 
 #[cfg(test)]
