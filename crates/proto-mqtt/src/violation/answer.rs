@@ -5,6 +5,9 @@ use crate::frame::{ConnackReason, DisconnectReason, PacketKind, PropertyKind, Vi
 use crate::version::ProtocolName;
 use crate::violation::{ConnectError, DecodeError, Field, Problem};
 
+/// With this in its protocol level Mosquitto says that it is a bridge.
+const BRIDGE_BIT: u8 = 0x80;
+
 /// What goes out before the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -31,8 +34,10 @@ impl DecodeError {
             // A stranger is told nothing; it would not understand.
             (Problem::NotConnected, _) => Answer::Nothing,
             (Problem::Connect(ConnectError::ProtocolLevel { protocol, level }), _) => {
-                // 3.1.1 [MQTT-3.1.2-2], [MQTT-3.1.2-2]: whoever speaks a later version knows the later form.
-                let is_later = *protocol == ProtocolName::Mqtt && *level > Version::V5.level();
+                // 3.1.1 [MQTT-3.1.2-2], [MQTT-3.1.2-2]: whoever speaks a later version knows the later form. With the
+                // highest bit a bridge of 3.1 or 3.1.1 says what it is.
+                let later = Version::V5.level() + 1..BRIDGE_BIT;
+                let is_later = *protocol == ProtocolName::Mqtt && later.contains(level);
                 let version = if is_later { Version::V5 } else { Version::V311 };
                 Answer::Connack(version, ConnackReason::UnsupportedProtocolVersion)
             }
