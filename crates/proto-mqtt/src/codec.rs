@@ -259,6 +259,3 @@ fn flags_problem(kind: PacketKind, flags: u8, version: Version) -> Option<Proble
     };
     is_wrong.then_some(Problem::Flags { flags, expected })
 }
-
-#[cfg(test)]
-mod tests;

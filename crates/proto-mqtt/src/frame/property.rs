@@ -6,6 +6,7 @@ use crate::frame::{Binary, Qos, Secret, Text, TopicName, text};
 use crate::read::Reader;
 use crate::violation::{Field, Problem};
 use bytes::{BufMut as _, BytesMut};
+use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
 /// Where properties stand.
@@ -178,7 +179,7 @@ impl PropertyKind {
 }
 
 /// What a subscription is called in what is delivered because of it: 1 to 268,435,455.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionIdentifier(NonZeroU32);
 
 impl SubscriptionIdentifier {
@@ -198,6 +199,12 @@ impl SubscriptionIdentifier {
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
+    }
+}
+
+impl fmt::Debug for SubscriptionIdentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

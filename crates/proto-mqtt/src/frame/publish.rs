@@ -12,6 +12,7 @@ use crate::read::Reader;
 use crate::rules::Rules;
 use crate::violation::{Field, Problem};
 use bytes::{BufMut as _, BytesMut};
+use std::fmt;
 use std::num::NonZeroU16;
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ const QOS: u8 = 0x03 << QOS_SHIFT;
 const DUP: u8 = 0x08;
 
 /// PUBLISH, borrowed from the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Publish<'a> {
     /// Whether it may have been sent before; never with QoS 0. [MQTT-3.3.1-2]
     pub dup: bool,
@@ -107,6 +108,22 @@ impl<'a> Publish<'a> {
             },
             payload_len: self.payload.len(),
         }
+    }
+}
+
+impl fmt::Debug for Publish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish")
+            .field("dup", &self.dup)
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("topic", &self.topic)
+            .field("properties", &self.properties)
+            .field(
+                "payload",
+                &format_args!("\"{}\"", self.payload.escape_ascii()),
+            )
+            .finish()
     }
 }
 

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod allocation;
 mod arbitrary;
 mod clauses;
 mod connect;
+mod golden;
 mod packets;
 mod properties;
 mod round_trip;
+mod spec_bytes;
 mod split;
 mod subscribe;
+mod table;
 mod wire;
