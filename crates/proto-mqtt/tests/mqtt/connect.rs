@@ -7,10 +7,11 @@ use proto_mqtt::{
 
 fn read(input: &[u8]) -> Result<Connect<'_>, DecodeError> {
     let codec = Codec::of_server(Limits::default());
-    match decode(&codec, input)? {
-        Packet::Connect(connect) => Ok(connect),
-        packet => panic!("{packet:?}"),
-    }
+    let packet = decode(&codec, input)?;
+    let Packet::Connect(connect) = packet else {
+        panic!("{packet:?}");
+    };
+    Ok(connect)
 }
 
 /// Asserts that a CONNECT with this behind its fixed header is refused, with this text and this answer.

@@ -1,6 +1,10 @@
 //! Packets on the wire: what is read, what is written, what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic_in_result_fn,
+    reason = "a test fails by a panic"
+)]
 
 mod allocation;
 mod arbitrary;

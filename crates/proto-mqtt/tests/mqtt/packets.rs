@@ -79,16 +79,17 @@ fn binary(bytes: &[u8]) -> Binary<'_> {
 
 impl Owned {
     pub(crate) fn packet(&self) -> Packet<'_> {
-        match &self.kind {
-            Kind::Connect {
-                clean_start,
-                keep_alive,
-                properties,
-                client_id,
-                will,
-                user_name,
-                password,
-            } => Packet::Connect(Connect {
+        if let Kind::Connect {
+            clean_start,
+            keep_alive,
+            properties,
+            client_id,
+            will,
+            user_name,
+            password,
+        } = &self.kind
+        {
+            return Packet::Connect(Connect {
                 version: self.version,
                 clean_start: *clean_start,
                 keep_alive: *keep_alive,
@@ -103,24 +104,27 @@ impl Owned {
                 }),
                 user_name: user_name.as_deref().map(text),
                 password: password.as_deref().map(|it| Secret(binary(it))),
-            }),
-            Kind::Publish {
-                dup,
-                qos,
-                retain,
-                topic,
-                properties,
-                payload,
-            } => Packet::Publish(Publish {
+            });
+        }
+        if let Kind::Publish {
+            dup,
+            qos,
+            retain,
+            topic,
+            properties,
+            payload,
+        } = &self.kind
+        {
+            return Packet::Publish(Publish {
                 dup: *dup,
                 qos: *qos,
                 retain: *retain,
                 topic: topic.as_deref().map(name),
                 properties: properties.as_properties(),
                 payload,
-            }),
-            _ => self.answer(),
+            });
         }
+        self.answer()
     }
 
     fn answer(&self) -> Packet<'_> {

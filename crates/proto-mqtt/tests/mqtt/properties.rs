@@ -1,7 +1,7 @@
 //! Properties: which may stand where, how often, from whom, with which values.
 
 use crate::wire::{codec, decode, packet, refused, taken};
-use proto_mqtt::{Packet, Place, Property, PropertyKind, Side, Version};
+use proto_mqtt::{Codec, Limits, Packet, Place, Property, PropertyKind, Side, Version};
 
 const V5: Version = Version::V5;
 
@@ -40,11 +40,9 @@ fn value(kind: PropertyKind) -> &'static str {
 }
 
 fn spelled(kind: PropertyKind) -> String {
-    let method = match kind {
-        // It goes with its method only.
-        PropertyKind::AuthenticationData => "15 :'m' ",
-        _ => "",
-    };
+    // It goes with its method only.
+    let is_data = kind == PropertyKind::AuthenticationData;
+    let method = if is_data { "15 :'m' " } else { "" };
     format!("{method}{:02x} {}", kind as u8, value(kind))
 }
 
@@ -145,9 +143,10 @@ const TABLE: &[(u8, &[Place])] = &[
 
 /// Reads the packet as the first of a connection, or behind it.
 fn read(side: Side, place: Place, input: &[u8]) -> Result<(), (u8, String)> {
-    let codec = match place {
-        Place::Connect | Place::Will => proto_mqtt::Codec::of_server(proto_mqtt::Limits::default()),
-        _ => codec(side, V5),
+    let codec = if matches!(place, Place::Connect | Place::Will) {
+        Codec::of_server(Limits::default())
+    } else {
+        codec(side, V5)
     };
     match decode(&codec, input) {
         Ok(_) => Ok(()),
