@@ -1,9 +1,10 @@
 //! Bytes into packets, incrementally.
 //!
-//! 1. The first byte tells the kind and the flags; both are checked as soon as it is there, against the direction,
-//!    the version and what has come before.
+//! 1. The first byte tells the kind and the flags; both are checked as soon as it is there, against
+//!    the direction, the version and what has come before.
 //! 2. The remaining length is read, in one to four bytes, and compared with the limit of the kind.
-//! 3. Nothing is looked at until the packet is whole; how many bytes are missing is known from here on.
+//! 3. Nothing is looked at until the packet is whole; how many bytes are missing is known from here
+//!    on.
 //! 4. The packet is read in place. It borrows from the input; nothing is copied or allocated.
 //!
 //! An error depends on the bytes up to the one that makes it certain, never on how they were split.
@@ -28,15 +29,17 @@ pub enum Decoded<'a> {
     Packet(Packet<'a>, usize),
     /// There is not yet a whole packet.
     Incomplete {
-        /// So many bytes are missing; at least that many, if the remaining length is not whole either. Never 0.
+        /// So many bytes are missing; at least that many, if the remaining length is not whole
+        /// either. Never 0.
         missing_bytes: usize,
     },
 }
 
 /// Finds packets in the bytes that one side sends.
 ///
-/// Invariants: allocates nothing, unless to describe an error; a length is compared with its limit as soon as it is
-/// whole, before anything is waited for. Keeps nothing of the input: the same input gives the same packet.
+/// Invariants: allocates nothing, unless to describe an error; a length is compared with its limit
+/// as soon as it is whole, before anything is waited for. Keeps nothing of the input: the same
+/// input gives the same packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Codec {
     from: Side,
@@ -98,8 +101,8 @@ impl Codec {
     /// Reads the first packet of `input`.
     ///
     /// # Errors
-    /// [`DecodeError`] when the input is no MQTT, not what may come here, or over a limit; the stream cannot be read
-    /// on.
+    /// [`DecodeError`] when the input is no MQTT, not what may come here, or over a limit;
+    /// the stream cannot be read on.
     #[inline]
     pub fn decode<'a>(&self, input: &'a [u8]) -> Result<Decoded<'a>, DecodeError> {
         let header = match self.read_header(input)? {
@@ -207,8 +210,8 @@ impl Codec {
         (kind == PacketKind::Connect).then_some(Problem::AlreadyConnected)
     }
 
-    /// An error within a packet that is whole. Before a CONNECT has been taken, this is one, and may tell its version
-    /// all the same.
+    /// An error within a packet that is whole. Before a CONNECT has been taken, this is one, and
+    /// may tell its version all the same.
     #[cold]
     fn error_in(&self, kind: PacketKind, body: &[u8], problem: Problem) -> DecodeError {
         DecodeError {

@@ -41,7 +41,8 @@ pub enum EncodeError {
     NoReturnCode(ConnackReason),
 }
 
-/// The bytes of the remaining length before so many bytes; of more than it can say, as many as it has.
+/// The bytes of the remaining length before so many bytes; of more than it can say, as many as it
+/// has.
 pub(crate) const fn remaining_len(body_len: usize) -> usize {
     #[expect(clippy::cast_possible_truncation, reason = "it is below 2^28")]
     match body_len > VARIABLE_INT_MAX as usize {

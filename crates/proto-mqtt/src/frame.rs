@@ -1,5 +1,5 @@
-//! The packets. They are the same for all versions: what a version cannot say is absent, and left out when a packet
-//! is written for it.
+//! The packets. They are the same for all versions: what a version cannot say is absent, and left
+//! out when a packet is written for it.
 
 mod acks;
 mod auth;
@@ -166,7 +166,8 @@ impl PacketKind {
         }
     }
 
-    /// What stands behind the fixed header, in bytes, if that is the same for all packets of the kind.
+    /// What stands behind the fixed header, in bytes, if that is the same for all packets of the
+    /// kind.
     #[inline]
     pub(crate) const fn fixed_body_len(self, version: Option<Version>) -> Option<usize> {
         let has_properties = match version {
@@ -255,8 +256,9 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads what stands behind the fixed header, whose flags have been checked. The packet or the problem is made
-    /// into what the caller returns where each is at hand: a packet that is moved costs as much as one that is read.
+    /// Reads what stands behind the fixed header, whose flags have been checked. The packet or the
+    /// problem is made into what the caller returns where each is at hand: a packet that is moved
+    /// costs as much as one that is read.
     #[inline]
     pub(crate) fn read<T, E>(
         (kind, flags): (PacketKind, u8),
@@ -342,8 +344,8 @@ impl<'a> Packet<'a> {
     /// Appends the packet as that version has it; a CONNECT is of its own version.
     ///
     /// # Errors
-    /// [`EncodeError`] when the version has no such packet or the protocol cannot say its length. Nothing is
-    /// appended.
+    /// [`EncodeError`] when the version has no such packet or the protocol cannot say its
+    /// length. Nothing is appended.
     pub fn put(&self, version: Version, buffer: &mut BytesMut) -> Result<(), EncodeError> {
         let kind = self.kind();
         if !kind.is_in(version) {

@@ -2,22 +2,26 @@
 
 use crate::frame::{PacketKind, VARIABLE_INT_MAX};
 
-/// The longest packet that the protocol can say: the first byte, four bytes of length, and what these announce.
+/// The longest packet that the protocol can say: the first byte, four bytes of length, and what
+/// these announce.
 const PACKET_BYTES_CEILING: usize = 5 + VARIABLE_INT_MAX as usize;
 
-/// What the packets of one MQTT connection may cost. Lengths are of whole packets, the fixed header included, as
-/// MQTT 5.0 counts its Maximum Packet Size.
+/// What the packets of one MQTT connection may cost. Lengths are of whole packets, the fixed header
+/// included, as MQTT 5.0 counts its Maximum Packet Size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a PUBLISH: a message is held in memory as a whole.
     pub packet_bytes_max: usize,
-    /// Bytes of any other packet: nothing in these is worth more, so a peer does not hold more for one.
+    /// Bytes of any other packet: nothing in these is worth more, so a peer does not hold more for
+    /// one.
     pub control_bytes_max: usize,
     /// Bytes of a CONNECT: it comes from somebody who has not shown yet who that is.
     pub connect_bytes_max: usize,
-    /// Bytes of the properties of one packet, or of a will: those of a PUBLISH are kept with its message.
+    /// Bytes of the properties of one packet, or of a will: those of a PUBLISH are kept with its
+    /// message.
     pub property_bytes_max: usize,
-    /// Topic filters of one SUBSCRIBE or UNSUBSCRIBE: a few bytes on the wire become a subscription each.
+    /// Topic filters of one SUBSCRIBE or UNSUBSCRIBE: a few bytes on the wire become a subscription
+    /// each.
     pub filters_max: usize,
 }
 

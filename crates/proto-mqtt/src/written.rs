@@ -1,6 +1,7 @@
 //! Where the packets end that a session writes.
 //!
-//! A WebSocket may carry each of them in a message of its own, and who makes the messages knows no protocol.
+//! A WebSocket may carry each of them in a message of its own, and who makes the messages knows no
+//! protocol.
 
 use crate::frame::variable_int;
 use std::io::IoSlice;

@@ -16,7 +16,8 @@ const SESSION_PRESENT: u8 = 0x01;
 pub struct Connack<'a> {
     /// Whether there was a session to go on with; never with an error. 3.1 cannot say it.
     pub session_present: bool,
-    /// Whether the connection is open. 3.x has a code for few of these: see [`ConnackReason::return_code`].
+    /// Whether the connection is open. 3.x has a code for few of these: see
+    /// [`ConnackReason::return_code`].
     pub reason: ConnackReason,
     /// In 5.0.
     pub properties: Properties<'a>,

@@ -22,14 +22,15 @@ const USER_NAME: u8 = 0x80;
 pub struct Connect<'a> {
     /// What is spoken on this connection from here on.
     pub version: Version,
-    /// Whether what is known of the session is to be forgotten; in 3.x (Clean Session) also whether the session
-    /// ends with the connection.
+    /// Whether what is known of the session is to be forgotten; in 3.x (Clean Session) also whether
+    /// the session ends with the connection.
     pub clean_start: bool,
     /// The longest silence of the client, in seconds; 0 for any.
     pub keep_alive: u16,
     /// In 5.0.
     pub properties: Properties<'a>,
-    /// Who the session belongs to. Empty if the server is to make up a name, which 3.1 does not know.
+    /// Who the session belongs to. Empty if the server is to make up a name, which 3.1 does not
+    /// know.
     pub client_id: Text<'a>,
     /// What the server publishes if the connection ends badly.
     pub will: Option<Will<'a>>,
@@ -177,7 +178,8 @@ impl<'a> Connect<'a> {
 
 fn check_flags(version: Version, flags: u8) -> Result<(), ConnectError> {
     let is_strict = match version {
-        // What 3.1 reserves is for the future, and what belongs to a will is disregarded without one.
+        // What 3.1 reserves is for the future, and what belongs to a will is disregarded without
+        // one.
         Version::V31 => false,
         Version::V311 | Version::V5 => true,
     };

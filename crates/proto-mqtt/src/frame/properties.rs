@@ -9,16 +9,17 @@ use bytes::{BufMut as _, BytesMut};
 use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
-/// Properties that belong to one hop, not to the message: who passes a PUBLISH on leaves them out, or writes its
-/// own. The expiry belongs to both, and changes on the way. [MQTT-3.3.2-6], [MQTT-3.3.2-7], [MQTT-3.3.4-6]
+/// Properties that belong to one hop, not to the message: who passes a PUBLISH on leaves them out,
+/// or writes its own. The expiry belongs to both, and changes on the way. [MQTT-3.3.2-6],
+/// [MQTT-3.3.2-7], [MQTT-3.3.4-6]
 const OF_ONE_HOP: u64 = PropertyKind::TopicAlias.bit()
     | PropertyKind::MessageExpiryInterval.bit()
     | PropertyKind::SubscriptionIdentifier.bit();
 
 /// The properties of one packet, borrowed. In 3.1 and 3.1.1 there are none.
 ///
-/// Invariants, of those that were read from a packet: each may stand there, is within its range, is there once if
-/// it may not be there more often, and comes from the side that may send it.
+/// Invariants, of those that were read from a packet: each may stand there, is within its range, is
+/// there once if it may not be there more often, and comes from the side that may send it.
 #[derive(Clone, Copy)]
 pub struct Properties<'a> {
     /// One behind the other, without the length before them.
@@ -34,8 +35,9 @@ impl<'a> Properties<'a> {
         kinds: 0,
     };
 
-    /// Properties that were kept: bytes which [`as_bytes`](Self::as_bytes) or [`forwarded`](Self::forwarded) gave.
-    /// Of other bytes those behind the first that are no property are not seen.
+    /// Properties that were kept: bytes which [`as_bytes`](Self::as_bytes) or
+    /// [`forwarded`](Self::forwarded) gave. Of other bytes those behind the first that are no
+    /// property are not seen.
     #[must_use]
     pub const fn kept(bytes: &'a [u8]) -> Self {
         Self {
@@ -100,7 +102,8 @@ impl<'a> Properties<'a> {
         Ok(Self { bytes, kinds })
     }
 
-    /// The properties one behind the other, as they stand in the packet, without the length before them.
+    /// The properties one behind the other, as they stand in the packet, without the length before
+    /// them.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
@@ -155,9 +158,10 @@ impl<'a> Properties<'a> {
         })
     }
 
-    /// The properties that whoever passes a PUBLISH on sends unaltered, in their order, as pieces of
-    /// [`as_bytes`](Self::as_bytes): all but Topic Alias, Message Expiry Interval and Subscription Identifier.
-    /// [MQTT-3.3.2-4], [MQTT-3.3.2-15], [MQTT-3.3.2-16], [MQTT-3.3.2-17], [MQTT-3.3.2-20]
+    /// The properties that whoever passes a PUBLISH on sends unaltered, in their order, as pieces
+    /// of [`as_bytes`](Self::as_bytes): all but Topic Alias, Message Expiry Interval and
+    /// Subscription Identifier. [MQTT-3.3.2-4], [MQTT-3.3.2-15], [MQTT-3.3.2-16], [MQTT-3.3.2-17],
+    /// [MQTT-3.3.2-20]
     #[must_use]
     pub const fn forwarded(&self) -> Forwarded<'a> {
         Forwarded {
@@ -335,7 +339,8 @@ impl fmt::Debug for Forwarded<'_> {
     }
 }
 
-/// Properties to be sent, one appended to the other. What may stand where is for the caller to know.
+/// Properties to be sent, one appended to the other. What may stand where is for the caller to
+/// know.
 #[derive(Clone, Debug, Default)]
 pub struct PropertyList {
     bytes: BytesMut,

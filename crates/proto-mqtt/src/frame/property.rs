@@ -63,7 +63,8 @@ const ANSWERS: u16 = places(&[
     Place::Auth,
 ]);
 
-/// Defines the kinds of property: `Variant = identifier "the specification's name" where it may stand`.
+/// Defines the kinds of property: `Variant = identifier "the specification's name" where it may
+/// stand`.
 macro_rules! kinds {
     ($($variant:ident = $id:literal $text:literal $places:expr,)+) => {
         /// The kinds of property, each with its identifier.

@@ -127,8 +127,8 @@ impl fmt::Debug for Publish<'_> {
     }
 }
 
-/// All of a PUBLISH but its payload, from pieces, for who has a message to deliver: written straight into the
-/// connection's buffer, with the payload behind it, copied or by reference.
+/// All of a PUBLISH but its payload, from pieces, for who has a message to deliver: written
+/// straight into the connection's buffer, with the payload behind it, copied or by reference.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishHead<'a> {
     /// The reader's. What 3.x cannot say is left out.
@@ -139,7 +139,8 @@ pub struct PublishHead<'a> {
     pub qos: PublishQos,
     /// Whether it was retained.
     pub retain: bool,
-    /// The topic name, which the caller answers for: it is written as it is. Empty if a Topic Alias says it alone.
+    /// The topic name, which the caller answers for: it is written as it is. Empty if a Topic Alias
+    /// says it alone.
     pub topic: &'a [u8],
     /// In 5.0.
     pub properties: HeadProperties<'a>,
@@ -184,8 +185,8 @@ impl HeadProperties<'_> {
 }
 
 impl PublishHead<'_> {
-    /// The length of the whole packet, the payload included: what a Maximum Packet Size is compared with.
-    /// [MQTT-3.1.2-24]
+    /// The length of the whole packet, the payload included: what a Maximum Packet Size is compared
+    /// with. [MQTT-3.1.2-24]
     #[must_use]
     pub fn packet_len(&self) -> usize {
         let body = self.body_len();
@@ -202,11 +203,13 @@ impl PublishHead<'_> {
         2 + self.topic.len() + packet_id + properties + self.payload_len
     }
 
-    /// Appends the head, behind which the payload is to follow. Returns where in `buffer` the topic name stands, for
-    /// who keeps names in another spelling of the same length and translates them in place.
+    /// Appends the head, behind which the payload is to follow. Returns where in `buffer` the topic
+    /// name stands, for who keeps names in another spelling of the same length and translates them
+    /// in place.
     ///
     /// # Errors
-    /// [`EncodeError`] when the topic name or the packet is longer than the protocol can say. Nothing is appended.
+    /// [`EncodeError`] when the topic name or the packet is longer than the protocol can
+    /// say. Nothing is appended.
     pub fn put(&self, buffer: &mut BytesMut) -> Result<Range<usize>, EncodeError> {
         let topic_len = u16::try_from(self.topic.len());
         let topic_len = topic_len.map_err(|_| EncodeError::TopicTooLong {

@@ -34,8 +34,8 @@ impl Qos {
     }
 }
 
-/// The number of a packet that is answered, unique among those of its sender that are under way. Never zero.
-/// [MQTT-2.2.1-3], [MQTT-2.2.1-4]
+/// The number of a packet that is answered, unique among those of its sender that are under way.
+/// Never zero. [MQTT-2.2.1-3], [MQTT-2.2.1-4]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketId(pub NonZeroU16);
 

@@ -1,7 +1,7 @@
 //! Reason codes of MQTT 5.0, one type per use, and CONNACK's return codes of 3.1 and 3.1.1.
 //!
-//! All versions have the same types: what a 3.x packet says is the reason that means it, and a 3.x packet is
-//! written with what comes nearest.
+//! All versions have the same types: what a 3.x packet says is the reason that means it, and a 3.x
+//! packet is written with what comes nearest.
 
 use std::fmt;
 
@@ -130,8 +130,8 @@ reasons! {
 }
 
 reasons! {
-    /// What SUBACK says of each filter. 3.1.1 knows those up to QoS 2 and 0x80; 3.1 knows no failure, and is told
-    /// 0x80 like 3.1.1.
+    /// What SUBACK says of each filter. 3.1.1 knows those up to QoS 2 and 0x80; 3.1 knows no
+    /// failure, and is told 0x80 like 3.1.1.
     SubscribeReason {
         GrantedQos0 = 0x00 "Granted QoS 0",
         GrantedQos1 = 0x01 "Granted QoS 1",
@@ -221,8 +221,8 @@ reasons! {
 }
 
 impl ConnackReason {
-    /// The return code of 3.1 and 3.1.1 that says it or comes nearest; none if the connection is to be closed
-    /// without a CONNACK. [MQTT-3.2.2-6] of 3.1.1
+    /// The return code of 3.1 and 3.1.1 that says it or comes nearest; none if the connection is to
+    /// be closed without a CONNACK. [MQTT-3.2.2-6] of 3.1.1
     #[must_use]
     pub const fn return_code(self) -> Option<u8> {
         match self {

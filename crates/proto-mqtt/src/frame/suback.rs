@@ -18,7 +18,8 @@ pub struct Suback<'a> {
     pub packet_id: PacketId,
     /// In 5.0.
     pub properties: Properties<'a>,
-    /// One for each filter, in their order. [MQTT-3.9.3-1] What 3.x cannot say is a plain failure there.
+    /// One for each filter, in their order. [MQTT-3.9.3-1] What 3.x cannot say is a plain failure
+    /// there.
     pub reasons: Reasons<'a, SubscribeReason>,
 }
 

@@ -46,12 +46,14 @@ pub struct Subscription<'a> {
     pub options: SubscriptionOptions,
 }
 
-/// How a subscription is served. 3.x has the quality of service alone; the rest is as by default there.
+/// How a subscription is served. 3.x has the quality of service alone; the rest is as by default
+/// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct SubscriptionOptions {
     /// The highest that messages are sent with.
     pub qos: Qos,
-    /// Whether what the same session publishes is left out. Never with a shared subscription. [MQTT-3.8.3-4]
+    /// Whether what the same session publishes is left out. Never with a shared subscription.
+    /// [MQTT-3.8.3-4]
     pub no_local: bool,
     /// Whether messages keep their retain flag.
     pub retain_as_published: bool,

@@ -155,7 +155,8 @@ pub(crate) const fn len_of(bytes: &[u8]) -> usize {
     2 + bytes.len()
 }
 
-/// Appends the length of some text or data, then its bytes, of which there are at most [`TEXT_BYTES_MAX`].
+/// Appends the length of some text or data, then its bytes, of which there are at most
+/// [`TEXT_BYTES_MAX`].
 pub(crate) fn put(buffer: &mut BytesMut, bytes: &[u8]) {
     let len = u16::try_from(bytes.len()).expect("the types of text and data bound their length");
     buffer.put_u16(len);

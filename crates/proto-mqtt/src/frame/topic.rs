@@ -12,8 +12,8 @@ const SHARE_PREFIX: &str = "$share/";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicName<'a>(Text<'a>);
 
-/// A topic filter: at least one character, wildcards only where they may stand, and all that a [`Text`] is. One
-/// that begins with `$share/` has a share name and a filter behind that.
+/// A topic filter: at least one character, wildcards only where they may stand, and all that a
+/// [`Text`] is. One that begins with `$share/` has a share name and a filter behind that.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicFilter<'a>(Text<'a>);
 
@@ -73,8 +73,8 @@ impl<'a> TopicFilter<'a> {
     /// The filter, if it is one.
     ///
     /// # Errors
-    /// [`Problem`] when the text is empty, a wildcard stands where none may, or a `$share/` is not followed by
-    /// a share name, a slash and a filter.
+    /// [`Problem`] when the text is empty, a wildcard stands where none may, or a
+    /// `$share/` is not followed by a share name, a slash and a filter.
     pub fn new(text: Text<'a>) -> Result<Self, Problem> {
         let filter = text.as_str();
         // [MQTT-4.7.3-1]

@@ -15,7 +15,8 @@ pub enum Answer {
     Nothing,
     /// A CONNACK, written as that version has it.
     Connack(Version, ConnackReason),
-    /// A DISCONNECT; only in 5.0, and only once a CONNACK has accepted the connection. [MQTT-3.14.0-1]
+    /// A DISCONNECT; only in 5.0, and only once a CONNACK has accepted the connection.
+    /// [MQTT-3.14.0-1]
     Disconnect(DisconnectReason),
 }
 
@@ -34,8 +35,8 @@ impl DecodeError {
             // A stranger is told nothing; it would not understand.
             (Problem::NotConnected, _) => Answer::Nothing,
             (Problem::Connect(ConnectError::ProtocolLevel { protocol, level }), _) => {
-                // 3.1.1 [MQTT-3.1.2-2], [MQTT-3.1.2-2]: whoever speaks a later version knows the later form. With the
-                // highest bit a bridge of 3.1 or 3.1.1 says what it is.
+                // 3.1.1 [MQTT-3.1.2-2], [MQTT-3.1.2-2]: whoever speaks a later version knows the
+                // later form. With the highest bit a bridge of 3.1 or 3.1.1 says what it is.
                 let later = Version::V5.level() + 1..BRIDGE_BIT;
                 let is_later = *protocol == ProtocolName::Mqtt && later.contains(level);
                 let version = if is_later { Version::V5 } else { Version::V311 };

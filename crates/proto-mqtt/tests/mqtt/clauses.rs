@@ -10,7 +10,8 @@ const MALFORMED: u8 = 0x81;
 const PROTOCOL_ERROR: u8 = 0x82;
 const STRICT: [Version; 2] = [Version::V311, Version::V5];
 
-/// [MQTT-2.1.3-1], [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1], [MQTT-3.14.1-1], [MQTT-3.15.1-1]
+/// [MQTT-2.1.3-1], [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1], [MQTT-3.14.1-1],
+/// [MQTT-3.15.1-1]
 #[test]
 fn flags_are_what_they_must_be() {
     for version in STRICT {

@@ -14,7 +14,8 @@ fn read(input: &[u8]) -> Result<Connect<'_>, DecodeError> {
     Ok(connect)
 }
 
-/// Asserts that a CONNECT with this behind its fixed header is refused, with this text and this answer.
+/// Asserts that a CONNECT with this behind its fixed header is refused, with this text and this
+/// answer.
 fn refused(body: &str, part: &str, answer: Answer) {
     let input = packet(0x10, body);
     let error = read(&input).unwrap_err();
@@ -76,7 +77,8 @@ fn other_protocols_and_versions_are_told_so() {
     let unsupported = |version| Answer::Connack(version, ConnackReason::UnsupportedProtocolVersion);
     for (body, version) in [
         (":'MQTT' 06 02 0000", Version::V5),
-        // The highest bit is how Mosquitto says that it is a bridge; told so in 3.1.1's form, it tries without.
+        // The highest bit is how Mosquitto says that it is a bridge; told so in 3.1.1's form, it
+        // tries without.
         (":'MQTT' 84 02 0000 :'a'", Version::V311),
         (":'MQTT' 03 02 0000 :'a'", Version::V311),
         (":'MQIsdp' 04 02 0000 :'a'", Version::V311),

@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use proto_mqtt::{Codec, DecodeError, Decoded, Limits, Packet, Side, Version};
 
-/// The bytes that hexadecimal digits spell; what is between apostrophes stands for itself, as text with its length
-/// before it if a `:` goes before.
+/// The bytes that hexadecimal digits spell; what is between apostrophes stands for itself, as text
+/// with its length before it if a `:` goes before.
 pub(crate) fn bytes(spelled: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (index, part) in spelled.split('\'').enumerate() {
@@ -66,7 +66,8 @@ pub(crate) fn encode(packet: &Packet<'_>, version: Version) -> Vec<u8> {
     buffer.to_vec()
 }
 
-/// Asserts that the input is refused on an open connection, with a text that contains this, and this reason code.
+/// Asserts that the input is refused on an open connection, with a text that contains this, and
+/// this reason code.
 pub(crate) fn refused(from: Side, version: Version, input: &[u8], reason: u8, part: &str) {
     match codec(from, version).decode(input) {
         Ok(decoded) => panic!("{version:?} {input:02x?}: {decoded:?}"),
