@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod codec;
+mod encode;
+mod frame;
+mod limits;
+mod read;
+mod rules;
+mod version;
+mod violation;
+mod written;
+
+pub use codec::{Codec, Decoded};
+pub use encode::EncodeError;
+pub use frame::*;
+pub use limits::Limits;
+pub use version::{ProtocolName, Side, Version};
+pub use violation::{Answer, ConnectError, DecodeError, Excerpt, Field, FilterError, Problem};
+pub use written::written_packet_len;
