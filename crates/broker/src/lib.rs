@@ -26,6 +26,7 @@ mod executor;
 mod hand_over;
 mod head;
 mod hold;
+mod identities;
 mod mailbox;
 mod outbox;
 mod permit;
@@ -48,6 +49,7 @@ pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
+use identities::Identities;
 use log_store::ShardLog;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
@@ -63,6 +65,7 @@ pub(crate) struct Node {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) queued: QueuedBytes,
     pub(crate) blocked: Blocked,
+    pub(crate) identities: Identities,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
     plain_rules: Arc<QueueRules>,
@@ -133,6 +136,7 @@ impl Broker {
             mailboxes: (0..count).map(|_| Arc::default()).collect(),
             queued: QueuedBytes::default(),
             blocked: Blocked::default(),
+            identities: Identities::default(),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
             settings,

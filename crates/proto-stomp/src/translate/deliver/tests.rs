@@ -43,6 +43,7 @@ fn render(version: Version, id: Option<&str>, has_ack: bool, message: &Message) 
         redelivered: has_ack,
         delivery_count: if has_ack { 4 } else { 0 },
         acquired_count: 0,
+        expires_at: None,
         message: message.clone(),
     };
     put_message(&mut wire, version, &opening, 12, &delivery);
