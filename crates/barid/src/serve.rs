@@ -249,6 +249,7 @@ fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
         ride_delay: config.store.ride_delay,
         heads: |dialect| match dialect {
             Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
+            Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
         },
         seed: RandomState::new().build_hasher().finish(),
         virtual_topics: destinations::virtual_topics(&config.virtual_topic),

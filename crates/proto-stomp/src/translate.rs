@@ -5,6 +5,7 @@ mod address;
 mod deaths;
 mod deliver;
 mod destination;
+mod foreign;
 mod heads;
 mod options;
 mod publish;

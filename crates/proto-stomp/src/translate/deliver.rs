@@ -2,6 +2,7 @@
 
 use super::FLAG_PLAIN;
 use super::deaths::put_deaths;
+use super::foreign::put_foreign;
 use crate::Version;
 use crate::escape::{Part, put_escaped, unescape};
 use crate::render::put_number;
@@ -115,10 +116,12 @@ pub(crate) fn put_message(
         put_deaths(buffer, version, message.annotations());
     }
     let envelope = message.envelope();
-    if envelope.dialect == version.dialect() || envelope.dialect_flags & FLAG_PLAIN != 0 {
-        buffer.put_slice(head);
-    } else {
-        put_converted(buffer, Version::of_dialect(envelope.dialect), version, head);
+    match Version::of_dialect(envelope.dialect) {
+        Some(from) if from == version || envelope.dialect_flags & FLAG_PLAIN != 0 => {
+            buffer.put_slice(head);
+        }
+        Some(from) => put_converted(buffer, from, version, head),
+        None => put_foreign(buffer, message),
     }
     buffer.put_u8(b'\n');
     wire.put_body(message);

@@ -4,7 +4,7 @@ use crate::Version;
 use crate::escape::unescape;
 use broker_api::HeadReader;
 use memchr::{memchr, memchr2};
-use model::{Dialect, Message, Property, Value};
+use model::{Message, Property, Value};
 use std::borrow::Cow;
 
 /// Reads headers and properties of messages that came by STOMP, of any version. All values but a
@@ -45,11 +45,7 @@ impl HeadReader for StompHeads {
 
 /// The value of the first header with this name. Allocates only if there is something to unescape.
 fn find<'m>(message: &'m Message, name: &[u8]) -> Option<Cow<'m, [u8]>> {
-    let version = match message.envelope().dialect {
-        dialect @ (Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12) => {
-            Version::of_dialect(dialect)
-        }
-    };
+    let version = Version::of_dialect(message.envelope().dialect)?;
     let head = message.head();
     // Such a name is not in the head as it reads.
     let is_spelled_anew = memchr2(b':', b'\\', name).is_some();
@@ -84,7 +80,7 @@ fn find<'m>(message: &'m Message, name: &[u8]) -> Option<Cow<'m, [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Envelope, Parts, Persistence};
+    use model::{Dialect, Envelope, Parts, Persistence};
 
     fn message(dialect: Dialect, head: &str) -> Message {
         Message::new(&Parts {
