@@ -174,7 +174,10 @@ fn limits(config: &Config) -> net::Limits {
         connections_max: config.connection.connections_max,
         input_bytes_max: config.connection.input_bytes_max,
         send_timeout: config.connection.send_timeout,
-        handshake_timeout: config.stomp.connect_timeout.max(config.mqtt.connect_timeout),
+        handshake_timeout: config
+            .stomp
+            .connect_timeout
+            .max(config.mqtt.connect_timeout),
         ..net::Limits::default()
     }
 }

@@ -288,7 +288,9 @@ impl Session for Mqtt {
         self.link.now = now;
         let is_waiting = self.state.is_waiting();
         let ending = match &mut self.state {
-            State::AwaitConnect(await_connect) => await_connect.handle_deadline(now, &self.link.limits),
+            State::AwaitConnect(await_connect) => {
+                await_connect.handle_deadline(now, &self.link.limits)
+            }
             State::Open(open) if is_waiting => {
                 // Nothing was read meanwhile, so silence says nothing of the peer.
                 open.keep_alive.handle_received(now);

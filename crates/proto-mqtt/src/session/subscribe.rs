@@ -157,6 +157,8 @@ impl Open {
         unsubscribe: &Unsubscribe<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        // What was answered for a subscription counts before it ends.
+        self.settling.flush(link, out);
         let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
         for (at, filter) in unsubscribe.filters.iter().enumerate() {
             let removed = self.subscriptions.remove_filter(filter.as_str());
@@ -218,7 +220,10 @@ impl Open {
             awaited.codes[at] = refusal::subscribe(refusal).code();
             self.subscriptions.forget(subscription);
         }
-        if self.awaited.as_ref().is_some_and(|it| it.commands.is_empty())
+        if self
+            .awaited
+            .as_ref()
+            .is_some_and(|it| it.commands.is_empty())
             && let Some(awaited) = self.awaited.take()
         {
             self.put_answer(&awaited, out);
