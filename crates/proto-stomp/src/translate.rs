@@ -6,6 +6,7 @@ mod deaths;
 mod deliver;
 mod destination;
 mod foreign;
+mod headers;
 mod heads;
 mod options;
 mod publish;
