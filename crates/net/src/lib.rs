@@ -54,6 +54,6 @@ pub use listener::{Address, BindError, BindWarning, Bound, Listener, bind};
 pub use server::{Carried, Protocol, Server, Transport};
 pub use stop::{StopSignal, Stopper};
 pub use unix::bind_unix;
-pub use websocket::{Messages, WebSocketRules};
 #[doc(hidden)]
 pub use websocket::decode_pieces;
+pub use websocket::{Messages, WebSocketRules};

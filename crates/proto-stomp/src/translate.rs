@@ -17,6 +17,7 @@ mod value;
 pub(crate) use address::{Address, LIST_LEN_MAX};
 pub(crate) use deliver::{BrowserEnd, Opening, put_message};
 pub(crate) use destination::{Destination, KeyReading, percent_encode};
+pub use foreign::put_foreign_headers;
 pub use heads::StompHeads;
 pub(crate) use options::Options;
 pub(crate) use publish::{Publication, envelope_of, message_of};

@@ -44,7 +44,8 @@ fn serve(listeners: Vec<Listener>, transport: Carrying, limits: Limits) -> Setup
     };
     let server = Server::new(Clock::start(), limits, signal);
     let counted = Arc::clone(&counters);
-    let serving = tokio::spawn(async move { server.serve(listeners, transport(protocol), counted).await });
+    let serving =
+        tokio::spawn(async move { server.serve(listeners, transport(protocol), counted).await });
     Setup {
         addresses,
         stopper,

@@ -1,8 +1,8 @@
 //! From a client's frames to the payload of its messages.
 
-use super::{Messages, Violation};
 use super::frame::{Head, Opcode, PartialHead, apply_mask};
 use super::utf8::Utf8;
+use super::{Messages, Violation};
 
 /// Decodes what a client sends, in place.
 ///

@@ -377,7 +377,10 @@ mod tests {
     fn a_beginning_is_waited_for() {
         let text = request("GET /ws HTTP/1.1", &HEADS);
         for end in 0..text.len() {
-            assert_eq!(Accepted::parse(&text.as_bytes()[..end], &[&Arc::new(rules())]), Ok(None));
+            assert_eq!(
+                Accepted::parse(&text.as_bytes()[..end], &[&Arc::new(rules())]),
+                Ok(None)
+            );
         }
     }
 }

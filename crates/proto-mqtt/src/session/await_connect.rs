@@ -103,7 +103,11 @@ impl AwaitConnect {
             );
             return Err(Ending::SessionToKeep);
         }
-        let assigned_id = connect.client_id.as_bytes().is_empty().then(|| made_up_id(link));
+        let assigned_id = connect
+            .client_id
+            .as_bytes()
+            .is_empty()
+            .then(|| made_up_id(link));
         let client_id = match &assigned_id {
             Some(id) => id.as_bytes(),
             None => connect.client_id.as_bytes(),
@@ -114,7 +118,8 @@ impl AwaitConnect {
             vhost: Vec::new(),
             identity: Some(identity.into()),
         };
-        let (keep_alive, has_own_keep_alive) = keep_alive(connect, link.limits.keep_alive_seconds_max);
+        let (keep_alive, has_own_keep_alive) =
+            keep_alive(connect, link.limits.keep_alive_seconds_max);
         let command = link.barrier(out, Command::Connect(Box::new(asked)));
         self.connecting = Some(Box::new(Connecting {
             command,
@@ -126,7 +131,9 @@ impl AwaitConnect {
             receive_maximum: properties.receive_maximum().unwrap_or(NonZeroU16::MAX),
             packet_bytes_max: properties
                 .maximum_packet_size()
-                .map_or(usize::MAX, |bytes| usize::try_from(bytes.get()).unwrap_or(usize::MAX)),
+                .map_or(usize::MAX, |bytes| {
+                    usize::try_from(bytes.get()).unwrap_or(usize::MAX)
+                }),
             will: connect.will.map(|will| will_of(connect.version, &will)),
         }));
         Ok(())
@@ -250,7 +257,10 @@ fn login_of(connect: &Connect<'_>) -> Option<Login> {
         return None;
     }
     let user = connect.user_name.map_or(&[] as &[u8], Text::as_bytes);
-    let password = connect.password.as_ref().map_or(&[] as &[u8], |it| Secret::as_bytes(*it));
+    let password = connect
+        .password
+        .as_ref()
+        .map_or(&[] as &[u8], |it| Secret::as_bytes(*it));
     Some(Login {
         user: user.to_vec(),
         password: password.to_vec(),

@@ -74,7 +74,11 @@ impl Confirms {
     }
 
     /// The broker has answered; whether it was asked for one of these.
-    pub(super) fn note_answer(&mut self, command: CommandId, refused: Option<PublishReason>) -> bool {
+    pub(super) fn note_answer(
+        &mut self,
+        command: CommandId,
+        refused: Option<PublishReason>,
+    ) -> bool {
         let Some(pending) = self.find(command) else {
             return false;
         };

@@ -107,7 +107,10 @@ mod tests {
         assert_eq!(in_flight.finish(one, Awaits::Puback), Some(sent(1)));
         assert_eq!(in_flight.finish(one, Awaits::Puback), None);
         assert_eq!(in_flight.insert(sent(3)), Some(one));
-        assert_eq!(in_flight.finish(PacketId::new(9).unwrap(), Awaits::Puback), None);
+        assert_eq!(
+            in_flight.finish(PacketId::new(9).unwrap(), Awaits::Puback),
+            None
+        );
     }
 
     #[test]

@@ -16,9 +16,7 @@ impl Received {
     /// Whether it is among them.
     pub(super) fn has(&self, id: PacketId) -> bool {
         let (word, bit) = place(id);
-        self.bits
-            .as_ref()
-            .is_some_and(|bits| bits[word] & bit != 0)
+        self.bits.as_ref().is_some_and(|bits| bits[word] & bit != 0)
     }
 
     pub(super) fn insert(&mut self, id: PacketId) {

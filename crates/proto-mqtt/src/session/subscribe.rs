@@ -218,7 +218,10 @@ impl Open {
             awaited.codes[at] = refusal::subscribe(refusal).code();
             self.subscriptions.forget(subscription);
         }
-        if self.awaited.as_ref().is_some_and(|it| it.commands.is_empty())
+        if self
+            .awaited
+            .as_ref()
+            .is_some_and(|it| it.commands.is_empty())
             && let Some(awaited) = self.awaited.take()
         {
             self.put_answer(&awaited, out);

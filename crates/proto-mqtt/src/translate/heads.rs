@@ -2,7 +2,7 @@
 
 use super::user_properties::{UserProperties, address_of};
 use super::{FLAG_QOS, FLAG_RETAIN};
-use crate::frame::{PayloadFormat, Properties, Property as Wire, PropertyKind, Qos};
+use crate::frame::{PayloadFormat, Properties, Qos};
 use broker_api::{Field, HeadReader};
 use conversion::{Column, Kind, Reading, Row, number};
 use model::{Dialect, Message, Persistence, Property, Value};
@@ -24,21 +24,28 @@ impl HeadReader for MqttHeads {
         let properties = properties(message)?;
         let envelope = message.envelope();
         match property {
-            Property::ContentType => properties.content_type().map(text),
+            Property::ContentType => {
+                let text = properties.content_type()?;
+                Some(Value::text(text.as_str()))
+            }
             Property::CorrelationId => {
-                correlation_data(&properties).map(|data| Value::Text(data.into()))
+                let data = properties.correlation_data()?;
+                Some(Value::text(data.as_bytes()))
             }
             // As readers of MQTT see it.
-            Property::ReplyTo => response_topic(&properties).map(|name| Value::text(name)),
-            Property::PayloadFormat => payload_format(&properties).map(|word| Value::text(word)),
+            Property::ReplyTo => {
+                let name = properties.response_topic()?;
+                Some(Value::text(name.as_str()))
+            }
+            Property::PayloadFormat => properties.payload_format_indicator().map(word),
             Property::Destination => {
                 let mut topic = message.key().to_vec();
                 super::topic::swap(&mut topic);
                 Some(Value::Text(topic.into()))
             }
-            Property::Persistence => Some(Value::Bool(
-                envelope.persistence == Persistence::Persistent,
-            )),
+            Property::Persistence => {
+                Some(Value::Bool(envelope.persistence == Persistence::Persistent))
+            }
             Property::Priority => Some(Value::Integer(envelope.priority.into())),
             Property::Expiration => envelope.ttl_ms.map(|ttl| Value::Integer(ttl.into())),
             Property::Assurance => is_exactly_once(message).then_some(Value::Integer(2)),
@@ -77,7 +84,8 @@ impl HeadReader for MqttHeads {
         ] {
             native(property, self.property(message, property));
         }
-        let address = response_topic(&properties).map(|topic| address_of(topic.as_bytes()));
+        let topic = properties.response_topic();
+        let address = topic.map(|topic| address_of(topic.as_bytes()));
         native(
             Property::ReplyTo,
             address.map(|text| Value::Text(text.into())),
@@ -120,28 +128,9 @@ fn is_retained(message: &Message) -> bool {
     message.envelope().dialect_flags & FLAG_RETAIN != 0
 }
 
-fn text(text: crate::frame::Text<'_>) -> Value<'_> {
-    Value::Text(text.as_bytes().into())
-}
-
-fn correlation_data<'m>(properties: &Properties<'m>) -> Option<&'m [u8]> {
-    match properties.get(PropertyKind::CorrelationData)? {
-        Wire::CorrelationData(data) => Some(data.as_bytes()),
-        _ => None,
-    }
-}
-
-fn response_topic<'m>(properties: &Properties<'m>) -> Option<&'m str> {
-    match properties.get(PropertyKind::ResponseTopic)? {
-        Wire::ResponseTopic(topic) => Some(topic.as_str()),
-        _ => None,
-    }
-}
-
-fn payload_format(properties: &Properties<'_>) -> Option<&'static str> {
-    match properties.get(PropertyKind::PayloadFormatIndicator)? {
-        Wire::PayloadFormatIndicator(PayloadFormat::Text) => Some("text"),
-        Wire::PayloadFormatIndicator(PayloadFormat::Bytes) => Some("bytes"),
-        _ => None,
-    }
+fn word(format: PayloadFormat) -> Value<'static> {
+    Value::text(match format {
+        PayloadFormat::Text => "text",
+        PayloadFormat::Bytes => "bytes",
+    })
 }

@@ -51,7 +51,7 @@ impl PublishedAs {
 /// has its own, or none.
 ///
 /// What is longer than a string can be is left out, and a user property has its name.
-pub(crate) fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Message) {
+pub fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Message) {
     let mut list = List(buffer);
     let mut has_priority = false;
     heads(message.envelope().dialect).fields(message, &mut |field| match field {

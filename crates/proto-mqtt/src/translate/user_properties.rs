@@ -1,8 +1,8 @@
 //! What user properties can hold and say, for conversion to and from other protocols.
 
 use super::topic::swap;
-use crate::frame::{Text, TopicName};
-use conversion::{Column, HeaderDialect, number};
+use crate::frame::{Properties, Text, TopicName};
+use conversion::{Column, HeaderDialect, Row, number};
 use memchr::memchr;
 use model::{Address, Envelope, Property, Value};
 
@@ -63,6 +63,30 @@ impl HeaderDialect for UserProperties {
         };
         // Message Expiry Interval has seconds.
         ttl == said || ttl == said.div_ceil(1000).saturating_mul(1000)
+    }
+}
+
+/// Puts into the envelope what user properties say of it: the priority and whether there is a group. Of
+/// each the first one counts.
+pub(super) fn put_carried(envelope: &mut Envelope, properties: &Properties<'_>) {
+    let (mut has_priority, mut has_group) = (false, false);
+    for (name, value) in properties.user_properties() {
+        let Some(row) = Row::named(Column::Mqtt5, name.as_bytes()) else {
+            continue;
+        };
+        let said = row.kind.value(value.as_bytes().into());
+        match (row.property, said) {
+            (Property::Priority, Some(said)) if !has_priority => {
+                let priority = number(&said).and_then(|number| u8::try_from(number).ok());
+                envelope.priority = priority.unwrap_or(0);
+                has_priority = true;
+            }
+            (Property::GroupId, Some(_)) if !has_group => {
+                envelope.is_grouped = !value.as_bytes().is_empty();
+                has_group = true;
+            }
+            _ => {}
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::FLAG_PLAIN;
 use super::deaths::put_deaths;
-use super::foreign::put_foreign;
+use super::foreign::put_foreign_headers;
 use crate::Version;
 use crate::escape::{Part, put_escaped, unescape};
 use crate::render::put_number;
@@ -123,7 +123,7 @@ pub(crate) fn put_message(
             buffer.put_slice(head);
         }
         Some(from) => put_converted(buffer, from, version, head),
-        None => put_foreign(buffer, version, heads, message),
+        None => put_foreign_headers(buffer, version, heads, message),
     }
     buffer.put_u8(b'\n');
     wire.put_body(message);

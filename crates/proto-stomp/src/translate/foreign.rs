@@ -36,7 +36,7 @@ impl<'m> Said<'m> {
 }
 
 /// Appends the header lines of a message that came by another protocol, by the tables of `conversion`.
-pub(crate) fn put_foreign(
+pub fn put_foreign_headers(
     buffer: &mut BytesMut,
     version: Version,
     heads: Heads,
