@@ -1,11 +1,21 @@
 //! What the listeners speak.
 
 use broker::Broker;
+use broker_api::HeadReader;
 use config::Config;
+use model::Dialect;
 use net::{Carried, Messages, Protocol, Transport, WebSocketRules};
 use proto_mqtt::Mqtt;
 use proto_stomp::{HostRule, Stomp};
 use std::sync::Arc;
+
+/// Who reads the heads of messages of a dialect.
+pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
+    match dialect {
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
+        Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
+    }
+}
 
 pub(crate) fn stomp(config: &Config, broker: &Broker) -> Protocol {
     let broker = broker.clone();
@@ -27,7 +37,8 @@ pub(crate) fn stomp(config: &Config, broker: &Broker) -> Protocol {
     Protocol {
         name: "STOMP",
         session: Arc::new(move |now, id, _| {
-            Box::new(Stomp::new(now, id, limits).with_host_rule(hosts.clone()))
+            let session = Stomp::new(now, id, limits).with_heads(heads);
+            Box::new(session.with_host_rule(hosts.clone()))
         }),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
@@ -50,7 +61,9 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
     };
     Protocol {
         name: "MQTT",
-        session: Arc::new(move |now, id, _| Box::new(Mqtt::new(now, id, limits, seed))),
+        session: Arc::new(move |now, id, _| {
+            Box::new(Mqtt::new(now, id, limits, seed).with_heads(heads))
+        }),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
 }

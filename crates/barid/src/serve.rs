@@ -8,7 +8,6 @@ use crate::store;
 use anyhow::Context as _;
 use broker::{Broker, RecoveryError, Settings, StalledPolicy};
 use config::{Config, WhenStalled};
-use model::Dialect;
 use net::{Clock, Server, StopSignal, Stopper, Transport};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -201,10 +200,7 @@ fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
         queued_bytes: config.queue.memory_bytes_max,
         merged_pages_min: Settings::default().merged_pages_min,
         ride_delay: config.store.ride_delay,
-        heads: |dialect| match dialect {
-            Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
-            Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
-        },
+        heads: protocols::heads,
         seed: RandomState::new().build_hasher().finish(),
         virtual_topics: destinations::virtual_topics(&config.virtual_topic),
         composites: destinations::composites(&config.composites)?,

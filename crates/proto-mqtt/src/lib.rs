@@ -18,7 +18,7 @@ pub use encode::EncodeError;
 pub use frame::*;
 pub use limits::{Limits, SessionLimits};
 pub use session::Mqtt;
-pub use translate::MqttHeads;
+pub use translate::{MqttHeads, put_foreign_properties};
 pub use version::{ProtocolName, Side, Version};
 pub use violation::{Answer, ConnectError, DecodeError, Excerpt, Field, FilterError, Problem};
 pub use written::written_packet_len;

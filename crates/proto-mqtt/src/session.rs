@@ -29,9 +29,9 @@ mod subscriptions;
 
 use crate::frame::{Packet, Property, PropertyList, Text};
 use crate::violation::{Answer, DecodeError};
-use crate::{Codec, Decoded, Disconnect, SessionLimits, Version};
+use crate::{Codec, Decoded, Disconnect, MqttHeads, SessionLimits, Version};
 use await_connect::AwaitConnect;
-use broker_api::{Command, Event, Out, Session, Submission};
+use broker_api::{Command, Event, Heads, Out, Session, Submission};
 use bytes::{Buf, BytesMut};
 use ending::Ending;
 use model::{CommandId, ConnectionId, ConversationId, Instant};
@@ -62,6 +62,8 @@ struct Link {
     /// A number of this process, for names that are made up.
     seed: u64,
     limits: SessionLimits,
+    /// Reads the heads of messages that came by other protocols.
+    heads: Heads,
     /// When what is being handled came.
     now: Instant,
     next_command: u64,
@@ -128,6 +130,7 @@ impl Mqtt {
                 connection,
                 seed,
                 limits,
+                heads: |_| &MqttHeads,
                 now,
                 next_command: 0,
             },
@@ -136,6 +139,14 @@ impl Mqtt {
             left_bytes: 0,
             missing_bytes: 0,
         }
+    }
+
+    /// The same session with who reads the heads of messages of other protocols; without, it shows
+    /// nothing of them but what the broker knows.
+    #[must_use]
+    pub fn with_heads(mut self, heads: Heads) -> Self {
+        self.link.heads = heads;
+        self
     }
 
     /// Reads packets until the input holds no whole one, or none may be read. Returns the number of

@@ -31,6 +31,8 @@ impl HeadReader for Lines {
         let is_group = property == Property::GroupId;
         is_group.then(|| self.header(message, b"group")).flatten()
     }
+
+    fn fields<'m>(&self, _: &'m Message, _: &mut dyn FnMut(Field<'m>)) {}
 }
 
 fn value(text: &[u8]) -> Value<'_> {

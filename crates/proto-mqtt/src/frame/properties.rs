@@ -1,7 +1,7 @@
 //! The properties of one packet: checked once, kept as they came, read when somebody asks.
 
-use crate::frame::property::{Place, Property, PropertyKind};
-use crate::frame::{Qos, SubscriptionIdentifier, Text, variable_int};
+use crate::frame::property::{PayloadFormat, Place, Property, PropertyKind};
+use crate::frame::{Binary, Qos, SubscriptionIdentifier, Text, TopicName, variable_int};
 use crate::read::Reader;
 use crate::violation::{Field, Problem};
 use crate::{Limits, Side};
@@ -224,6 +224,12 @@ macro_rules! getters {
 getters! {
     /// Message Expiry Interval, in seconds.
     message_expiry_interval: MessageExpiryInterval -> u32,
+    /// Payload Format Indicator.
+    payload_format_indicator: PayloadFormatIndicator -> PayloadFormat,
+    /// Response Topic.
+    response_topic: ResponseTopic -> TopicName<'a>,
+    /// Correlation Data.
+    correlation_data: CorrelationData -> Binary<'a>,
     /// Content Type.
     content_type: ContentType -> Text<'a>,
     /// Session Expiry Interval, in seconds; the largest number is for ever.

@@ -4,7 +4,7 @@ use super::in_flight::{Awaits, Sent};
 use super::open::Open;
 use super::{Link, put};
 use crate::frame::{Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason};
-use crate::translate::{Outgoing, is_hidden, message_qos, put_publish};
+use crate::translate::{Outgoing, PublishedAs, is_hidden, put_publish};
 use broker_api::{Command, Delivery, Out};
 use model::{Instant, Outcome, Sequence, SubscriptionId};
 
@@ -62,7 +62,10 @@ impl Open {
             self.settle_unsent(link, &delivery, out);
             return Ok(());
         }
-        let awaits = match subscription.qos.min(message_qos(message)) {
+        let awaits = match subscription
+            .qos
+            .min(PublishedAs::of(message, link.heads).qos)
+        {
             Qos::AtMostOnce => None,
             Qos::AtLeastOnce => Some(Awaits::Puback),
             Qos::ExactlyOnce => Some(Awaits::Pubrec),
@@ -83,6 +86,7 @@ impl Open {
         };
         let outgoing = Outgoing {
             version: self.version,
+            heads: link.heads,
             qos: match packet_id {
                 None => PublishQos::AtMostOnce,
                 Some((id, Awaits::Puback)) => PublishQos::AtLeastOnce(id),

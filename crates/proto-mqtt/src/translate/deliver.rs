@@ -1,14 +1,15 @@
 //! A message into PUBLISH.
 
-use super::FLAG_QOS;
+use super::properties::put_foreign_properties;
 use super::topic::{is_name, substitute, swap};
 use crate::Version;
 use crate::frame::{
-    HeadProperties, Property, PropertyList, PublishHead, PublishQos, Qos, SubscriptionIdentifier,
-    Text,
+    HeadProperties, Property, PropertyList, PublishHead, PublishQos, SubscriptionIdentifier, Text,
 };
-use broker_api::Wire;
-use model::{Dialect, Message, Persistence};
+use broker_api::{Heads, Wire};
+use bytes::BytesMut;
+use model::{Dialect, Message};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Bytes of a PUBLISH beyond its topic, properties and payload, rounded up.
@@ -22,27 +23,14 @@ const KEY_PROPERTY: &str = "x-routing-key";
 #[derive(Debug)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) version: Version,
+    /// Reads the heads of messages that came by other protocols.
+    pub(crate) heads: Heads,
     pub(crate) qos: PublishQos,
     /// What is left of the message's life, in seconds.
     pub(crate) message_expiry: Option<u32>,
     pub(crate) subscription_ids: &'a [SubscriptionIdentifier],
     /// The longest packet that the client takes.
     pub(crate) packet_bytes_max: usize,
-}
-
-/// The quality of service that a message was published with. Of one that came by another protocol, what
-/// its persistence stands for.
-pub(crate) fn message_qos(message: &Message) -> Qos {
-    let envelope = message.envelope();
-    match envelope.dialect {
-        Dialect::Mqtt3 | Dialect::Mqtt5 => {
-            Qos::from_bits(envelope.dialect_flags & FLAG_QOS).unwrap_or_default()
-        }
-        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => match envelope.persistence {
-            Persistence::Transient => Qos::AtMostOnce,
-            Persistence::Persistent => Qos::AtLeastOnce,
-        },
-    }
 }
 
 /// Appends the PUBLISH of one delivery. Returns whether the client and the protocol take one of its
@@ -54,15 +42,27 @@ pub(crate) fn put_publish(wire: &mut Wire, outgoing: &Outgoing<'_>, message: &Me
     if !is_name(message.key()) {
         return put_substituted(wire, outgoing, message);
     }
-    put(wire, outgoing, message, message.key(), head_of(message))
+    let head = head_of(outgoing, message);
+    put(wire, outgoing, message, message.key(), &head)
 }
 
 /// The properties that a message brings for a reader of 5.0.
-fn head_of(message: &Message) -> &[u8] {
+#[inline]
+fn head_of<'m>(outgoing: &Outgoing<'_>, message: &'m Message) -> Cow<'m, [u8]> {
     match message.envelope().dialect {
-        Dialect::Mqtt5 => message.head(),
-        Dialect::Mqtt3 | Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &[],
+        Dialect::Mqtt5 => Cow::Borrowed(message.head()),
+        Dialect::Mqtt3 => Cow::Borrowed(&[]),
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => foreign_head(outgoing, message),
     }
+}
+
+fn foreign_head<'m>(outgoing: &Outgoing<'_>, message: &Message) -> Cow<'m, [u8]> {
+    let mut head = BytesMut::new();
+    if outgoing.version.has_properties() {
+        head.reserve(message.head().len() + HEAD_BYTES);
+        put_foreign_properties(&mut head, outgoing.heads, message);
+    }
+    Cow::Owned(head.into())
 }
 
 /// A message whose key is no topic name, under a name that is one, with the key as a property.
@@ -82,7 +82,11 @@ fn put_substituted(wire: &mut Wire, outgoing: &Outgoing<'_>, message: &Message) 
     if let (Ok(name), Ok(key)) = (Text::new(KEY_PROPERTY), Text::new(&key)) {
         carrier.push(Property::UserProperty(name, key));
     }
-    let head = [head_of(message), carrier.as_properties().as_bytes()].concat();
+    let head = [
+        &head_of(outgoing, message),
+        carrier.as_properties().as_bytes(),
+    ]
+    .concat();
     put(wire, outgoing, message, name.as_bytes(), &head)
 }
 

@@ -2,6 +2,7 @@
 
 use super::FLAG_QOS;
 use super::topic::put_key;
+use super::user_properties::put_carried;
 use crate::Version;
 use crate::frame::{Properties, Property, PropertyList, Publish, Qos, Will};
 use model::{Dialect, Envelope, Message, Parts, Persistence};
@@ -59,9 +60,11 @@ fn envelope_of(version: Version, qos: Qos, properties: &Properties<'_>) -> Envel
         Qos::AtLeastOnce | Qos::ExactlyOnce => Persistence::Persistent,
     };
     let expiry = properties.message_expiry_interval();
-    Envelope {
+    let mut envelope = Envelope {
         dialect_flags: qos.bits() & FLAG_QOS,
         ttl_ms: expiry.map(|seconds| u64::from(seconds) * 1000),
         ..Envelope::new(dialect, persistence)
-    }
+    };
+    put_carried(&mut envelope, properties);
+    envelope
 }

@@ -2,11 +2,11 @@
 
 use super::FLAG_PLAIN;
 use super::deaths::put_deaths;
-use super::foreign::put_foreign;
+use super::foreign::put_foreign_headers;
 use crate::Version;
 use crate::escape::{Part, put_escaped, unescape};
 use crate::render::put_number;
-use broker_api::{Delivery, Wire};
+use broker_api::{Delivery, Heads, Wire};
 use bytes::{BufMut, BytesMut};
 use memchr::memchr;
 use model::{ConnectionId, SubscriptionId};
@@ -81,10 +81,12 @@ impl BrowserEnd {
 
 /// Appends the MESSAGE frame of one delivery. `tag` is its number within the subscription.
 ///
-/// The head of a message that is plain or of the reader's version goes out as it came in.
+/// The head of a message that is plain or of the reader's version goes out as it came in. `heads` reads
+/// those of other protocols.
 pub(crate) fn put_message(
     wire: &mut Wire,
     version: Version,
+    heads: Heads,
     opening: &Opening,
     tag: u64,
     delivery: &Delivery,
@@ -121,7 +123,7 @@ pub(crate) fn put_message(
             buffer.put_slice(head);
         }
         Some(from) => put_converted(buffer, from, version, head),
-        None => put_foreign(buffer, message),
+        None => put_foreign_headers(buffer, version, heads, message),
     }
     buffer.put_u8(b'\n');
     wire.put_body(message);

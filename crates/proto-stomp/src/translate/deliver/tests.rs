@@ -1,4 +1,5 @@
 use super::*;
+use crate::StompHeads;
 use model::{Death, DeathReason, Deaths, Dialect, Envelope, Message, Parts, Persistence, Sequence};
 use proptest::collection::vec;
 use proptest::prelude::{Just, any, prop_oneof, proptest};
@@ -46,7 +47,7 @@ fn render(version: Version, id: Option<&str>, has_ack: bool, message: &Message) 
         expires_at: None,
         message: message.clone(),
     };
-    put_message(&mut wire, version, &opening, 12, &delivery);
+    put_message(&mut wire, version, |_| &StompHeads, &opening, 12, &delivery);
     String::from_utf8(wire.take()).unwrap()
 }
 
