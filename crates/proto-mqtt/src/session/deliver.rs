@@ -37,7 +37,7 @@ impl Open {
     }
 
     /// Sends deliveries that were kept, as far as the client has room.
-    pub(super) fn send_waiting(&mut self, link: &mut Link, out: &mut Out) {
+    fn send_waiting(&mut self, link: &mut Link, out: &mut Out) {
         while let Some(delivery) = self.waiting.pop_front() {
             if let Err(delivery) = self.send(link, delivery, out) {
                 self.waiting.push_front(delivery);
@@ -137,6 +137,13 @@ impl Open {
         self.settling.add(link, out, (id, sequence), outcome, bytes);
     }
 
+    /// The client has answered, and has room for another.
+    fn finish(&mut self, link: &mut Link, sent: Sent, outcome: Outcome, out: &mut Out) {
+        let settled = (sent.subscription, sent.sequence);
+        self.settle(link, settled, outcome, 0, out);
+        self.send_waiting(link, out);
+    }
+
     /// [MQTT-4.3.2-3]
     pub(super) fn handle_puback(
         &mut self,
@@ -145,8 +152,7 @@ impl Open {
         out: &mut Out,
     ) {
         if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Puback) {
-            let settled = (sent.subscription, sent.sequence);
-            self.settle(link, settled, outcome_of(ack.reason), 0, out);
+            self.finish(link, sent, outcome_of(ack.reason), out);
         }
     }
 
@@ -160,8 +166,7 @@ impl Open {
         if ack.reason.is_error() {
             // §4.3.3: the exchange is over.
             if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Pubrec) {
-                let settled = (sent.subscription, sent.sequence);
-                self.settle(link, settled, Outcome::Reject, 0, out);
+                self.finish(link, sent, Outcome::Reject, out);
             }
             return;
         }
@@ -184,8 +189,7 @@ impl Open {
         out: &mut Out,
     ) {
         if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Pubcomp) {
-            let settled = (sent.subscription, sent.sequence);
-            self.settle(link, settled, Outcome::Accept, 0, out);
+            self.finish(link, sent, Outcome::Accept, out);
         }
     }
 }

@@ -184,9 +184,8 @@ impl Open {
         Ok(())
     }
 
-    /// Sends what was gathered: settlements, deliveries that there is room for, and grants.
+    /// Sends what was gathered: settlements, and the grants that they make room for.
     pub(super) fn flush(&mut self, link: &mut Link, out: &mut Out) {
-        self.send_waiting(link, out);
         self.settling.flush(link, out);
         let window = self.in_flight.limit();
         for id in self.settling.granted.drain(..) {
@@ -199,7 +198,7 @@ impl Open {
 
     /// The session ends: what was settled before counts, and the will is published.
     pub(super) fn end(&mut self, link: &mut Link, out: &mut Out) {
-        self.settling.flush(link, out);
+        self.flush(link, out);
         if let Some(will) = self.will.take() {
             let publishing = Publishing::new(Confirm::Unwanted);
             link.submit(out, Command::Publish(will, publishing));

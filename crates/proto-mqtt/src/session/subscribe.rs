@@ -157,6 +157,8 @@ impl Open {
         unsubscribe: &Unsubscribe<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        // What was answered for a subscription counts before it ends.
+        self.settling.flush(link, out);
         let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
         for (at, filter) in unsubscribe.filters.iter().enumerate() {
             let removed = self.subscriptions.remove_filter(filter.as_str());
