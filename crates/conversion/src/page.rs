@@ -40,6 +40,7 @@ is not visible ASCII and for `%`, `:` and `\\`.
 - An expiry is counted down on its way. A message whose expiry has been taken away (a dead letter) still has it as a header.
 - A STOMP header of this table that is repeated comes back with `x-header-` before its name from the second on; in STOMP only
   the first counts.
+- A STOMP message that has `expires` comes back with `expiration`, too; the earlier counts.
 - Padding around the values of STOMP 1.0.
 - A message that is longer than what an MQTT 5.0 client takes is not sent to it, as that protocol asks for.
 ";

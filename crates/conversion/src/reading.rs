@@ -20,6 +20,8 @@ pub struct Reading<'r, 'm> {
     given: u32,
     /// The name and the type of the header that is expected next.
     mark: Option<(Cow<'m, [u8]>, Type)>,
+    /// What headers in base64 say, at most one for each property: plain ones go before.
+    deferred: Vec<(Property, Cow<'m, [u8]>, Value<'m>)>,
 }
 
 impl<'r, 'm> Reading<'r, 'm> {
@@ -35,6 +37,7 @@ impl<'r, 'm> Reading<'r, 'm> {
             each,
             given: 0,
             mark: None,
+            deferred: Vec::new(),
         }
     }
 
@@ -48,9 +51,9 @@ impl<'r, 'm> Reading<'r, 'm> {
 
     /// Reads a header.
     pub fn header(&mut self, name: Cow<'m, [u8]>, value: Cow<'m, [u8]>) {
-        let (name, value) = match decoded(self.dialect, &name, &value) {
-            Some((name, value)) => (Cow::Owned(name), Cow::Owned(value)),
-            None => (name, value),
+        let (name, value, is_plain) = match decoded(self.dialect, &name, &value) {
+            Some((name, value)) => (Cow::Owned(name), Cow::Owned(value), false),
+            None => (name, value, true),
         };
         if let Some((marked, kind)) = self.mark.take() {
             if *marked == *name
@@ -68,7 +71,7 @@ impl<'r, 'm> Reading<'r, 'm> {
             self.mark = Some((behind(name, TYPED.len()), kind));
             return;
         }
-        self.text(name, value);
+        self.text(name, value, is_plain);
     }
 
     /// Gives what is left when all headers have been read.
@@ -76,27 +79,35 @@ impl<'r, 'm> Reading<'r, 'm> {
         if let Some((marked, kind)) = self.mark.take() {
             self.give_mark(&marked, kind);
         }
-    }
-
-    fn text(&mut self, name: Cow<'m, [u8]>, value: Cow<'m, [u8]>) {
-        if let Some(property) = self.property_of(&name, &value) {
-            let kind = crate::Row::of(property).kind;
-            if let Some(value) = kind.value(value) {
+        for (property, name, value) in std::mem::take(&mut self.deferred) {
+            if self.is_given(property) {
+                (self.each)(Field::Header(name, value));
+            } else {
                 self.native(property, value);
             }
-            return;
+        }
+    }
+
+    fn text(&mut self, name: Cow<'m, [u8]>, value: Cow<'m, [u8]>, is_plain: bool) {
+        if let Some((property, said)) = self.property_of(&name, &value) {
+            if is_plain {
+                return self.native(property, said);
+            }
+            if self.deferred.iter().all(|(other, _, _)| *other != property) {
+                return self.deferred.push((property, name, said));
+            }
         }
         let name = self.without_prefix(name, &value);
         (self.each)(Field::Header(name, Value::Text(value)));
     }
 
     /// The property that a header says, unless it has been given or is not true.
-    fn property_of(&self, name: &[u8], value: &[u8]) -> Option<Property> {
+    fn property_of(&self, name: &[u8], value: &[u8]) -> Option<(Property, Value<'m>)> {
         let row = row_of(self.dialect, name, value)?;
-        let said = row.kind.value(Cow::Borrowed(value))?;
+        let said = row.kind.value(Cow::Borrowed(value))?.into_owned();
         let counts = !self.is_given(row.property)
             && self.dialect.agrees(row.property, &said, &self.envelope);
-        counts.then_some(row.property)
+        counts.then_some((row.property, said))
     }
 
     /// The application's name of a header that would have meant something else under it.

@@ -110,10 +110,14 @@ fn properties(message: &Message) -> Option<Properties<'_>> {
 fn carried<'m>(heads: &MqttHeads, message: &'m Message, property: Property) -> Option<Value<'m>> {
     let row = Row::of(property);
     let name = row.cell(Column::Mqtt5).header()?;
-    let Value::Text(said) = heads.header(message, name.as_bytes())? else {
-        return None;
-    };
-    let value = row.kind.value(said)?;
+    heads.header(message, name.as_bytes())?;
+    // The first one that says the property may not be the first of this name.
+    let mut found = None;
+    heads.fields(message, &mut |field| match field {
+        Field::Property(said, value) if said == property => found = Some(value),
+        Field::Property(_, _) | Field::Header(_, _) => {}
+    });
+    let value = found?;
     Some(match (row.kind, number(&value)) {
         (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
         _ => value,

@@ -15,7 +15,6 @@ struct Said<'m> {
     reply_to: Option<Value<'m>>,
     reply_to_spelling: Option<Value<'m>>,
     has_priority: bool,
-    /// By itself, or by the `expires` of a message that was STOMP's once.
     has_expiry: bool,
 }
 
@@ -29,8 +28,7 @@ impl<'m> Said<'m> {
             }
             Field::Property(Property::Priority, _) => self.has_priority = true,
             Field::Property(Property::Expiration, _) => self.has_expiry = true,
-            Field::Property(_, _) => {}
-            Field::Header(name, _) => self.has_expiry |= *name == *b"expires",
+            Field::Property(_, _) | Field::Header(_, _) => {}
         }
     }
 }

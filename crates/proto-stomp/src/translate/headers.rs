@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::destination::{TOPIC_EXCHANGE, percent_encode};
+use super::value::parse_number;
 use crate::Version;
 use crate::frame::HeaderName;
 use conversion::{Column, HeaderDialect};
@@ -42,7 +43,7 @@ impl HeaderDialect for Headers {
             b"reply-to" => address_of(value).is_some(),
             // It would end the subscription of a client that browses.
             b"browser" => value == b"end",
-            name => HeaderName::from_bytes(name).is_servers(),
+            name => is_read(HeaderName::from_bytes(name), value),
         }
     }
 
@@ -76,6 +77,17 @@ impl HeaderDialect for Headers {
             | Property::Retained
             | Property::ReplyToSpelling => true,
         }
+    }
+}
+
+/// Whether the server writes such a header itself, or would refuse a SEND that has it.
+fn is_read(name: HeaderName, value: &[u8]) -> bool {
+    match name {
+        HeaderName::Priority | HeaderName::Expiration | HeaderName::Schedule => true,
+        HeaderName::Expires | HeaderName::Delay | HeaderName::ScheduledDelay => {
+            parse_number(value).is_none()
+        }
+        other => other.is_servers(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::headers::{Headers, address_of, spelled};
 use crate::Version;
 use crate::escape::unescape;
 use broker_api::{Field, HeadReader};
-use conversion::{Reading, Row, number};
+use conversion::{Column, Kind, Reading, Row, number};
 use memchr::{memchr, memchr2};
 use model::{Message, Persistence, Property, Value};
 use std::borrow::Cow;
@@ -43,7 +43,6 @@ impl HeadReader for StompHeads {
                 .envelope()
                 .ttl_ms
                 .map(|ttl| Value::Integer(ttl.into())),
-            Property::Assurance if !is_persistent(message) => None,
             Property::GroupSequence
             | Property::PayloadFormat
             | Property::Retained
@@ -110,10 +109,17 @@ fn give_reply_to<'m>(message: &'m Message, reading: &mut Reading<'_, 'm>) -> boo
 /// The value of a property that a header of the table says, a number as such.
 fn of_table(message: &Message, property: Property) -> Option<Value<'_>> {
     let row = Row::of(property);
-    let name = row.cell(conversion::Column::Stomp).header()?;
-    let value = row.kind.value(find(message, name.as_bytes())?)?;
+    let name = row.cell(Column::Stomp).header()?;
+    find(message, name.as_bytes())?;
+    // The first one that says the property may not be the first of this name.
+    let mut found = None;
+    StompHeads.fields(message, &mut |field| match field {
+        Field::Property(said, value) if said == property => found = Some(value),
+        Field::Property(_, _) | Field::Header(_, _) => {}
+    });
+    let value = found?;
     Some(match (row.kind, number(&value)) {
-        (conversion::Kind::Integer(_, _), Some(number)) => Value::Integer(number),
+        (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
         _ => value,
     })
 }
