@@ -101,11 +101,11 @@ fn read(mut codec: Codec, pieces: &[&[u8]]) -> Read {
 
 /// What is written from a packet that was read is no longer, and is read as the same packet.
 fn write_again(codec: &Codec, packet: &Packet<'_>, len: usize) {
-    let version = match packet {
-        Packet::Connect(connect) => Some(connect.version),
-        _ => codec.version(),
+    let version = if let Packet::Connect(connect) = packet {
+        connect.version
+    } else {
+        codec.version().expect("all else comes behind a CONNECT")
     };
-    let Some(version) = version else { return };
     let mut written = BytesMut::new();
     match packet.put(version, &mut written) {
         Ok(()) => {}
