@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod bridge;
+mod broker;
 mod generated;
 mod rows;
