@@ -30,9 +30,12 @@ impl Mqtt {
         };
         mqtt.stream
             .write_all(b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01c")?;
-        mqtt.receive(|packet| match packet {
-            Packet::Connack(_) => Ok(()),
-            other => bail!("no CONNACK but {other:?}"),
+        mqtt.receive(|packet| {
+            ensure!(
+                matches!(packet, Packet::Connack(_)),
+                "no CONNACK but {packet:?}"
+            );
+            Ok(())
         })?;
         Ok(mqtt)
     }
@@ -42,9 +45,12 @@ impl Mqtt {
         self.stream.write_all(b"\x82\x09\0\x01\0\0\x03")?;
         self.stream.write_all(&filter)?;
         self.stream.write_all(b"\x02")?;
-        self.receive(|packet| match packet {
-            Packet::Suback(_) => Ok(()),
-            other => bail!("no SUBACK but {other:?}"),
+        self.receive(|packet| {
+            ensure!(
+                matches!(packet, Packet::Suback(_)),
+                "no SUBACK but {packet:?}"
+            );
+            Ok(())
         })
     }
 

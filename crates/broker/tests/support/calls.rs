@@ -4,7 +4,7 @@ use super::{Client, Draft, Node};
 use broker::Settings;
 use broker_api::{
     Bind, BindTo, Command, Confirm, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf,
-    DeleteQueue, Event, Grant, HeadReader, IfExists, IfMissing, ListedExchange, ListedQueue,
+    DeleteQueue, Event, Field, Grant, HeadReader, IfExists, IfMissing, ListedExchange, ListedQueue,
     Listing, OwnMessages, Publishing, Refusal, Reply, Settle, SettleMode, Sharing, Source,
     Subscribe, Transaction, Unroutable,
 };
