@@ -47,10 +47,12 @@ pub(crate) fn sent(version: Version, key: &[u8], lines: &[u8]) -> Message {
     };
     let number = |name| {
         let value = frame.value(name)?;
-        std::str::from_utf8(&value).unwrap().parse().ok()
+        std::str::from_utf8(&value).unwrap().parse::<u64>().ok()
     };
     let mut envelope = Envelope::new(version.dialect(), persistence);
-    envelope.priority = number(HeaderName::Priority).map_or(0, |priority: u64| priority as u8);
+    envelope.priority = number(HeaderName::Priority)
+        .and_then(|priority| u8::try_from(priority).ok())
+        .unwrap_or(0);
     envelope.ttl_ms = number(HeaderName::Expiration);
     let mut head = Vec::new();
     for (name, value) in frame.headers() {

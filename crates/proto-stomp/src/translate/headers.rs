@@ -82,13 +82,16 @@ impl HeaderDialect for Headers {
 
 /// Whether the server writes such a header itself, or would refuse a SEND that has it.
 fn is_read(name: HeaderName, value: &[u8]) -> bool {
-    match name {
-        HeaderName::Priority | HeaderName::Expiration | HeaderName::Schedule => true,
-        HeaderName::Expires | HeaderName::Delay | HeaderName::ScheduledDelay => {
-            parse_number(value).is_none()
-        }
-        other => other.is_servers(),
-    }
+    // What is right in these says a property; schedules are never right.
+    let is_refused = matches!(
+        name,
+        HeaderName::Priority | HeaderName::Expiration | HeaderName::Schedule
+    );
+    let is_number = matches!(
+        name,
+        HeaderName::Expires | HeaderName::Delay | HeaderName::ScheduledDelay
+    );
+    name.is_servers() || is_refused || is_number && parse_number(value).is_none()
 }
 
 /// The one exchange and key that a destination leads to, if it does.
