@@ -13,6 +13,7 @@ mod admin;
 mod broker_entry;
 mod input;
 mod log_recovery;
+mod mqtt_codec;
 mod page_recovery;
 mod selector;
 mod stomp_codec;
@@ -23,6 +24,7 @@ mod websocket;
 pub use admin::admin;
 pub use broker_entry::broker_entry;
 pub use log_recovery::log_recovery;
+pub use mqtt_codec::mqtt_codec;
 pub use page_recovery::page_recovery;
 pub use selector::selector;
 pub use stomp_codec::stomp_codec;
@@ -34,10 +36,11 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("admin", admin),
     ("broker_entry", broker_entry),
     ("log_recovery", log_recovery),
+    ("mqtt_codec", mqtt_codec),
     ("page_recovery", page_recovery),
     ("selector", selector),
     ("stomp_codec", stomp_codec),

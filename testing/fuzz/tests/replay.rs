@@ -80,6 +80,11 @@ fn log_recovery() {
 }
 
 #[test]
+fn mqtt_codec() {
+    replay("mqtt_codec");
+}
+
+#[test]
 fn page_recovery() {
     replay("page_recovery");
 }

@@ -311,6 +311,33 @@ mod tests {
     }
 
     #[test]
+    fn the_protocol_follows_from_path_and_subprotocol() {
+        let lines = Arc::new(rules());
+        let words = Arc::new(WebSocketRules {
+            paths: &["/", "/words"],
+            subprotocols: &["words"],
+            ..rules()
+        });
+        let rows = [
+            ("/", "words", Some((1, Some("words")))),
+            ("/", "words, v1.lines", Some((0, Some("v1.lines")))),
+            ("/", "other", Some((0, None))),
+            ("/ws", "words", Some((0, None))),
+            ("/words", "v1.lines", Some((1, None))),
+            ("/words", "v1.lines,words", Some((1, Some("words")))),
+            ("/elsewhere", "words", None),
+        ];
+        for (path, asked, expected) in rows {
+            let asked = format!("Sec-WebSocket-Protocol: {asked}");
+            let headers = [&HEADS[..], &[asked.as_str()]].concat();
+            let text = request(&format!("GET {path} HTTP/1.1"), &headers);
+            let parsed = Accepted::parse(text.as_bytes(), &[&lines, &words]);
+            let found = parsed.ok().flatten().map(|it| (it.chosen, it.subprotocol));
+            assert_eq!(found, expected, "{path} {asked}");
+        }
+    }
+
+    #[test]
     fn what_is_no_websocket_is_told_why() {
         let without = |name: &str| -> Vec<&str> {
             HEADS

@@ -266,6 +266,27 @@ async fn an_end_without_a_close_ends_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_protocol_may_want_binary_messages() {
+    let run = Run::new();
+    let (client, server) = duplex(PIPE_BYTES);
+    let rules = WebSocketRules {
+        messages: Messages::Binary,
+        ..rules()
+    };
+    let server = WebSocket::new(server, Arc::new(rules), BytesMut::new());
+    let mut client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+    let driver = run.spawn(server);
+    client.send(Message::binary("one\n")).await.unwrap();
+    assert_eq!(next(&mut client).await, Message::binary("one\n"));
+    client.send("two\n".into()).await.unwrap();
+    let Message::Close(Some(frame)) = next(&mut client).await else {
+        panic!("no close frame")
+    };
+    assert_eq!(frame.code, CloseCode::Unsupported);
+    driver.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_breaks_the_rules_is_told_so() {
     let long = [b'x'; MESSAGE_BYTES_MAX / 2 + 1];
     let rows: [(&str, Vec<u8>, u16); 15] = [

@@ -11,6 +11,7 @@ mod arbitrary;
 mod clauses;
 mod connect;
 mod golden;
+mod oracle;
 mod packets;
 mod properties;
 mod round_trip;
