@@ -42,6 +42,7 @@ is not visible ASCII and for `%`, `:` and `\\`.
   the first counts.
 - A STOMP message that has `expires` comes back with `expiration`, too; the earlier counts.
 - Padding around the values of STOMP 1.0.
+- STOMP shows a topic of more than 255 bytes, and headers of any length, which it does not take in a SEND.
 - A message that is longer than what an MQTT 5.0 client takes is not sent to it, as that protocol asks for.
 ";
 
@@ -100,7 +101,7 @@ pub fn page() -> String {
         ),
         (
             "x-routing-key".to_owned(),
-            "to an MQTT reader: the routing key, if no topic name can be it; the topic then has U+FFFD for what it cannot have",
+            "to an MQTT reader: the routing key in percent encoding, if no topic name can be it; the topic then has U+FFFD for what it cannot have",
         ),
     ];
     for (name, meaning) in special {

@@ -11,3 +11,5 @@ mod bridge;
 mod broker;
 mod generated;
 mod rows;
+mod rules;
+mod seen;
