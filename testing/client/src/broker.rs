@@ -67,6 +67,19 @@ impl Broker {
         self.address
     }
 
+    /// Where it speaks another protocol: `mqtt`, or `ws` for WebSocket. Another one after
+    /// [`Self::restart`].
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub fn listener(&self, name: &str) -> Result<SocketAddr> {
+        let text = fs::read(listeners_path(&self.data_dir)).context("listeners.json")?;
+        let listeners: serde_json::Value = serde_json::from_slice(&text)?;
+        let address = listeners[name][0].as_str();
+        let address = address.with_context(|| format!("no listener {name} in {listeners}"))?;
+        Ok(address.parse()?)
+    }
+
     /// The folder with its data.
     #[must_use]
     pub fn data_dir(&self) -> &Path {

@@ -17,10 +17,14 @@ struct Setup {
 }
 
 /// What carries a protocol.
-type Carrying = fn(Protocol) -> Transport;
+type Carrying = fn(&Protocol) -> Transport;
+
+fn plain(protocol: &Protocol) -> Transport {
+    Transport::Plain(protocol.clone())
+}
 
 fn start(limits: Limits) -> Setup {
-    start_over(Transport::Plain, limits)
+    start_over(plain, limits)
 }
 
 fn start_over(transport: Carrying, limits: Limits) -> Setup {
@@ -45,7 +49,7 @@ fn serve(listeners: Vec<Listener>, transport: Carrying, limits: Limits) -> Setup
     let server = Server::new(Clock::start(), limits, signal);
     let counted = Arc::clone(&counters);
     let serving =
-        tokio::spawn(async move { server.serve(listeners, transport(protocol), counted).await });
+        tokio::spawn(async move { server.serve(listeners, transport(&protocol), counted).await });
     Setup {
         addresses,
         stopper,
@@ -143,7 +147,7 @@ async fn a_unix_socket_is_served_and_its_file_goes_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let listener = bind_unix(&path).unwrap();
-    let setup = serve(vec![listener], Transport::Plain, Limits::default());
+    let setup = serve(vec![listener], plain, Limits::default());
     let mut socket = UnixStream::connect(&path).await.unwrap();
     socket.write_all(b"hello\n").await.unwrap();
     let mut answer = [0; 6];
@@ -158,7 +162,7 @@ async fn a_unix_socket_is_served_and_its_file_goes_with_it() {
     assert!(!path.exists());
 }
 
-fn websocket(protocol: Protocol) -> Transport {
+fn websocket(protocol: &Protocol) -> Transport {
     let rules = WebSocketRules {
         paths: &["/ws"],
         subprotocols: &[],
@@ -169,7 +173,7 @@ fn websocket(protocol: Protocol) -> Transport {
     // The first is not at this path.
     let elsewhere = WebSocketRules {
         paths: &["/other"],
-        ..rules.clone()
+        ..rules
     };
     let carried = [elsewhere, rules].map(|rules| Carried {
         rules: Arc::new(rules),

@@ -128,7 +128,7 @@ impl Open {
         let Some(subscription) = self.subscriptions.get_mut(id) else {
             return;
         };
-        if !subscription.is_explicit {
+        if !subscription.is_explicit() {
             return;
         }
         if subscription.handle_settled() {

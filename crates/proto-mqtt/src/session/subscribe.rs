@@ -10,7 +10,7 @@ use crate::frame::{
 };
 use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
-use broker_api::{Command, Out, OwnMessages, Refusal, SettleMode, Source};
+use broker_api::{Command, Out, OwnMessages, Refusal, Source};
 use model::{CommandId, SubscriptionId};
 
 /// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE.
@@ -110,23 +110,24 @@ impl Open {
     ) -> Option<(CommandId, SubscriptionId)> {
         let filter = asked.filter.as_str();
         let options = asked.options;
+        let own_messages = match options.no_local {
+            true => OwnMessages::Skip,
+            false => OwnMessages::Deliver,
+        };
         let before = self.subscriptions.id_of(filter);
         if let Some(before) = before
             && let Some(subscription) = self.subscriptions.get_mut(before)
-            && subscription.no_local == options.no_local
+            && subscription.own_messages == own_messages
             // One that is settled here can send what need not be answered, but not the other way round.
-            && (subscription.is_explicit || options.qos == Qos::AtMostOnce)
+            && (subscription.is_explicit() || options.qos == Qos::AtMostOnce)
         {
             subscription.qos = options.qos;
             subscription.identifier = identifier;
             return None;
         }
         let hidden = skips_hidden(filter);
-        let mut subscription = Subscription::new(options.qos, options.no_local, identifier, hidden);
-        let settle_mode = match subscription.is_explicit {
-            true => SettleMode::Explicit,
-            false => SettleMode::Presettled,
-        };
+        let mut subscription = Subscription::new(options.qos, own_messages, identifier, hidden);
+        let settle_mode = subscription.settle_mode;
         let grant = subscription.grant(self.in_flight.limit());
         if let Some(before) = before
             && let Some(earlier) = self.subscriptions.get_mut(before)
@@ -140,10 +141,7 @@ impl Open {
         let id = self.subscriptions.insert(filter, subscription);
         let source = Source::topic(pattern_of(filter));
         let subscribe = broker_api::Subscribe {
-            own_messages: match options.no_local {
-                true => OwnMessages::Skip,
-                false => OwnMessages::Deliver,
-            },
+            own_messages,
             ..broker_api::Subscribe::new(id, source, settle_mode, grant)
         };
         let command = link.barrier(out, Command::Subscribe(Box::new(subscribe)));

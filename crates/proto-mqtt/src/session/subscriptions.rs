@@ -1,7 +1,7 @@
 //! The subscriptions of a connection.
 
 use crate::frame::{Qos, SubscriptionIdentifier};
-use broker_api::Grant;
+use broker_api::{Grant, OwnMessages, SettleMode};
 use model::{SequenceMap, SubscriptionId};
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -11,13 +11,14 @@ use std::num::NonZeroU16;
 pub(super) struct Subscription {
     /// The highest that messages are sent with.
     pub(super) qos: Qos,
-    pub(super) no_local: bool,
+    /// Whether the client gets what it publishes itself.
+    pub(super) own_messages: OwnMessages,
     /// What deliveries carry, at most one.
     pub(super) identifier: Option<SubscriptionIdentifier>,
     /// Whether topics that begin with `$` are not for it.
     pub(super) skips_hidden: bool,
-    /// Whether deliveries are settled by us.
-    pub(super) is_explicit: bool,
+    /// Whether deliveries are settled by us. Then they may need an answer of the client.
+    pub(super) settle_mode: SettleMode,
     /// An earlier one to the same filter that could not be changed into this one. It ends when this one
     /// has its first delivery: until then, what was published before this one began may come by that.
     pub(super) replaces: Option<SubscriptionId>,
@@ -32,16 +33,19 @@ pub(super) struct Subscription {
 impl Subscription {
     pub(super) const fn new(
         qos: Qos,
-        no_local: bool,
+        own_messages: OwnMessages,
         identifier: Option<SubscriptionIdentifier>,
         skips_hidden: bool,
     ) -> Self {
         Self {
             qos,
-            no_local,
+            own_messages,
             identifier,
             skips_hidden,
-            is_explicit: !matches!(qos, Qos::AtMostOnce),
+            settle_mode: match qos {
+                Qos::AtMostOnce => SettleMode::Presettled,
+                Qos::AtLeastOnce | Qos::ExactlyOnce => SettleMode::Explicit,
+            },
             replaces: None,
             delivered: 0,
             in_hand: 0,
@@ -49,8 +53,12 @@ impl Subscription {
         }
     }
 
+    pub(super) const fn is_explicit(&self) -> bool {
+        matches!(self.settle_mode, SettleMode::Explicit)
+    }
+
     pub(super) const fn handle_delivered(&mut self) {
-        if self.is_explicit {
+        if self.is_explicit() {
             self.delivered += 1;
             self.in_hand += 1;
         }
@@ -67,7 +75,7 @@ impl Subscription {
     /// What the broker may deliver now, if the client takes so many in all.
     pub(super) fn grant(&mut self, window: NonZeroU16) -> Grant {
         self.is_grant_due = false;
-        if !self.is_explicit {
+        if !self.is_explicit() {
             return Grant::UNLIMITED;
         }
         Grant {

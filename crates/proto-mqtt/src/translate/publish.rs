@@ -4,7 +4,7 @@ use super::FLAG_QOS;
 use super::topic::put_key;
 use super::user_properties::put_carried;
 use crate::Version;
-use crate::frame::{Properties, Property, PropertyList, Publish, Qos, Will};
+use crate::frame::{Properties, PropertyKind, PropertyList, Publish, Qos, Will};
 use model::{Dialect, Envelope, Message, Parts, Persistence};
 
 /// The exchange that topics lead to.
@@ -12,6 +12,12 @@ const TOPIC_EXCHANGE: &[u8] = b"amq.topic";
 
 /// [`Properties::forwarded`] leaves two properties out, each there once at most.
 const PIECES_MAX: usize = 3;
+
+/// Properties of a will that its message does not carry.
+const NOT_OF_THE_MESSAGE: [PropertyKind; 2] = [
+    PropertyKind::WillDelayInterval,
+    PropertyKind::MessageExpiryInterval,
+];
 
 /// The message that a PUBLISH carries, to this key.
 pub(crate) fn message_of(version: Version, publish: &Publish<'_>, key: &[u8]) -> Message {
@@ -33,9 +39,8 @@ pub(crate) fn message_of(version: Version, publish: &Publish<'_>, key: &[u8]) ->
 pub(crate) fn will_of(version: Version, will: &Will<'_>) -> Message {
     let mut head = PropertyList::new();
     for property in will.properties.iter() {
-        match property {
-            Property::WillDelayInterval(_) | Property::MessageExpiryInterval(_) => {}
-            of_the_message => head.push(of_the_message),
+        if !NOT_OF_THE_MESSAGE.contains(&property.kind()) {
+            head.push(property);
         }
     }
     let mut key = Vec::new();

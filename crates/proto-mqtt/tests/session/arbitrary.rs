@@ -8,6 +8,7 @@ use proptest::prelude::{Just, Strategy};
 use proptest::prelude::{any, prop_oneof, proptest};
 use proptest::sample::Index;
 use proto_mqtt::{Qos, Version};
+use std::time::Duration;
 
 /// What may happen to a session.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ proptest! {
                 Happening::Deliver(id, sequence, qos) => {
                     driven.deliver(id, sequence, &message(version, "a", "x", qos));
                 }
-                Happening::Wait => drop(driven.wait_for_deadline()),
+                Happening::Wait => driven.wait(Duration::from_secs(1)),
             }
         }
         driven.close();

@@ -255,7 +255,16 @@ impl Driven {
                 }));
                 return (Answer::OnlyRefusal, "Settle".into());
             }
-            other => (Answer::Done, format!("{other:?}")),
+            other @ (Command::Connect(_)
+            | Command::DeclareQueue(_)
+            | Command::DeleteQueue(_)
+            | Command::PurgeQueue(_)
+            | Command::DeclareExchange(_)
+            | Command::DeleteExchange(_)
+            | Command::Bind(_)
+            | Command::Unbind(_)
+            | Command::List(_)
+            | Command::Commit(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());
         (answer, text)
@@ -357,7 +366,12 @@ fn text_of(packet: &Packet<'_>) -> String {
         Packet::Suback(it) => format!("SUBACK {} {:02x?}", it.packet_id, it.reasons.codes()),
         Packet::Unsuback(it) => format!("UNSUBACK {} {:02x?}", it.packet_id, it.reasons.codes()),
         Packet::Disconnect(it) => format!("DISCONNECT {:?}{}", it.reason, with(&it.properties)),
-        other => format!("{other:?}").to_uppercase(),
+        Packet::Pingresp => "PINGRESP".to_owned(),
+        other @ (Packet::Connect(_)
+        | Packet::Subscribe(_)
+        | Packet::Unsubscribe(_)
+        | Packet::Pingreq
+        | Packet::Auth(_)) => format!("{other:?}"),
     }
 }
 
