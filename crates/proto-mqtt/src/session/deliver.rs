@@ -96,7 +96,7 @@ impl Open {
             subscription_ids: subscription.identifier.as_slice(),
             packet_bytes_max: self.packet_bytes_max,
         };
-        let is_sent = put_publish(&mut out.wire, &outgoing, message);
+        let is_sent = put_publish(&mut out.wire, &outgoing, message, &mut self.scratch);
         match packet_id {
             Some(_) if is_sent => {}
             // [MQTT-3.1.2-25]: as if it had been sent.

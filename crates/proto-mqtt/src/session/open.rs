@@ -13,6 +13,7 @@ use super::{Link, Step, put};
 use crate::frame::{Disconnect, DisconnectReason, Packet};
 use crate::{Version, refusal};
 use broker_api::{Command, Confirm, Delivery, Event, Out, Publishing, Refusal};
+use bytes::BytesMut;
 use model::{CommandId, Message};
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
@@ -57,6 +58,8 @@ pub(super) struct Open {
     pub(super) settling: Settling,
     /// Where a key is put together.
     pub(super) key: Vec<u8>,
+    /// Where the properties of a message of another protocol are put together.
+    pub(super) scratch: BytesMut,
 }
 
 impl Open {
@@ -77,6 +80,7 @@ impl Open {
             waiting: VecDeque::new(),
             settling: Settling::default(),
             key: Vec::new(),
+            scratch: BytesMut::new(),
         }
     }
 

@@ -9,7 +9,6 @@ use crate::frame::{
 use broker_api::{Heads, Wire};
 use bytes::BytesMut;
 use model::{Dialect, Message};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Bytes of a PUBLISH beyond its topic, properties and payload, rounded up.
@@ -36,38 +35,50 @@ pub(crate) struct Outgoing<'a> {
 /// Appends the PUBLISH of one delivery. Returns whether the client and the protocol take one of its
 /// length; if not, nothing is appended.
 ///
-/// The head of a message of the reader's dialect goes out as it came in.
+/// The head of a message of the reader's dialect goes out as it came in; that of another is put together
+/// in `scratch`.
 #[inline]
-pub(crate) fn put_publish(wire: &mut Wire, outgoing: &Outgoing<'_>, message: &Message) -> bool {
+pub(crate) fn put_publish(
+    wire: &mut Wire,
+    outgoing: &Outgoing<'_>,
+    message: &Message,
+    scratch: &mut BytesMut,
+) -> bool {
+    let head = head_of(outgoing, message, scratch);
     if !is_name(message.key()) {
-        return put_substituted(wire, outgoing, message);
+        return put_substituted(wire, outgoing, message, head);
     }
-    let head = head_of(outgoing, message);
-    put(wire, outgoing, message, message.key(), &head)
+    put(wire, outgoing, message, message.key(), head)
 }
 
 /// The properties that a message brings for a reader of 5.0.
 #[inline]
-fn head_of<'m>(outgoing: &Outgoing<'_>, message: &'m Message) -> Cow<'m, [u8]> {
+fn head_of<'m>(
+    outgoing: &Outgoing<'_>,
+    message: &'m Message,
+    scratch: &'m mut BytesMut,
+) -> &'m [u8] {
     match message.envelope().dialect {
-        Dialect::Mqtt5 => Cow::Borrowed(message.head()),
-        Dialect::Mqtt3 => Cow::Borrowed(&[]),
-        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => foreign_head(outgoing, message),
+        Dialect::Mqtt5 => message.head(),
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12
+            if outgoing.version.has_properties() =>
+        {
+            scratch.clear();
+            put_foreign_properties(scratch, outgoing.heads, message);
+            scratch
+        }
+        Dialect::Mqtt3 | Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &[],
     }
-}
-
-fn foreign_head<'m>(outgoing: &Outgoing<'_>, message: &Message) -> Cow<'m, [u8]> {
-    let mut head = BytesMut::new();
-    if outgoing.version.has_properties() {
-        head.reserve(message.head().len() + HEAD_BYTES);
-        put_foreign_properties(&mut head, outgoing.heads, message);
-    }
-    Cow::Owned(head.into())
 }
 
 /// A message whose key is no topic name, under a name that is one, with the key as a property.
 #[cold]
-fn put_substituted(wire: &mut Wire, outgoing: &Outgoing<'_>, message: &Message) -> bool {
+fn put_substituted(
+    wire: &mut Wire,
+    outgoing: &Outgoing<'_>,
+    message: &Message,
+    head: &[u8],
+) -> bool {
     let name = substitute(message.key());
     let mut key = String::new();
     for byte in message.key() {
@@ -82,11 +93,7 @@ fn put_substituted(wire: &mut Wire, outgoing: &Outgoing<'_>, message: &Message) 
     if let (Ok(name), Ok(key)) = (Text::new(KEY_PROPERTY), Text::new(&key)) {
         carrier.push(Property::UserProperty(name, key));
     }
-    let head = [
-        &head_of(outgoing, message),
-        carrier.as_properties().as_bytes(),
-    ]
-    .concat();
+    let head = [head, carrier.as_properties().as_bytes()].concat();
     put(wire, outgoing, message, name.as_bytes(), &head)
 }
 
