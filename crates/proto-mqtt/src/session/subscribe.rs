@@ -12,6 +12,7 @@ use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
 use broker_api::{Command, Out, OwnMessages, Refusal, Source};
 use model::{CommandId, SubscriptionId};
+use std::collections::VecDeque;
 
 /// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Awaited {
     answer: Answer,
     /// What the answer says of each filter, as far as it is known.
     codes: Vec<u8>,
-    /// Which commands are not answered.
-    commands: Vec<Asked>,
+    /// Which commands are not answered, in order; so are most answers.
+    commands: VecDeque<Asked>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Awaited {
             packet_id,
             answer,
             codes: Vec::new(),
-            commands: Vec::new(),
+            commands: VecDeque::new(),
         }
     }
 
@@ -168,7 +169,7 @@ impl Open {
                         link.submit(out, Command::Cancel(before));
                     }
                     let command = link.barrier(out, Command::Cancel(id));
-                    awaited.commands.push(Asked {
+                    awaited.commands.push_back(Asked {
                         command,
                         at,
                         subscription: id,
@@ -209,9 +210,12 @@ impl Open {
         let Some(place) = awaited.commands.iter().position(|it| it.command == id) else {
             return;
         };
-        let Asked {
+        let Some(Asked {
             at, subscription, ..
-        } = awaited.commands.swap_remove(place);
+        }) = awaited.commands.remove(place)
+        else {
+            return;
+        };
         if let Some(refusal) = refused
             && awaited.answer == Answer::Suback
         {
