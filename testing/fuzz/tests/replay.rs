@@ -85,6 +85,11 @@ fn mqtt_codec() {
 }
 
 #[test]
+fn mqtt_session() {
+    replay("mqtt_session");
+}
+
+#[test]
 fn page_recovery() {
     replay("page_recovery");
 }
