@@ -17,8 +17,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("log-store", &["model"]),
     ("zmtp", &[]),
     ("broker-api", &["model"]),
+    ("conversion", &["model", "broker-api"]),
     ("proto-zmq", &["model", "broker-api", "selector", "zmtp"]),
-    ("proto-*", &["model", "broker-api", "selector"]),
+    (
+        "proto-*",
+        &["model", "broker-api", "selector", "conversion"],
+    ),
     ("net", &["model", "broker-api"]),
     ("cluster", &["model", "log-store"]),
     (

@@ -12,7 +12,7 @@ use tracing::warn;
 const FILE: &str = "listeners.json";
 
 /// The file that holds the bound addresses, by the name that the listener has in the settings:
-/// `{"stomp":["127.0.0.1:61613"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
+/// `{"stomp":["127.0.0.1:61613"],"mqtt":["127.0.0.1:1883"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
 pub(crate) struct ListenersFile {
     path: PathBuf,
     /// What stands in it, or is to stand in it as soon as the disk has room.
@@ -43,6 +43,7 @@ impl ListenersFile {
     pub(crate) fn write(&mut self, listeners: &Listeners) -> anyhow::Result<()> {
         let text = serde_json::json!({
             "stomp": addresses(&listeners.stomp),
+            "mqtt": addresses(&listeners.mqtt),
             "ws": addresses(&listeners.ws),
         });
         self.text = text.to_string();
@@ -86,7 +87,8 @@ impl Drop for ListenersFile {
 /// All that the broker listens on.
 pub(crate) struct Listeners {
     pub(crate) stomp: Vec<Listener>,
-    /// STOMP over WebSocket.
+    pub(crate) mqtt: Vec<Listener>,
+    /// Both over WebSocket.
     pub(crate) ws: Vec<Listener>,
     /// The admin interface.
     pub(crate) admin: Listener,
@@ -97,6 +99,7 @@ impl Listeners {
     pub(crate) fn bind(listen: &config::Listen, data_dir: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             stomp: bind("listen.stomp", &listen.stomp)?,
+            mqtt: bind("listen.mqtt", &listen.mqtt)?,
             ws: bind("listen.ws", &listen.ws)?,
             admin: net::bind_unix(&management::socket_path(data_dir))
                 .context("the admin interface")?,

@@ -9,6 +9,7 @@ mod destinations;
 mod executors;
 mod listeners;
 mod maintenance;
+mod protocols;
 mod serve;
 mod store;
 

@@ -3,13 +3,12 @@
 use crate::destinations;
 use crate::executors;
 use crate::listeners::{self, Listeners, ListenersFile};
+use crate::protocols;
 use crate::store;
 use anyhow::Context as _;
 use broker::{Broker, RecoveryError, Settings, StalledPolicy};
 use config::{Config, WhenStalled};
-use model::Dialect;
-use net::{Clock, Protocol, Server, StopSignal, Stopper, Transport, WebSocketRules};
-use proto_stomp::{HostRule, Stomp};
+use net::{Clock, Server, StopSignal, Stopper, Transport};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::Path;
@@ -44,6 +43,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let found = opened.recovered.clone();
     let clock = Clock::start();
     let settings = settings(config, cores)?;
+    let seed = settings.seed;
     let logs = opened.take_logs();
     let (broker, executors, recovered) = Broker::open(settings, clock.now(), logs, recovery)
         .map_err(|error| refused(error, &config.data_dir))?;
@@ -65,7 +65,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
         started,
     };
     banner.print();
-    let serving = serve_all(&server, listeners, config, &broker);
+    let serving = serve_all(&server, listeners, config, &broker, seed);
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served.context("cannot serve")?,
@@ -152,70 +152,20 @@ async fn serve_all(
     listeners: Listeners,
     config: &Config,
     broker: &Broker,
+    seed: u64,
 ) -> std::io::Result<()> {
-    let stomp = protocol(config, broker);
-    let admin = admin_protocol(broker);
-    let ws = Protocol {
-        name: "STOMP over WebSocket",
-        transport: Transport::WebSocket(Arc::new(websocket_rules(config))),
-        ..stomp.clone()
-    };
+    let stomp = protocols::stomp(config, broker);
+    let mqtt = protocols::mqtt(config, broker, seed);
+    let admin = Transport::Plain(protocols::admin(broker));
+    let ws = protocols::over_websocket(config, stomp.clone(), mqtt.clone());
+    let (stomp, mqtt) = (Transport::Plain(stomp), Transport::Plain(mqtt));
     tokio::try_join!(
         server.serve(listeners.stomp, stomp, Arc::default()),
+        server.serve(listeners.mqtt, mqtt, Arc::default()),
         server.serve(listeners.ws, ws, Arc::default()),
         server.serve(vec![listeners.admin], admin, Arc::default()),
     )?;
     Ok(())
-}
-
-fn websocket_rules(config: &Config) -> WebSocketRules {
-    WebSocketRules {
-        paths: &["/", "/ws", "/stomp"],
-        subprotocols: &["v12.stomp", "v11.stomp", "v10.stomp"],
-        frame_bytes: proto_stomp::written_frame_len,
-        // The longest frame, and room for small ones beside it.
-        message_bytes_max: config
-            .stomp
-            .body_bytes_max
-            .saturating_add(config.stomp.head_bytes_max.saturating_mul(2)),
-    }
-}
-
-fn protocol(config: &Config, broker: &Broker) -> Protocol {
-    let broker = broker.clone();
-    let limits = proto_stomp::Limits {
-        head_bytes_max: config.stomp.head_bytes_max,
-        header_count_max: config.stomp.header_count_max,
-        header_bytes_max: config.stomp.header_bytes_max,
-        body_bytes_max: config.stomp.body_bytes_max,
-        subscriptions_max: config.stomp.subscriptions_max,
-        transaction_bytes_max: config.stomp.transaction_bytes_max,
-        connect_timeout: config.stomp.connect_timeout,
-        ..proto_stomp::Limits::default()
-    };
-    let hosts = if config.stomp.strict_host {
-        HostRule::Known(Arc::default())
-    } else {
-        HostRule::AnyIsDefault
-    };
-    Protocol {
-        name: "STOMP",
-        transport: Transport::Plain,
-        session: Arc::new(move |now, id, _| {
-            Box::new(Stomp::new(now, id, limits).with_host_rule(hosts.clone()))
-        }),
-        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
-    }
-}
-
-fn admin_protocol(broker: &Broker) -> Protocol {
-    let broker = broker.clone();
-    Protocol {
-        name: "admin",
-        transport: Transport::Plain,
-        session: Arc::new(|_, _, _| Box::new(management::Admin::new())),
-        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
-    }
 }
 
 fn limits(config: &Config) -> net::Limits {
@@ -223,7 +173,10 @@ fn limits(config: &Config) -> net::Limits {
         connections_max: config.connection.connections_max,
         input_bytes_max: config.connection.input_bytes_max,
         send_timeout: config.connection.send_timeout,
-        handshake_timeout: config.stomp.connect_timeout,
+        handshake_timeout: config
+            .stomp
+            .connect_timeout
+            .max(config.mqtt.connect_timeout),
         ..net::Limits::default()
     }
 }
@@ -247,9 +200,7 @@ fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
         queued_bytes: config.queue.memory_bytes_max,
         merged_pages_min: Settings::default().merged_pages_min,
         ride_delay: config.store.ride_delay,
-        heads: |dialect| match dialect {
-            Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
-        },
+        heads: protocols::heads,
         seed: RandomState::new().build_hasher().finish(),
         virtual_topics: destinations::virtual_topics(&config.virtual_topic),
         composites: destinations::composites(&config.composites)?,
@@ -281,6 +232,7 @@ impl Banner<'_> {
         };
         println!("Barid {}", env!("CARGO_PKG_VERSION"));
         println!("  STOMP  {}", shown(&self.listeners.stomp));
+        println!("  MQTT   {}", shown(&self.listeners.mqtt));
         println!("  ws     {}", shown(&self.listeners.ws));
         println!(
             "  data   {}: {} queues, {} messages, recovered in {} ms",

@@ -127,6 +127,9 @@ pub struct Connect {
     pub login: Option<Login>,
     /// The name of the vhost it wants; empty for the default one.
     pub vhost: Vec<u8>,
+    /// What at most one connection may be at a time: an older one with the same identity is ended, as
+    /// [`Refusal::TakenOver`](crate::Refusal::TakenOver) tells it. Without one, any number may be alike.
+    pub identity: Option<Box<[u8]>>,
 }
 
 /// A name with its proof.

@@ -2,7 +2,7 @@
 
 use crate::Refusal;
 use crate::topology::{Bind, ListedExchange, ListedQueue, QueueStatus};
-use model::{CommandId, Message, Sequence, SubscriptionId};
+use model::{CommandId, Instant, Message, Sequence, SubscriptionId};
 
 /// What the broker tells a session.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub struct Delivery {
     /// How often it was delivered before, failed or released, since the broker started; 0 if `redelivered` knows
     /// only of a time before that.
     pub acquired_count: u32,
+    /// When it would have expired in its queue, if it does.
+    pub expires_at: Option<Instant>,
     /// The message.
     pub message: Message,
 }

@@ -1,15 +1,34 @@
 //! Looking into the heads of messages, whatever their dialect.
 
-use model::{Message, Property, Value};
+use model::{Dialect, Message, Property, Value};
+use std::borrow::Cow;
+
+/// One thing that the head of a message says, in a form that no protocol owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field<'m> {
+    /// A property, at most once in a message. [`Property::ReplyTo`] is a [`model::Address`] as that
+    /// spells it.
+    Property(Property, Value<'m>),
+    /// A header of the application's, with its name. Names may come again.
+    Header(Cow<'m, [u8]>, Value<'m>),
+}
 
 /// Reads the heads of messages of one dialect. Each protocol brings one for its own.
 ///
-/// Asked only where something depends on it: headers exchanges, selectors, groups, last values. What the
-/// broker's envelope already says (priority, persistence, time to live) is not asked for here.
+/// Asked only where something depends on it: headers exchanges, selectors, groups, last values; and by a
+/// session that delivers a message of another dialect.
 pub trait HeadReader: Sync {
     /// The value of the application's header with this name, unescaped; the first if there are several.
     fn header<'m>(&self, message: &'m Message, name: &[u8]) -> Option<Value<'m>>;
 
     /// The value of a property.
     fn property<'m>(&self, message: &'m Message, property: Property) -> Option<Value<'m>>;
+
+    /// Gives all that the head says, for readers of another dialect: the headers in their order, and
+    /// properties among them. What the envelope says need not be given: it goes before. A
+    /// [`Property::Destination`] is given only if it is not what exchange and key say anyway.
+    fn fields<'m>(&self, message: &'m Message, each: &mut dyn FnMut(Field<'m>));
 }
+
+/// Who reads the heads of messages of a dialect.
+pub type Heads = fn(Dialect) -> &'static dyn HeadReader;

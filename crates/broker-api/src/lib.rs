@@ -16,7 +16,7 @@ pub use command::{
     Source, Submission, Subscribe, Transaction, Unroutable,
 };
 pub use event::{BlockCause, Delivery, Event, Reply};
-pub use head::HeadReader;
+pub use head::{Field, HeadReader, Heads};
 pub use out::Out;
 pub use refusal::Refusal;
 pub use session::Session;

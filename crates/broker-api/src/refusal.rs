@@ -61,6 +61,8 @@ pub enum Refusal {
     },
     /// The subscriber accepted nothing for too long, and its policy is to be disconnected.
     Stalled,
+    /// Another connection has connected with the same identity.
+    TakenOver,
     /// What stands on the disk is not what was written there: it is out of service until the operator has
     /// repaired it.
     Damaged {
@@ -104,6 +106,7 @@ impl fmt::Display for Refusal {
                 write!(f, "too many {what}, the limit is {limit}")
             }
             Self::Stalled => f.write_str("the subscriber accepted nothing for too long"),
+            Self::TakenOver => f.write_str("another connection has taken over"),
             Self::Damaged { what, reason } => write!(
                 f,
                 "{what} is damaged on the disk and out of service, see `barid store check`: {reason}"

@@ -23,6 +23,8 @@ pub struct Connection {
     peer: Peer,
     pub(crate) outbox: Arc<Outbox>,
     principal: Option<Principal>,
+    /// What no other connection may be at the same time.
+    identity: Option<Box<[u8]>>,
     pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
     pub(crate) selector_memory: SelectorMemory,
     /// Ids up to this one have been used.
@@ -91,6 +93,7 @@ impl Connection {
             peer,
             outbox: Arc::new(Outbox::new(id)),
             principal: None,
+            identity: None,
             subscriptions: BTreeMap::new(),
             selector_memory: SelectorMemory::default(),
             subscription_max: None,
@@ -129,6 +132,10 @@ impl Connection {
                         "connected"
                     );
                     self.principal = Some(principal);
+                    if let Some(identity) = connect.identity {
+                        self.node.identities.claim(&identity, &self.outbox);
+                        self.identity = Some(identity);
+                    }
                     Reply::Nothing
                 });
                 self.answer(id, done);
@@ -394,6 +401,9 @@ impl Attachment for Connection {
         }
         self.publisher.close(&self.node);
         self.node.blocked.forget(&self.outbox);
+        if let Some(identity) = self.identity.take() {
+            self.node.identities.release(&identity, &self.outbox);
+        }
         self.outbox.close();
         self.end_all();
     }

@@ -196,6 +196,7 @@ impl Port for Deliveries {
             redelivered: handover.redelivered,
             delivery_count: handover.delivery_count,
             acquired_count: handover.acquired_count,
+            expires_at: handover.expires_at,
             message: handover.message,
         }));
     }

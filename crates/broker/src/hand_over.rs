@@ -183,6 +183,7 @@ fn direct_delivery(subscription: SubscriptionId, message: Message) -> Event {
         redelivered: false,
         delivery_count: 0,
         acquired_count: 0,
+        expires_at: None,
         message,
     })
 }

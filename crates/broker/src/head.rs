@@ -1,8 +1,8 @@
 //! What the core looks up in the heads of messages.
 
 use crate::settings::Settings;
-use broker_api::{HeadReader, Refusal};
-use model::{Dialect, Message, Persistence, Property, QueueRules, SubscriptionId, Value};
+use broker_api::{HeadReader, Heads, Refusal};
+use model::{Message, Persistence, Property, QueueRules, SubscriptionId, Value};
 use queue::{Answer, Filter, Keys};
 use selector::{Limits, Properties, Selector};
 use std::borrow::Cow;
@@ -13,9 +13,6 @@ use std::collections::BTreeMap;
 const CONNECTION_SELECTOR_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a head that are read in a unit of work, to find a value.
 const HEAD_BYTES_PER_UNIT: u64 = 16;
-
-/// Who reads the heads of messages of a dialect.
-pub(crate) type Heads = fn(Dialect) -> &'static dyn HeadReader;
 
 /// The head of one message.
 #[derive(Clone, Copy)]

@@ -26,6 +26,7 @@ mod executor;
 mod hand_over;
 mod head;
 mod hold;
+mod identities;
 mod mailbox;
 mod outbox;
 mod permit;
@@ -48,6 +49,7 @@ pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
+use identities::Identities;
 use log_store::ShardLog;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
@@ -65,6 +67,7 @@ pub(crate) struct Node {
     pub(crate) letters: LetterBytes,
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
+    pub(crate) identities: Identities,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
     plain_rules: Arc<QueueRules>,
@@ -186,6 +189,7 @@ impl Broker {
             letters: LetterBytes::default(),
             saving: Saving::default(),
             blocked: Blocked::default(),
+            identities: Identities::default(),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
             settings,

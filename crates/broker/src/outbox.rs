@@ -55,8 +55,9 @@ struct State {
     held: Vec<Waker>,
     /// Executors wait for room.
     starved: Vec<Arc<Mailbox>>,
-    /// The connection is to be ended, by the policy for stalled subscribers.
-    is_cut: bool,
+    /// Why the connection is to be ended, if it is: by the policy for stalled subscribers, or because
+    /// another has its identity.
+    cut: Option<Refusal>,
     is_closed: bool,
 }
 
@@ -169,7 +170,7 @@ impl Outbox {
         messages: &[Message],
     ) -> Pressure {
         let mut state = self.state.lock();
-        if state.is_closed || state.is_cut {
+        if state.is_closed || state.cut.is_some() {
             return Pressure::None;
         }
         for message in messages {
@@ -200,7 +201,7 @@ impl Outbox {
         cx: &Context<'_>,
     ) -> Result<(), Instant> {
         let mut state = self.state.lock();
-        if state.is_closed || state.is_cut || state.bytes <= node.settings.outbox_bytes {
+        if state.is_closed || state.cut.is_some() || state.bytes <= node.settings.outbox_bytes {
             return Ok(());
         }
         if let Some(until) = state.hold_or_shed(node, now) {
@@ -246,11 +247,26 @@ impl Outbox {
     /// Ready when the connection is to be ended. Pending with the waker kept.
     pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<Refusal> {
         let mut state = self.state.lock();
-        if state.is_cut {
-            return Poll::Ready(Refusal::Stalled);
+        if let Some(refusal) = &state.cut {
+            return Poll::Ready(refusal.clone());
         }
         state.keep_waker(cx);
         Poll::Pending
+    }
+
+    /// Another connection has this one's identity: it is to be ended, whatever waits to be sent on it.
+    pub(crate) fn take_over(&self) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return;
+        }
+        state.cut = Some(Refusal::TakenOver);
+        // Asked for one or for the other, depending on whether its transport takes anything.
+        let event = Event::Disconnect(Refusal::TakenOver);
+        state.events.push_front(event);
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// The transport has taken messages charged with `bytes`.
@@ -285,7 +301,7 @@ impl Outbox {
             starved = std::mem::take(&mut state.starved);
         }
         // A connection that is to be cut waits for its transport; it is told in spite of that.
-        let cut = if state.is_cut {
+        let cut = if state.cut.is_some() {
             state.waker.take()
         } else {
             None
@@ -357,7 +373,7 @@ impl State {
         }
         counters::add(&node.counters.dropped, dropped_count);
         if policy == StalledPolicy::Disconnect {
-            self.is_cut = true;
+            self.cut = Some(Refusal::Stalled);
         }
     }
 }

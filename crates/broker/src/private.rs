@@ -269,6 +269,7 @@ impl Port for Transport<'_> {
             redelivered: handover.redelivered,
             delivery_count: handover.delivery_count,
             acquired_count: handover.acquired_count,
+            expires_at: handover.expires_at,
             message: handover.message,
         }));
     }

@@ -1,7 +1,7 @@
 //! What an operator can set, and what the binary brings along.
 
-use broker_api::HeadReader;
-use model::{Dialect, ExchangeName, Message, Property, Value};
+use broker_api::{Field, HeadReader, Heads};
+use model::{ExchangeName, Message, Property, Value};
 use std::time::Duration;
 
 /// What an operator can set.
@@ -26,7 +26,7 @@ pub struct Settings {
     /// How long what needs no sync of its own may wait for a round to ride along with.
     pub ride_delay: Duration,
     /// Who reads the heads of messages of a dialect.
-    pub heads: fn(Dialect) -> &'static dyn HeadReader,
+    pub heads: Heads,
     /// A random number of this process, from which names and draws are made.
     pub seed: u64,
     /// Topics whose subscribers read queues of their own, if any.
@@ -114,4 +114,6 @@ impl HeadReader for Headless {
     fn property<'m>(&self, _: &'m Message, _: Property) -> Option<Value<'m>> {
         None
     }
+
+    fn fields<'m>(&self, _: &'m Message, _: &mut dyn FnMut(Field<'m>)) {}
 }

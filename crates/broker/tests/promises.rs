@@ -477,6 +477,7 @@ fn a_held_publisher_is_woken_when_there_is_room() {
     let connect = Command::Connect(Box::new(Connect {
         login: None,
         vhost: Vec::new(),
+        identity: None,
     }));
     let publishes = (0..11).map(|number| {
         Command::Publish(

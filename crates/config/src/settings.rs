@@ -1,6 +1,7 @@
 //! The settings in the types their users want.
 
 use crate::composite::Composite;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
@@ -16,6 +17,8 @@ pub struct Config {
     pub listen: Listen,
     /// Limits of STOMP connections.
     pub stomp: Stomp,
+    /// Limits of MQTT connections.
+    pub mqtt: Mqtt,
     /// What a subscriber may hold back.
     pub subscriber: Subscriber,
     /// Limits of all connections.
@@ -39,7 +42,9 @@ pub struct Config {
 pub struct Listen {
     /// The addresses that speak STOMP.
     pub stomp: String,
-    /// The addresses that speak STOMP over WebSocket.
+    /// The addresses that speak MQTT.
+    pub mqtt: String,
+    /// The addresses that speak STOMP or MQTT over WebSocket.
     pub ws: String,
 }
 
@@ -62,6 +67,23 @@ pub struct Stomp {
     pub transaction_bytes_max: usize,
     /// Whether a `host` that names no vhost is refused; else it means the default one.
     pub strict_host: bool,
+}
+
+/// Limits of MQTT connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mqtt {
+    /// The longest PUBLISH, in bytes.
+    pub packet_bytes_max: usize,
+    /// Subscriptions of one connection at one time.
+    pub subscriptions_max: usize,
+    /// Time from accept to a whole CONNECT.
+    pub connect_timeout: Duration,
+    /// PUBLISH packets with QoS 1 and 2 of one client that may be unanswered.
+    pub receive_max: NonZeroU16,
+    /// Topic aliases that one client may set.
+    pub topic_alias_max: u16,
+    /// The longest keep alive, in seconds; 0 for any.
+    pub keep_alive_seconds_max: u16,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -147,6 +169,7 @@ impl Config {
             data_dir: PathBuf::new(),
             listen: Listen {
                 stomp: String::new(),
+                mqtt: String::new(),
                 ws: String::new(),
             },
             stomp: Stomp {
@@ -158,6 +181,14 @@ impl Config {
                 connect_timeout: Duration::ZERO,
                 transaction_bytes_max: 0,
                 strict_host: false,
+            },
+            mqtt: Mqtt {
+                packet_bytes_max: 0,
+                subscriptions_max: 0,
+                connect_timeout: Duration::ZERO,
+                receive_max: NonZeroU16::MIN,
+                topic_alias_max: 0,
+                keep_alive_seconds_max: 0,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

@@ -3,6 +3,7 @@
 use crate::key::{Empty, Key, Kind};
 use crate::settings::{Config, WhenStalled};
 use crate::value::Unit;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
@@ -15,6 +16,7 @@ const HOUR_MS: u64 = 3_600_000;
 const BROKER: &str = "Broker";
 const LISTENERS: &str = "Listeners";
 const STOMP: &str = "STOMP";
+const MQTT: &str = "MQTT";
 const SUBSCRIBERS: &str = "Subscribers";
 const CONNECTIONS: &str = "Connections";
 const STORE: &str = "Store";
@@ -111,10 +113,23 @@ pub(crate) static KEYS: &[Key] = &[
         default: "localhost:61613",
     },
     Key {
+        path: "listen.mqtt",
+        flag: Some("mqtt"),
+        group: LISTENERS,
+        doc: "Where MQTT clients connect",
+        kind: Kind::Text {
+            placeholder: "ADDR",
+            allowed: "host:port, several by comma, or off",
+            empty: Empty::Refused,
+            set: |config, text| text.clone_into(&mut config.listen.mqtt),
+        },
+        default: "localhost:1883",
+    },
+    Key {
         path: "listen.ws",
         flag: Some("ws"),
         group: LISTENERS,
-        doc: "Where STOMP clients connect over WebSocket, at the paths /, /ws and /stomp",
+        doc: "Where clients connect over WebSocket: MQTT with the subprotocol mqtt at the paths /, /ws and /mqtt, else STOMP at /, /ws and /stomp",
         kind: Kind::Text {
             placeholder: "ADDR",
             allowed: "host:port, several by comma, or off",
@@ -190,6 +205,61 @@ pub(crate) static KEYS: &[Key] = &[
         ]),
         default: "false",
     },
+    number(
+        "mqtt.packet_bytes_max",
+        MQTT,
+        bytes(KIB, 256 * MIB),
+        "16640KiB",
+        "The longest PUBLISH packet; the default holds a payload of 16 MiB, topic and properties",
+        |config, number| config.mqtt.packet_bytes_max = size(number),
+    ),
+    number(
+        "mqtt.subscriptions_max",
+        MQTT,
+        count(1, 1_000_000),
+        "10000",
+        "Subscriptions of one connection at one time",
+        |config, number| config.mqtt.subscriptions_max = size(number),
+    ),
+    number(
+        "mqtt.connect_timeout_ms",
+        MQTT,
+        millis(10, HOUR_MS),
+        "10000",
+        "Time that a client has from connecting to the end of its CONNECT packet",
+        |config, number| config.mqtt.connect_timeout = Duration::from_millis(number),
+    ),
+    number(
+        "mqtt.receive_max",
+        MQTT,
+        count(1, 65_535),
+        "1024",
+        "PUBLISH packets with QoS 1 and 2 of one client that may be unanswered; told to clients of MQTT 5.0, and only those are held to it",
+        |config, number| {
+            let number = u16::try_from(number).ok().and_then(NonZeroU16::new);
+            config.mqtt.receive_max = number.expect("the limits are 1 and 65535");
+        },
+    ),
+    number(
+        "mqtt.topic_alias_max",
+        MQTT,
+        count(0, 65_535),
+        "16",
+        "Topic aliases that one client of MQTT 5.0 may set, each for a topic of up to 64 KiB",
+        |config, number| {
+            config.mqtt.topic_alias_max = u16::try_from(number).expect("the limit is 65535");
+        },
+    ),
+    number(
+        "mqtt.keep_alive_seconds_max",
+        MQTT,
+        count(0, 65_535),
+        "0",
+        "The longest keep alive in seconds, told to clients of MQTT 5.0 that ask for a longer one or for none; 0 for any",
+        |config, number| {
+            config.mqtt.keep_alive_seconds_max = u16::try_from(number).expect("the limit is 65535");
+        },
+    ),
     number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,

@@ -109,6 +109,7 @@ impl Session for Admin {
             let connect = Connect {
                 login: None,
                 vhost: Vec::new(),
+                identity: None,
             };
             self.ask(Command::Connect(Box::new(connect)), Asked::Connect, out);
         }

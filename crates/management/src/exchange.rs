@@ -92,6 +92,14 @@ pub enum Property {
     AppId,
     GroupId,
     Destination,
+    Persistence,
+    Priority,
+    Expiration,
+    GroupSequence,
+    PayloadFormat,
+    Retained,
+    Assurance,
+    ReplyToSpelling,
 }
 
 /// An exchange as it is listed.
@@ -272,5 +280,13 @@ same_names!(
     UserId,
     AppId,
     GroupId,
-    Destination
+    Destination,
+    Persistence,
+    Priority,
+    Expiration,
+    GroupSequence,
+    PayloadFormat,
+    Retained,
+    Assurance,
+    ReplyToSpelling
 );

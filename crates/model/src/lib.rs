@@ -5,6 +5,7 @@
 //!
 //! Read first: [`Message`] (what travels) and [`Sequence`] (where it stands in a queue).
 
+mod address;
 mod binding;
 mod death;
 mod exchange;
@@ -17,6 +18,7 @@ mod sequence_map;
 mod time;
 mod value;
 
+pub use address::Address;
 pub use binding::{Arguments, BindingKey};
 pub use death::{Death, DeathReason, Deaths};
 pub use exchange::{

@@ -25,6 +25,10 @@ pub enum Dialect {
     Stomp11 = 2,
     /// STOMP 1.2: `\r` is one too.
     Stomp12 = 3,
+    /// MQTT 3.1 and 3.1.1: there is no head.
+    Mqtt3 = 4,
+    /// MQTT 5.0: the head is properties.
+    Mqtt5 = 5,
 }
 
 impl Dialect {
@@ -35,6 +39,8 @@ impl Dialect {
             1 => Some(Self::Stomp10),
             2 => Some(Self::Stomp11),
             3 => Some(Self::Stomp12),
+            4 => Some(Self::Mqtt3),
+            5 => Some(Self::Mqtt5),
             _ => None,
         }
     }

@@ -117,6 +117,22 @@ pub enum Property {
     GroupId,
     /// Where the publisher sent it, in its own spelling.
     Destination,
+    /// Whether it survives a restart.
+    Persistence,
+    /// What goes first.
+    Priority,
+    /// How long it may wait, in milliseconds, as the publisher said it.
+    Expiration,
+    /// Its place in its group.
+    GroupSequence,
+    /// Whether the body is `text` (UTF-8) or `bytes`.
+    PayloadFormat,
+    /// Whether the publisher asked that it be given to those who come later.
+    Retained,
+    /// How surely the publisher handed it over: at most once, at least once, exactly once (0, 1, 2).
+    Assurance,
+    /// [`ReplyTo`](Self::ReplyTo) as the publisher spelled it, if its protocol has several spellings.
+    ReplyToSpelling,
 }
 
 #[cfg(test)]

@@ -51,9 +51,9 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use kept::KeptInput;
 pub use limits::Limits;
 pub use listener::{Address, BindError, BindWarning, Bound, Listener, bind};
-pub use server::{Protocol, Server, Transport};
+pub use server::{Carried, Protocol, Server, Transport};
 pub use stop::{StopSignal, Stopper};
 pub use unix::bind_unix;
-pub use websocket::WebSocketRules;
 #[doc(hidden)]
 pub use websocket::decode_pieces;
+pub use websocket::{Messages, WebSocketRules};

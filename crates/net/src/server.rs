@@ -36,26 +36,44 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Makes what belongs to one connection.
 type Maker<T> = Arc<dyn Fn(Instant, ConnectionId, Peer) -> Box<T> + Send + Sync>;
 
-/// What a listener speaks.
+/// What is spoken on a connection.
 #[derive(Clone)]
 pub struct Protocol {
     /// What it is called in the log.
     pub name: &'static str,
-    /// What its bytes travel in.
-    pub transport: Transport,
     /// Makes the session of a connection.
     pub session: Maker<dyn Session>,
     /// Makes the broker's side of a connection.
     pub attach: Maker<dyn Attachment>,
 }
 
-/// What the bytes of a protocol travel in.
+/// What a listener speaks, and what the bytes of that travel in.
 #[derive(Clone, Debug)]
 pub enum Transport {
-    /// Nothing: as they are.
-    Plain,
-    /// The messages of a WebSocket.
-    WebSocket(Arc<WebSocketRules>),
+    /// This protocol, in nothing: as they are.
+    Plain(Protocol),
+    /// The messages of a WebSocket. Which protocol that is follows from the request that begins it; of
+    /// those that fit, the first.
+    WebSocket(Arc<[Carried]>),
+}
+
+/// A protocol that a WebSocket may carry.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// How it is asked for and carried.
+    pub rules: Arc<WebSocketRules>,
+    /// What is carried.
+    pub protocol: Protocol,
+}
+
+impl Transport {
+    /// What it is called in the log before it is known what is spoken.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Plain(protocol) => protocol.name,
+            Self::WebSocket(_) => "WebSocket",
+        }
+    }
 }
 
 impl fmt::Debug for Protocol {
@@ -106,7 +124,7 @@ impl Server {
     pub async fn serve(
         &self,
         listeners: Vec<Listener>,
-        protocol: Protocol,
+        transport: Transport,
         counters: Arc<Counters>,
     ) -> io::Result<()> {
         let listeners = listeners
@@ -116,7 +134,7 @@ impl Server {
         let mut accepting = Accepting {
             server: self.clone(),
             listeners,
-            protocol,
+            transport,
             environment: Arc::new(Environment {
                 clock: self.clock,
                 limits: self.limits,
@@ -131,7 +149,7 @@ impl Server {
         poll_fn(|cx| accepting.poll(cx)).await;
         accepting.listeners.clear();
         while let Some(joined) = accepting.connections.join_next().await {
-            report(&accepting.protocol, joined);
+            report(&accepting.transport, joined);
         }
         Ok(())
     }
@@ -172,37 +190,40 @@ struct Starting {
     accepted_at: Instant,
     place: Place,
     peer: Peer,
-    protocol: Protocol,
     environment: Arc<Environment>,
     stop: StopSignal,
 }
 
 impl Starting {
     /// The connection over a transport. What its session has to wait for counts from the accept.
-    fn start<T: AsyncRead + AsyncWrite + Unpin>(self, io: T) -> Connection<T> {
+    fn start<T>(self, io: T, protocol: &Protocol) -> Connection<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
         let (at, id) = (self.accepted_at, self.place.id);
         Connection {
             driver: Driver::new(
                 io,
-                (self.protocol.session)(at, id, self.peer),
-                (self.protocol.attach)(at, id, self.peer),
+                (protocol.session)(at, id, self.peer),
+                (protocol.attach)(at, id, self.peer),
                 self.environment,
                 self.stop,
             ),
             place: self.place,
-            protocol: self.protocol.name,
+            protocol: protocol.name,
         }
     }
 
     /// The connection over a WebSocket: first the handshake, then the same.
-    async fn start_websocket<T>(self, socket: T, rules: Arc<WebSocketRules>)
+    async fn start_websocket<T>(self, socket: T, carried: Arc<[Carried]>)
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let limits = self.environment.limits;
         let mut stop = StopWatch::new(self.stop.clone());
+        let offers: Vec<_> = carried.iter().map(|carried| &carried.rules).collect();
         // Both in boxes, so that a task does not hold room for one while it is the other.
-        let mut upgrade = Box::pin(websocket::upgrade(socket, rules, &limits));
+        let mut upgrade = Box::pin(websocket::upgrade(socket, &offers, &limits));
         let upgraded = poll_fn(|cx| match upgrade.as_mut().poll(cx) {
             Poll::Ready(upgraded) => Poll::Ready(Some(upgraded)),
             // Nothing that was promised is lost with it.
@@ -211,11 +232,16 @@ impl Starting {
         });
         let upgraded = upgraded.await;
         drop((upgrade, stop));
+        drop(offers);
         match upgraded {
-            Some(Ok(io)) => Box::pin(self.start(io)).await,
+            Some(Ok((io, chosen))) => {
+                let connection = Box::pin(self.start(io, &carried[chosen].protocol));
+                drop(carried);
+                connection.await;
+            }
             Some(Err(error)) => {
-                let (protocol, connection) = (self.protocol.name, self.place.id.0);
-                debug!(protocol, connection, %error, "no WebSocket");
+                let connection = self.place.id.0;
+                debug!(connection, %error, "no WebSocket");
             }
             None => {}
         }
@@ -306,7 +332,7 @@ impl Accepted {
 struct Accepting {
     server: Server,
     listeners: Vec<Acceptor>,
-    protocol: Protocol,
+    transport: Transport,
     environment: Arc<Environment>,
     connections: JoinSet<()>,
     stop: StopWatch,
@@ -322,7 +348,7 @@ impl Accepting {
             return Poll::Ready(());
         }
         while let Poll::Ready(Some(joined)) = self.connections.poll_join_next(cx) {
-            report(&self.protocol, joined);
+            report(&self.transport, joined);
         }
         for _ in 0..ACCEPTS_MAX {
             if let Some(pause) = &mut self.pause {
@@ -355,7 +381,7 @@ impl Accepting {
     }
 
     fn handle_accepted(&mut self, accepted: Accepted) {
-        let protocol = self.protocol.name;
+        let protocol = self.transport.name();
         let peer = accepted.peer();
         let address = peer.address;
         let Some(place) = self.server.take_place(&self.environment.counters) else {
@@ -369,7 +395,6 @@ impl Accepting {
             accepted_at: self.server.clock.now(),
             place,
             peer,
-            protocol: self.protocol.clone(),
             environment: Arc::clone(&self.environment),
             stop: self.server.stop.clone(),
         };
@@ -389,20 +414,20 @@ impl Accepting {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match &self.protocol.transport {
-            Transport::Plain => {
-                self.connections.spawn(starting.start(socket));
+        match &self.transport {
+            Transport::Plain(protocol) => {
+                self.connections.spawn(starting.start(socket, protocol));
             }
-            Transport::WebSocket(rules) => {
-                let rules = Arc::clone(rules);
+            Transport::WebSocket(carried) => {
+                let carried = Arc::clone(carried);
                 self.connections
-                    .spawn(starting.start_websocket(socket, rules));
+                    .spawn(starting.start_websocket(socket, carried));
             }
         }
     }
 
     fn handle_error(&mut self, error: &io::Error) {
-        let protocol = self.protocol.name;
+        let protocol = self.transport.name();
         if is_of_the_peer(error) {
             debug!(protocol, %error, "a connection ended before it was accepted");
             return;
@@ -432,9 +457,9 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-fn report(protocol: &Protocol, joined: Result<(), tokio::task::JoinError>) {
+fn report(transport: &Transport, joined: Result<(), tokio::task::JoinError>) {
     if let Err(error) = joined {
-        error!(protocol = protocol.name, %error, "a connection failed, this is a bug in Barid");
+        error!(protocol = transport.name(), %error, "a connection failed, this is a bug in Barid");
     }
 }
 

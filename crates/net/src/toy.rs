@@ -310,6 +310,7 @@ pub(crate) fn delivery(body: &[u8]) -> Delivery {
         redelivered: false,
         delivery_count: 0,
         acquired_count: 0,
+        expires_at: None,
         message: Message::new(&Parts {
             envelope,
             exchange: b"",

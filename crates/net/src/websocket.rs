@@ -13,7 +13,7 @@
 //!   buffer; what is written goes to the socket by reference, behind headers that are made on the
 //!   stack. Kept are at most a header and two control frames.
 //! - A message is text if it is UTF-8, else binary: a client that takes only text can do with that
-//!   whatever it can do at all. It holds one frame of the protocol, for there are clients that see
+//!   whatever it can do at all. Where the protocol wants binary messages, all are ([`Messages`]). It holds one frame of the protocol, for there are clients that see
 //!   only the first frame of a message, or none whose end is in the next message.
 //! - Of several pings only the last is answered, if the answers have to wait. [RFC 6455 5.5.3]
 //! - Who breaks the rules is told why by a close code, and has ended for the session. Memory is never
@@ -60,6 +60,17 @@ pub struct WebSocketRules {
     /// The longest message that is taken from a client. It may hold several frames of the protocol,
     /// or a part of one.
     pub message_bytes_max: usize,
+    /// What kind of messages carry the protocol.
+    pub messages: Messages,
+}
+
+/// What kind of messages carry a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// To the client text where it is UTF-8, else binary; from the client both.
+    TextIfPossible,
+    /// Binary ones both ways; a client that sends text breaks the rules.
+    Binary,
 }
 
 /// Decodes what a client sends behind its handshake, in these pieces: the payload of its messages, what
@@ -69,7 +80,7 @@ pub fn decode_pieces(
     pieces: &[&[u8]],
     message_bytes_max: usize,
 ) -> (Vec<u8>, Vec<Vec<u8>>, Option<String>) {
-    let mut incoming = Incoming::new(message_bytes_max);
+    let mut incoming = Incoming::new(message_bytes_max, Messages::TextIfPossible);
     let (mut payload, mut pings) = (Vec::new(), Vec::new());
     for piece in pieces {
         let mut raw = piece.to_vec();
@@ -112,7 +123,7 @@ impl<T> WebSocket<T> {
         Self {
             io,
             early,
-            incoming: Incoming::new(rules.message_bytes_max),
+            incoming: Incoming::new(rules.message_bytes_max, rules.messages),
             rules,
             outgoing: Outgoing::default(),
             ending: None,
@@ -228,7 +239,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.outgoing
-            .poll_write(&mut this.io, cx, bufs, this.rules.frame_bytes)
+            .poll_write(&mut this.io, cx, bufs, &this.rules)
     }
 
     fn is_write_vectored(&self) -> bool {

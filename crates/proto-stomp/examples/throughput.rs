@@ -98,6 +98,7 @@ fn deliver(session: &mut Stomp, out: &mut Out, message: &Message, sequence: u64)
         redelivered: false,
         delivery_count: 0,
         acquired_count: 0,
+        expires_at: None,
         message: message.clone(),
     };
     session.handle_event(Instant::default(), Event::Delivery(delivery), out);

@@ -19,7 +19,7 @@ pub use frame::{ClientCommand, Frame, HeaderName};
 pub use host_rule::HostRule;
 pub use limits::Limits;
 pub use session::Stomp;
-pub use translate::StompHeads;
+pub use translate::{StompHeads, put_foreign_headers};
 pub use version::Version;
 pub use violation::{DecodeError, Excerpt};
 pub use written::written_frame_len;

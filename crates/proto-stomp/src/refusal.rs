@@ -22,6 +22,7 @@ pub(crate) const fn summary(refusal: &Refusal) -> &'static str {
         Refusal::SubscriptionExists(_) => "duplicate subscription identifier",
         Refusal::LimitReached { .. } => "limit reached",
         Refusal::Stalled => "subscriber too slow",
+        Refusal::TakenOver => "taken over",
         Refusal::Damaged { .. } => "damaged",
         Refusal::StoreFailed => "store failed",
         Refusal::ShuttingDown => "broker is stopping",

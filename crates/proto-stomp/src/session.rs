@@ -34,9 +34,9 @@ mod unsubscribe;
 use crate::frame::HeaderName;
 use crate::render::{ErrorFrame, put_error};
 use crate::violation::Violation;
-use crate::{Codec, HostRule, Limits, Version, refusal};
+use crate::{Codec, HostRule, Limits, StompHeads, Version, refusal};
 use await_connect::AwaitConnect;
-use broker_api::{Command, Event, Out, Refusal, Session, Submission};
+use broker_api::{Command, Event, Heads, Out, Refusal, Session, Submission};
 use bytes::{Buf, BytesMut};
 use closing::Closing;
 use heart_beat::HeartBeat;
@@ -64,6 +64,8 @@ struct Link {
     connection: ConnectionId,
     limits: Limits,
     hosts: HostRule,
+    /// Reads the heads of messages that came by other protocols.
+    heads: Heads,
     /// When what is being read came.
     now: Instant,
     next_command: u64,
@@ -174,6 +176,7 @@ impl Stomp {
                 connection,
                 limits,
                 hosts: HostRule::default(),
+                heads: |_| &StompHeads,
                 now,
                 next_command: 0,
                 version: None,
@@ -189,6 +192,14 @@ impl Stomp {
     #[must_use]
     pub fn with_host_rule(mut self, hosts: HostRule) -> Self {
         self.link.hosts = hosts;
+        self
+    }
+
+    /// The same session with who reads the heads of messages of other protocols; without, it shows
+    /// nothing of them but what the broker knows.
+    #[must_use]
+    pub fn with_heads(mut self, heads: Heads) -> Self {
+        self.link.heads = heads;
         self
     }
 

@@ -59,13 +59,15 @@ impl Version {
         }
     }
 
-    /// The version whose rules the head of a message of this dialect follows.
+    /// The version whose rules the head of a message of this dialect follows; none if it is another
+    /// protocol's.
     #[must_use]
-    pub const fn of_dialect(dialect: Dialect) -> Self {
+    pub const fn of_dialect(dialect: Dialect) -> Option<Self> {
         match dialect {
-            Dialect::Stomp10 => Self::V10,
-            Dialect::Stomp11 => Self::V11,
-            Dialect::Stomp12 => Self::V12,
+            Dialect::Stomp10 => Some(Self::V10),
+            Dialect::Stomp11 => Some(Self::V11),
+            Dialect::Stomp12 => Some(Self::V12),
+            Dialect::Mqtt3 | Dialect::Mqtt5 => None,
         }
     }
 }

@@ -289,6 +289,7 @@ impl Entry {
             redelivered: self.is_redelivered(),
             delivery_count: self.delivery_count(),
             acquired_count: self.acquired_count(),
+            expires_at: self.expires_at(),
             message: self.message().clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! Where deliveries go.
 
-use model::{ConnectionId, LogIndex, Message, Sequence, SubscriptionId};
+use model::{ConnectionId, Instant, LogIndex, Message, Sequence, SubscriptionId};
 
 /// Who subscribed: a subscription of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,8 @@ pub struct Handover {
     pub delivery_count: u32,
     /// How often it was delivered before, failed or not, as far as is known.
     pub acquired_count: u32,
+    /// When it would expire in the queue, if it does.
+    pub expires_at: Option<Instant>,
     /// The message.
     pub message: Message,
 }

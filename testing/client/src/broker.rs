@@ -67,6 +67,19 @@ impl Broker {
         self.address
     }
 
+    /// Where it speaks another protocol: `mqtt`, or `ws` for WebSocket. Another one after
+    /// [`Self::restart`].
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub fn listener(&self, name: &str) -> Result<SocketAddr> {
+        let text = fs::read(listeners_path(&self.data_dir)).context("listeners.json")?;
+        let listeners: serde_json::Value = serde_json::from_slice(&text)?;
+        let address = listeners[name][0].as_str();
+        let address = address.with_context(|| format!("no listener {name} in {listeners}"))?;
+        Ok(address.parse()?)
+    }
+
     /// The folder with its data.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
@@ -166,6 +179,7 @@ fn spawn(binary: &Path, data_dir: &Path, args: &[String]) -> Result<Child> {
     let mut command = Command::new(binary);
     command.arg("serve").arg("--data-dir").arg(data_dir);
     command.args(["--stomp", "127.0.0.1:0", "--ws", "127.0.0.1:0"]);
+    command.args(["--mqtt", "127.0.0.1:0"]);
     command.args(args);
     // Settings of whoever runs the tests are not the tests' settings.
     for (name, _) in std::env::vars_os() {

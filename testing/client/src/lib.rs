@@ -1,4 +1,4 @@
-//! A small blocking STOMP client, and [`Broker`]: the real binary as a child process.
+//! A small blocking STOMP client, a smaller one for MQTT, and [`Broker`]: the real binary as a child process.
 //!
 //! For the project's own tests. It knows nothing of the broker's crates, so a mistake in their codec
 //! cannot hide in both ends. It never sleeps to let something happen: it waits for frames, and its
@@ -9,9 +9,11 @@
 mod broker;
 mod connection;
 mod frame;
+mod mqtt;
 mod request;
 
 pub use broker::{Broker, binary, target_dir};
 pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};
+pub use mqtt::{MQTT_CONNECT, MqttClient};
 pub use request::{Options, Send, Subscribe};

@@ -13,6 +13,8 @@ mod admin;
 mod broker_entry;
 mod input;
 mod log_recovery;
+mod mqtt_codec;
+mod mqtt_session;
 mod page_recovery;
 mod selector;
 mod stomp_codec;
@@ -23,6 +25,8 @@ mod websocket;
 pub use admin::admin;
 pub use broker_entry::broker_entry;
 pub use log_recovery::log_recovery;
+pub use mqtt_codec::mqtt_codec;
+pub use mqtt_session::mqtt_session;
 pub use page_recovery::page_recovery;
 pub use selector::selector;
 pub use stomp_codec::stomp_codec;
@@ -34,10 +38,12 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("admin", admin),
     ("broker_entry", broker_entry),
     ("log_recovery", log_recovery),
+    ("mqtt_codec", mqtt_codec),
+    ("mqtt_session", mqtt_session),
     ("page_recovery", page_recovery),
     ("selector", selector),
     ("stomp_codec", stomp_codec),

@@ -80,6 +80,16 @@ fn log_recovery() {
 }
 
 #[test]
+fn mqtt_codec() {
+    replay("mqtt_codec");
+}
+
+#[test]
+fn mqtt_session() {
+    replay("mqtt_session");
+}
+
+#[test]
 fn page_recovery() {
     replay("page_recovery");
 }

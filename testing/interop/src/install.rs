@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 const REQUIREMENTS: &str = include_str!("../stomp_py/requirements.txt");
 const STOMPIT_PACKAGE: &str = include_str!("../stompit/package.json");
 const STOMPJS_PACKAGE: &str = include_str!("../stompjs/package.json");
+const PAHO_REQUIREMENTS: &str = include_str!("../paho_mqtt/requirements.txt");
+const MQTTJS_PACKAGE: &str = include_str!("../mqttjs/package.json");
 
 /// A client of another maker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +23,25 @@ pub enum ClientKind {
     Stompjs,
     /// `Net::Stomp` for Perl, from Debian.
     NetStomp,
+    /// paho-mqtt, from Python's package index; with stomp.py beside it, for what crosses.
+    PahoMqtt,
+    /// `mqtt` over TCP and WebSocket, from npm.
+    Mqttjs,
+    /// `mosquitto_pub` and `mosquitto_sub`, from Debian.
+    Mosquitto,
 }
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::StompPy, Self::Stompit, Self::Stompjs, Self::NetStomp];
+    pub const ALL: [Self; 7] = [
+        Self::StompPy,
+        Self::Stompit,
+        Self::Stompjs,
+        Self::NetStomp,
+        Self::PahoMqtt,
+        Self::Mqttjs,
+        Self::Mosquitto,
+    ];
 
     /// The name that commands know it by.
     #[must_use]
@@ -35,6 +51,9 @@ impl ClientKind {
             Self::Stompit => "stompit",
             Self::Stompjs => "stompjs",
             Self::NetStomp => "net_stomp",
+            Self::PahoMqtt => "paho_mqtt",
+            Self::Mqttjs => "mqttjs",
+            Self::Mosquitto => "mosquitto",
         }
     }
 
@@ -44,6 +63,7 @@ impl ClientKind {
         match self {
             Self::StompPy | Self::Stompit | Self::NetStomp => "stomp",
             Self::Stompjs => "ws",
+            Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => "mqtt",
         }
     }
 
@@ -60,14 +80,17 @@ impl ClientKind {
         );
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name());
         let mut command = match self {
-            Self::StompPy => Command::new(home.join("bin/python")),
-            Self::Stompit | Self::Stompjs => Command::new("node"),
+            Self::StompPy | Self::PahoMqtt => Command::new(home.join("bin/python")),
+            Self::Mosquitto => Command::new("python3"),
+            Self::Stompit | Self::Stompjs | Self::Mqttjs => Command::new("node"),
             Self::NetStomp => Command::new(PERL),
         };
         command.stdin(Stdio::null());
         match self {
-            Self::StompPy => command.arg("-B").arg(folder.join("cases.py")),
-            Self::Stompit | Self::Stompjs => command
+            Self::StompPy | Self::PahoMqtt | Self::Mosquitto => {
+                command.arg("-B").arg(folder.join("cases.py"))
+            }
+            Self::Stompit | Self::Stompjs | Self::Mqttjs => command
                 .env("NODE_PATH", home.join("node_modules"))
                 .arg(folder.join("cases.js")),
             Self::NetStomp => command.arg(folder.join("cases.pl")),
@@ -89,7 +112,10 @@ pub fn install(kind: ClientKind) -> Result<()> {
         return Ok(());
     }
     match kind {
-        ClientKind::StompPy => install_stomp_py(&home)?,
+        ClientKind::StompPy => install_from_pip(&home, REQUIREMENTS)?,
+        ClientKind::PahoMqtt => install_from_pip(&home, PAHO_REQUIREMENTS)?,
+        ClientKind::Mqttjs => install_from_npm(&home, MQTTJS_PACKAGE)?,
+        ClientKind::Mosquitto => apt_install(&["mosquitto-clients", "python3"])?,
         ClientKind::Stompit => install_from_npm(&home, STOMPIT_PACKAGE)?,
         ClientKind::Stompjs => install_from_npm(&home, STOMPJS_PACKAGE)?,
         ClientKind::NetStomp => apt_install(&["libnet-stomp-perl"])?,
@@ -116,14 +142,14 @@ pub fn install_strace() -> Result<()> {
     apt_install(&["strace"])
 }
 
-fn install_stomp_py(home: &Path) -> Result<()> {
+fn install_from_pip(home: &Path, wanted: &str) -> Result<()> {
     if !works("python3", &["-c", "import ensurepip, venv"]) {
         apt_install(&["python3", "python3-venv"])?;
     }
     clear(home)?;
     run(Command::new("python3").args(["-m", "venv"]).arg(home))?;
     let requirements = home.join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS)?;
+    fs::write(&requirements, wanted)?;
     let mut pip = Command::new(home.join("bin/python"));
     pip.args([
         "-m",
@@ -179,14 +205,24 @@ const fn stamp(kind: ClientKind) -> Option<&'static str> {
         ClientKind::StompPy => Some(REQUIREMENTS),
         ClientKind::Stompit => Some(STOMPIT_PACKAGE),
         ClientKind::Stompjs => Some(STOMPJS_PACKAGE),
-        ClientKind::NetStomp => None,
+        ClientKind::PahoMqtt => Some(PAHO_REQUIREMENTS),
+        ClientKind::Mqttjs => Some(MQTTJS_PACKAGE),
+        ClientKind::NetStomp | ClientKind::Mosquitto => None,
     }
 }
 
 fn is_installed(kind: ClientKind, home: &Path) -> bool {
     match stamp(kind) {
         Some(stamp) => fs::read_to_string(home.join("installed")).is_ok_and(|found| found == stamp),
-        None => works(PERL, &["-MNet::Stomp", "-e", "1"]),
+        None if kind == ClientKind::NetStomp => works(PERL, &["-MNet::Stomp", "-e", "1"]),
+        // It has no option that does nothing; to show its help is its first failure.
+        None => works(
+            "sh",
+            &[
+                "-c",
+                "command -v mosquitto_sub && command -v mosquitto_pub && python3 -V",
+            ],
+        ),
     }
 }
 

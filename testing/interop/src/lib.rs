@@ -1,6 +1,6 @@
 //! Real clients of other makers, run as scripts against the real binary.
 //!
-//! A script gets `CASE VERSION HOST PORT`, tries one feature and ends with success or with a text on
+//! A script gets `CASE VERSION HOST PORT`, and all listeners as JSON in the variable `LISTENERS`, tries one feature and ends with success or with a text on
 //! standard error that says what was wrong. [`install`] puts the clients at pinned versions beside
 //! the builds; a client that is missing fails its tests, it never skips them.
 
@@ -71,25 +71,30 @@ impl Stage {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Where the broker listens for a client.
-    fn address(&self, kind: ClientKind) -> Result<SocketAddr> {
+    /// Where the broker listens, as JSON.
+    fn listeners(&self) -> Result<String> {
         let path = self.broker.data_dir().join("listeners.json");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let listeners: serde_json::Value = serde_json::from_str(&text)?;
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Where it listens for a client.
+    fn address(kind: ClientKind, text: &str) -> Result<SocketAddr> {
+        let listeners: serde_json::Value = serde_json::from_str(text)?;
         let address = listeners[kind.listener()][0].as_str();
         let address =
             address.with_context(|| format!("no listener {} in {text}", kind.listener()))?;
         Ok(address.parse()?)
     }
 
-    /// Runs one case of a client's script with one version of STOMP.
+    /// Runs one case of a client's script with one version of its protocol.
     ///
     /// # Errors
     /// When the client is not installed or its script fails; the text has what it said.
     pub fn run(&self, kind: ClientKind, case: &str, version: &str) -> Result<()> {
         let mut command: Command = kind.command()?;
-        let address = self.address(kind)?;
+        let listeners = self.listeners()?;
+        let address = Self::address(kind, &listeners)?;
+        command.env("LISTENERS", listeners);
         command.args([
             case,
             version,

@@ -10,6 +10,7 @@
 //!
 //! Threads race with the kill, so a seed fixes the plan of a round, not its every event.
 
+pub mod bound;
 mod check;
 mod drain;
 mod history;

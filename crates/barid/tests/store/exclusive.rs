@@ -11,7 +11,8 @@ fn a_second_broker_on_the_same_folder_is_refused() -> Result<()> {
     publish(&broker, "q", 0..10, 100)?;
     let data = stage.data();
     let data = data.to_str().context("a temporary path is text")?;
-    let free = ["--stomp", "127.0.0.1:0", "--ws", "127.0.0.1:0"];
+    let any = "127.0.0.1:0";
+    let free = ["--stomp", any, "--mqtt", any, "--ws", any];
     let second = barid(&[&["serve", "--data-dir", data], &free[..]].concat())?;
     second.failed(&[data, "in use"])?;
     for command in ["check", "repair"] {

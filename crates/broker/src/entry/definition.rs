@@ -21,7 +21,7 @@ use model::{
     QueueDefinition, QueueName, QueueRules, Redelivery, Value,
 };
 
-const PROPERTIES: [Property; 11] = [
+const PROPERTIES: [Property; 19] = [
     Property::ContentType,
     Property::ContentEncoding,
     Property::CorrelationId,
@@ -33,6 +33,14 @@ const PROPERTIES: [Property; 11] = [
     Property::AppId,
     Property::GroupId,
     Property::Destination,
+    Property::Persistence,
+    Property::Priority,
+    Property::Expiration,
+    Property::GroupSequence,
+    Property::PayloadFormat,
+    Property::Retained,
+    Property::Assurance,
+    Property::ReplyToSpelling,
 ];
 
 pub(super) fn put_queue(to: &mut Vec<u8>, definition: &QueueDefinition) {

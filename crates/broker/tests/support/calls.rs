@@ -4,7 +4,7 @@ use super::{Client, Draft, Node};
 use broker::Settings;
 use broker_api::{
     Bind, BindTo, Command, Confirm, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf,
-    DeleteQueue, Event, Grant, HeadReader, IfExists, IfMissing, ListedExchange, ListedQueue,
+    DeleteQueue, Event, Field, Grant, HeadReader, IfExists, IfMissing, ListedExchange, ListedQueue,
     Listing, OwnMessages, Publishing, Refusal, Reply, Settle, SettleMode, Sharing, Source,
     Subscribe, Transaction, Unroutable,
 };
@@ -31,6 +31,8 @@ impl HeadReader for Lines {
         let is_group = property == Property::GroupId;
         is_group.then(|| self.header(message, b"group")).flatten()
     }
+
+    fn fields<'m>(&self, _: &'m Message, _: &mut dyn FnMut(Field<'m>)) {}
 }
 
 fn value(text: &[u8]) -> Value<'_> {

@@ -79,6 +79,7 @@ impl Node {
             Command::Connect(Box::new(Connect {
                 login: None,
                 vhost: Vec::new(),
+                identity: None,
             })),
         );
         client.take(self);

@@ -36,6 +36,7 @@ fn defaults_are_those_of_the_table() {
     let config = config("", &[], "");
     assert_eq!(config.data_dir, PathBuf::from("./barid-data"));
     assert_eq!(config.listen.stomp, "localhost:61613");
+    assert_eq!(config.listen.mqtt, "localhost:1883");
     assert_eq!(config.listen.ws, "localhost:15675");
     assert_eq!(config.stomp.head_bytes_max, 64 << 10);
     assert_eq!(config.stomp.header_bytes_max, 16 << 10);
@@ -57,6 +58,13 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.queue.memory_bytes_max, 128 << 20);
     assert_eq!(config.stomp.transaction_bytes_max, 16 << 20);
     assert!(!config.stomp.strict_host);
+    // A payload of 16 MiB, with a topic and properties of 64 KiB each, is well within it.
+    assert_eq!(config.mqtt.packet_bytes_max, (16 << 20) + (256 << 10));
+    assert_eq!(config.mqtt.subscriptions_max, 10_000);
+    assert_eq!(config.mqtt.connect_timeout, Duration::from_secs(10));
+    assert_eq!(config.mqtt.receive_max.get(), 1024);
+    assert_eq!(config.mqtt.topic_alias_max, 16);
+    assert_eq!(config.mqtt.keep_alive_seconds_max, 0);
     assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");
     assert_eq!(config.virtual_topic.queue_prefix, "Consumer.*.");
     assert_eq!(config.composites, []);

@@ -29,7 +29,10 @@ fn check(line: &str, done: Result<Reply, Refusal>, command: &[&str], answer: &st
     driven.feed(b"\n");
     assert_eq!(driven.wire, format!("{answer}\n"), "{line}");
     assert_eq!(driven.log.len(), 2, "{line}: {:?}", driven.log);
-    assert_eq!(driven.log[0], "Connect(Connect { login: None, vhost: [] })");
+    assert_eq!(
+        driven.log[0],
+        "Connect(Connect { login: None, vhost: [], identity: None })"
+    );
     for part in command {
         assert!(
             driven.log[1].contains(part),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::toy::Toy;
-use crate::{Bound, Endpoint, Stopper, bind, bind_unix};
+use crate::{Bound, Endpoint, Messages, Stopper, bind, bind_unix};
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,16 +16,23 @@ struct Setup {
     serving: JoinHandle<io::Result<()>>,
 }
 
-fn start(limits: Limits) -> Setup {
-    start_over(Transport::Plain, limits)
+/// What carries a protocol.
+type Carrying = fn(&Protocol) -> Transport;
+
+fn plain(protocol: &Protocol) -> Transport {
+    Transport::Plain(protocol.clone())
 }
 
-fn start_over(transport: Transport, limits: Limits) -> Setup {
+fn start(limits: Limits) -> Setup {
+    start_over(plain, limits)
+}
+
+fn start_over(transport: Carrying, limits: Limits) -> Setup {
     let Bound { listeners, .. } = bind(&Endpoint::parse_list("localhost:0").unwrap()).unwrap();
     serve(listeners, transport, limits)
 }
 
-fn serve(listeners: Vec<Listener>, transport: Transport, limits: Limits) -> Setup {
+fn serve(listeners: Vec<Listener>, transport: Carrying, limits: Limits) -> Setup {
     let addresses = listeners.iter().filter_map(|l| l.address().tcp()).collect();
     let (stopper, signal) = Stopper::new();
     let counters = Arc::new(Counters::default());
@@ -33,7 +40,6 @@ fn serve(listeners: Vec<Listener>, transport: Transport, limits: Limits) -> Setu
     let (one, two) = (toy.clone(), toy.clone());
     let protocol = Protocol {
         name: "lines",
-        transport,
         session: Arc::new(move |_, _, _| one.session()),
         attach: Arc::new(move |_, _, peer| {
             assert!(peer.address.is_loopback());
@@ -42,7 +48,8 @@ fn serve(listeners: Vec<Listener>, transport: Transport, limits: Limits) -> Setu
     };
     let server = Server::new(Clock::start(), limits, signal);
     let counted = Arc::clone(&counters);
-    let serving = tokio::spawn(async move { server.serve(listeners, protocol, counted).await });
+    let serving =
+        tokio::spawn(async move { server.serve(listeners, transport(&protocol), counted).await });
     Setup {
         addresses,
         stopper,
@@ -140,7 +147,7 @@ async fn a_unix_socket_is_served_and_its_file_goes_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let listener = bind_unix(&path).unwrap();
-    let setup = serve(vec![listener], Transport::Plain, Limits::default());
+    let setup = serve(vec![listener], plain, Limits::default());
     let mut socket = UnixStream::connect(&path).await.unwrap();
     socket.write_all(b"hello\n").await.unwrap();
     let mut answer = [0; 6];
@@ -155,18 +162,29 @@ async fn a_unix_socket_is_served_and_its_file_goes_with_it() {
     assert!(!path.exists());
 }
 
-fn websocket() -> Transport {
-    Transport::WebSocket(Arc::new(WebSocketRules {
+fn websocket(protocol: &Protocol) -> Transport {
+    let rules = WebSocketRules {
         paths: &["/ws"],
         subprotocols: &[],
         frame_bytes: |slices| slices.first().map(|slice| slice.len()),
         message_bytes_max: 1000,
-    }))
+        messages: Messages::TextIfPossible,
+    };
+    // The first is not at this path.
+    let elsewhere = WebSocketRules {
+        paths: &["/other"],
+        ..rules
+    };
+    let carried = [elsewhere, rules].map(|rules| Carried {
+        rules: Arc::new(rules),
+        protocol: protocol.clone(),
+    });
+    Transport::WebSocket(Arc::new(carried))
 }
 
 #[tokio::test]
 async fn a_session_is_served_over_a_websocket() {
-    let setup = start_over(websocket(), Limits::default());
+    let setup = start_over(websocket, Limits::default());
     let address = setup.addresses[0];
     let socket = TcpStream::connect(address).await.unwrap();
     let url = format!("ws://{address}/ws");
@@ -188,7 +206,7 @@ async fn a_handshake_has_a_place_and_does_not_outlive_the_broker() {
         connections_max: 1,
         ..Limits::default()
     };
-    let setup = start_over(websocket(), limits);
+    let setup = start_over(websocket, limits);
     let mut first = TcpStream::connect(setup.addresses[0]).await.unwrap();
     first.write_all(b"GET /ws").await.unwrap();
     while setup.counters.open() == 0 {

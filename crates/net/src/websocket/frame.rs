@@ -74,6 +74,8 @@ pub(super) enum Violation {
     NotUtf8,
     #[error("a message is longer than {0} bytes")]
     MessageTooLong(u64),
+    #[error("a text message, where only binary ones may come")]
+    TextUnwanted,
 }
 
 impl Violation {
@@ -82,6 +84,7 @@ impl Violation {
         match self {
             Self::NotUtf8 => 1007,
             Self::MessageTooLong(_) => 1009,
+            Self::TextUnwanted => 1003,
             Self::ReservedBit
             | Self::OpcodeUnknown(_)
             | Self::NotMasked

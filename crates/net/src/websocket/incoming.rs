@@ -1,8 +1,8 @@
 //! From a client's frames to the payload of its messages.
 
-use super::Violation;
 use super::frame::{Head, Opcode, PartialHead, apply_mask};
 use super::utf8::Utf8;
+use super::{Messages, Violation};
 
 /// Decodes what a client sends, in place.
 ///
@@ -18,6 +18,7 @@ pub(super) struct Incoming {
     /// Payload of that message, as far as heads have told.
     message_bytes: u64,
     message_bytes_max: u64,
+    messages: Messages,
     utf8: Utf8,
     /// The payload of a control frame, as far as it has come.
     control: Vec<u8>,
@@ -58,12 +59,13 @@ pub(super) struct Decoded {
 }
 
 impl Incoming {
-    pub(super) fn new(message_bytes_max: usize) -> Self {
+    pub(super) fn new(message_bytes_max: usize, messages: Messages) -> Self {
         Self {
             state: State::Head(PartialHead::default()),
             message: None,
             message_bytes: 0,
             message_bytes_max: message_bytes_max as u64,
+            messages,
             utf8: Utf8::default(),
             control: Vec::new(),
         }
@@ -134,6 +136,9 @@ impl Incoming {
         let begun = match head.opcode {
             Opcode::Close | Opcode::Ping | Opcode::Pong => return Ok(()),
             Opcode::Continuation => None,
+            Opcode::Text if self.messages == Messages::Binary => {
+                return Err(Violation::TextUnwanted);
+            }
             Opcode::Text => Some(MessageKind::Text),
             Opcode::Binary => Some(MessageKind::Binary),
         };

@@ -1,6 +1,7 @@
 //! From what a session writes to messages.
 
 use super::frame::{Opcode, SentHead};
+use super::{Messages, WebSocketRules};
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::str::from_utf8;
@@ -114,7 +115,7 @@ impl Outgoing {
         io: &mut T,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
-        frame_bytes: fn(&[IoSlice<'_>]) -> Option<usize>,
+        rules: &WebSocketRules,
     ) -> Poll<io::Result<usize>> {
         if self.close != Close::Open {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
@@ -131,7 +132,7 @@ impl Outgoing {
                     messages[0] = begun;
                     1
                 }
-                None => plan(bufs, frame_bytes, &mut messages),
+                None => plan(bufs, rules, &mut messages),
             };
             let messages = &mut messages[..count];
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
@@ -171,7 +172,7 @@ impl Outgoing {
 /// Makes heads for the frames of the protocol at the front of `bufs`, at least one; returns how many.
 fn plan(
     bufs: &[IoSlice<'_>],
-    frame_bytes: fn(&[IoSlice<'_>]) -> Option<usize>,
+    rules: &WebSocketRules,
     messages: &mut [Begun; MESSAGES_MAX],
 ) -> usize {
     let mut place = [IoSlice::new(&[]); BUFS_MAX];
@@ -183,9 +184,11 @@ fn plan(
     let (mut planned, mut planned_bytes) = (0, 0);
     while planned < MESSAGES_MAX && planned_bytes < BATCH_BYTES_MAX && !left.is_empty() {
         let there: usize = left.iter().map(|slice| slice.len()).sum();
-        let whole = frame_bytes(left).filter(|bytes| (1..=there).contains(bytes));
+        let whole = (rules.frame_bytes)(left).filter(|bytes| (1..=there).contains(bytes));
         let (opcode, bytes) = match whole {
-            Some(bytes) if is_text(left, bytes) => (Opcode::Text, bytes),
+            Some(bytes) if rules.messages == Messages::TextIfPossible && is_text(left, bytes) => {
+                (Opcode::Text, bytes)
+            }
             Some(bytes) => (Opcode::Binary, bytes),
             // The end of the frame is not among the first slices, which no driver does. It goes out
             // in several messages, none of which need be text by itself.

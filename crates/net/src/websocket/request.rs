@@ -4,6 +4,7 @@ use super::WebSocketRules;
 use data_encoding::BASE64;
 use httparse::{Header, Request, Status};
 use sha1::{Digest, Sha1};
+use std::sync::Arc;
 
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
@@ -23,6 +24,8 @@ pub(super) struct Accepted {
     accept: String,
     /// Chosen among those that the client speaks.
     subprotocol: Option<&'static str>,
+    /// Whose rules it follows from here on: the place in the list.
+    pub(super) chosen: usize,
 }
 
 /// Why a request does not become a WebSocket.
@@ -61,11 +64,14 @@ pub(super) enum Refusal {
 
 impl Accepted {
     /// Reads a request; none if its end has not come.
-    pub(super) fn parse(bytes: &[u8], rules: &WebSocketRules) -> Result<Option<Self>, Refusal> {
+    pub(super) fn parse(
+        bytes: &[u8],
+        offers: &[&Arc<WebSocketRules>],
+    ) -> Result<Option<Self>, Refusal> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut request = Request::new(&mut headers);
         match request.parse(bytes) {
-            Ok(Status::Complete(bytes)) => Self::check(&request, bytes, rules).map(Some),
+            Ok(Status::Complete(bytes)) => Self::check(&request, bytes, offers).map(Some),
             Ok(Status::Partial) => Ok(None),
             Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyHeaders),
             Err(_) => Err(Refusal::Malformed),
@@ -75,7 +81,7 @@ impl Accepted {
     fn check(
         request: &Request<'_, '_>,
         bytes: usize,
-        rules: &WebSocketRules,
+        offers: &[&Arc<WebSocketRules>],
     ) -> Result<Self, Refusal> {
         let require = |holds: bool, refusal| holds.then_some(()).ok_or(refusal);
         let headers = &*request.headers;
@@ -83,7 +89,7 @@ impl Accepted {
         require(request.method == Some("GET"), Refusal::MethodWrong)?;
         let path = request.path.unwrap_or_default();
         let path = path.split_once('?').map_or(path, |(path, _)| path);
-        require(rules.paths.contains(&path), Refusal::PathUnknown)?;
+        let (chosen, subprotocol) = choose(headers, path, offers).ok_or(Refusal::PathUnknown)?;
         require(
             values(headers, "host").next().is_some(),
             Refusal::HostMissing,
@@ -104,12 +110,11 @@ impl Accepted {
         let decoded = BASE64.decode(key.as_bytes());
         let is_key = decoded.is_ok_and(|decoded| decoded.len() == KEY_BYTES);
         require(is_key, Refusal::KeyInvalid)?;
-        let asked =
-            |name: &&&str| tokens(headers, "sec-websocket-protocol").any(|asked| asked == **name);
         Ok(Self {
             bytes,
             accept: BASE64.encode(&Sha1::new().chain_update(key).chain_update(GUID).finalize()),
-            subprotocol: rules.subprotocols.iter().find(asked).copied(),
+            subprotocol,
+            chosen,
         })
     }
 
@@ -171,6 +176,24 @@ impl Refusal {
     }
 }
 
+/// The first of those at this path that speaks a subprotocol which the client names; else the first at this
+/// path.
+fn choose(
+    headers: &[Header<'_>],
+    path: &str,
+    offers: &[&Arc<WebSocketRules>],
+) -> Option<(usize, Option<&'static str>)> {
+    let asked =
+        |name: &&&str| tokens(headers, "sec-websocket-protocol").any(|asked| asked == **name);
+    let here = offers.iter().enumerate();
+    let mut here = here.filter(|(_, rules)| rules.paths.contains(&path));
+    let spoken = here.clone().find_map(|(at, rules)| {
+        let subprotocol = rules.subprotocols.iter().find(asked)?;
+        Some((at, Some(*subprotocol)))
+    });
+    spoken.or_else(|| here.next().map(|(at, _)| (at, None)))
+}
+
 /// Whether an origin, as in `http://localhost:3000`, is this machine.
 fn is_local_origin(origin: &str) -> bool {
     let Some((_, authority)) = origin.split_once("://") else {
@@ -223,7 +246,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<Accepted, Refusal> {
-        Accepted::parse(text.as_bytes(), &rules())
+        Accepted::parse(text.as_bytes(), &[&Arc::new(rules())])
             .map(|accepted| accepted.expect("a whole request"))
     }
 
@@ -284,6 +307,33 @@ mod tests {
             assert_eq!(accepted.subprotocol, expected, "{lines:?}");
             let told = accepted.response().contains("Sec-WebSocket-Protocol");
             assert_eq!(told, expected.is_some());
+        }
+    }
+
+    #[test]
+    fn the_protocol_follows_from_path_and_subprotocol() {
+        let lines = Arc::new(rules());
+        let words = Arc::new(WebSocketRules {
+            paths: &["/", "/words"],
+            subprotocols: &["words"],
+            ..rules()
+        });
+        let rows = [
+            ("/", "words", Some((1, Some("words")))),
+            ("/", "words, v1.lines", Some((0, Some("v1.lines")))),
+            ("/", "other", Some((0, None))),
+            ("/ws", "words", Some((0, None))),
+            ("/words", "v1.lines", Some((1, None))),
+            ("/words", "v1.lines,words", Some((1, Some("words")))),
+            ("/elsewhere", "words", None),
+        ];
+        for (path, asked, expected) in rows {
+            let asked = format!("Sec-WebSocket-Protocol: {asked}");
+            let headers = [&HEADS[..], &[asked.as_str()]].concat();
+            let text = request(&format!("GET {path} HTTP/1.1"), &headers);
+            let parsed = Accepted::parse(text.as_bytes(), &[&lines, &words]);
+            let found = parsed.ok().flatten().map(|it| (it.chosen, it.subprotocol));
+            assert_eq!(found, expected, "{path} {asked}");
         }
     }
 
@@ -354,7 +404,10 @@ mod tests {
     fn a_beginning_is_waited_for() {
         let text = request("GET /ws HTTP/1.1", &HEADS);
         for end in 0..text.len() {
-            assert_eq!(Accepted::parse(&text.as_bytes()[..end], &rules()), Ok(None));
+            assert_eq!(
+                Accepted::parse(&text.as_bytes()[..end], &[&Arc::new(rules())]),
+                Ok(None)
+            );
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn rules() -> WebSocketRules {
         subprotocols: &["v2.lines", "v1.lines"],
         frame_bytes: line_bytes,
         message_bytes_max: MESSAGE_BYTES_MAX,
+        messages: Messages::TextIfPossible,
     }
 }
 
@@ -45,9 +46,11 @@ type Client = WebSocketStream<DuplexStream>;
 async fn connect(run: &Run, pipe_bytes: usize) -> (Client, JoinHandle<End>) {
     let (client, server) = duplex(pipe_bytes);
     let handshake = client_async("ws://barid/ws", client);
-    let upgrade = upgrade(server, Arc::new(rules()), &run.environment.limits);
+    let rules = Arc::new(rules());
+    let offers = [&rules];
+    let upgrade = upgrade(server, &offers, &run.environment.limits);
     let (client, server) = tokio::join!(handshake, upgrade);
-    (client.unwrap().0, run.spawn(server.unwrap()))
+    (client.unwrap().0, run.spawn(server.unwrap().0))
 }
 
 /// The same behind a handshake, through a pipe of any size.
@@ -263,6 +266,27 @@ async fn an_end_without_a_close_ends_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_protocol_may_want_binary_messages() {
+    let run = Run::new();
+    let (client, server) = duplex(PIPE_BYTES);
+    let rules = WebSocketRules {
+        messages: Messages::Binary,
+        ..rules()
+    };
+    let server = WebSocket::new(server, Arc::new(rules), BytesMut::new());
+    let mut client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+    let driver = run.spawn(server);
+    client.send(Message::binary("one\n")).await.unwrap();
+    assert_eq!(next(&mut client).await, Message::binary("one\n"));
+    client.send("two\n".into()).await.unwrap();
+    let Message::Close(Some(frame)) = next(&mut client).await else {
+        panic!("no close frame")
+    };
+    assert_eq!(frame.code, CloseCode::Unsupported);
+    driver.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_breaks_the_rules_is_told_so() {
     let long = [b'x'; MESSAGE_BYTES_MAX / 2 + 1];
     let rows: [(&str, Vec<u8>, u16); 15] = [
@@ -354,7 +378,8 @@ async fn what_comes_with_the_request_is_not_lost() {
     let (mut client, server) = duplex(PIPE_BYTES);
     client.write_all(REQUEST.as_bytes()).await.unwrap();
     client.write_all(&whole(0x1, b"early\n")).await.unwrap();
-    let server = upgrade(server, Arc::new(rules()), &Limits::default())
+    let rules = Arc::new(rules());
+    let (server, _) = upgrade(server, &[&rules], &Limits::default())
         .await
         .unwrap();
     run.spawn(server);
@@ -370,7 +395,9 @@ async fn refused(request: &[u8]) -> (String, Duration) {
     let (mut client, server) = duplex(PIPE_BYTES);
     let start = tokio::time::Instant::now();
     let limits = Limits::default();
-    let serve = upgrade(server, Arc::new(rules()), &limits);
+    let rules = Arc::new(rules());
+    let offers = [&rules];
+    let serve = upgrade(server, &offers, &limits);
     let ask = async {
         client.write_all(request).await.unwrap();
         let mut answer = String::new();
@@ -419,7 +446,9 @@ async fn a_request_that_trickles_in_is_given_up() {
             }
         }
     };
-    let (served, ()) = tokio::join!(upgrade(server, Arc::new(rules()), &limits), trickle);
+    let rules = Arc::new(rules());
+    let offers = [&rules];
+    let (served, ()) = tokio::join!(upgrade(server, &offers, &limits), trickle);
     assert!(served.is_err());
     assert!(start.elapsed() < limits.handshake_timeout + limits.linger);
 }
@@ -466,7 +495,7 @@ proptest! {
         let raw: Vec<u8> = messages.iter().flat_map(Sent::bytes).collect();
         let fragments = messages.iter().flat_map(|message| &message.fragments);
         let expected: String = fragments.map(|(payload, ..)| payload.as_str()).collect();
-        let mut incoming = Incoming::new(MESSAGE_BYTES_MAX);
+        let mut incoming = Incoming::new(MESSAGE_BYTES_MAX, Messages::TextIfPossible);
         let (mut got, mut rest) = (Vec::new(), &raw[..]);
         for piece in pieces.iter().cycle() {
             let (piece, behind) = rest.split_at(rest.len().min(*piece));
@@ -487,7 +516,7 @@ proptest! {
         raw in prop::collection::vec(any::<u8>(), 0..600),
         piece in 1_usize..40,
     ) {
-        let mut incoming = Incoming::new(100);
+        let mut incoming = Incoming::new(100, Messages::TextIfPossible);
         for piece in raw.chunks(piece) {
             let mut piece = piece.to_vec();
             let decoded = incoming.decode(&mut piece);

@@ -28,7 +28,7 @@ pub(crate) enum UpgradeError {
     Failed(#[from] io::Error),
 }
 
-/// Reads a request and answers it. Takes no longer than [`Limits::handshake_timeout`] for the one
+/// Reads a request and answers it; the second of what it returns tells which of the offers was taken. Takes no longer than [`Limits::handshake_timeout`] for the one
 /// and [`Limits::linger`] for the other, and no more than 16 KiB of memory.
 ///
 /// # Errors
@@ -36,13 +36,13 @@ pub(crate) enum UpgradeError {
 /// answered and the transport has been shut down.
 pub(crate) async fn upgrade<T: AsyncRead + AsyncWrite + Unpin>(
     mut io: T,
-    rules: Arc<WebSocketRules>,
+    offers: &[&Arc<WebSocketRules>],
     limits: &Limits,
-) -> Result<WebSocket<T>, UpgradeError> {
+) -> Result<(WebSocket<T>, usize), UpgradeError> {
     let mut input = BytesMut::new();
     let read = timeout(
         limits.handshake_timeout,
-        read_request(&mut io, &mut input, &rules),
+        read_request(&mut io, &mut input, offers),
     );
     let request = read.await.unwrap_or(Ok(Err(Refusal::TimedOut)))?;
     let response = match &request {
@@ -57,7 +57,8 @@ pub(crate) async fn upgrade<T: AsyncRead + AsyncWrite + Unpin>(
             let early = input.split_off(accepted.bytes);
             // Its own memory, so that the request's is free.
             let early = BytesMut::from(&early[..]);
-            Ok(WebSocket::new(io, rules, early))
+            let rules = Arc::clone(offers[accepted.chosen]);
+            Ok((WebSocket::new(io, rules, early), accepted.chosen))
         }
         Err(refusal) => {
             // Otherwise unread input would make the end a reset, which would overtake the answer.
@@ -77,7 +78,7 @@ pub(crate) async fn upgrade<T: AsyncRead + AsyncWrite + Unpin>(
 async fn read_request<T: AsyncRead + Unpin>(
     io: &mut T,
     input: &mut BytesMut,
-    rules: &WebSocketRules,
+    offers: &[&Arc<WebSocketRules>],
 ) -> io::Result<Result<Accepted, Refusal>> {
     loop {
         let before = input.len();
@@ -93,7 +94,7 @@ async fn read_request<T: AsyncRead + Unpin>(
         if !input[before..].contains(&b'\n') {
             continue;
         }
-        match Accepted::parse(input, rules) {
+        match Accepted::parse(input, offers) {
             Ok(None) => {}
             Ok(Some(accepted)) => return Ok(Ok(accepted)),
             Err(refusal) => return Ok(Err(refusal)),

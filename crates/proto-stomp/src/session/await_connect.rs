@@ -96,7 +96,12 @@ impl AwaitConnect {
             return Err(Violation::UnknownHost(Excerpt::of(&vhost)));
         }
         let client_id = value(HeaderName::ClientId).unwrap_or_default().into();
-        let command = link.barrier(out, Command::Connect(Box::new(Connect { login, vhost })));
+        let connect = Connect {
+            login,
+            vhost,
+            identity: None,
+        };
+        let command = link.barrier(out, Command::Connect(Box::new(connect)));
         self.connecting = Some(Connecting {
             command,
             version,

@@ -188,7 +188,8 @@ impl Open {
         }
         let tag = subscription.add_delivery(member, delivery.sequence);
         let wire = &mut out.wire;
-        put_message(wire, self.version, &subscription.opening, tag, delivery);
+        let opening = &subscription.opening;
+        put_message(wire, self.version, link.heads, opening, tag, delivery);
     }
 
     /// A subscription that browses has seen all; no other asks for a drain.

@@ -2,10 +2,11 @@
 
 use super::FLAG_PLAIN;
 use super::deaths::put_deaths;
+use super::foreign::put_foreign_headers;
 use crate::Version;
 use crate::escape::{Part, put_escaped, unescape};
 use crate::render::put_number;
-use broker_api::{Delivery, Wire};
+use broker_api::{Delivery, Heads, Wire};
 use bytes::{BufMut, BytesMut};
 use memchr::memchr;
 use model::{ConnectionId, SubscriptionId};
@@ -80,10 +81,12 @@ impl BrowserEnd {
 
 /// Appends the MESSAGE frame of one delivery. `tag` is its number within the subscription.
 ///
-/// The head of a message that is plain or of the reader's version goes out as it came in.
+/// The head of a message that is plain or of the reader's version goes out as it came in. `heads` reads
+/// those of other protocols.
 pub(crate) fn put_message(
     wire: &mut Wire,
     version: Version,
+    heads: Heads,
     opening: &Opening,
     tag: u64,
     delivery: &Delivery,
@@ -115,10 +118,12 @@ pub(crate) fn put_message(
         put_deaths(buffer, version, message.annotations());
     }
     let envelope = message.envelope();
-    if envelope.dialect == version.dialect() || envelope.dialect_flags & FLAG_PLAIN != 0 {
-        buffer.put_slice(head);
-    } else {
-        put_converted(buffer, Version::of_dialect(envelope.dialect), version, head);
+    match Version::of_dialect(envelope.dialect) {
+        Some(from) if from == version || envelope.dialect_flags & FLAG_PLAIN != 0 => {
+            buffer.put_slice(head);
+        }
+        Some(from) => put_converted(buffer, from, version, head),
+        None => put_foreign_headers(buffer, version, heads, message),
     }
     buffer.put_u8(b'\n');
     wire.put_body(message);

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 const KEY_BYTES_MAX: usize = 255;
 
 /// The exchange that `/topic/` and `topic://` lead to.
-const TOPIC_EXCHANGE: &[u8] = b"amq.topic";
+pub(super) const TOPIC_EXCHANGE: &[u8] = b"amq.topic";
 
 /// A destination as the model names it. Names and keys are within their limits.
 #[derive(Clone, Debug, PartialEq, Eq)]

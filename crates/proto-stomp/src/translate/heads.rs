@@ -1,10 +1,12 @@
 //! Looking into the heads of STOMP's messages.
 
+use super::headers::{Headers, address_of, spelled};
 use crate::Version;
 use crate::escape::unescape;
-use broker_api::HeadReader;
+use broker_api::{Field, HeadReader};
+use conversion::{Column, Kind, Reading, Row, number};
 use memchr::{memchr, memchr2};
-use model::{Dialect, Message, Property, Value};
+use model::{Message, Persistence, Property, Value};
 use std::borrow::Cow;
 
 /// Reads headers and properties of messages that came by STOMP, of any version. All values but a
@@ -29,27 +31,106 @@ impl HeadReader for StompHeads {
             // `message-id` is the server's.
             Property::MessageId => text(b"amqp-message-id"),
             Property::ReplyTo => text(b"reply-to"),
-            Property::Timestamp => {
-                let value = find(message, b"timestamp")?;
-                let number: i64 = std::str::from_utf8(&value).ok()?.parse().ok()?;
-                Some(Value::Integer(i128::from(number)))
-            }
+            Property::Timestamp => of_table(message, property),
             Property::Type => text(b"type").or_else(|| text(b"JMSType")),
             Property::UserId => text(b"user-id"),
             Property::AppId => text(b"app-id"),
             Property::GroupId => text(b"JMSXGroupID"),
             Property::Destination => text(b"destination"),
+            Property::Persistence => Some(Value::Bool(is_persistent(message))),
+            Property::Priority => Some(Value::Integer(message.envelope().priority.into())),
+            Property::Expiration => message
+                .envelope()
+                .ttl_ms
+                .map(|ttl| Value::Integer(ttl.into())),
+            Property::GroupSequence
+            | Property::PayloadFormat
+            | Property::Retained
+            | Property::Assurance => of_table(message, property),
+            // It is in `reply-to`.
+            Property::ReplyToSpelling => None,
         }
     }
+
+    fn fields<'m>(&self, message: &'m Message, each: &mut dyn FnMut(Field<'m>)) {
+        let Some(version) = Version::of_dialect(message.envelope().dialect) else {
+            return;
+        };
+        let headers = Headers(version);
+        let mut reading = Reading::new(&headers, message.envelope(), each);
+        let mut has_destination = give_destination(message, &mut reading);
+        let mut has_reply_to = give_reply_to(message, &mut reading);
+        for line in message.head().split(|byte| *byte == b'\n') {
+            let Some(colon) = memchr(b':', line) else {
+                continue;
+            };
+            let name = unescape(version, &line[..colon]);
+            // The first of these has been given.
+            let is_given = match &*name {
+                b"destination" => std::mem::take(&mut has_destination),
+                b"reply-to" => std::mem::take(&mut has_reply_to),
+                _ => false,
+            };
+            if !is_given {
+                reading.header(name, value_of(version, &line[colon + 1..]));
+            }
+        }
+        reading.finish();
+    }
+}
+
+/// Gives the publisher's destination if it is not spelled as usual. Returns whether there is one.
+fn give_destination<'m>(message: &'m Message, reading: &mut Reading<'_, 'm>) -> bool {
+    let Some(destination) = find(message, b"destination") else {
+        return false;
+    };
+    if *destination != *spelled(message.exchange(), message.key()) {
+        reading.native(Property::Destination, Value::Text(destination));
+    }
+    true
+}
+
+/// Gives the address that `reply-to` leads to, and its spelling if that is not the usual one. Returns
+/// whether it leads anywhere; if not, it is a header like others.
+fn give_reply_to<'m>(message: &'m Message, reading: &mut Reading<'_, 'm>) -> bool {
+    let Some(reply_to) = find(message, b"reply-to") else {
+        return false;
+    };
+    let Some(address) = address_of(&reply_to) else {
+        return false;
+    };
+    reading.native(Property::ReplyTo, Value::Text(address.spell().into()));
+    if *reply_to != *spelled(&address.exchange, &address.key) {
+        reading.native(Property::ReplyToSpelling, Value::Text(reply_to));
+    }
+    true
+}
+
+/// The value of a property that a header of the table says, a number as such.
+fn of_table(message: &Message, property: Property) -> Option<Value<'_>> {
+    let row = Row::of(property);
+    let name = row.cell(Column::Stomp).header()?;
+    find(message, name.as_bytes())?;
+    // The first one that says the property may not be the first of this name.
+    let mut found = None;
+    StompHeads.fields(message, &mut |field| match field {
+        Field::Property(said, value) if said == property => found = Some(value),
+        Field::Property(_, _) | Field::Header(_, _) => {}
+    });
+    let value = found?;
+    Some(match (row.kind, number(&value)) {
+        (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
+        _ => value,
+    })
+}
+
+fn is_persistent(message: &Message) -> bool {
+    message.envelope().persistence == Persistence::Persistent
 }
 
 /// The value of the first header with this name. Allocates only if there is something to unescape.
 fn find<'m>(message: &'m Message, name: &[u8]) -> Option<Cow<'m, [u8]>> {
-    let version = match message.envelope().dialect {
-        dialect @ (Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12) => {
-            Version::of_dialect(dialect)
-        }
-    };
+    let version = Version::of_dialect(message.envelope().dialect)?;
     let head = message.head();
     // Such a name is not in the head as it reads.
     let is_spelled_anew = memchr2(b':', b'\\', name).is_some();
@@ -72,19 +153,31 @@ fn find<'m>(message: &'m Message, name: &[u8]) -> Option<Cow<'m, [u8]>> {
                 &line[colon + 1..]
             }
         };
-        return Some(match version {
-            Version::V10 => Cow::Borrowed(value.trim_ascii()),
-            Version::V11 | Version::V12 if !has_escapes => Cow::Borrowed(value),
-            Version::V11 | Version::V12 => unescape(version, value),
+        return Some(match has_escapes {
+            true => value_of(version, value),
+            false => Cow::Borrowed(unpadded(version, value)),
         });
     }
     None
 }
 
+/// The value that is spelled behind a colon.
+fn value_of(version: Version, spelled: &[u8]) -> Cow<'_, [u8]> {
+    unescape(version, unpadded(version, spelled))
+}
+
+/// The value without padding, which 1.0's examples have.
+fn unpadded(version: Version, spelled: &[u8]) -> &[u8] {
+    match version {
+        Version::V10 => spelled.trim_ascii(),
+        Version::V11 | Version::V12 => spelled,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Envelope, Parts, Persistence};
+    use model::{Dialect, Envelope, Parts, Persistence};
 
     fn message(dialect: Dialect, head: &str) -> Message {
         Message::new(&Parts {

@@ -17,18 +17,18 @@ fn connects_with_the_highest_common_version() {
         assert_eq!(wire, expected);
         assert_eq!(driven.log, [command]);
     };
-    let guest = "Connect(Connect { login: None, vhost: [] })";
+    let guest = "Connect(Connect { login: None, vhost: [], identity: None })";
     check("", "1.0", guest);
     check("accept-version:1.1,1.0\n", "1.1", guest);
     check(
         "accept-version:1.0,1.1,1.2\nhost:h\nlogin:u:\\n\npasscode:secret\n",
         "1.2",
-        "Connect(Connect { login: Some(Login { user: \"u:\\\\n\", password: \"(hidden)\" }), vhost: [104] })",
+        "Connect(Connect { login: Some(Login { user: \"u:\\\\n\", password: \"(hidden)\" }), vhost: [104], identity: None })",
     );
     check(
         "login: u \nhost: h\n",
         "1.0",
-        "Connect(Connect { login: Some(Login { user: \"u\", password: \"(hidden)\" }), vhost: [104] })",
+        "Connect(Connect { login: Some(Login { user: \"u\", password: \"(hidden)\" }), vhost: [104], identity: None })",
     );
 }
 

@@ -143,6 +143,7 @@ impl Driven {
             redelivered: false,
             delivery_count: 0,
             acquired_count: 0,
+            expires_at: None,
             message: message.clone(),
         }));
     }

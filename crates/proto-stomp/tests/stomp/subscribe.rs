@@ -461,6 +461,7 @@ fn deliveries_tell_what_is_known_of_them() {
         redelivered: true,
         delivery_count: 3,
         acquired_count: 3,
+        expires_at: None,
         message: message("", "x"),
     }));
     let wire = driven.take_wire();

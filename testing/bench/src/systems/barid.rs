@@ -57,6 +57,8 @@ pub(crate) fn spawn(binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> 
     command.arg("serve").arg("--data-dir").arg(&data_dir).args([
         "--stomp",
         "127.0.0.1:0",
+        "--mqtt",
+        "off",
         "--ws",
         "off",
     ]);

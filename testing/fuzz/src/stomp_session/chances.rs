@@ -103,6 +103,7 @@ impl Driven {
             redelivered: chance.below(2) == 0,
             delivery_count: u32::try_from(chance.below(3)).unwrap_or_default(),
             acquired_count: 0,
+            expires_at: None,
             message,
         }));
     }

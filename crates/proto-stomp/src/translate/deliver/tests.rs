@@ -1,8 +1,14 @@
 use super::*;
-use model::{Death, DeathReason, Deaths, Dialect, Envelope, Message, Parts, Persistence, Sequence};
+use crate::StompHeads;
+use broker_api::{Field, HeadReader};
+use model::{
+    Death, DeathReason, Deaths, Dialect, Envelope, Message, Parts, Persistence, Property, Sequence,
+    Value,
+};
 use proptest::collection::vec;
 use proptest::prelude::{Just, any, prop_oneof, proptest};
 use proptest::strategy::Strategy;
+use std::borrow::Cow;
 
 fn message(dialect: Dialect, dialect_flags: u8, head: &[u8], body: &[u8]) -> Message {
     annotated(dialect, dialect_flags, &[], head, body)
@@ -43,10 +49,47 @@ fn render(version: Version, id: Option<&str>, has_ack: bool, message: &Message) 
         redelivered: has_ack,
         delivery_count: if has_ack { 4 } else { 0 },
         acquired_count: 0,
+        expires_at: None,
         message: message.clone(),
     };
-    put_message(&mut wire, version, &opening, 12, &delivery);
+    put_message(&mut wire, version, heads, &opening, 12, &delivery);
     String::from_utf8(wire.take()).unwrap()
+}
+
+fn heads(dialect: Dialect) -> &'static dyn HeadReader {
+    match dialect {
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
+        Dialect::Mqtt3 | Dialect::Mqtt5 => &Foreign,
+    }
+}
+
+/// The heads of another protocol, which say the same always.
+struct Foreign;
+
+impl HeadReader for Foreign {
+    fn header<'m>(&self, _: &'m Message, _: &[u8]) -> Option<Value<'m>> {
+        None
+    }
+
+    fn property<'m>(&self, _: &'m Message, _: Property) -> Option<Value<'m>> {
+        None
+    }
+
+    fn fields<'m>(&self, _: &'m Message, each: &mut dyn FnMut(Field<'m>)) {
+        let name = |name: &'static str| Cow::Borrowed(name.as_bytes());
+        let reply_to = Value::text("/exchanges/x/k");
+        for field in [
+            Field::Header(name("subscription"), Value::text("forged")),
+            Field::Property(Property::ReplyTo, reply_to),
+            Field::Header(name("a:b"), Value::Integer(5)),
+            Field::Property(Property::GroupSequence, Value::Integer(2)),
+            Field::Property(Property::CorrelationId, Value::text(b"\xff")),
+            Field::Header(name("c"), Value::Bool(true)),
+            Field::Header(name("c"), Value::Opaque(b"\0"[..].into())),
+        ] {
+            each(field);
+        }
+    }
 }
 
 #[test]
@@ -65,6 +108,19 @@ fn renders_every_form() {
     assert_eq!(
         render(Version::V10, None, false, &plain),
         "MESSAGE\nmessage-id:7-3-12\ncontent-length:3\ndestination:/topic/k\n\na\0b\0"
+    );
+}
+
+#[test]
+fn messages_of_other_protocols_have_headers() {
+    // The flags are that protocol's, whatever STOMP's mean.
+    let foreign = message(Dialect::Mqtt5, FLAG_PLAIN, b"a:no line\n", b"body");
+    assert_eq!(
+        render(Version::V12, Some("s"), false, &foreign),
+        "MESSAGE\nsubscription:s\nmessage-id:7-3-12\ncontent-length:4\ndestination:/topic/k\n\
+         reply-to:/exchange/x/k\nx-header-subscription:forged\nx-typed-a\\cb:integer\na\\cb:5\n\
+         JMSXGroupSeq:2\nx-base64-correlation-id:/w==\nx-typed-c:boolean\nc:true\n\
+         x-typed-c:opaque\nc:AA==\n\nbody\0"
     );
 }
 

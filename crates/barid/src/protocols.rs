@@ -1,0 +1,114 @@
+//! What the listeners speak.
+
+use broker::Broker;
+use broker_api::HeadReader;
+use config::Config;
+use model::Dialect;
+use net::{Carried, Messages, Protocol, Transport, WebSocketRules};
+use proto_mqtt::Mqtt;
+use proto_stomp::{HostRule, Stomp};
+use std::sync::Arc;
+
+/// Who reads the heads of messages of a dialect.
+pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
+    match dialect {
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
+        Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
+    }
+}
+
+pub(crate) fn stomp(config: &Config, broker: &Broker) -> Protocol {
+    let broker = broker.clone();
+    let limits = proto_stomp::Limits {
+        head_bytes_max: config.stomp.head_bytes_max,
+        header_count_max: config.stomp.header_count_max,
+        header_bytes_max: config.stomp.header_bytes_max,
+        body_bytes_max: config.stomp.body_bytes_max,
+        subscriptions_max: config.stomp.subscriptions_max,
+        transaction_bytes_max: config.stomp.transaction_bytes_max,
+        connect_timeout: config.stomp.connect_timeout,
+        ..proto_stomp::Limits::default()
+    };
+    let hosts = if config.stomp.strict_host {
+        HostRule::Known(Arc::default())
+    } else {
+        HostRule::AnyIsDefault
+    };
+    Protocol {
+        name: "STOMP",
+        session: Arc::new(move |now, id, _| {
+            let session = Stomp::new(now, id, limits).with_heads(heads);
+            Box::new(session.with_host_rule(hosts.clone()))
+        }),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+    }
+}
+
+/// `seed` is a number of this process, for client identifiers that are made up.
+pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
+    let broker = broker.clone();
+    let limits = proto_mqtt::SessionLimits {
+        packets: proto_mqtt::Limits {
+            packet_bytes_max: config.mqtt.packet_bytes_max,
+            ..proto_mqtt::Limits::default()
+        },
+        subscriptions_max: config.mqtt.subscriptions_max,
+        connect_timeout: config.mqtt.connect_timeout,
+        receive_max: config.mqtt.receive_max,
+        topic_alias_max: config.mqtt.topic_alias_max,
+        keep_alive_seconds_max: config.mqtt.keep_alive_seconds_max,
+        ..proto_mqtt::SessionLimits::default()
+    };
+    Protocol {
+        name: "MQTT",
+        session: Arc::new(move |now, id, _| {
+            Box::new(Mqtt::new(now, id, limits, seed).with_heads(heads))
+        }),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+    }
+}
+
+pub(crate) fn admin(broker: &Broker) -> Protocol {
+    let broker = broker.clone();
+    Protocol {
+        name: "admin",
+        session: Arc::new(|_, _, _| Box::new(management::Admin::new())),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+    }
+}
+
+/// Both protocols over WebSocket. Who names no subprotocol speaks STOMP, where both are.
+pub(crate) fn over_websocket(config: &Config, stomp: Protocol, mqtt: Protocol) -> Transport {
+    let stomp = Carried {
+        rules: Arc::new(WebSocketRules {
+            paths: &["/", "/ws", "/stomp"],
+            subprotocols: &["v12.stomp", "v11.stomp", "v10.stomp"],
+            frame_bytes: proto_stomp::written_frame_len,
+            // The longest frame, and room for small ones beside it.
+            message_bytes_max: config
+                .stomp
+                .body_bytes_max
+                .saturating_add(config.stomp.head_bytes_max.saturating_mul(2)),
+            messages: Messages::TextIfPossible,
+        }),
+        protocol: Protocol {
+            name: "STOMP over WebSocket",
+            ..stomp
+        },
+    };
+    let mqtt = Carried {
+        rules: Arc::new(WebSocketRules {
+            paths: &["/", "/ws", "/mqtt"],
+            subprotocols: &["mqtt", "mqttv3.1"],
+            frame_bytes: proto_mqtt::written_packet_len,
+            // The longest packet, and room for small ones beside it.
+            message_bytes_max: config.mqtt.packet_bytes_max.saturating_mul(2),
+            messages: Messages::Binary,
+        }),
+        protocol: Protocol {
+            name: "MQTT over WebSocket",
+            ..mqtt
+        },
+    };
+    Transport::WebSocket(Arc::new([stomp, mqtt]))
+}

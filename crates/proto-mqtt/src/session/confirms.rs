@@ -1,0 +1,126 @@
+//! PUBLISH packets with QoS 1 and 2 that wait for the broker.
+
+use crate::Version;
+use crate::frame::{Ack, Packet, PacketId, PublishReason};
+use broker_api::Out;
+use model::CommandId;
+use std::collections::VecDeque;
+
+/// PUBLISH packets with QoS 1 and 2 that wait for the broker, in the order in which they came, which is that
+/// of their answers. [MQTT-4.6.0-2], [MQTT-4.6.0-3]
+///
+/// One entry for each. The driver stops reading when they take too much memory, which
+/// [`bytes`](Self::bytes) tells.
+#[derive(Debug, Default)]
+pub(super) struct Confirms {
+    /// By ascending command.
+    queue: VecDeque<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    command: CommandId,
+    packet_id: PacketId,
+    answer: Answer,
+    /// Nobody was there to get it.
+    is_returned: bool,
+    /// Set once the broker has answered.
+    reason: Option<PublishReason>,
+}
+
+/// How a PUBLISH is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// By PUBACK: QoS 1.
+    Puback,
+    /// By PUBREC: QoS 2.
+    Pubrec,
+}
+
+/// A PUBLISH that has been answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered {
+    pub(super) packet_id: PacketId,
+    pub(super) answer: Answer,
+    pub(super) reason: PublishReason,
+}
+
+impl Confirms {
+    pub(super) fn push(&mut self, command: CommandId, packet_id: PacketId, answer: Answer) {
+        self.queue.push_back(Pending {
+            command,
+            packet_id,
+            answer,
+            is_returned: false,
+            reason: None,
+        });
+    }
+
+    /// What they take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.queue.len() * size_of::<Pending>()
+    }
+
+    /// Whether the PUBREC of this PUBLISH is still to come.
+    pub(super) fn awaits_pubrec(&self, id: PacketId) -> bool {
+        let mut pending = self.queue.iter();
+        pending.any(|it| it.answer == Answer::Pubrec && it.packet_id == id)
+    }
+
+    pub(super) fn note_returned(&mut self, command: CommandId) {
+        if let Some(pending) = self.find(command) {
+            pending.is_returned = true;
+        }
+    }
+
+    /// The broker has answered; whether it was asked for one of these.
+    pub(super) fn note_answer(
+        &mut self,
+        command: CommandId,
+        refused: Option<PublishReason>,
+    ) -> bool {
+        let Some(pending) = self.find(command) else {
+            return false;
+        };
+        pending.reason = Some(match (refused, pending.is_returned) {
+            (Some(refused), _) => refused,
+            (None, true) => PublishReason::NoMatchingSubscribers,
+            (None, false) => PublishReason::Success,
+        });
+        true
+    }
+
+    /// Takes out the first, if the broker has answered it, and appends its answer.
+    pub(super) fn pop(&mut self, version: Version, out: &mut Out) -> Option<Answered> {
+        let reason = self.queue.front()?.reason?;
+        let Pending {
+            packet_id, answer, ..
+        } = self.queue.pop_front()?;
+        let ack = Ack::new(packet_id, reason);
+        super::put(
+            version,
+            &match answer {
+                Answer::Puback => Packet::Puback(ack),
+                Answer::Pubrec => Packet::Pubrec(ack),
+            },
+            out,
+        );
+        Some(Answered {
+            packet_id,
+            answer,
+            reason,
+        })
+    }
+
+    fn find(&mut self, command: CommandId) -> Option<&mut Pending> {
+        // Most are answered in their order.
+        let at = match self.queue.front() {
+            Some(first) if first.command == command => 0,
+            _ => self
+                .queue
+                .binary_search_by_key(&command, |pending| pending.command)
+                .ok()?,
+        };
+        self.queue.get_mut(at)
+    }
+}

@@ -1,0 +1,223 @@
+//! What the client is sent: PUBLISH and its answers.
+
+use super::in_flight::{Awaits, Sent};
+use super::open::Open;
+use super::{Link, put};
+use crate::frame::{Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason};
+use crate::translate::{Outgoing, PublishedAs, is_hidden, put_publish};
+use broker_api::{Command, Delivery, Out};
+use model::{Instant, Outcome, Sequence, SubscriptionId};
+
+impl Open {
+    pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
+        // One that crossed its UNSUBSCRIBE is released by the broker.
+        let Some(subscription) = self.subscriptions.get_mut(delivery.subscription) else {
+            return;
+        };
+        subscription.handle_delivered();
+        if let Some(before) = subscription.replaces.take() {
+            self.subscriptions.remove(before);
+            link.submit(out, Command::Cancel(before));
+        }
+        self.send_or_keep(link, delivery, out);
+        if self.settling.is_due(self.in_flight.limit().get()) {
+            self.flush(link, out);
+        }
+    }
+
+    /// Sends a delivery, or keeps it behind others that the client has no room for. Order within a
+    /// subscription is that of the broker. [MQTT-4.6.0-5]
+    fn send_or_keep(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
+        let is_settled_here = delivery.sequence != Sequence(0);
+        if is_settled_here && !self.waiting.is_empty() {
+            self.waiting.push_back(delivery);
+        } else if let Err(delivery) = self.send(link, delivery, out) {
+            self.waiting.push_back(delivery);
+        }
+    }
+
+    /// Sends deliveries that were kept, as far as the client has room.
+    fn send_waiting(&mut self, link: &mut Link, out: &mut Out) {
+        while let Some(delivery) = self.waiting.pop_front() {
+            if let Err(delivery) = self.send(link, delivery, out) {
+                self.waiting.push_front(delivery);
+                return;
+            }
+        }
+    }
+
+    /// Sends a delivery. Gives it back if the client has no room.
+    fn send(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) -> Result<(), Delivery> {
+        let Some(subscription) = self.subscriptions.get_mut(delivery.subscription) else {
+            return Ok(());
+        };
+        let message = &delivery.message;
+        let Some(message_expiry) = seconds_left(&delivery, link.now) else {
+            // [MQTT-3.3.2-5]
+            self.settle_unsent(link, &delivery, out);
+            return Ok(());
+        };
+        // [MQTT-4.7.2-1]
+        if subscription.skips_hidden && is_hidden(message.key()) {
+            self.settle_unsent(link, &delivery, out);
+            return Ok(());
+        }
+        let awaits = match subscription
+            .qos
+            .min(PublishedAs::of(message, link.heads).qos)
+        {
+            Qos::AtMostOnce => None,
+            Qos::AtLeastOnce => Some(Awaits::Puback),
+            Qos::ExactlyOnce => Some(Awaits::Pubrec),
+        };
+        let packet_id = match awaits {
+            None => None,
+            Some(awaits) => {
+                let sent = Sent {
+                    subscription: delivery.subscription,
+                    sequence: delivery.sequence,
+                    awaits,
+                };
+                match self.in_flight.insert(sent) {
+                    None => return Err(delivery),
+                    Some(id) => Some((id, awaits)),
+                }
+            }
+        };
+        let outgoing = Outgoing {
+            version: self.version,
+            heads: link.heads,
+            qos: match packet_id {
+                None => PublishQos::AtMostOnce,
+                Some((id, Awaits::Puback)) => PublishQos::AtLeastOnce(id),
+                Some((id, Awaits::Pubrec | Awaits::Pubcomp)) => PublishQos::ExactlyOnce(id),
+            },
+            message_expiry,
+            subscription_ids: subscription.identifier.as_slice(),
+            packet_bytes_max: self.packet_bytes_max,
+        };
+        let is_sent = put_publish(&mut out.wire, &outgoing, message, &mut self.scratch);
+        match packet_id {
+            Some(_) if is_sent => {}
+            // [MQTT-3.1.2-25]: as if it had been sent.
+            Some((id, awaits)) => {
+                self.in_flight.finish(id, awaits);
+                self.settle_unsent(link, &delivery, out);
+            }
+            None => self.settle_unsent(link, &delivery, out),
+        }
+        Ok(())
+    }
+
+    /// Settles what the client need not answer; a direct delivery is settled already.
+    fn settle_unsent(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
+        let bytes = delivery.message.cost_bytes();
+        let settled = (delivery.subscription, delivery.sequence);
+        self.settle(link, settled, Outcome::Accept, bytes, out);
+    }
+
+    fn settle(
+        &mut self,
+        link: &mut Link,
+        (id, sequence): (SubscriptionId, Sequence),
+        outcome: Outcome,
+        bytes: usize,
+        out: &mut Out,
+    ) {
+        // One that has ended has given back what was not settled.
+        let Some(subscription) = self.subscriptions.get_mut(id) else {
+            return;
+        };
+        if !subscription.is_explicit() {
+            return;
+        }
+        if subscription.handle_settled() {
+            self.settling.granted.push(id);
+        }
+        self.settling.add(link, out, (id, sequence), outcome, bytes);
+    }
+
+    /// The client has answered, and has room for another.
+    fn finish(&mut self, link: &mut Link, sent: Sent, outcome: Outcome, out: &mut Out) {
+        let settled = (sent.subscription, sent.sequence);
+        self.settle(link, settled, outcome, 0, out);
+        self.send_waiting(link, out);
+    }
+
+    /// [MQTT-4.3.2-3]
+    pub(super) fn handle_puback(
+        &mut self,
+        link: &mut Link,
+        ack: &Ack<'_, PublishReason>,
+        out: &mut Out,
+    ) {
+        if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Puback) {
+            self.finish(link, sent, outcome_of(ack.reason), out);
+        }
+    }
+
+    /// [MQTT-4.3.3-4]
+    pub(super) fn handle_pubrec(
+        &mut self,
+        link: &mut Link,
+        ack: &Ack<'_, PublishReason>,
+        out: &mut Out,
+    ) {
+        if ack.reason.is_error() {
+            // §4.3.3: the exchange is over.
+            if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Pubrec) {
+                self.finish(link, sent, Outcome::Reject, out);
+            }
+            return;
+        }
+        let sent = self.in_flight.get_mut(ack.packet_id);
+        let reason = match sent.filter(|sent| sent.awaits != Awaits::Puback) {
+            Some(sent) => {
+                sent.awaits = Awaits::Pubcomp;
+                ReleaseReason::Success
+            }
+            None => ReleaseReason::PacketIdentifierNotFound,
+        };
+        let ack = Ack::new(ack.packet_id, reason);
+        put(self.version, &Packet::Pubrel(ack), out);
+    }
+
+    pub(super) fn handle_pubcomp(
+        &mut self,
+        link: &mut Link,
+        ack: &Ack<'_, ReleaseReason>,
+        out: &mut Out,
+    ) {
+        if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Pubcomp) {
+            self.finish(link, sent, Outcome::Accept, out);
+        }
+    }
+}
+
+const fn outcome_of(reason: PublishReason) -> Outcome {
+    if reason.is_error() {
+        Outcome::Reject
+    } else {
+        Outcome::Accept
+    }
+}
+
+/// What is left of a message's life, in whole seconds begun, if it has an end; none if that has come.
+/// [MQTT-3.3.2-6]
+#[expect(
+    clippy::option_option,
+    reason = "the outer one tells whether there is something to send"
+)]
+fn seconds_left(delivery: &Delivery, now: Instant) -> Option<Option<u32>> {
+    let Some(ttl_ms) = delivery.message.envelope().ttl_ms else {
+        return Some(None);
+    };
+    let left_ms = match delivery.expires_at {
+        Some(at) if at <= now => return None,
+        Some(at) => u64::try_from(at.since(now).as_millis()).unwrap_or(u64::MAX),
+        // It has waited for nothing but its transport.
+        None => ttl_ms,
+    };
+    let seconds = left_ms.min(ttl_ms).div_ceil(1000);
+    Some(Some(u32::try_from(seconds).unwrap_or(u32::MAX)))
+}

@@ -1,0 +1,137 @@
+//! What the client publishes: PUBLISH and its answers.
+
+use super::confirms::Answer;
+use super::ending::Ending;
+use super::open::Open;
+use super::{Link, put};
+use crate::frame::{Ack, Packet, PacketId, Publish, PublishQos, PublishReason, ReleaseReason};
+use crate::translate::{message_of, put_key};
+use broker_api::{Command, Confirm, Out, Publishing, Unroutable};
+use model::{CommandId, Message};
+
+impl Open {
+    pub(super) fn handle_publish(
+        &mut self,
+        link: &mut Link,
+        publish: &Publish<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        // §3.2.2.3.5; 3.x has no word for it, and what it asked for must not be lost in silence.
+        if publish.retain {
+            return Err(Ending::Retain);
+        }
+        match publish.qos {
+            PublishQos::AtMostOnce => {
+                let message = self.message_of(link, publish)?;
+                let publishing = Publishing::new(Confirm::Unwanted);
+                link.submit(out, Command::Publish(message, publishing));
+            }
+            PublishQos::AtLeastOnce(id) => {
+                self.take_in(link)?;
+                self.publish_confirmed(link, publish, (id, Answer::Puback), out)?;
+            }
+            PublishQos::ExactlyOnce(id) if self.received.has(id) => {
+                // [MQTT-4.3.3-10]: it has been published. Aliases it sets count all the same.
+                self.resolve_key(link, publish)?;
+                if !self.confirms.awaits_pubrec(id) {
+                    let ack = Ack::new(id, PublishReason::Success);
+                    put(self.version, &Packet::Pubrec(ack), out);
+                }
+            }
+            PublishQos::ExactlyOnce(id) => {
+                self.take_in(link)?;
+                self.received.insert(id);
+                self.publish_confirmed(link, publish, (id, Answer::Pubrec), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an exchange that begins. [MQTT-3.3.4-7]
+    fn take_in(&mut self, link: &Link) -> Result<(), Ending> {
+        let limit = link.limits.receive_max.get();
+        if self.version.has_properties() && self.receiving >= limit {
+            return Err(Ending::ReceiveMaximum { limit });
+        }
+        self.receiving = self.receiving.saturating_add(1);
+        Ok(())
+    }
+
+    fn publish_confirmed(
+        &mut self,
+        link: &mut Link,
+        publish: &Publish<'_>,
+        (id, answer): (PacketId, Answer),
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        let message = self.message_of(link, publish)?;
+        // Only 5.0 can say that there was nobody.
+        let unroutable = match self.version.has_properties() {
+            true => Unroutable::Return,
+            false => Unroutable::Drop,
+        };
+        let publishing = Publishing {
+            confirm: Confirm::Wanted,
+            unroutable,
+        };
+        let command = link.submit(out, Command::Publish(message, publishing));
+        self.confirms.push(command, id, answer);
+        Ok(())
+    }
+
+    fn message_of(&mut self, link: &Link, publish: &Publish<'_>) -> Result<Message, Ending> {
+        self.resolve_key(link, publish)?;
+        Ok(message_of(self.version, publish, &self.key))
+    }
+
+    /// Puts the key of a PUBLISH together, and keeps it if it gets an alias.
+    fn resolve_key(&mut self, link: &Link, publish: &Publish<'_>) -> Result<(), Ending> {
+        self.key.clear();
+        let limit = link.limits.topic_alias_max;
+        match (publish.topic, publish.properties.topic_alias()) {
+            (Some(topic), None) => put_key(topic.as_bytes(), &mut self.key),
+            (Some(topic), Some(alias)) => {
+                put_key(topic.as_bytes(), &mut self.key);
+                self.aliases.set(alias, limit, &self.key)?;
+            }
+            (None, Some(alias)) => self.key.extend_from_slice(self.aliases.key(alias, limit)?),
+            // The codec does not let it through.
+            (None, None) => return Err(Ending::Unexpected),
+        }
+        Ok(())
+    }
+
+    /// The broker has answered a publish: those that come first are answered, in order. Returns whether
+    /// the client waited for this one.
+    pub(super) fn handle_published(
+        &mut self,
+        id: CommandId,
+        refused: Option<PublishReason>,
+        out: &mut Out,
+    ) -> bool {
+        let is_awaited = self.confirms.note_answer(id, refused);
+        while let Some(answered) = self.confirms.pop(self.version, out) {
+            let is_over = match answered.answer {
+                Answer::Puback => true,
+                // §4.3.3: with an error the identifier is free again.
+                Answer::Pubrec => {
+                    answered.reason.is_error() && self.received.remove(answered.packet_id)
+                }
+            };
+            self.receiving = self.receiving.saturating_sub(u16::from(is_over));
+        }
+        is_awaited
+    }
+
+    /// [MQTT-4.3.3-11]
+    pub(super) fn handle_pubrel(&mut self, ack: &Ack<'_, ReleaseReason>, out: &mut Out) {
+        let was_there = self.received.remove(ack.packet_id);
+        self.receiving = self.receiving.saturating_sub(u16::from(was_there));
+        let reason = match was_there {
+            true => ReleaseReason::Success,
+            false => ReleaseReason::PacketIdentifierNotFound,
+        };
+        let ack = Ack::new(ack.packet_id, reason);
+        put(self.version, &Packet::Pubcomp(ack), out);
+    }
+}

@@ -1,0 +1,268 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use super::ending::Ending;
+use super::open::Open;
+use super::subscriptions::Subscription;
+use super::{Link, put};
+use crate::frame::{
+    Packet, PacketId, Properties, Qos, Reasons, Suback, Subscribe, SubscribeReason,
+    SubscriptionIdentifier, Unsuback, Unsubscribe, UnsubscribeReason,
+};
+use crate::translate::{pattern_of, skips_hidden};
+use crate::{frame, refusal};
+use broker_api::{Command, Out, OwnMessages, Refusal, Source};
+use model::{CommandId, SubscriptionId};
+use std::collections::VecDeque;
+
+/// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    packet_id: PacketId,
+    answer: Answer,
+    /// What the answer says of each filter, as far as it is known.
+    codes: Vec<u8>,
+    /// Which commands are not answered, in order; so are most answers.
+    commands: VecDeque<Asked>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Suback,
+    Unsuback,
+}
+
+/// One command, and which filter it is for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    command: CommandId,
+    at: usize,
+    subscription: SubscriptionId,
+}
+
+impl Awaited {
+    const fn new(packet_id: PacketId, answer: Answer) -> Self {
+        Self {
+            packet_id,
+            answer,
+            codes: Vec::new(),
+            commands: VecDeque::new(),
+        }
+    }
+
+    /// Whether this command is one of them.
+    pub(super) fn covers(&self, id: CommandId) -> bool {
+        self.commands.iter().any(|asked| asked.command == id)
+    }
+}
+
+impl Open {
+    /// The answers come before anything else is read. [MQTT-3.8.4-1]
+    pub(super) fn handle_subscribe(
+        &mut self,
+        link: &mut Link,
+        subscribe: &Subscribe<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        let identifier = subscribe.properties.subscription_identifiers().next();
+        let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
+        for (at, asked) in subscribe.subscriptions.iter().enumerate() {
+            let reason = match self.refusal_of(link, &asked) {
+                Some(reason) => reason,
+                None => {
+                    let begun = self.begin(link, &asked, identifier, out);
+                    awaited
+                        .commands
+                        .extend(begun.map(|(command, subscription)| Asked {
+                            command,
+                            at,
+                            subscription,
+                        }));
+                    granted(asked.options.qos)
+                }
+            };
+            awaited.codes.push(reason.code());
+        }
+        self.await_or_answer(awaited, out)
+    }
+
+    /// Why a subscription cannot be had.
+    fn refusal_of(&self, link: &Link, asked: &frame::Subscription<'_>) -> Option<SubscribeReason> {
+        let filter = asked.filter.as_str();
+        if asked.filter.shared().is_some() {
+            return Some(SubscribeReason::SharedSubscriptionsNotSupported);
+        }
+        let limits = &link.limits;
+        let is_new = self.subscriptions.id_of(filter).is_none();
+        let bytes = self.subscriptions.filter_bytes() + filter.len();
+        let is_over = is_new
+            && (self.subscriptions.len() >= limits.subscriptions_max
+                || bytes > limits.filter_bytes_max)
+            || filter.split('/').nth(limits.filter_levels_max).is_some();
+        is_over.then_some(SubscribeReason::QuotaExceeded)
+    }
+
+    /// Begins a subscription, or changes the one that there is to the filter. [MQTT-3.8.4-3]
+    fn begin(
+        &mut self,
+        link: &mut Link,
+        asked: &frame::Subscription<'_>,
+        identifier: Option<SubscriptionIdentifier>,
+        out: &mut Out,
+    ) -> Option<(CommandId, SubscriptionId)> {
+        let filter = asked.filter.as_str();
+        let options = asked.options;
+        let own_messages = match options.no_local {
+            true => OwnMessages::Skip,
+            false => OwnMessages::Deliver,
+        };
+        let before = self.subscriptions.id_of(filter);
+        if let Some(before) = before
+            && let Some(subscription) = self.subscriptions.get_mut(before)
+            && subscription.own_messages == own_messages
+            // One that is settled here can send what need not be answered, but not the other way round.
+            && (subscription.is_explicit() || options.qos == Qos::AtMostOnce)
+        {
+            subscription.qos = options.qos;
+            subscription.identifier = identifier;
+            return None;
+        }
+        let hidden = skips_hidden(filter);
+        let mut subscription = Subscription::new(options.qos, own_messages, identifier, hidden);
+        let settle_mode = subscription.settle_mode;
+        let grant = subscription.grant(self.in_flight.limit());
+        if let Some(before) = before
+            && let Some(earlier) = self.subscriptions.get_mut(before)
+        {
+            if let Some(earliest) = earlier.replaces.take() {
+                self.subscriptions.remove(earliest);
+                link.submit(out, Command::Cancel(earliest));
+            }
+            subscription.replaces = Some(before);
+        }
+        let id = self.subscriptions.insert(filter, subscription);
+        let source = Source::topic(pattern_of(filter));
+        let subscribe = broker_api::Subscribe {
+            own_messages,
+            ..broker_api::Subscribe::new(id, source, settle_mode, grant)
+        };
+        let command = link.barrier(out, Command::Subscribe(Box::new(subscribe)));
+        Some((command, id))
+    }
+
+    /// The answers come before anything else is read. [MQTT-3.10.4-4]
+    pub(super) fn handle_unsubscribe(
+        &mut self,
+        link: &mut Link,
+        unsubscribe: &Unsubscribe<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        // What was answered for a subscription counts before it ends.
+        self.settling.flush(link, out);
+        let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
+        for (at, filter) in unsubscribe.filters.iter().enumerate() {
+            let removed = self.subscriptions.remove_filter(filter.as_str());
+            let reason = match removed {
+                None => UnsubscribeReason::NoSubscriptionExisted,
+                Some((id, subscription)) => {
+                    if let Some(before) = subscription.replaces {
+                        self.subscriptions.remove(before);
+                        link.submit(out, Command::Cancel(before));
+                    }
+                    let command = link.barrier(out, Command::Cancel(id));
+                    awaited.commands.push_back(Asked {
+                        command,
+                        at,
+                        subscription: id,
+                    });
+                    UnsubscribeReason::Success
+                }
+            };
+            awaited.codes.push(reason.code());
+        }
+        self.await_or_answer(awaited, out)
+    }
+
+    fn await_or_answer(&mut self, awaited: Awaited, out: &mut Out) -> Result<(), Ending> {
+        let answer = answer_of(&awaited);
+        // [MQTT-3.1.2-24]
+        if answer.is_some_and(|it| it.packet_len(self.version) > self.packet_bytes_max) {
+            return Err(Ending::AnswerTooLarge);
+        }
+        if awaited.commands.is_empty() {
+            self.put_answer(&awaited, out);
+        } else {
+            self.awaited = Some(awaited);
+        }
+        Ok(())
+    }
+
+    /// The broker has answered one of the commands that nothing is read before.
+    pub(super) fn handle_awaited(
+        &mut self,
+        link: &mut Link,
+        id: CommandId,
+        refused: Option<&Refusal>,
+        out: &mut Out,
+    ) {
+        let Some(awaited) = &mut self.awaited else {
+            return;
+        };
+        let Some(place) = awaited.commands.iter().position(|it| it.command == id) else {
+            return;
+        };
+        let Some(Asked {
+            at, subscription, ..
+        }) = awaited.commands.remove(place)
+        else {
+            return;
+        };
+        if let Some(refusal) = refused
+            && awaited.answer == Answer::Suback
+        {
+            awaited.codes[at] = refusal::subscribe(refusal).code();
+            self.subscriptions.forget(subscription);
+        }
+        if self
+            .awaited
+            .as_ref()
+            .is_some_and(|it| it.commands.is_empty())
+            && let Some(awaited) = self.awaited.take()
+        {
+            self.put_answer(&awaited, out);
+            out.release_barrier();
+            self.flush(link, out);
+        }
+    }
+
+    fn put_answer(&self, awaited: &Awaited, out: &mut Out) {
+        if let Some(answer) = answer_of(awaited) {
+            put(self.version, &answer, out);
+        }
+    }
+}
+
+/// The answer to a SUBSCRIBE or an UNSUBSCRIBE; its codes are those of reasons.
+fn answer_of(awaited: &Awaited) -> Option<Packet<'_>> {
+    let (packet_id, properties) = (awaited.packet_id, Properties::NONE);
+    Some(match awaited.answer {
+        Answer::Suback => Packet::Suback(Suback {
+            packet_id,
+            properties,
+            reasons: Reasons::new(&awaited.codes).ok()?,
+        }),
+        Answer::Unsuback => Packet::Unsuback(Unsuback {
+            packet_id,
+            properties,
+            reasons: Reasons::new(&awaited.codes).ok()?,
+        }),
+    })
+}
+
+/// What is granted is what was asked for. [MQTT-3.8.4-8]
+const fn granted(qos: Qos) -> SubscribeReason {
+    match qos {
+        Qos::AtMostOnce => SubscribeReason::GrantedQos0,
+        Qos::AtLeastOnce => SubscribeReason::GrantedQos1,
+        Qos::ExactlyOnce => SubscribeReason::GrantedQos2,
+    }
+}

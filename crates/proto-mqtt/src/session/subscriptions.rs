@@ -1,0 +1,161 @@
+//! The subscriptions of a connection.
+
+use crate::frame::{Qos, SubscriptionIdentifier};
+use broker_api::{Grant, OwnMessages, SettleMode};
+use model::{SequenceMap, SubscriptionId};
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+/// One subscription of the client, which is one of the broker's.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// The highest that messages are sent with.
+    pub(super) qos: Qos,
+    /// Whether the client gets what it publishes itself.
+    pub(super) own_messages: OwnMessages,
+    /// What deliveries carry, at most one.
+    pub(super) identifier: Option<SubscriptionIdentifier>,
+    /// Whether topics that begin with `$` are not for it.
+    pub(super) skips_hidden: bool,
+    /// Whether deliveries are settled by us. Then they may need an answer of the client.
+    pub(super) settle_mode: SettleMode,
+    /// An earlier one to the same filter that could not be changed into this one. It ends when this one
+    /// has its first delivery: until then, what was published before this one began may come by that.
+    pub(super) replaces: Option<SubscriptionId>,
+    /// All deliveries.
+    delivered: u64,
+    /// Those that are not settled.
+    in_hand: u64,
+    /// Whether a settlement has made room since the last grant.
+    is_grant_due: bool,
+}
+
+impl Subscription {
+    pub(super) const fn new(
+        qos: Qos,
+        own_messages: OwnMessages,
+        identifier: Option<SubscriptionIdentifier>,
+        skips_hidden: bool,
+    ) -> Self {
+        Self {
+            qos,
+            own_messages,
+            identifier,
+            skips_hidden,
+            settle_mode: match qos {
+                Qos::AtMostOnce => SettleMode::Presettled,
+                Qos::AtLeastOnce | Qos::ExactlyOnce => SettleMode::Explicit,
+            },
+            replaces: None,
+            delivered: 0,
+            in_hand: 0,
+            is_grant_due: false,
+        }
+    }
+
+    pub(super) const fn is_explicit(&self) -> bool {
+        matches!(self.settle_mode, SettleMode::Explicit)
+    }
+
+    pub(super) const fn handle_delivered(&mut self) {
+        if self.is_explicit() {
+            self.delivered += 1;
+            self.in_hand += 1;
+        }
+    }
+
+    /// A delivery is settled. Returns whether a grant is due that was not.
+    pub(super) const fn handle_settled(&mut self) -> bool {
+        self.in_hand -= 1;
+        let becomes_due = !self.is_grant_due;
+        self.is_grant_due = true;
+        becomes_due
+    }
+
+    /// What the broker may deliver now, if the client takes so many in all.
+    pub(super) fn grant(&mut self, window: NonZeroU16) -> Grant {
+        self.is_grant_due = false;
+        if !self.is_explicit() {
+            return Grant::UNLIMITED;
+        }
+        Grant {
+            count: self.delivered,
+            limit: u64::from(window.get()).saturating_sub(self.in_hand),
+            drain: false,
+        }
+    }
+}
+
+/// The subscriptions of a connection, by the broker's id and by filter.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    by_id: SequenceMap<Subscription>,
+    by_filter: BTreeMap<Box<str>, SubscriptionId>,
+    /// What all filters take.
+    filter_bytes: usize,
+    last_id: u32,
+}
+
+impl Subscriptions {
+    /// How many there are, those that are being replaced included.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) const fn filter_bytes(&self) -> usize {
+        self.filter_bytes
+    }
+
+    pub(super) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
+        self.by_id.get_mut(u64::from(id.0))
+    }
+
+    pub(super) fn id_of(&self, filter: &str) -> Option<SubscriptionId> {
+        self.by_filter.get(filter).copied()
+    }
+
+    /// Adds a subscription; the filter leads to it from now on. Ids are never used twice.
+    pub(super) fn insert(&mut self, filter: &str, subscription: Subscription) -> SubscriptionId {
+        self.last_id += 1;
+        let id = SubscriptionId(self.last_id);
+        self.by_id.insert(u64::from(id.0), subscription);
+        match self.by_filter.get_mut(filter) {
+            Some(before) => *before = id,
+            None => {
+                self.filter_bytes += filter.len();
+                self.by_filter.insert(filter.into(), id);
+            }
+        }
+        id
+    }
+
+    /// Takes a subscription out that no filter leads to.
+    pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
+        self.by_id.remove(u64::from(id.0))
+    }
+
+    /// Takes a subscription out that the broker has refused. Its filter leads to the one that it was to
+    /// replace again, if there was one.
+    pub(super) fn forget(&mut self, id: SubscriptionId) {
+        let replaced = self.remove(id).and_then(|it| it.replaces);
+        let mut found = self.by_filter.iter_mut().filter(|(_, at)| **at == id);
+        let Some((filter, at)) = found.next() else {
+            return;
+        };
+        match replaced {
+            Some(before) => *at = before,
+            None => {
+                let filter = filter.clone();
+                self.filter_bytes -= filter.len();
+                self.by_filter.remove(&filter);
+            }
+        }
+    }
+
+    /// Takes the subscription to a filter out.
+    pub(super) fn remove_filter(&mut self, filter: &str) -> Option<(SubscriptionId, Subscription)> {
+        let id = self.by_filter.remove(filter)?;
+        self.filter_bytes -= filter.len();
+        Some((id, self.remove(id)?))
+    }
+}

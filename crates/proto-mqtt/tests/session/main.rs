@@ -1,0 +1,12 @@
+//! The session against a scripted broker, in virtual time.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod arbitrary;
+mod connect;
+mod deliver;
+mod ends;
+mod publish;
+mod scripted_broker;
+mod split;
+mod subscribe;

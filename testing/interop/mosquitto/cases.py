@@ -1,0 +1,68 @@
+"""Features of MQTT as Mosquitto's own clients use them. Usage: cases.py CASE VERSION HOST PORT"""
+
+import subprocess
+import sys
+
+# Never waited out when all is well.
+WAIT_S = 60
+
+PROTOCOLS = {"3.1": "mqttv31", "3.1.1": "mqttv311", "5.0": "mqttv5"}
+VERSION, HOST, PORT = sys.argv[2], sys.argv[3], sys.argv[4]
+COMMON = ["-V", PROTOCOLS[VERSION], "-h", HOST, "-p", PORT]
+
+
+def same(found, expected):
+    assert found == expected, f"{found!r} is not {expected!r}"
+
+
+class Subscriber:
+    """Subscribed once it is made."""
+
+    def __init__(self, count, *args):
+        command = ["mosquitto_sub", *COMMON, "-d", "-C", str(count), "-W", str(WAIT_S), *args]
+        self.process = subprocess.Popen(
+            ["stdbuf", "-oL", *command], stdout=subprocess.PIPE, text=True
+        )
+        self.skip_until("Subscribed")
+
+    def skip_until(self, start):
+        for line in self.process.stdout:
+            if line.startswith(start):
+                return
+        raise AssertionError(f"no line that starts with {start}")
+
+    def lines(self):
+        output, _ = self.process.communicate(timeout=WAIT_S)
+        same(self.process.returncode, 0)
+        return [line for line in output.splitlines() if not line.startswith(("Client", "Sub"))]
+
+
+def publish(*args, **options):
+    subprocess.run(["mosquitto_pub", *COMMON, *args], check=True, timeout=WAIT_S, **options)
+
+
+def each_quality_goes_both_ways():
+    for wanted in ("0", "1", "2"):
+        subscriber = Subscriber(3, "-t", "plant/+/temp", "-q", wanted, "-F", "%t %q %p")
+        for qos in ("0", "1", "2"):
+            publish("-t", "plant/7/temp", "-q", qos, "-m", f"warm {qos}")
+        expected = [f"plant/7/temp {min(wanted, qos)} warm {qos}" for qos in ("0", "1", "2")]
+        same(subscriber.lines(), expected)
+
+
+def lines_keep_their_order():
+    bodies = [str(number) for number in range(500)]
+    for qos in ("0", "1", "2"):
+        subscriber = Subscriber(len(bodies), "-t", "lines", "-q", qos)
+        publish("-t", "lines", "-q", qos, "-l", input="\n".join(bodies) + "\n", text=True)
+        same(subscriber.lines(), bodies)
+
+
+def wills_are_published():
+    watcher = Subscriber(1, "-t", "will")
+    victim = Subscriber(1, "-t", "x", "--will-topic", "will", "--will-payload", "gone", "-i", "v")
+    victim.process.kill()
+    same(watcher.lines(), ["gone"])
+
+
+globals()[sys.argv[1]]()

@@ -1,0 +1,423 @@
+"""Features of MQTT as paho uses them, and where STOMP meets them. Usage: cases.py CASE VERSION HOST PORT"""
+
+import json
+import os
+import queue
+import sys
+import threading
+
+import paho.mqtt.client as mqtt
+import stomp
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+# Never waited out when all is well.
+WAIT_S = 60
+
+PROTOCOLS = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5.0": mqtt.MQTTv5}
+
+VERSION, HOST, PORT = sys.argv[2], sys.argv[3], int(sys.argv[4])
+IS_5 = VERSION == "5.0"
+LARGE = 5_000_000
+
+
+def same(found, expected):
+    assert found == expected, f"{found!r} is not {expected!r}"
+
+
+def properties(kind, **values):
+    made = Properties(kind)
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+class Client:
+    def __init__(self, client_id="", will=None, login=None, connect=None, clean=True, **options):
+        if client_id == "" and VERSION == "3.1":
+            client_id = f"paho-{os.getpid()}-{id(self)}"
+        if not IS_5:
+            options["clean_session"] = clean
+        self.client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=PROTOCOLS[VERSION],
+            reconnect_on_failure=False,
+            **options,
+        )
+        self.messages = queue.Queue()
+        self.connected = queue.Queue()
+        self.closed = queue.Queue()
+        self.subscribed = queue.Queue()
+        self.unsubscribed = queue.Queue()
+        self.published = queue.Queue()
+        self.client.on_message = lambda c, u, message: self.messages.put(message)
+        self.client.on_connect = lambda c, u, flags, reason, props: self.connected.put(
+            (reason, props)
+        )
+        self.client.on_disconnect = lambda c, u, flags, reason, props: self.closed.put(reason)
+        self.client.on_subscribe = lambda c, u, mid, reasons, props: self.subscribed.put(reasons)
+        self.client.on_unsubscribe = lambda c, u, mid, reasons, props: self.unsubscribed.put(
+            reasons
+        )
+        self.client.on_publish = lambda c, u, mid, reason, props: self.published.put(reason)
+        # Less than what the broker takes of a client at a time.
+        self.client.max_inflight_messages_set(1000)
+        if will:
+            self.client.will_set(*will)
+        if login:
+            self.client.username_pw_set(*login)
+        more = {"properties": connect, "clean_start": clean} if IS_5 else {}
+        self.client.connect(HOST, PORT, keepalive=WAIT_S, **more)
+        self.client.loop_start()
+        self.reason, self.properties = self.connected.get(timeout=WAIT_S)
+
+    def __enter__(self):
+        same(self.reason.is_failure, False)
+        return self
+
+    def __exit__(self, *_):
+        self.client.disconnect()
+        self.closed.get(timeout=WAIT_S)
+        self.client.loop_stop()
+
+    def subscribe(self, topic, qos=0, **options):
+        if IS_5:
+            more = options.pop("properties", None)
+            self.client.subscribe(topic, options=SubscribeOptions(qos, **options), properties=more)
+        else:
+            self.client.subscribe(topic, qos)
+        reasons = self.subscribed.get(timeout=WAIT_S)
+        return [reason.value for reason in reasons]
+
+    def publish(self, topic, payload, qos=0, **options):
+        """Returns when the broker has it, as far as the quality of service lets that be known."""
+        self.client.publish(topic, payload, qos, **options)
+        return self.published.get(timeout=WAIT_S)
+
+    def message(self):
+        return self.messages.get(timeout=WAIT_S)
+
+    def nothing_more(self):
+        """What came before a message to itself has come."""
+        topic = f"end/{os.getpid()}/{id(self)}"
+        self.subscribe(topic, 1)
+        self.publish(topic, b"end", 1)
+        same(self.message().topic, topic)
+
+    def break_off(self):
+        """Ends the transport without a word."""
+        self.client.loop_stop()
+        self.client.socket().close()
+
+
+def connects_and_disconnects():
+    with Client("paho") as client:
+        if IS_5:
+            same(client.properties.RetainAvailable, 0)
+            same(client.properties.SharedSubscriptionAvailable, 0)
+            same(hasattr(client.properties, "AssignedClientIdentifier"), False)
+    if VERSION != "3.1":
+        with Client() as client:
+            if IS_5:
+                same(client.properties.AssignedClientIdentifier.startswith("barid-"), True)
+
+
+def each_quality_goes_both_ways():
+    with Client() as subscriber, Client() as publisher:
+        for wanted in range(3):
+            same(subscriber.subscribe(f"q/{wanted}", wanted), [wanted])
+            for qos in range(3):
+                body = f"{wanted} {qos}".encode()
+                publisher.publish(f"q/{wanted}", body, qos)
+                message = subscriber.message()
+                same((message.topic, message.payload), (f"q/{wanted}", body))
+                same((message.qos, message.dup, message.retain), (min(qos, wanted), False, False))
+        subscriber.nothing_more()
+
+
+def order_is_kept():
+    with Client() as subscriber, Client() as publisher:
+        for qos in range(3):
+            subscriber.subscribe(f"order/{qos}", qos)
+            for number in range(2000):
+                publisher.client.publish(f"order/{qos}", str(number), qos)
+            for number in range(2000):
+                same(int(subscriber.message().payload), number)
+            for _ in range(2000):
+                publisher.published.get(timeout=WAIT_S)
+
+
+def wildcards_match_levels():
+    topics = ["a", "a/b", "a/b/c", "/a", "a/", "b/b/c", "$x/b", "a.b/c"]
+    filters = {
+        "#": ["a", "a/b", "a/b/c", "/a", "a/", "b/b/c", "a.b/c"],
+        "a/#": ["a", "a/b", "a/b/c", "a/"],
+        "+": ["a"],
+        "+/+": ["a/b", "/a", "a/", "a.b/c"],
+        "+/b/c": ["a/b/c", "b/b/c"],
+        "/+": ["/a"],
+        "$x/#": ["$x/b"],
+        "a.b/+": ["a.b/c"],
+    }
+    for filter, expected in filters.items():
+        for qos in (0, 1):
+            with Client() as client:
+                client.subscribe(filter, qos)
+                client.subscribe("end", qos)
+                for topic in topics:
+                    client.publish(topic, b"", qos)
+                client.publish("end", b"", qos)
+                found = []
+                while not found or found[-1] != "end":
+                    found.append(client.message().topic)
+                # `#` and `+` match the last one, too.
+                found = [topic for topic in found if topic != "end"]
+                same((filter, found), (filter, expected))
+
+
+def payloads_stay():
+    bodies = [b"", b"\0", bytes(range(256)), os.urandom(LARGE), "grüße".encode()]
+    with Client() as subscriber, Client() as publisher:
+        subscriber.subscribe("large", 2)
+        for body in bodies:
+            for qos in range(3):
+                publisher.publish("large", body, qos)
+                assert subscriber.message().payload == body, f"{len(body)} bytes changed"
+
+
+def subscriptions_end():
+    with Client() as client:
+        client.subscribe("end/#", 1)
+        client.publish("end/a", b"1", 1)
+        same(client.message().payload, b"1")
+        client.client.unsubscribe("end/#")
+        client.unsubscribed.get(timeout=WAIT_S)
+        client.publish("end/a", b"2", 1)
+        client.nothing_more()
+
+
+def wills_are_published():
+    with Client() as watcher:
+        watcher.subscribe("will/#", 2)
+        for qos in range(3):
+            victim = Client(f"victim-{qos}", will=("will/bad", f"gone {qos}", qos))
+            victim.break_off()
+            message = watcher.message()
+            same((message.topic, message.qos), ("will/bad", qos))
+            same(message.payload, f"gone {qos}".encode())
+        with Client(will=("will/good", "never", 1)):
+            pass
+        watcher.nothing_more()
+
+
+def a_second_client_takes_over():
+    with Client() as watcher:
+        watcher.subscribe("will/taken", 1)
+        first = Client("the-one", will=("will/taken", "over", 1))
+        with Client("the-one") as second:
+            reason = first.closed.get(timeout=WAIT_S)
+            if IS_5:
+                same(reason.value, 0x8E)
+            same(watcher.message().payload, b"over")
+            second.subscribe("mine", 1)
+            second.publish("mine", b"still here", 1)
+            same(second.message().payload, b"still here")
+        with Client("the-one"):
+            pass
+
+
+def logins_are_checked():
+    with Client(login=("guest", "guest")):
+        pass
+    refused = Client(login=("guest", "wrong"))
+    same(refused.reason.is_failure, True)
+    if IS_5:
+        same(refused.reason.value, 0x86)
+
+
+def sessions_are_not_kept():
+    if IS_5:
+        wish = properties(PacketTypes.CONNECT, SessionExpiryInterval=100)
+        with Client("keeper", connect=wish, clean=False) as client:
+            same(client.properties.SessionExpiryInterval, 0)
+    else:
+        refused = Client("keeper", clean=False)
+        same(refused.reason.is_failure, True)
+
+
+def retained_messages_are_refused():
+    client = Client()
+    client.client.publish("retained", b"x", 0, retain=True)
+    reason = client.closed.get(timeout=WAIT_S)
+    if IS_5:
+        same(reason.value, 0x9A)
+
+
+def shared_subscriptions_are_refused():
+    with Client() as client:
+        same(client.subscribe("$share/g/a", 1), [0x9E if IS_5 else 0x80])
+
+
+def properties_stay():
+    sent = properties(
+        PacketTypes.PUBLISH,
+        PayloadFormatIndicator=1,
+        ContentType="text/plain",
+        ResponseTopic="answers/here",
+        CorrelationData=b"\0\1\2",
+        UserProperty=[("a", "1"), ("b", "ü"), ("a", "2")],
+    )
+    with Client() as client:
+        identifier = properties(PacketTypes.SUBSCRIBE, SubscriptionIdentifier=17)
+        client.subscribe("props", 2, properties=identifier)
+        for qos in range(3):
+            client.publish("props", b"x", qos, properties=sent)
+            got = client.message().properties
+            same(got.PayloadFormatIndicator, 1)
+            same(got.ContentType, "text/plain")
+            same(got.ResponseTopic, "answers/here")
+            same(got.CorrelationData, b"\0\1\2")
+            same(got.UserProperty, [("a", "1"), ("b", "ü"), ("a", "2")])
+            same(got.SubscriptionIdentifier, [17])
+
+
+def aliases_stand_for_topics():
+    with Client() as client:
+        client.subscribe("alias/#", 1)
+        same(client.properties.TopicAliasMaximum > 0, True)
+        alias = properties(PacketTypes.PUBLISH, TopicAlias=1)
+        client.publish("alias/long/name", b"1", 1, properties=alias)
+        client.publish("", b"2", 1, properties=alias)
+        for body in (b"1", b"2"):
+            message = client.message()
+            same((message.topic, message.payload), ("alias/long/name", body))
+
+
+def expiry_is_told():
+    with Client() as client:
+        client.subscribe("expiry", 1)
+        for qos in (0, 1):
+            sent = properties(PacketTypes.PUBLISH, MessageExpiryInterval=100)
+            client.publish("expiry", b"x", qos, properties=sent)
+            left = client.message().properties.MessageExpiryInterval
+            same(90 < left <= 100, True)
+
+
+def own_messages_are_skipped_if_wished():
+    with Client() as client, Client() as other:
+        client.subscribe("own", 1, noLocal=True)
+        client.publish("own", b"mine", 1)
+        other.publish("own", b"other", 1)
+        same(client.message().payload, b"other")
+        client.nothing_more()
+
+
+def no_more_is_in_hand_than_the_client_takes():
+    limit = properties(PacketTypes.CONNECT, ReceiveMaximum=3)
+    with Client(connect=limit, manual_ack=True) as slow, Client() as publisher:
+        slow.subscribe("slow", 1)
+        for number in range(10):
+            publisher.publish("slow", str(number), 1)
+        held = [slow.message() for _ in range(3)]
+        for number in range(10):
+            same(int(held[0].payload), number)
+            same(slow.messages.empty(), True) if len(held) == 3 else None
+            first = held.pop(0)
+            slow.client.ack(first.mid, first.qos)
+            if number < 7:
+                held.append(slow.message())
+
+
+def nobody_there_is_told():
+    with Client() as client:
+        same(client.publish("nobody/here", b"x", 1).value, 0x10)
+        client.subscribe("nobody/here", 1)
+        same(client.publish("nobody/here", b"x", 1).value, 0)
+
+
+# Where STOMP meets MQTT.
+
+
+class Listener(stomp.ConnectionListener):
+    def __init__(self):
+        self.messages = queue.Queue()
+        self.receipts = queue.Queue()
+
+    def on_message(self, frame):
+        self.messages.put(frame)
+
+    def on_receipt(self, frame):
+        self.receipts.put(frame.headers["receipt-id"])
+
+
+class Stomp:
+    def __init__(self):
+        host, port = json.loads(os.environ["LISTENERS"])["stomp"][0].rsplit(":", 1)
+        self.connection = stomp.StompConnection12([(host, int(port))], auto_decode=False)
+        self.listener = Listener()
+        self.connection.set_listener("", self.listener)
+        self.connection.connect(wait=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.disconnect(receipt="good-bye")
+        self.listener.receipts.get(timeout=WAIT_S)
+
+    def subscribe(self, destination, number):
+        self.connection.subscribe(destination, number, receipt=f"s{number}")
+        same(self.listener.receipts.get(timeout=WAIT_S), f"s{number}")
+
+    def send(self, destination, body, **headers):
+        self.connection.send(destination, body, receipt="sent", **headers)
+        same(self.listener.receipts.get(timeout=WAIT_S), "sent")
+
+    def message(self):
+        return self.listener.messages.get(timeout=WAIT_S)
+
+
+def messages_cross_to_stomp():
+    with Stomp() as reader, Client() as publisher:
+        reader.subscribe("/topic/plant.*.temp", 1)
+        reader.subscribe("/topic/a/b.c", 2)
+        for qos in range(3):
+            publisher.publish("plant/7/temp", f"warm {qos}", qos)
+            frame = reader.message()
+            same(frame.body, f"warm {qos}".encode())
+            same(frame.headers["destination"], "/topic/plant.7.temp")
+            # A dot within a level is a slash there, and the other way round.
+            publisher.publish("a.b/c", b"x", qos)
+            same(reader.message().headers["destination"], "/topic/a/b.c")
+
+
+def messages_cross_from_stomp():
+    with Stomp() as sender, Client() as reader:
+        reader.subscribe("plant/+/temp", 2)
+        reader.subscribe("a.b/c", 2)
+        for persistent, qos in (("false", 0), ("true", 1)):
+            sender.send("/topic/plant.7.temp", b"warm", persistent=persistent)
+            message = reader.message()
+            same((message.topic, message.payload), ("plant/7/temp", b"warm"))
+            same(message.qos, qos)
+            sender.send("/topic/a/b.c", b"x", persistent=persistent)
+            same(reader.message().topic, "a.b/c")
+
+
+def publishes_to_a_bound_queue():
+    with Client() as publisher:
+        for qos in (1, 2):
+            publisher.publish("plant/7/temp", f"warm {qos}", qos)
+        publisher.publish("elsewhere", b"no", 1)
+
+
+def finds_them_in_the_queue():
+    with Stomp() as reader:
+        reader.subscribe("/amq/queue/kept", 1)
+        bodies = [reader.message().body for _ in (1, 2)]
+        same(bodies, [b"warm 1", b"warm 2"])
+
+
+globals()[sys.argv[1]]()

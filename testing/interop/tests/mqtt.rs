@@ -1,0 +1,103 @@
+//! Clients of MQTT against the broker: paho, mqtt.js over TCP and over WebSocket, Mosquitto's own.
+
+use anyhow::Result;
+use interop::{ClientKind, Stage};
+
+fn check(kind: ClientKind, case: &str, versions: &[&str]) -> Result<()> {
+    let stage = Stage::new()?;
+    for version in versions {
+        stage.run(kind, case, version)?;
+    }
+    Ok(())
+}
+
+macro_rules! cases {
+    ($module:ident, $kind:expr, $versions:expr, $($case:ident,)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $case() -> Result<()> {
+                    check($kind, stringify!($case), $versions)
+                }
+            )*
+        }
+    };
+}
+
+cases! {
+    paho, ClientKind::PahoMqtt, &["3.1", "3.1.1", "5.0"],
+    connects_and_disconnects,
+    each_quality_goes_both_ways,
+    order_is_kept,
+    wildcards_match_levels,
+    payloads_stay,
+    subscriptions_end,
+    wills_are_published,
+    a_second_client_takes_over,
+    logins_are_checked,
+    sessions_are_not_kept,
+    retained_messages_are_refused,
+    shared_subscriptions_are_refused,
+    messages_cross_to_stomp,
+    messages_cross_from_stomp,
+}
+
+cases! {
+    paho_5, ClientKind::PahoMqtt, &["5.0"],
+    properties_stay,
+    aliases_stand_for_topics,
+    expiry_is_told,
+    own_messages_are_skipped_if_wished,
+    no_more_is_in_hand_than_the_client_takes,
+    nobody_there_is_told,
+}
+
+cases! {
+    mqttjs, ClientKind::Mqttjs, &["tcp-3.1", "tcp-3.1.1", "tcp-5.0"],
+    each_quality_goes_both_ways,
+    many_messages_keep_their_order,
+    large_payloads_stay,
+    wills_are_published,
+    properties_stay,
+}
+
+cases! {
+    mqttjs_over_websocket, ClientKind::Mqttjs, &["ws-3.1", "ws-3.1.1", "ws-5.0"],
+    each_quality_goes_both_ways,
+    many_messages_keep_their_order,
+    large_payloads_stay,
+    wills_are_published,
+    properties_stay,
+    subprotocols_and_paths,
+    messages_are_binary,
+}
+
+cases! {
+    mosquitto, ClientKind::Mosquitto, &["3.1", "3.1.1", "5.0"],
+    each_quality_goes_both_ways,
+    lines_keep_their_order,
+    wills_are_published,
+}
+
+/// A durable queue that is bound to the exchange of topics keeps what clients of MQTT publish, over a kill.
+#[test]
+fn a_bound_queue_keeps_messages() -> Result<()> {
+    for version in ["3.1.1", "5.0"] {
+        let mut stage = Stage::new()?;
+        stage.admin(&["queue", "declare", "kept"])?;
+        stage.admin(&[
+            "binding",
+            "declare",
+            "amq.topic",
+            "kept",
+            "--key",
+            "plant.#",
+        ])?;
+        stage.run(ClientKind::PahoMqtt, "publishes_to_a_bound_queue", version)?;
+        stage.broker.kill()?;
+        stage.broker.restart()?;
+        stage.run(ClientKind::PahoMqtt, "finds_them_in_the_queue", version)?;
+    }
+    Ok(())
+}
