@@ -80,7 +80,7 @@ fn everything_goes_wrong() {
 
 #[test]
 fn workloads_do_what_they_say() {
-    let reports = reports(100, Crash::Never);
+    let reports = reports(200, Crash::Never);
     check(&reports, "confirmed", 1000, |report| {
         let sent = report.history.sent.values();
         sent.filter(|sent| sent.is_confirmed).count()
