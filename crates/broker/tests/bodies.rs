@@ -308,6 +308,44 @@ fn a_transaction_is_whole_whatever_crashes() {
 }
 
 #[test]
+fn a_decided_transaction_is_whole_whatever_crashes_before_its_bodies_are_here() {
+    // A small step of an executor, or of what one shard asked of the store.
+    let go_on = |node: &mut Node, number: u16| match number % 6 {
+        executor @ 0..2 => {
+            node.step_executor(usize::from(executor));
+        }
+        shard => {
+            node.store.round_of(ShardId(shard - 2));
+        }
+    };
+    let mut taken = 0;
+    for before in 12..42 {
+        for after in 0..24 {
+            let (mut node, mut client) = short_of_memory(letters(QueueRules::PLAIN));
+            let (mut holder, sequences) = held(&mut node, &mut client, 2);
+            commit(&node, &mut holder, &sequences, &["b"]);
+            for step in 0..before {
+                go_on(&mut node, step);
+                let _answers = holder.take(&mut node);
+            }
+            let mut node = node.crashed(|_, _| 0);
+            (0..after).for_each(|step| go_on(&mut node, step));
+            let mut node = node.crashed(|_, _| 0);
+            node.settle_down();
+            node.advance_ms(3000);
+            let found = ["q", "b", "dead"].map(|of| contents(&mut node, of));
+            let is_whole = !found[1].is_empty();
+            taken += usize::from(is_whole);
+            let old = |is: bool| once_each([1, 2].into_iter().filter(|_| is));
+            let new = once_each(is_whole.then_some(9));
+            let expected = [old(!is_whole), new, old(is_whole)];
+            assert_eq!(found, expected, "{before} steps, crash, {after} steps");
+        }
+    }
+    assert!(taken > 0);
+}
+
+#[test]
 fn a_transaction_that_finds_no_room_when_its_bodies_are_here_has_done_nothing() {
     let (mut node, mut client) = short_of_memory(letters(QueueRules::PLAIN));
     // It is on the shard of `q`.
