@@ -138,10 +138,6 @@ impl Executor {
         // What has come counts before it is asked how short memory is: there may be no other step.
         self.note_moved_bytes();
         self.move_out(now);
-        for (subscriber, target) in self.deliveries.take_browsed() {
-            self.shard(target.shard)
-                .forget_browser(target.queue, subscriber);
-        }
         for index in 0..self.shards.len() {
             let shard = &mut self.shards[index];
             for (subscriber, refusal) in shard.take_ended() {

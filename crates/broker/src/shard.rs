@@ -119,7 +119,6 @@ pub(crate) struct Shard {
 struct Hosted {
     shared: Arc<SharedQueue>,
     queue: Queue,
-    subscribers: BTreeSet<SubscriberId>,
     /// Since when nobody has used it.
     unused_since: Option<Instant>,
     /// When it stands in the shard's deadlines.
@@ -149,8 +148,7 @@ impl Hosted {
 
     /// Whether a look at it can lead to anything: a message waits, or its body is to be read, or somebody browses.
     fn has_work(&self) -> bool {
-        let has_browsers = self.subscribers.len() > self.queue.subscription_count();
-        self.queue.ready_count() > 0 || has_browsers || self.queue.awaits_bodies()
+        self.queue.ready_count() > 0 || self.queue.has_browsers() || self.queue.awaits_bodies()
     }
 
     /// When it is to be looked at even if nobody asks for it.

@@ -15,6 +15,7 @@ mod name;
 mod outcome;
 mod queue_definition;
 mod sequence_map;
+mod solo_map;
 mod time;
 mod value;
 
@@ -35,5 +36,6 @@ pub use queue_definition::{
     DeadLetter, Durability, Lifetime, Overflow, Ownership, QueueDefinition, QueueRules, Redelivery,
 };
 pub use sequence_map::SequenceMap;
+pub use solo_map::SoloMap;
 pub use time::Instant;
 pub use value::{Float, Property, Value};

@@ -111,13 +111,19 @@ impl Connection {
             .and_then(|()| self.stream.write_all(&rest))
             .and_then(|()| self.stream.write_all(self.wire.disconnect()));
         if farewell.is_ok() {
-            // A broker may as well close instead of answering.
-            drop(self.await_answer());
+            // A broker may as well close instead of answering. Other answers may come before: a socket that is
+            // closed with something unread takes back what the broker has not read.
+            drop(self.await_answer_with(self.wire.farewell()));
         }
     }
 
     /// Reads until the broker accepts, passing over deliveries, and gives its name if it says it.
     fn await_answer(&mut self) -> Result<String> {
+        self.await_answer_with(b"")
+    }
+
+    /// The same, of an answer that has these bytes in it.
+    fn await_answer_with(&mut self, word: &[u8]) -> Result<String> {
         let mut part = [0; 4096];
         loop {
             while let Some(scanned) = self.wire.scan(&self.partial)? {
@@ -128,6 +134,9 @@ impl Connection {
                     Frame::Error { text: said } => bail!("refused: {}", text(said)),
                     Frame::Message { .. } | Frame::Other => None,
                 };
+                let frame = &self.partial[..scanned.len];
+                let is_it = word.is_empty() || frame.windows(word.len()).any(|part| part == word);
+                let answer = answer.filter(|_| is_it);
                 self.partial.drain(..scanned.len);
                 if let Some(answer) = answer {
                     return Ok(answer);

@@ -120,6 +120,14 @@ impl Wire {
         }
     }
 
+    /// What the answer to that has in it, and no other.
+    pub(crate) fn farewell(self) -> &'static [u8] {
+        match self {
+            Self::Stomp | Self::StompQuorum => b"receipt-id:bye\n",
+            Self::Nats => b"PONG\r\n",
+        }
+    }
+
     /// Renders the frame that publishes `body`.
     pub(crate) fn template(self, destination: &str, body: &[u8], safety: Safety) -> Template {
         match self {
