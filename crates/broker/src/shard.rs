@@ -412,6 +412,10 @@ impl Shard {
                 self.batch_queues.push(id);
             }
         }
+        if self.pressure >= Pressure::High {
+            // Or what is read for subscribers that settle nothing would fill memory while others are saved.
+            hosted.queue.strip_hands();
+        }
         self.handle_moved(now, id);
         self.note_pages(now, id, self.pressure);
         self.note(id);
