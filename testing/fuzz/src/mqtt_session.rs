@@ -248,6 +248,7 @@ impl Driven {
             | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
+            | Command::QueueRetained(_)
             | Command::Commit(_)) => unreachable!("a client cannot ask for {other:?}"),
         };
         self.unanswered.push_back((id, answer));
