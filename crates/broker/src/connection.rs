@@ -9,6 +9,7 @@ use crate::permit::{Principal, authenticate, permit};
 use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
+use crate::show::Showings;
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
 use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
 use queue::SubscriberId;
@@ -54,6 +55,8 @@ pub struct Connection {
     pub(crate) handed_bytes: usize,
     /// Subscriptions with presettled deliveries among them.
     pub(crate) presettled: Vec<SubscriptionId>,
+    /// Subscriptions that are being shown what is retained.
+    pub(crate) showings: Showings,
 }
 
 /// Where a subscription of the connection reads.
@@ -112,6 +115,7 @@ impl Connection {
             drained_direct: Vec::new(),
             handed_bytes: 0,
             presettled: Vec::new(),
+            showings: Showings::default(),
         }
     }
 
@@ -151,6 +155,8 @@ impl Connection {
             Command::Commit(transaction) => self.commit(now, id, *transaction),
             Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),
             Command::Cancel(subscription) => self.cancel(now, id, subscription),
+            Command::ShowRetained(show) => self.show_retained(id, &show),
+            Command::QueueRetained(queue) => self.queue_retained(now, id, *queue),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
             Command::Publish(..) => unreachable!("publishes are carried out in batches"),
@@ -205,7 +211,7 @@ impl Connection {
             node: &node,
             table: &table,
             now,
-            connection: self.outbox.connection(),
+            outbox: &self.outbox,
         };
         for letter in letters {
             self.publisher.publish_letter(&way, letter);
@@ -295,7 +301,7 @@ impl Attachment for Connection {
                         node: &node,
                         table: table.get_or_insert_with(|| node.routes.load()),
                         now,
-                        connection: self.outbox.connection(),
+                        outbox: &self.outbox,
                     };
                     self.publisher
                         .publish(&way, id, message, publishing, &mut self.answers);
@@ -346,6 +352,7 @@ impl Attachment for Connection {
             bytes_left = bytes_left.saturating_sub(event_bytes(&event));
             handle(event);
         }
+        any |= self.show(now, bytes_max, handle);
         let (events, direct) = (&mut self.drained_events, &mut self.drained_direct);
         if self
             .outbox

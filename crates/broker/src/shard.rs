@@ -10,6 +10,7 @@ mod memory;
 mod merges;
 mod pages;
 mod publish;
+mod retained;
 mod riders;
 mod snapshot;
 mod transactions;
@@ -34,6 +35,7 @@ use model::{
 };
 use pages::Pages;
 use queue::{Keys, Left, Placement, Port, Queue, Returned, Stop, SubscriberId};
+use retained::Kept;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 pub(crate) use transactions::Fate;
@@ -97,6 +99,8 @@ pub(crate) struct Shard {
     memory: Memory,
     pages: Pages,
     merges: Merges,
+    /// The last messages of keys whose records stand in this log.
+    kept: Kept,
     /// How short memory was when this was last told.
     pressure: Pressure,
     /// Set where the log is damaged: the shard is out of service.
@@ -199,6 +203,7 @@ impl Shard {
             memory: Memory::default(),
             pages: Pages::new(node.settings.queued_bytes),
             merges: Merges::default(),
+            kept: Kept::default(),
             pressure: Pressure::None,
             refused: None,
             damaged: BTreeMap::new(),
@@ -338,7 +343,8 @@ impl Shard {
             self.pages.rewrite_at,
             self.bodies.due_at,
         ];
-        let later = pages.into_iter().chain([self.memory.reconsider_at]);
+        let others = [self.memory.reconsider_at, self.kept.deadline()];
+        let later = pages.into_iter().chain(others);
         first.into_iter().chain(later.flatten()).min()
     }
 
@@ -352,7 +358,7 @@ impl Shard {
             self.deadlines.pop_first();
             due.push(id);
         }
-        let mut has_more = false;
+        let mut has_more = self.expire_retained(now);
         for id in due {
             let Some(hosted) = self.queues.get_mut(&id) else {
                 continue;

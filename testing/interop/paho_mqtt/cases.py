@@ -115,7 +115,7 @@ class Client:
 def connects_and_disconnects():
     with Client("paho") as client:
         if IS_5:
-            same(client.properties.RetainAvailable, 0)
+            same(getattr(client.properties, "RetainAvailable", 1), 1)
             same(client.properties.SharedSubscriptionAvailable, 0)
             same(hasattr(client.properties, "AssignedClientIdentifier"), False)
     if VERSION != "3.1":
@@ -247,12 +247,116 @@ def sessions_are_not_kept():
         same(refused.reason.is_failure, True)
 
 
-def retained_messages_are_refused():
-    client = Client()
-    client.client.publish("retained", b"x", 0, retain=True)
-    reason = client.closed.get(timeout=WAIT_S)
-    if IS_5:
-        same(reason.value, 0x9A)
+def retained_messages_are_shown():
+    for wanted in range(3):
+        with Client() as publisher, Client() as present:
+            present.subscribe(f"kept/{wanted}/#", wanted)
+            for qos in range(3):
+                topic = f"kept/{wanted}/{qos}"
+                publisher.publish(topic, b"older", qos, retain=True)
+                publisher.publish(topic, topic, qos, retain=True)
+                # Those that are there get it as any other message.
+                for body in (b"older", topic.encode()):
+                    message = present.message()
+                    same((message.payload, message.retain), (body, False))
+            with Client() as later:
+                same(later.subscribe(f"kept/{wanted}/+", wanted), [wanted])
+                for qos in range(3):
+                    message = later.message()
+                    same(message.topic, f"kept/{wanted}/{qos}")
+                    same(message.payload, message.topic.encode())
+                    same((message.qos, message.retain), (min(qos, wanted), True))
+                # Again with the same filter.
+                later.subscribe(f"kept/{wanted}/+", wanted)
+                same([later.message().retain for _ in range(3)], [True] * 3)
+                publisher.publish(f"kept/{wanted}/0", b"live", 1)
+                message = later.message()
+                same((message.payload, message.retain), (b"live", False))
+                later.nothing_more()
+            for qos in range(3):
+                publisher.publish(f"kept/{wanted}/{qos}", b"", qos, retain=True)
+            with Client() as later:
+                later.subscribe(f"kept/{wanted}/#", wanted)
+                later.nothing_more()
+
+
+def retained_messages_of_hidden_topics_are_not_shown_to_all():
+    with Client() as client:
+        client.publish("$hidden/a", b"1", 1, retain=True)
+        client.publish("open/a", b"2", 1, retain=True)
+        client.subscribe("#", 1)
+        same(client.message().topic, "open/a")
+        client.subscribe("$hidden/#", 1)
+        same(client.message().topic, "$hidden/a")
+        client.publish("open/a", b"", 1, retain=True)
+        same(client.message().payload, b"")
+        client.publish("$hidden/a", b"", 1, retain=True)
+        same(client.message().payload, b"")
+        client.nothing_more()
+
+
+def wills_are_retained():
+    victim = Client("victim", will=("will/kept", "gone", 1, True))
+    with Client() as watcher:
+        watcher.subscribe("will/kept", 1)
+        victim.break_off()
+        same(watcher.message().retain, False)
+        with Client() as later:
+            later.subscribe("will/kept", 1)
+            message = later.message()
+            same((message.payload, message.retain), (b"gone", True))
+            later.publish("will/kept", b"", 1, retain=True)
+
+
+def retain_handling_and_retain_as_published():
+    with Client() as client, Client() as other:
+        client.publish("handling", b"x", 1, retain=True)
+        client.subscribe("handling", 1, retainHandling=2)
+        client.subscribe("handling", 1, retainHandling=1)
+        client.nothing_more()
+        client.subscribe("handling", 1, retainHandling=0)
+        same(client.message().retain, True)
+        other.subscribe("handling", 1, retainHandling=1, retainAsPublished=True)
+        same(other.message().retain, True)
+        client.publish("handling", b"y", 1, retain=True)
+        same((client.message().retain, other.message().retain), (False, True))
+        # Not what the client published itself.
+        client.subscribe("handling", 0, noLocal=True)
+        client.publish("handling", b"", 1, retain=True)
+        same(other.message().payload, b"")
+
+
+def retained_messages_expire():
+    with Client() as client:
+        expiring = properties(PacketTypes.PUBLISH, MessageExpiryInterval=100)
+        client.publish("expiring", b"x", 1, retain=True, properties=expiring)
+        client.subscribe("expiring", 1)
+        left = client.message().properties.MessageExpiryInterval
+        same(90 < left <= 100, True)
+        client.publish("expiring", b"", 1, retain=True)
+
+
+KEPT = 200
+
+
+def publishes_what_outlives_a_kill():
+    with Client() as client:
+        for number in range(KEPT):
+            client.publish(f"outlives/{number:03}", b"older", 1, retain=True)
+        for number in range(KEPT):
+            payload = b"" if number % 7 == 0 else str(number)
+            client.publish(f"outlives/{number:03}", payload, 1 + number % 2, retain=True)
+
+
+def finds_what_has_outlived_it():
+    with Client() as client:
+        client.subscribe("outlives/#", 1)
+        for number in range(KEPT):
+            if number % 7 != 0:
+                message = client.message()
+                same(message.topic, f"outlives/{number:03}")
+                same((message.payload, message.retain), (str(number).encode(), True))
+        client.nothing_more()
 
 
 def shared_subscriptions_are_refused():
