@@ -73,7 +73,7 @@ pub(crate) fn admin(broker: &Broker) -> Protocol {
     Protocol {
         name: "admin",
         session: Arc::new(|_, _, _| Box::new(management::Admin::new())),
-        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach_operator(id, peer))),
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where clients connect.
     pub listen: Listen,
+    /// Who may connect.
+    pub auth: Auth,
     /// Limits of STOMP connections.
     pub stomp: Stomp,
     /// Limits of MQTT connections.
@@ -46,6 +48,15 @@ pub struct Listen {
     pub mqtt: String,
     /// The addresses that speak STOMP or MQTT over WebSocket.
     pub ws: String,
+}
+
+/// Who may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// The file that holds the users; from the data folder on, unless it begins elsewhere.
+    pub users_file: PathBuf,
+    /// Whether there is a guest, with a known password, from this machine only.
+    pub guest: bool,
 }
 
 /// Limits of STOMP connections.
@@ -163,6 +174,12 @@ pub struct Log {
 }
 
 impl Config {
+    /// Where the users are.
+    #[must_use]
+    pub fn users_file(&self) -> PathBuf {
+        self.data_dir.join(&self.auth.users_file)
+    }
+
     /// What the table's defaults are written over. Not a usable set of settings.
     pub(crate) fn blank() -> Self {
         Self {
@@ -171,6 +188,10 @@ impl Config {
                 stomp: String::new(),
                 mqtt: String::new(),
                 ws: String::new(),
+            },
+            auth: Auth {
+                users_file: PathBuf::new(),
+                guest: false,
             },
             stomp: Stomp {
                 head_bytes_max: 0,

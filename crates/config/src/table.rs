@@ -15,6 +15,7 @@ const HOUR_MS: u64 = 3_600_000;
 
 const BROKER: &str = "Broker";
 const LISTENERS: &str = "Listeners";
+const USERS: &str = "Users";
 const STOMP: &str = "STOMP";
 const MQTT: &str = "MQTT";
 const SUBSCRIBERS: &str = "Subscribers";
@@ -137,6 +138,30 @@ pub(crate) static KEYS: &[Key] = &[
             set: |config, text| text.clone_into(&mut config.listen.ws),
         },
         default: "localhost:15675",
+    },
+    Key {
+        path: "auth.users_file",
+        flag: None,
+        group: USERS,
+        doc: "The file that holds the users, which `barid user` changes; a path that is not absolute begins in the data folder",
+        kind: Kind::Text {
+            placeholder: "FILE",
+            allowed: "a path",
+            empty: Empty::Refused,
+            set: |config, text| config.auth.users_file = PathBuf::from(text),
+        },
+        default: "users.json",
+    },
+    Key {
+        path: "auth.guest",
+        flag: None,
+        group: USERS,
+        doc: "Whether there is a user guest with the password guest, from this machine only, who is also whoever connects without a name; a user guest in the file takes its place",
+        kind: Kind::Choice(&[
+            ("true", |config| config.auth.guest = true),
+            ("false", |config| config.auth.guest = false),
+        ]),
+        default: "true",
     },
     number(
         "stomp.head_bytes_max",

@@ -6,7 +6,8 @@
 //!       └────────────────────────────────┴── error, refusal ───┘
 //! ```
 //!
-//! - `AwaitConnect`: nothing but CONNECT is read, and that within a time.
+//! - `AwaitConnect`: nothing but CONNECT is read, and that within a time; behind one that asks for an enhanced
+//!   authentication, nothing but AUTH and DISCONNECT, within the same time.
 //! - `Open`: packets become commands, answers become PUBACK, PUBREC, SUBACK and UNSUBACK, deliveries PUBLISH.
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 //!
@@ -14,6 +15,7 @@
 //! will is published then.
 
 mod aliases;
+mod authentication;
 mod await_connect;
 mod confirms;
 mod deliver;
@@ -78,7 +80,7 @@ enum State {
 
 impl State {
     /// Whether nothing may be read until the broker answers.
-    const fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         match self {
             Self::AwaitConnect(await_connect) => await_connect.is_waiting(),
             Self::Open(open) => open.is_waiting(),
@@ -203,9 +205,15 @@ impl Mqtt {
             Answer::Connack(version, reason) => {
                 await_connect::put_refused(version, reason, &error.to_string(), out);
             }
-            Answer::Disconnect(reason) => {
-                self.put_disconnect(reason, &error.to_string(), out);
-            }
+            Answer::Disconnect(reason) => match &self.state {
+                // CONNACK has not been sent. §4.13
+                State::AwaitConnect(await_connect) => {
+                    await_connect.put_violation(reason, &error.to_string(), out);
+                }
+                State::Open(_) | State::Closed => {
+                    self.put_disconnect(reason, &error.to_string(), out);
+                }
+            },
         }
         self.close(out);
     }
@@ -256,8 +264,11 @@ impl Mqtt {
         let link = &mut self.link;
         match &mut self.state {
             State::AwaitConnect(await_connect) => {
-                if let Some(open) = await_connect.handle_event(link, event, out)? {
-                    self.codec.set_version(open.version);
+                let open = await_connect.handle_event(link, event, out)?;
+                if let Some(version) = await_connect.version() {
+                    self.codec.set_version(version);
+                }
+                if let Some(open) = open {
                     self.state = State::Open(Box::new(open));
                 }
                 Ok(())

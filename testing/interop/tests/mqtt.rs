@@ -80,6 +80,33 @@ cases! {
     wills_are_published,
 }
 
+/// A stage on which there is a user `ada` with the password `pencil`.
+fn with_ada() -> Result<Stage> {
+    let stage = Stage::new()?;
+    stage.admin_with(&["user", "add", "ada"], "pencil\n")?;
+    Ok(stage)
+}
+
+#[test]
+fn scram_shows_who_a_client_is() -> Result<()> {
+    let stage = with_ada()?;
+    for version in ["tcp-5.0", "ws-5.0"] {
+        stage.run(ClientKind::Mqttjs, "scram_shows_who_a_client_is", version)?;
+        let refused = "who_does_not_know_the_password_is_refused";
+        stage.run(ClientKind::Mqttjs, refused, version)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn logins_are_those_of_users() -> Result<()> {
+    let stage = with_ada()?;
+    for version in ["tcp-3.1", "tcp-3.1.1", "tcp-5.0"] {
+        stage.run(ClientKind::Mqttjs, "logins_are_those_of_users", version)?;
+    }
+    Ok(())
+}
+
 /// A durable queue that is bound to the exchange of topics keeps what clients of MQTT publish, over a kill.
 #[test]
 fn a_bound_queue_keeps_messages() -> Result<()> {

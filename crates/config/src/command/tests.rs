@@ -38,6 +38,11 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.listen.stomp, "localhost:61613");
     assert_eq!(config.listen.mqtt, "localhost:1883");
     assert_eq!(config.listen.ws, "localhost:15675");
+    assert_eq!(
+        config.users_file(),
+        PathBuf::from("./barid-data/users.json")
+    );
+    assert!(config.auth.guest);
     assert_eq!(config.stomp.head_bytes_max, 64 << 10);
     assert_eq!(config.stomp.header_bytes_max, 16 << 10);
     assert_eq!(config.stomp.header_count_max, 1000);

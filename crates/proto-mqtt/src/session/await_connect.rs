@@ -1,14 +1,16 @@
 //! Before CONNACK: which version, who, which will.
 
+use super::authentication::{Authentication, Progress};
 use super::ending::Ending;
 use super::open::{Open, Terms};
 use super::{Link, Step, push_reason, put};
 use crate::frame::{
-    Connack, ConnackReason, Connect, Packet, Properties, Property, PropertyList, Secret, Text,
+    Connack, ConnackReason, Connect, DisconnectReason, Packet, Properties, Property, PropertyList,
+    Secret, Text,
 };
 use crate::translate::will_of;
 use crate::{SessionLimits, Version};
-use broker_api::{Command, Event, Login, Out};
+use broker_api::{Command, Event, Login, Out, Refusal, Reply};
 use model::{CommandId, Instant, Message};
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -22,13 +24,23 @@ pub(super) struct AwaitConnect {
     deadline: Instant,
     /// Since CONNECT has come.
     version: Option<Version>,
-    connecting: Option<Box<Connecting>>,
+    authenticating: Option<Box<Authenticating>>,
+    /// With the command that the broker is asked.
+    connecting: Option<(CommandId, Box<Connecting>)>,
+}
+
+/// CONNECT has come with an authentication method, and the client is to show who it is.
+#[derive(Debug)]
+struct Authenticating {
+    authentication: Authentication,
+    /// What is asked when it has.
+    asked: broker_api::Connect,
+    connecting: Box<Connecting>,
 }
 
 /// CONNECT has come and the broker is asked.
 #[derive(Debug)]
 struct Connecting {
-    command: CommandId,
     version: Version,
     /// Made up, because the client brought none.
     assigned_id: Option<String>,
@@ -40,6 +52,8 @@ struct Connecting {
     receive_maximum: NonZeroU16,
     packet_bytes_max: usize,
     will: Option<Message>,
+    /// How the client has shown who it is, if by a method, and what it is to be told of that.
+    authenticated: Option<(Authentication, Vec<u8>)>,
 }
 
 impl AwaitConnect {
@@ -47,17 +61,24 @@ impl AwaitConnect {
         Self {
             deadline,
             version: None,
+            authenticating: None,
             connecting: None,
         }
     }
 
-    /// Whether CONNECT has come and the broker has not answered.
-    pub(super) const fn is_waiting(&self) -> bool {
-        self.connecting.is_some()
+    /// Whether the broker has been asked and has not answered.
+    pub(super) fn is_waiting(&self) -> bool {
+        let authenticating = self.authenticating.as_ref();
+        self.connecting.is_some() || authenticating.is_some_and(|it| it.authentication.is_asked())
+    }
+
+    /// The version of the CONNECT that has come.
+    pub(super) const fn version(&self) -> Option<Version> {
+        self.version
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.connecting.is_none().then_some(self.deadline)
+        (!self.is_waiting()).then_some(self.deadline)
     }
 
     pub(super) fn handle_deadline(&self, now: Instant, limits: &SessionLimits) -> Option<Ending> {
@@ -70,6 +91,17 @@ impl AwaitConnect {
         packet: &Packet<'_>,
         out: &mut Out,
     ) -> Result<Step, Ending> {
+        if let Some(authenticating) = &mut self.authenticating {
+            if let Packet::Auth(auth) = packet {
+                authenticating.authentication.go_on(link, auth, out)?;
+                return Ok(Step::Taken);
+            }
+            if let Packet::Disconnect(_) = packet {
+                return Ok(Step::Disconnected);
+            }
+            // [MQTT-3.1.2-30]
+            return Err(Ending::Unexpected);
+        }
         let Packet::Connect(connect) = packet else {
             // The codec lets nothing else through. [MQTT-3.1.0-1]
             return Err(Ending::Unexpected);
@@ -86,10 +118,6 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<(), Ending> {
         let properties = &connect.properties;
-        // [MQTT-4.12.0-1]
-        if properties.authentication_method().is_some() {
-            return Err(Ending::AuthenticationMethod);
-        }
         // [MQTT-3.2.2-13]
         if connect.will.is_some_and(|will| will.retain) {
             return Err(Ending::Retain);
@@ -120,9 +148,7 @@ impl AwaitConnect {
         };
         let (keep_alive, has_own_keep_alive) =
             keep_alive(connect, link.limits.keep_alive_seconds_max);
-        let command = link.barrier(out, Command::Connect(Box::new(asked)));
-        self.connecting = Some(Box::new(Connecting {
-            command,
+        let connecting = Box::new(Connecting {
             version: connect.version,
             assigned_id,
             keep_alive,
@@ -135,7 +161,62 @@ impl AwaitConnect {
                     usize::try_from(bytes.get()).unwrap_or(usize::MAX)
                 }),
             will: connect.will.map(|will| will_of(connect.version, &will)),
-        }));
+            authenticated: None,
+        });
+        match Authentication::begin(link, connect, out) {
+            None => self.ask(link, asked, connecting, out),
+            Some(authentication) => {
+                self.authenticating = Some(Box::new(Authenticating {
+                    authentication,
+                    asked,
+                    connecting,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(
+        &mut self,
+        link: &mut Link,
+        asked: broker_api::Connect,
+        connecting: Box<Connecting>,
+        out: &mut Out,
+    ) {
+        let command = link.barrier(out, Command::Connect(Box::new(asked)));
+        self.connecting = Some((command, connecting));
+    }
+
+    /// The broker has answered a step of the authentication.
+    fn handle_authenticated(
+        &mut self,
+        link: &mut Link,
+        done: Result<Reply, Refusal>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        let Some(mut authenticating) = self.authenticating.take() else {
+            return Ok(());
+        };
+        let connecting = &authenticating.connecting;
+        let client = (connecting.version, connecting.packet_bytes_max);
+        let authentication = &mut authenticating.authentication;
+        match authentication.handle_done(done, client, out)? {
+            Progress::Challenged => {
+                self.authenticating = Some(authenticating);
+                out.release_barrier();
+            }
+            Progress::Done(data) => {
+                let Authenticating {
+                    authentication,
+                    mut asked,
+                    mut connecting,
+                } = *authenticating;
+                // It has shown who it is; a name and a password beside that say nothing.
+                asked.login = None;
+                connecting.authenticated = Some((authentication, data));
+                self.ask(link, asked, connecting, out);
+            }
+        }
         Ok(())
     }
 
@@ -147,8 +228,13 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<Option<Open>, Ending> {
         match event {
+            Event::Done(id, done) if self.authenticates(id) => {
+                self.handle_authenticated(link, done, out)?;
+                Ok(None)
+            }
             Event::Done(id, Ok(_)) => {
-                let Some(connecting) = self.connecting.take_if(|it| it.command == id) else {
+                let Some((_, connecting)) = self.connecting.take_if(|(asked, _)| *asked == id)
+                else {
                     return Ok(None);
                 };
                 out.release_barrier();
@@ -161,6 +247,7 @@ impl AwaitConnect {
                         send_max: connecting.receive_maximum.min(link.limits.send_max),
                         packet_bytes_max: connecting.packet_bytes_max,
                         ends_with_connection: !connecting.wants_session,
+                        authentication: connecting.authenticated.map(|(it, _)| it),
                         will: connecting.will,
                     },
                 )))
@@ -176,6 +263,20 @@ impl AwaitConnect {
             | Event::Ended(..)
             | Event::Blocked(_)
             | Event::Unblocked => Ok(None),
+        }
+    }
+
+    fn authenticates(&self, id: CommandId) -> bool {
+        let authenticating = self.authenticating.as_ref();
+        authenticating.is_some_and(|it| it.authentication.covers(id))
+    }
+
+    /// Tells a client that what it has sent behind its CONNECT was no packet.
+    pub(super) fn put_violation(&self, reason: DisconnectReason, text: &str, out: &mut Out) {
+        if let Some(version) = self.version {
+            let reason = ConnackReason::from_code(reason.code());
+            let reason = reason.unwrap_or(ConnackReason::ProtocolError);
+            put_refused(version, reason, text, out);
         }
     }
 
@@ -242,6 +343,9 @@ impl Connecting {
         properties.push(Property::SharedSubscriptionAvailable(false));
         if self.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(self.keep_alive));
+        }
+        if let Some((authentication, data)) = &self.authenticated {
+            authentication.push(data, properties);
         }
     }
 }

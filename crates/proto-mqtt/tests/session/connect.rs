@@ -3,8 +3,7 @@
 use crate::scripted_broker::{Driven, connect, name, properties};
 use broker_api::Refusal;
 use proto_mqtt::{
-    Auth, AuthReason, Binary, Connect, Packet, Properties, Property, Qos, Secret, SessionLimits,
-    Text, Version, Will,
+    Binary, Connect, Packet, Properties, Property, Qos, Secret, SessionLimits, Text, Version, Will,
 };
 use std::time::Duration;
 
@@ -134,24 +133,6 @@ fn a_will_to_be_retained_is_refused() {
         [ReasonString(\"this server does not retain messages\")]";
     check(retained(Version::V5), said, true);
     check(retained(Version::V311), "", true);
-}
-
-#[test]
-fn authentication_methods_are_refused() {
-    let method = properties(&[Property::AuthenticationMethod(text("SCRAM-SHA-1"))]);
-    let asking = Connect {
-        properties: method.as_properties(),
-        ..connect(Version::V5)
-    };
-    let said = "CONNACK BadAuthenticationMethod \
-        [ReasonString(\"this server has no authentication methods\")]";
-    check(asking, said, true);
-    let mut driven = Driven::connected(Version::V5);
-    let said = driven.talk(&[Packet::Auth(Auth {
-        reason: AuthReason::ReAuthenticate,
-        properties: method.as_properties(),
-    })]);
-    assert!(said[0].starts_with("DISCONNECT ProtocolError"), "{said:?}");
 }
 
 #[test]
