@@ -93,8 +93,18 @@ pub struct Mqtt {
     pub receive_max: NonZeroU16,
     /// Topic aliases that one client may set.
     pub topic_alias_max: u16,
+    /// Topic aliases that one client is given.
+    pub topic_alias_send_max: u16,
     /// The longest keep alive, in seconds; 0 for any.
     pub keep_alive_seconds_max: u16,
+    /// Whether a payload that says that it is UTF-8 must be.
+    pub validate_payload_utf8: bool,
+    /// What clients that ask for it are told of response topics; empty for nothing.
+    pub response_information: String,
+    /// Where clients are sent while the broker stops; empty for nowhere.
+    pub server_reference: String,
+    /// Whether they are to stay there.
+    pub server_moved: bool,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -209,7 +219,12 @@ impl Config {
                 connect_timeout: Duration::ZERO,
                 receive_max: NonZeroU16::MIN,
                 topic_alias_max: 0,
+                topic_alias_send_max: 0,
                 keep_alive_seconds_max: 0,
+                validate_payload_utf8: false,
+                response_information: String::new(),
+                server_reference: String::new(),
+                server_moved: false,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

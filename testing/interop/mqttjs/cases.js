@@ -179,6 +179,19 @@ const cases = {
     await client.endAsync();
   },
 
+  async aliases_are_used_to_who_takes_them() {
+    const taker = await connect({ properties: { topicAliasMaximum: 2 } });
+    await taker.subscribeAsync('alias/#', { qos: 1 });
+    for (const [topic, alias] of [['alias/1', 1], ['alias/2', 2], ['alias/1', 1], ['alias/3', undefined]]) {
+      await taker.publishAsync(topic, topic, { qos: 1 });
+      const got = await taker.next();
+      assert.equal(got.topic, topic);
+      assert.equal(got.payload.toString(), topic);
+      assert.equal(got.packet.properties?.topicAlias, alias);
+    }
+    await taker.endAsync();
+  },
+
   // With a user `ada` whose password is `pencil`.
   async scram_shows_who_a_client_is() {
     const { client, shown } = connectByScram('ada', 'pencil');

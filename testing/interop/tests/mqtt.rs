@@ -63,6 +63,11 @@ cases! {
 }
 
 cases! {
+    mqttjs_5, ClientKind::Mqttjs, &["tcp-5.0"],
+    aliases_are_used_to_who_takes_them,
+}
+
+cases! {
     mqttjs_over_websocket, ClientKind::Mqttjs, &["ws-3.1", "ws-3.1.1", "ws-5.0"],
     each_quality_goes_both_ways,
     many_messages_keep_their_order,

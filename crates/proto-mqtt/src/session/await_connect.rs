@@ -3,10 +3,10 @@
 use super::authentication::{Authentication, Progress};
 use super::ending::Ending;
 use super::open::{Open, Terms};
-use super::{Link, Step, push_reason, put};
+use super::{Elsewhere, Link, Step, push_reason, push_server, put};
 use crate::frame::{
-    Connack, ConnackReason, Connect, DisconnectReason, Packet, Properties, Property, PropertyList,
-    Secret, Text,
+    Connack, ConnackReason, Connect, DisconnectReason, Packet, PayloadFormat, Properties, Property,
+    PropertyList, Secret, Text,
 };
 use crate::translate::will_of;
 use crate::{SessionLimits, Version};
@@ -51,6 +51,8 @@ struct Connecting {
     wants_session: bool,
     receive_maximum: NonZeroU16,
     packet_bytes_max: usize,
+    topic_alias_max: u16,
+    response_information: Option<String>,
     will: Option<Message>,
     /// How the client has shown who it is, if by a method, and what it is to be told of that.
     authenticated: Option<(Authentication, Vec<u8>)>,
@@ -122,6 +124,9 @@ impl AwaitConnect {
         if connect.will.is_some_and(|will| will.retain) {
             return Err(Ending::Retain);
         }
+        if link.limits.validate_payload_utf8 && has_bad_will(connect) {
+            return Err(Ending::PayloadFormat);
+        }
         let is_5 = connect.version.has_properties();
         if !is_5 && !connect.clean_start {
             tracing::info!(
@@ -150,7 +155,6 @@ impl AwaitConnect {
             keep_alive(connect, link.limits.keep_alive_seconds_max);
         let connecting = Box::new(Connecting {
             version: connect.version,
-            assigned_id,
             keep_alive,
             has_own_keep_alive,
             wants_session: properties.session_expiry_interval().unwrap_or(0) > 0,
@@ -160,8 +164,11 @@ impl AwaitConnect {
                 .map_or(usize::MAX, |bytes| {
                     usize::try_from(bytes.get()).unwrap_or(usize::MAX)
                 }),
+            topic_alias_max: properties.topic_alias_maximum().unwrap_or(0),
+            response_information: response_information(link, connect, assigned_id.as_deref()),
             will: connect.will.map(|will| will_of(connect.version, &will)),
             authenticated: None,
+            assigned_id,
         });
         match Authentication::begin(link, connect, out) {
             None => self.ask(link, asked, connecting, out),
@@ -246,6 +253,9 @@ impl AwaitConnect {
                         keep_alive: connecting.keep_alive,
                         send_max: connecting.receive_maximum.min(link.limits.send_max),
                         packet_bytes_max: connecting.packet_bytes_max,
+                        topic_alias_max: connecting
+                            .topic_alias_max
+                            .min(link.limits.topic_alias_send_max),
                         ends_with_connection: !connecting.wants_session,
                         authentication: connecting.authenticated.map(|(it, _)| it),
                         will: connecting.will,
@@ -276,21 +286,37 @@ impl AwaitConnect {
         if let Some(version) = self.version {
             let reason = ConnackReason::from_code(reason.code());
             let reason = reason.unwrap_or(ConnackReason::ProtocolError);
-            put_refused(version, reason, text, out);
+            put_refused(version, (reason, None), text, out);
         }
     }
 
     /// Tells a client that it is not accepted, if there is a word for the reason in its version.
-    pub(super) fn put_refused(&self, ending: &Ending, out: &mut Out) {
-        if let (Some(version), Some(reason)) = (self.version, ending.connack_reason()) {
-            put_refused(version, reason, &ending.to_string(), out);
+    pub(super) fn put_refused(
+        &self,
+        ending: &Ending,
+        elsewhere: Option<(Elsewhere, &str)>,
+        out: &mut Out,
+    ) {
+        let told = match elsewhere {
+            Some((code, server)) => Some((code.into(), Some(server))),
+            None => ending.connack_reason().map(|reason| (reason, None)),
+        };
+        if let (Some(version), Some(told)) = (self.version, told) {
+            put_refused(version, told, &ending.to_string(), out);
         }
     }
 }
 
-/// Tells a client that it is not accepted. What its version has no word for is not told.
-pub(super) fn put_refused(version: Version, reason: ConnackReason, text: &str, out: &mut Out) {
+/// Tells a client that it is not accepted, with a Server Reference if there is one. What its version has no word
+/// for is not told.
+pub(super) fn put_refused(
+    version: Version,
+    (reason, server): (ConnackReason, Option<&str>),
+    text: &str,
+    out: &mut Out,
+) {
     let mut properties = PropertyList::new();
+    push_server(&mut properties, server);
     push_reason(&mut properties, text);
     let connack = Connack {
         session_present: false,
@@ -344,6 +370,9 @@ impl Connecting {
         if self.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(self.keep_alive));
         }
+        if let Some(Ok(text)) = self.response_information.as_deref().map(Text::new) {
+            properties.push(Property::ResponseInformation(text));
+        }
         if let Some((authentication, data)) = &self.authenticated {
             authentication.push(data, properties);
         }
@@ -353,6 +382,28 @@ impl Connecting {
 /// A client identifier for a client that brought none. No other connection of any run has it but by chance.
 fn made_up_id(link: &Link) -> String {
     format!("barid-{:016x}-{}", link.seed, link.connection.0)
+}
+
+/// What a client that asks for it is told of response topics. [MQTT-3.1.2-28]
+fn response_information(
+    link: &Link,
+    connect: &Connect<'_>,
+    assigned_id: Option<&str>,
+) -> Option<String> {
+    let is_asked = connect.properties.request_response_information();
+    if is_asked != Some(true) {
+        return None;
+    }
+    let client_id = assigned_id.unwrap_or(connect.client_id.as_str());
+    link.told.as_ref()?.response_information(client_id)
+}
+
+/// Whether a will says that it is UTF-8 and is not. §3.1.3.2.3
+fn has_bad_will(connect: &Connect<'_>) -> bool {
+    connect.will.is_some_and(|will| {
+        let format = will.properties.payload_format_indicator();
+        format == Some(PayloadFormat::Text) && str::from_utf8(will.payload.as_bytes()).is_err()
+    })
 }
 
 /// Who connects; without a user name and a password, nobody in particular.

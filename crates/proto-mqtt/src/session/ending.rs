@@ -30,6 +30,9 @@ pub(super) enum Ending {
     /// A session in 3.x that outlives its connection.
     #[error("this server keeps no sessions: connect with a clean session")]
     SessionToKeep,
+    /// §3.3.2.3.2, §3.1.3.2.3
+    #[error("a payload says that it is UTF-8 and is not")]
+    PayloadFormat,
     /// [MQTT-3.3.4-7], [MQTT-3.3.4-8]
     #[error("more than {limit} PUBLISH packets are unanswered")]
     ReceiveMaximum {
@@ -68,6 +71,11 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// Whether it is that the broker stops.
+    pub(super) const fn is_stop(&self) -> bool {
+        matches!(self, Self::Refused(Refusal::ShuttingDown))
+    }
+
     /// What CONNACK says; none if the connection is closed without one.
     pub(super) const fn connack_reason(&self) -> Option<ConnackReason> {
         match self {
@@ -77,6 +85,7 @@ impl Ending {
             }
             Self::NotAuthenticated(refusal) => Some(refusal::not_authenticated(refusal)),
             Self::Retain => Some(ConnackReason::RetainNotSupported),
+            Self::PayloadFormat => Some(ConnackReason::PayloadFormatInvalid),
             Self::SessionToKeep => Some(ConnackReason::ServerUnavailable),
             Self::AnswerTooLarge => Some(ConnackReason::PacketTooLarge),
             Self::Silent(_)
@@ -99,6 +108,7 @@ impl Ending {
             | Self::NotAuthenticated(refusal) => refusal::disconnect(refusal),
             Self::Silent(_) | Self::ConnectTimeout(_) => DisconnectReason::KeepAliveTimeout,
             Self::Retain => DisconnectReason::RetainNotSupported,
+            Self::PayloadFormat => DisconnectReason::PayloadFormatInvalid,
             Self::ReceiveMaximum { .. } => DisconnectReason::ReceiveMaximumExceeded,
             Self::TopicAliasTooHigh { .. } => DisconnectReason::TopicAliasInvalid,
             Self::AnswerTooLarge => DisconnectReason::PacketTooLarge,

@@ -4,6 +4,7 @@ use super::aliases::Aliases;
 use super::authentication::Authentication;
 use super::confirms::Confirms;
 use super::ending::Ending;
+use super::given_aliases::GivenAliases;
 use super::in_flight::InFlight;
 use super::keep_alive::KeepAlive;
 use super::received::Received;
@@ -29,6 +30,8 @@ pub(super) struct Terms {
     pub(super) send_max: NonZeroU16,
     /// The longest packet that the client takes.
     pub(super) packet_bytes_max: usize,
+    /// Topic aliases that the client may be given.
+    pub(super) topic_alias_max: u16,
     /// CONNECT asked for a session that ends with the connection.
     pub(super) ends_with_connection: bool,
     /// How the client has shown who it is, if CONNECT named a method.
@@ -47,6 +50,7 @@ pub(super) struct Open {
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
     pub(super) aliases: Aliases,
+    pub(super) given_aliases: GivenAliases,
     /// PUBLISH packets of the client that wait for the broker.
     pub(super) confirms: Confirms,
     /// PUBLISH packets of the client with QoS 2 that wait for their PUBREL.
@@ -76,6 +80,7 @@ impl Open {
             authentication: terms.authentication,
             will: terms.will,
             aliases: Aliases::default(),
+            given_aliases: GivenAliases::new(terms.topic_alias_max),
             confirms: Confirms::default(),
             received: Received::default(),
             receiving: 0,
