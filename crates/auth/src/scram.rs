@@ -23,13 +23,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 /// The length of a hash and of all keys.
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
 
 /// A hash, or a key that is as long as one.
-type Key = [u8; KEY_BYTES];
+pub(crate) type Key = [u8; KEY_BYTES];
 
 /// HMAC(key, message): RFC 5802 §2.2.
-fn hmac(key: &[u8], message: &[u8]) -> Key {
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> Key {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
     mac.update(message);
     mac.finalize().into_bytes().into()

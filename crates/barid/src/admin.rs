@@ -1,19 +1,26 @@
-//! The commands that ask a running broker.
+//! The commands that ask a broker.
 
 mod table;
+mod user;
 
 use anyhow::Context as _;
 use config::{AdminInvocation, Output};
-use management::{Client, Count, Request, Text, binding, exchange, queue};
+use management::{Client, ClientError, Count, Request, Text, binding, exchange, queue};
 use serde_json::{Map, Value};
 use table::{Column, Table};
 
 /// Asks the broker and returns what its user is told.
-pub(crate) fn run(invocation: AdminInvocation) -> anyhow::Result<String> {
+pub(crate) fn run(mut invocation: AdminInvocation) -> anyhow::Result<String> {
+    user::complete(&mut invocation.request)?;
     let request: Request = serde_json::from_value(Value::Object(invocation.request))
         .context("the command makes no request")?;
-    let mut client = Client::connect(&invocation.data_dir)?;
-    let answer = client.call(&request)?;
+    let answer = match Client::connect(&invocation.data_dir) {
+        Ok(mut client) => client.call(&request)?,
+        Err(error @ ClientError::NobodyListens(_)) => {
+            user::without_broker(&request, &invocation.users_file)?.ok_or(error)?
+        }
+        Err(error) => return Err(error.into()),
+    };
     match invocation.output {
         Output::Json => Ok(serde_json::to_string_pretty(&answer)?),
         Output::Table => told(&request, answer).context("not an answer of a broker"),
@@ -40,6 +47,10 @@ fn told(request: &Request, answer: Value) -> serde_json::Result<String> {
         Request::DeclareBinding(binding) => format!("{} declared", binding_name(binding)),
         Request::DeleteBinding(binding) => format!("{} deleted", binding_name(binding)),
         Request::ListBindings(_) => bindings(&serde_json::from_value::<Vec<_>>(answer)?)?,
+        Request::PutUser(put) if put.replace => format!("user {} has this password", put.name),
+        Request::PutUser(put) => format!("user {} added", put.name),
+        Request::DeleteUser(delete) => format!("user {} deleted", delete.name),
+        Request::ListUsers(_) => users(&serde_json::from_value::<Vec<_>>(answer)?),
     })
 }
 
@@ -137,6 +148,15 @@ fn bindings(listed: &[binding::Binding]) -> serde_json::Result<String> {
         ]);
     }
     Ok(table.to_string())
+}
+
+fn users(listed: &[management::user::Listed]) -> String {
+    let mut table = Table::new(&[Column::Text("NAME"), Column::Number("ITERATIONS")]);
+    for user in listed {
+        let name = Text::from(&*user.name).to_string();
+        table.add([name, user.iterations.to_string()]);
+    }
+    table.to_string()
 }
 
 fn object(fields: &impl serde::Serialize) -> serde_json::Result<Map<String, Value>> {

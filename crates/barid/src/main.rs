@@ -6,12 +6,15 @@
 
 mod admin;
 mod destinations;
+mod entropy;
 mod executors;
 mod listeners;
+mod logins;
 mod maintenance;
 mod protocols;
 mod serve;
 mod store;
+mod users;
 
 use config::Invocation;
 use std::io::Write as _;

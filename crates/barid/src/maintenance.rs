@@ -10,10 +10,14 @@ use log_store::{
 use model::ShardId;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 /// So many names of queues are told of each damaged shard.
 const NAMES_MAX: usize = 20;
+
+/// The users, which are copied with the store if they stand beside it.
+const USERS_FILE: &str = "users.json";
 
 /// Does what is asked and returns what its user is told.
 pub(crate) fn run(invocation: &StoreInvocation) -> anyhow::Result<String> {
@@ -262,8 +266,8 @@ fn stats(data_dir: &Path) -> anyhow::Result<String> {
         ("set aside", "aside-"),
     ];
     let mut counts = [(0_u64, 0_u64); 6];
-    let entries = std::fs::read_dir(&folder)
-        .with_context(|| format!("{} holds no store", data_dir.display()))?;
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("{} holds no store", data_dir.display()))?;
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -296,6 +300,13 @@ fn stats(data_dir: &Path) -> anyhow::Result<String> {
 
 fn copied(data_dir: &Path, to: &Path) -> anyhow::Result<String> {
     let copied = log_store::copy(&folder(data_dir), &folder(to), &mut |name| progress(name))?;
+    let (users, copied_users) = (data_dir.join(USERS_FILE), to.join(USERS_FILE));
+    if users.exists() && !copied_users.exists() {
+        progress(USERS_FILE);
+        // With its mode.
+        fs::copy(&users, &copied_users)
+            .with_context(|| format!("cannot copy {}", users.display()))?;
+    }
     Ok(format!(
         "{} files with {} copied to {}; `barid serve --data-dir {}` serves them",
         copied.files,

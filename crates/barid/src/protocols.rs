@@ -5,7 +5,7 @@ use broker_api::HeadReader;
 use config::Config;
 use model::Dialect;
 use net::{Carried, Messages, Protocol, Transport, WebSocketRules};
-use proto_mqtt::Mqtt;
+use proto_mqtt::{Mqtt, Told};
 use proto_stomp::{HostRule, Stomp};
 use std::sync::Arc;
 
@@ -56,13 +56,21 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
         connect_timeout: config.mqtt.connect_timeout,
         receive_max: config.mqtt.receive_max,
         topic_alias_max: config.mqtt.topic_alias_max,
+        topic_alias_send_max: config.mqtt.topic_alias_send_max,
+        validate_payload_utf8: config.mqtt.validate_payload_utf8,
         keep_alive_seconds_max: config.mqtt.keep_alive_seconds_max,
         ..proto_mqtt::SessionLimits::default()
     };
+    let told = Arc::new(Told {
+        response_information: config.mqtt.response_information.as_str().into(),
+        server_reference: config.mqtt.server_reference.as_str().into(),
+        has_moved: config.mqtt.server_moved,
+    });
     Protocol {
         name: "MQTT",
         session: Arc::new(move |now, id, _| {
-            Box::new(Mqtt::new(now, id, limits, seed).with_heads(heads))
+            let session = Mqtt::new(now, id, limits, seed).with_heads(heads);
+            Box::new(session.with_told(Arc::clone(&told)))
         }),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
@@ -73,7 +81,7 @@ pub(crate) fn admin(broker: &Broker) -> Protocol {
     Protocol {
         name: "admin",
         session: Arc::new(|_, _, _| Box::new(management::Admin::new())),
-        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach_operator(id, peer))),
     }
 }
 

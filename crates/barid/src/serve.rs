@@ -1,12 +1,16 @@
 //! `barid serve`: from settings to a running broker and back.
 
 use crate::destinations;
+use crate::entropy;
 use crate::executors;
 use crate::listeners::{self, Listeners, ListenersFile};
+use crate::logins::LoginThread;
 use crate::protocols;
 use crate::store;
+use crate::users::UsersFile;
 use anyhow::Context as _;
-use broker::{Broker, RecoveryError, Settings, StalledPolicy};
+use auth::Users;
+use broker::{Broker, Entropy, RecoveryError, Settings, StalledPolicy};
 use config::{Config, WhenStalled};
 use net::{Clock, Server, StopSignal, Stopper, Transport};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -42,7 +46,8 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let mut listeners_file = ListenersFile::prepare(&config.data_dir)?;
     let found = opened.recovered.clone();
     let clock = Clock::start();
-    let settings = settings(config, cores)?;
+    let users_file = UsersFile::new(config.users_file());
+    let settings = settings(config, cores, users_file.users()?)?;
     let seed = settings.seed;
     let logs = opened.take_logs();
     let (broker, executors, recovered) = Broker::open(settings, clock.now(), logs, recovery)
@@ -53,6 +58,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let threads = opened.start(&fatal)?;
     let (stop_executors, executors_stop) = Stopper::new();
     let executors = start(executors, clock, &executors_stop, &fatal);
+    let logins = LoginThread::start(broker.login_worker(), users_file)?;
 
     let (stopper, stop) = Stopper::new();
     let server = Server::new(clock, limits(config), stop);
@@ -80,6 +86,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
         }
     }
     drop(listeners_file);
+    logins.stop();
     stop_executors.stop();
     for executor in executors {
         executor.await.context("an executor has panicked")?;
@@ -181,7 +188,7 @@ fn limits(config: &Config) -> net::Limits {
     }
 }
 
-fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
+fn settings(config: &Config, cores: usize, users: Users) -> anyhow::Result<Settings> {
     Ok(Settings {
         executors: if config.executors == 0 {
             cores
@@ -204,6 +211,9 @@ fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
         ride_delay: config.store.ride_delay,
         heads: protocols::heads,
         seed: RandomState::new().build_hasher().finish(),
+        entropy: Entropy::new(entropy::draw),
+        users,
+        guest: config.auth.guest,
         virtual_topics: destinations::virtual_topics(&config.virtual_topic),
         composites: destinations::composites(&config.composites)?,
     })

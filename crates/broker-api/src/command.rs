@@ -1,6 +1,7 @@
 //! What a session asks of the broker.
 
 use crate::topology::{Bind, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Listing};
+use crate::user::{Authenticate, PutUser};
 use model::{
     Arguments, BindingKey, CommandId, ConversationId, ExchangeName, Message, Outcome, Pattern,
     QueueName, Sequence, SubscriptionId,
@@ -27,8 +28,15 @@ pub struct Submission {
 /// What is rare is boxed: a publish is moved many times, and every command is as large as the largest.
 #[derive(Debug)]
 pub enum Command {
-    /// Says who is at the other end. The first command of every connection.
+    /// Says who is at the other end. The first command of every connection, but for `Authenticate`.
     Connect(Box<Connect>),
+    /// Shows, in several steps, who is at the other end: before `Connect`, which then has no login, or again
+    /// later, beside all else.
+    Authenticate(Box<Authenticate>),
+    /// Makes a user, or gives one another password. For operators.
+    PutUser(Box<PutUser>),
+    /// Takes a user away; its connections go on until they end. For operators.
+    DeleteUser(Box<str>),
     /// Makes a queue, or asks for one. When it is answered, a publish by the same session finds it.
     DeclareQueue(Box<DeclareQueue>),
     /// Ends a queue. Its subscriptions end, its messages are gone.
@@ -152,7 +160,7 @@ pub enum Confirm {
 /// Who is at the other end.
 #[derive(Debug)]
 pub struct Connect {
-    /// What the peer says of itself; without it, it is the guest.
+    /// What the peer says of itself; without it, it is who `Authenticate` has shown it to be, else the guest.
     pub login: Option<Login>,
     /// The name of the vhost it wants; empty for the default one.
     pub vhost: Vec<u8>,

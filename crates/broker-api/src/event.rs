@@ -2,6 +2,7 @@
 
 use crate::Refusal;
 use crate::topology::{Bind, ListedExchange, ListedQueue, QueueStatus};
+use crate::user::{Authenticated, ListedUser};
 use model::{CommandId, Instant, Message, Sequence, SubscriptionId};
 
 /// What the broker tells a session.
@@ -55,6 +56,12 @@ pub enum Reply {
     Exchanges(Vec<ListedExchange>),
     /// For `List`.
     Bindings(Vec<Bind>),
+    /// For `List`.
+    Users(Vec<ListedUser>),
+    /// For `Authenticate`: the peer is to be sent this, and its answer is wanted.
+    Challenge(Vec<u8>),
+    /// For `Authenticate`: the peer has shown who it is.
+    Authenticated(Box<Authenticated>),
 }
 
 /// One hand-over of one message to one subscription.

@@ -8,6 +8,7 @@ mod out;
 mod refusal;
 mod session;
 mod topology;
+mod user;
 mod wire;
 
 pub use attachment::{Attachment, Peer};
@@ -25,4 +26,5 @@ pub use topology::{
     Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, DeleteQueue, IfExists,
     IfMissing, ListedExchange, ListedQueue, Listing, QueueStatus,
 };
+pub use user::{Authenticate, Authenticated, ListedUser, PutUser};
 pub use wire::Wire;

@@ -17,6 +17,13 @@ pub enum Refusal {
         /// The name of the user.
         user: String,
     },
+    /// There is no such mechanism to show who one is.
+    UnknownMechanism {
+        /// The name that was given, made readable.
+        mechanism: String,
+    },
+    /// So many passwords wait to be checked that no more are taken; another time it may be done.
+    Busy,
     /// A command came before `Connect` was answered.
     NotConnected,
     /// There is no such queue.
@@ -84,6 +91,10 @@ impl fmt::Display for Refusal {
             Self::LoopbackOnly { user } => {
                 write!(f, "user '{user}' can only connect via localhost")
             }
+            Self::UnknownMechanism { mechanism } => {
+                write!(f, "there is no authentication mechanism '{mechanism}'")
+            }
+            Self::Busy => f.write_str("too many logins at a time, try again later"),
             Self::NotConnected => f.write_str("not connected"),
             Self::QueueNotFound(name) => write!(f, "no queue '{name}'"),
             Self::ExchangeNotFound(name) => write!(f, "no exchange '{name}'"),

@@ -122,6 +122,8 @@ pub enum Listing {
     Exchanges,
     /// All bindings that lead to queues or exchanges.
     Bindings,
+    /// All users. For operators.
+    Users,
 }
 
 /// A queue and what it holds.

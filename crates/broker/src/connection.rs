@@ -3,13 +3,15 @@
 use crate::Node;
 use crate::commit::Commits;
 use crate::head::SelectorMemory;
+use crate::login::Showing;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
-use crate::permit::{Principal, authenticate, permit};
+use crate::permit::{Principal, permit};
 use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
 use crate::show::Showings;
+use auth::UserChange;
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
 use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
 use queue::SubscriberId;
@@ -21,11 +23,14 @@ use std::task::{Context, Poll};
 /// The broker's side of one connection: carries out its commands and hands it events.
 pub struct Connection {
     pub(crate) node: Arc<Node>,
-    peer: Peer,
+    pub(crate) peer: Peer,
+    /// Whether only who runs the broker can be at the other end.
+    pub(crate) is_operators: bool,
     pub(crate) outbox: Arc<Outbox>,
-    principal: Option<Principal>,
+    pub(crate) showing: Showing,
+    pub(crate) principal: Option<Principal>,
     /// What no other connection may be at the same time.
-    identity: Option<Box<[u8]>>,
+    pub(crate) identity: Option<Box<[u8]>>,
     pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
     pub(crate) selector_memory: SelectorMemory,
     /// Ids up to this one have been used.
@@ -94,7 +99,9 @@ impl Connection {
         Self {
             node,
             peer,
+            is_operators: false,
             outbox: Arc::new(Outbox::new(id)),
+            showing: Showing::default(),
             principal: None,
             identity: None,
             subscriptions: BTreeMap::new(),
@@ -126,24 +133,10 @@ impl Connection {
             return;
         }
         match submission.command {
-            Command::Connect(connect) => {
-                let principal = authenticate(connect.login.as_ref(), self.peer, &connect.vhost);
-                let done = principal.map(|principal| {
-                    tracing::debug!(
-                        connection = self.outbox.connection().0,
-                        user = %String::from_utf8_lossy(&principal.user),
-                        vhost = %String::from_utf8_lossy(&principal.vhost),
-                        "connected"
-                    );
-                    self.principal = Some(principal);
-                    if let Some(identity) = connect.identity {
-                        self.node.identities.claim(&identity, &self.outbox);
-                        self.identity = Some(identity);
-                    }
-                    Reply::Nothing
-                });
-                self.answer(id, done);
-            }
+            Command::Connect(connect) => self.connect(id, *connect),
+            Command::Authenticate(step) => self.authenticate(id, *step),
+            Command::PutUser(put) => self.put_user(id, *put),
+            Command::DeleteUser(name) => self.change_users(id, UserChange::Delete { name }),
             Command::DeclareQueue(declare) => self.declare_queue(now, id, *declare),
             Command::DeleteQueue(delete) => self.delete_queue(now, id, delete),
             Command::PurgeQueue(name) => self.purge_queue(now, id, name),

@@ -353,6 +353,7 @@ impl Connection {
                 let binds = bindings.filter_map(|(source, binding)| bind_of(source, binding));
                 Reply::Bindings(binds.collect())
             }
+            Listing::Users => Reply::Users(self.node.logins.listed()),
         };
         drop(table);
         self.answer(command, Ok(reply));

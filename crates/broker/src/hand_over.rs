@@ -66,6 +66,7 @@ impl Connection {
             self.subscriptions.remove(subscription)?;
         }
         let event = self.publisher.handle_part(event)?;
+        let event = self.password_checked(event)?;
         self.committed(now, event)
     }
 

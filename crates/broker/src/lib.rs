@@ -8,6 +8,8 @@
 //! - **sharded**: a publish to a shared queue goes to the mailbox of the [`Executor`] that runs the
 //!   queue's shard, into its log, and is confirmed and delivered once the log is durable.
 //!
+//! Passwords are checked by a [`LoginWorker`] beside all of that.
+//!
 //! What is absent: no socket, no task, no clock, no disk, no protocol. A shell calls
 //! [`Executor::step`] when its waker is woken or its deadline passed, and the store's journal makes
 //! its rounds beside it; the simulator does both in one thread.
@@ -22,12 +24,15 @@ mod counters;
 mod dead_letter;
 mod declare;
 mod deliver;
+mod entropy;
 mod entry;
 mod executor;
 mod hand_over;
 mod head;
 mod hold;
 mod identities;
+mod login;
+mod logins;
 mod mailbox;
 mod outbox;
 mod permit;
@@ -46,14 +51,17 @@ mod transaction;
 
 pub use connection::Connection;
 pub use counters::{Counters, Totals};
+pub use entropy::Entropy;
 pub use entry::EntryError;
 pub use executor::{Executor, Step};
+pub use logins::{LoginWorker, UserKeeper};
 pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
 use identities::Identities;
 use log_store::ShardLog;
+use logins::Logins;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
 use retained::Retained;
@@ -73,6 +81,7 @@ pub(crate) struct Node {
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
     pub(crate) retained: Retained,
+    pub(crate) logins: Logins,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
     plain_rules: Arc<QueueRules>,
@@ -196,6 +205,7 @@ impl Broker {
             blocked: Blocked::default(),
             identities: Identities::default(),
             retained: Retained::new(logs.len()),
+            logins: Logins::new(&settings),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
             settings,
@@ -208,6 +218,20 @@ impl Broker {
     #[must_use]
     pub fn attach(&self, id: ConnectionId, peer: broker_api::Peer) -> Connection {
         Connection::new(Arc::clone(&self.node), id, peer)
+    }
+
+    /// The broker's side of a new connection whose other end can only be who runs the broker.
+    #[must_use]
+    pub fn attach_operator(&self, id: ConnectionId, peer: broker_api::Peer) -> Connection {
+        let mut connection = self.attach(id, peer);
+        connection.is_operators = true;
+        connection
+    }
+
+    /// What does the part of logins that takes long; there should be one.
+    #[must_use]
+    pub fn login_worker(&self) -> LoginWorker {
+        LoginWorker::new(Arc::clone(&self.node))
     }
 
     /// What the messages in all shared queues are charged with in memory, in bytes.

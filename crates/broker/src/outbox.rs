@@ -102,6 +102,11 @@ impl Outbox {
         self.connection
     }
 
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().is_closed
+    }
+
     /// Pushes answers and leaves the list empty.
     pub(crate) fn push(&self, events: &mut Vec<Event>) {
         self.push_reserved(events, 0, 0);

@@ -1,44 +1,73 @@
 //! Who may do what: the one place that every command passes.
 
-use broker_api::{Command, Login, Peer, Refusal};
+use broker_api::{Command, Listing, Peer, Refusal};
 
-/// The only user there is, with its password; from this machine only.
-const GUEST: &[u8] = b"guest";
+/// The user that there is without any being made, and its password; from this machine only.
+pub(crate) const GUEST: &str = "guest";
 
 /// Who is at the other end of a connection, once it has said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Principal {
     /// The user's name.
-    pub(crate) user: Vec<u8>,
+    pub(crate) user: Box<str>,
     /// The namespace it is in. There is one, the default: a name that is no vhost means it.
     pub(crate) vhost: Vec<u8>,
+    /// Whether it may change what concerns others.
+    pub(crate) role: Role,
 }
 
-/// Checks a login. Without one, the peer is the guest.
-pub(crate) fn authenticate(
-    login: Option<&Login>,
-    peer: Peer,
-    vhost: &[u8],
-) -> Result<Principal, Refusal> {
-    let user = login.map_or(GUEST, |login| login.user.as_slice());
-    let name = || String::from_utf8_lossy(user).into_owned();
-    let password = login.map_or(GUEST, |login| login.password.as_slice());
-    if user != GUEST || password != GUEST {
-        return Err(Refusal::LoginFailed { user: name() });
+/// What kind of user a principal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It may do what concerns messages.
+    User,
+    /// It runs the broker: it may do everything.
+    Operator,
+}
+
+/// Whether the guest may connect from there.
+pub(crate) fn admit_guest(peer: Peer) -> Result<(), Refusal> {
+    if peer.address.to_canonical().is_loopback() {
+        return Ok(());
     }
-    if !peer.address.to_canonical().is_loopback() {
-        return Err(Refusal::LoopbackOnly { user: name() });
-    }
-    Ok(Principal {
-        user: user.to_vec(),
-        vhost: vhost.to_vec(),
+    Err(Refusal::LoopbackOnly {
+        user: GUEST.to_owned(),
     })
 }
 
-/// Whether a connection's principal may carry out the command. The guest may do everything.
+/// Whether a connection's principal may carry out the command. Users may do everything but what is for
+/// operators.
 pub(crate) fn permit(principal: Option<&Principal>, command: &Command) -> Result<(), Refusal> {
-    match (principal, command) {
-        (Some(_), _) | (None, Command::Connect(_)) => Ok(()),
-        (None, _) => Err(Refusal::NotConnected),
+    let role = principal.map(|it| it.role);
+    match command {
+        Command::Connect(_) | Command::Authenticate(_) => Ok(()),
+        Command::PutUser(_) | Command::DeleteUser(_) | Command::List(Listing::Users) => {
+            match role {
+                Some(Role::Operator) => Ok(()),
+                Some(Role::User) => Err(Refusal::AccessRefused(
+                    "only an operator may see and change users".to_owned(),
+                )),
+                None => Err(Refusal::NotConnected),
+            }
+        }
+        Command::DeclareQueue(_)
+        | Command::DeleteQueue(_)
+        | Command::PurgeQueue(_)
+        | Command::DeclareExchange(_)
+        | Command::DeleteExchange(_)
+        | Command::Bind(_)
+        | Command::Unbind(_)
+        | Command::List(Listing::Queues | Listing::Exchanges | Listing::Bindings)
+        | Command::Publish(..)
+        | Command::Commit(_)
+        | Command::Subscribe(_)
+        | Command::Cancel(_)
+        | Command::Grant(..)
+        | Command::Settle(_)
+        | Command::ShowRetained(_)
+        | Command::QueueRetained(_) => match role {
+            Some(Role::User | Role::Operator) => Ok(()),
+            None => Err(Refusal::NotConnected),
+        },
     }
 }

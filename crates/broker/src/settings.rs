@@ -1,5 +1,7 @@
 //! What an operator can set, and what the binary brings along.
 
+use crate::entropy::Entropy;
+use auth::{Decoys, Users};
 use broker_api::{Field, HeadReader, Heads};
 use model::{ExchangeName, Message, Property, Value};
 use std::time::Duration;
@@ -33,6 +35,13 @@ pub struct Settings {
     pub heads: Heads,
     /// A random number of this process, from which names and draws are made.
     pub seed: u64,
+    /// Where bytes come from that nobody may foresee.
+    pub entropy: Entropy,
+    /// Who there is at the start, beside the guest.
+    pub users: Users,
+    /// Whether there is a guest: a user with a known password, who connects from this machine only, and whom
+    /// everybody is taken for who does not say otherwise. A user of that name takes its place.
+    pub guest: bool,
     /// Topics whose subscribers read queues of their own, if any.
     pub virtual_topics: Option<VirtualTopics>,
     /// Destinations that stand for others.
@@ -55,6 +64,9 @@ impl Default for Settings {
             ride_delay: Duration::from_millis(50),
             heads: |_| &Headless,
             seed: 0,
+            entropy: Entropy::foreseeable(0),
+            users: Users::new(Decoys::new([0; 32])),
+            guest: true,
             virtual_topics: Some(VirtualTopics::default()),
             composites: Vec::new(),
         }

@@ -227,7 +227,10 @@ impl Topology {
             | Reply::Count(_)
             | Reply::Queues(_)
             | Reply::Exchanges(_)
-            | Reply::Bindings(_) => Ok(reply),
+            | Reply::Bindings(_)
+            | Reply::Users(_)
+            | Reply::Challenge(_)
+            | Reply::Authenticated(_) => Ok(reply),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The commands that ask a running broker, built from one table.
+//! The commands that ask a broker, built from one table.
 
 use crate::error::Error;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
@@ -10,11 +10,13 @@ mod table;
 
 use table::{COMMANDS, NOUNS};
 
-/// A command to a running broker.
+/// A command to a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminInvocation {
     /// The folder of the broker that is asked.
     pub data_dir: PathBuf,
+    /// Where its users are.
+    pub users_file: PathBuf,
     /// What is asked, as the admin interface takes it: `command` and its fields, those of a definition
     /// in `definition`. What was not given is not there.
     pub request: Map<String, Value>,

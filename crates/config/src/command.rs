@@ -20,7 +20,7 @@ const DATA_DIR: &str = "data_dir";
 pub enum Invocation {
     /// Run a broker with these settings.
     Serve(Box<Config>),
-    /// Ask a running broker.
+    /// Ask a broker.
     Admin(AdminInvocation),
     /// Look after a store.
     Store(StoreInvocation),
@@ -63,8 +63,10 @@ pub fn parse(
         return Err(Error::Usage("no command; try --help".to_owned()));
     };
     let asked = asked?;
+    let config = resolve(asked.common, env, read_file)?;
     Ok(Invocation::Admin(AdminInvocation {
-        data_dir: resolve(asked.common, env, read_file)?.data_dir,
+        users_file: config.users_file(),
+        data_dir: config.data_dir,
         request: asked.request,
         output: asked.output,
     }))
@@ -166,7 +168,7 @@ fn root() -> Command {
         .long_about(
             "One messaging system for every protocol.\n\nWithout a command, barid runs a broker: \
              `barid` is `barid serve`. `barid store` looks after a data folder. The other commands ask the \
-             broker that runs on the same data folder.",
+             broker that runs on the same data folder; `barid user` does without one.",
         )
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)

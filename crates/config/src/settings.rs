@@ -15,6 +15,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where clients connect.
     pub listen: Listen,
+    /// Who may connect.
+    pub auth: Auth,
     /// Limits of STOMP connections.
     pub stomp: Stomp,
     /// Limits of MQTT connections.
@@ -48,6 +50,15 @@ pub struct Listen {
     pub mqtt: String,
     /// The addresses that speak STOMP or MQTT over WebSocket.
     pub ws: String,
+}
+
+/// Who may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// The file that holds the users; from the data folder on, unless it begins elsewhere.
+    pub users_file: PathBuf,
+    /// Whether there is a guest, with a known password, from this machine only.
+    pub guest: bool,
 }
 
 /// Limits of STOMP connections.
@@ -84,8 +95,18 @@ pub struct Mqtt {
     pub receive_max: NonZeroU16,
     /// Topic aliases that one client may set.
     pub topic_alias_max: u16,
+    /// Topic aliases that one client is given.
+    pub topic_alias_send_max: u16,
     /// The longest keep alive, in seconds; 0 for any.
     pub keep_alive_seconds_max: u16,
+    /// Whether a payload that says that it is UTF-8 must be.
+    pub validate_payload_utf8: bool,
+    /// What clients that ask for it are told of response topics; empty for nothing.
+    pub response_information: String,
+    /// Where clients are sent while the broker stops; empty for nowhere.
+    pub server_reference: String,
+    /// Whether they are to stay there.
+    pub server_moved: bool,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -174,6 +195,12 @@ pub struct Log {
 }
 
 impl Config {
+    /// Where the users are.
+    #[must_use]
+    pub fn users_file(&self) -> PathBuf {
+        self.data_dir.join(&self.auth.users_file)
+    }
+
     /// What the table's defaults are written over. Not a usable set of settings.
     pub(crate) fn blank() -> Self {
         Self {
@@ -182,6 +209,10 @@ impl Config {
                 stomp: String::new(),
                 mqtt: String::new(),
                 ws: String::new(),
+            },
+            auth: Auth {
+                users_file: PathBuf::new(),
+                guest: false,
             },
             stomp: Stomp {
                 head_bytes_max: 0,
@@ -199,7 +230,12 @@ impl Config {
                 connect_timeout: Duration::ZERO,
                 receive_max: NonZeroU16::MIN,
                 topic_alias_max: 0,
+                topic_alias_send_max: 0,
                 keep_alive_seconds_max: 0,
+                validate_payload_utf8: false,
+                response_information: String::new(),
+                server_reference: String::new(),
+                server_moved: false,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

@@ -15,6 +15,7 @@ const HOUR_MS: u64 = 3_600_000;
 
 const BROKER: &str = "Broker";
 const LISTENERS: &str = "Listeners";
+const USERS: &str = "Users";
 const STOMP: &str = "STOMP";
 const MQTT: &str = "MQTT";
 const SUBSCRIBERS: &str = "Subscribers";
@@ -138,6 +139,30 @@ pub(crate) static KEYS: &[Key] = &[
         },
         default: "localhost:15675",
     },
+    Key {
+        path: "auth.users_file",
+        flag: None,
+        group: USERS,
+        doc: "The file that holds the users, which `barid user` changes; a path that is not absolute begins in the data folder",
+        kind: Kind::Text {
+            placeholder: "FILE",
+            allowed: "a path",
+            empty: Empty::Refused,
+            set: |config, text| config.auth.users_file = PathBuf::from(text),
+        },
+        default: "users.json",
+    },
+    Key {
+        path: "auth.guest",
+        flag: None,
+        group: USERS,
+        doc: "Whether there is a user guest with the password guest, from this machine only, who is also whoever connects without a name; a user guest in the file takes its place",
+        kind: Kind::Choice(&[
+            ("true", |config| config.auth.guest = true),
+            ("false", |config| config.auth.guest = false),
+        ]),
+        default: "true",
+    },
     number(
         "stomp.head_bytes_max",
         STOMP,
@@ -251,6 +276,16 @@ pub(crate) static KEYS: &[Key] = &[
         },
     ),
     number(
+        "mqtt.topic_alias_send_max",
+        MQTT,
+        count(0, 1024),
+        "32",
+        "Topic aliases that the broker uses to one client of MQTT 5.0 that takes them, each for a topic of up to 1 KiB",
+        |config, number| {
+            config.mqtt.topic_alias_send_max = u16::try_from(number).expect("the limit is 1024");
+        },
+    ),
+    number(
         "mqtt.keep_alive_seconds_max",
         MQTT,
         count(0, 65_535),
@@ -260,6 +295,59 @@ pub(crate) static KEYS: &[Key] = &[
             config.mqtt.keep_alive_seconds_max = u16::try_from(number).expect("the limit is 65535");
         },
     ),
+    Key {
+        path: "mqtt.validate_payload_utf8",
+        flag: None,
+        group: MQTT,
+        doc: "Whether a PUBLISH of MQTT 5.0 whose Payload Format Indicator says UTF-8 is refused if it is not",
+        kind: Kind::Choice(&[
+            ("true", |config| config.mqtt.validate_payload_utf8 = true),
+            ("false", |config| config.mqtt.validate_payload_utf8 = false),
+        ]),
+        default: "false",
+    },
+    Key {
+        path: "mqtt.response_information",
+        flag: None,
+        group: MQTT,
+        doc: "What clients of MQTT 5.0 that ask for it are told as Response Information, such as responses/%c; %c is the client identifier",
+        kind: Kind::Text {
+            placeholder: "TEXT",
+            allowed: "a text; empty for none",
+            empty: Empty::Allowed,
+            set: |config, text| {
+                text.trim()
+                    .clone_into(&mut config.mqtt.response_information);
+            },
+        },
+        default: "",
+    },
+    Key {
+        path: "mqtt.server_reference",
+        flag: None,
+        group: MQTT,
+        doc: "Where clients of MQTT 5.0 are told to go while the broker stops, such as other.example:1883",
+        kind: Kind::Text {
+            placeholder: "ADDR",
+            allowed: "host or host:port, several with spaces between them; empty for nowhere",
+            empty: Empty::Allowed,
+            set: |config, text| {
+                text.trim().clone_into(&mut config.mqtt.server_reference);
+            },
+        },
+        default: "",
+    },
+    Key {
+        path: "mqtt.server_moved",
+        flag: None,
+        group: MQTT,
+        doc: "Whether clients that are sent to mqtt.server_reference are told to stay there",
+        kind: Kind::Choice(&[
+            ("true", |config| config.mqtt.server_moved = true),
+            ("false", |config| config.mqtt.server_moved = false),
+        ]),
+        default: "false",
+    },
     number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,

@@ -1,6 +1,6 @@
 //! What the broker answers.
 
-use crate::{binding, exchange, queue};
+use crate::{binding, exchange, queue, user};
 use broker_api::Reply;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub enum Answer {
     Exchanges(Vec<exchange::Listed>),
     /// For `list_bindings`.
     Bindings(Vec<binding::Binding>),
+    /// For `list_users`.
+    Users(Vec<user::Listed>),
 }
 
 /// A number of messages.
@@ -42,7 +44,9 @@ pub struct Count {
 impl From<&Reply> for Answer {
     fn from(reply: &Reply) -> Self {
         match reply {
-            Reply::Nothing => Self::Nothing {},
+            // The last two are for who shows who it is, which nobody does here.
+            Reply::Nothing | Reply::Challenge(_) | Reply::Authenticated(_) => Self::Nothing {},
+            Reply::Users(users) => Self::Users(users.iter().map(Into::into).collect()),
             Reply::Queue(status) => Self::Queue(status.as_ref().into()),
             Reply::Count(count) => Self::Count(Count {
                 message_count: *count,

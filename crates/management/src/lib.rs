@@ -10,6 +10,7 @@ pub mod queue;
 mod request;
 mod socket;
 mod text;
+pub mod user;
 
 pub use admin::{Admin, LINE_BYTES_MAX};
 pub use answer::{Answer, Count, Response};

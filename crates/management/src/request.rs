@@ -1,6 +1,6 @@
 //! What is asked of the broker.
 
-use crate::{Invalid, binding, exchange, queue};
+use crate::{Invalid, binding, exchange, queue, user};
 use broker_api::{Command, Listing};
 use model::QueueName;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,12 @@ pub enum Request {
     DeleteBinding(binding::Binding),
     /// `list_bindings`
     ListBindings(All),
+    /// `put_user`
+    PutUser(user::Put),
+    /// `delete_user`
+    DeleteUser(user::Delete),
+    /// `list_users`
+    ListUsers(All),
 }
 
 /// Everything there is: no fields.
@@ -53,6 +59,9 @@ impl TryFrom<Request> for Command {
             Request::DeclareBinding(binding) => Self::Bind(Box::new(binding.try_into()?)),
             Request::DeleteBinding(binding) => Self::Unbind(Box::new(binding.try_into()?)),
             Request::ListBindings(All {}) => Self::List(Listing::Bindings),
+            Request::PutUser(put) => Self::PutUser(Box::new(put.into())),
+            Request::DeleteUser(delete) => Self::DeleteUser(delete.name),
+            Request::ListUsers(All {}) => Self::List(Listing::Users),
         })
     }
 }

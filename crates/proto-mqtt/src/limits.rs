@@ -51,6 +51,10 @@ pub struct SessionLimits {
     pub send_max: NonZeroU16,
     /// Topic aliases that the client may set; each may hold a topic of 64 KiB.
     pub topic_alias_max: u16,
+    /// Topic aliases that a client is given, if it does not want fewer; each holds a topic of 1 KiB at most.
+    pub topic_alias_send_max: u16,
+    /// Whether a payload that says that it is UTF-8 must be.
+    pub validate_payload_utf8: bool,
     /// The longest keep alive in seconds, 0 for any. A 5.0 client that asks for a longer one, or for
     /// none, is told this one instead; one of 3.x cannot be told and has its own.
     pub keep_alive_seconds_max: u16,
@@ -68,6 +72,8 @@ impl Default for SessionLimits {
             receive_max: window,
             send_max: window,
             topic_alias_max: 16,
+            topic_alias_send_max: 32,
+            validate_payload_utf8: false,
             keep_alive_seconds_max: 0,
         }
     }

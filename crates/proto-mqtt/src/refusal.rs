@@ -8,6 +8,8 @@ pub(crate) const fn connack(refusal: &Refusal) -> ConnackReason {
     match refusal {
         Refusal::LoginFailed { .. } => ConnackReason::BadUserNameOrPassword,
         Refusal::LoopbackOnly { .. } | Refusal::AccessRefused(_) => ConnackReason::NotAuthorized,
+        Refusal::UnknownMechanism { .. } => ConnackReason::BadAuthenticationMethod,
+        Refusal::Busy => ConnackReason::ServerBusy,
         Refusal::LimitReached { .. } => ConnackReason::QuotaExceeded,
         Refusal::Stalled
         | Refusal::TakenOver
@@ -30,13 +32,25 @@ pub(crate) const fn connack(refusal: &Refusal) -> ConnackReason {
     }
 }
 
+/// What CONNACK says of it to a client that authenticates by a method.
+pub(crate) const fn not_authenticated(refusal: &Refusal) -> ConnackReason {
+    let reason = connack(refusal);
+    if matches!(reason, ConnackReason::BadUserNameOrPassword) {
+        // It has sent neither.
+        return ConnackReason::NotAuthorized;
+    }
+    reason
+}
+
 /// What DISCONNECT says of it.
 pub(crate) const fn disconnect(refusal: &Refusal) -> DisconnectReason {
     match refusal {
         Refusal::LoginFailed { .. }
         | Refusal::LoopbackOnly { .. }
         | Refusal::AccessRefused(_)
+        | Refusal::UnknownMechanism { .. }
         | Refusal::NotConnected => DisconnectReason::NotAuthorized,
+        Refusal::Busy => DisconnectReason::ServerBusy,
         Refusal::TakenOver => DisconnectReason::SessionTakenOver,
         Refusal::ShuttingDown => DisconnectReason::ServerShuttingDown,
         Refusal::Stalled | Refusal::QueueFull(_) | Refusal::LimitReached { .. } => {
@@ -64,6 +78,7 @@ pub(crate) const fn publish(refusal: &Refusal) -> PublishReason {
         Refusal::LoginFailed { .. }
         | Refusal::LoopbackOnly { .. }
         | Refusal::AccessRefused(_)
+        | Refusal::UnknownMechanism { .. }
         | Refusal::NotConnected => PublishReason::NotAuthorized,
         Refusal::QueueFull(_) | Refusal::LimitReached { .. } => PublishReason::QuotaExceeded,
         Refusal::QueueNotFound(_)
@@ -79,6 +94,7 @@ pub(crate) const fn publish(refusal: &Refusal) -> PublishReason {
         | Refusal::SubscriptionExists(_)
         | Refusal::Stalled
         | Refusal::TakenOver
+        | Refusal::Busy
         | Refusal::Damaged { .. }
         | Refusal::StoreFailed
         | Refusal::ShuttingDown => PublishReason::ImplementationSpecificError,
@@ -91,6 +107,7 @@ pub(crate) const fn subscribe(refusal: &Refusal) -> SubscribeReason {
         Refusal::LoginFailed { .. }
         | Refusal::LoopbackOnly { .. }
         | Refusal::AccessRefused(_)
+        | Refusal::UnknownMechanism { .. }
         | Refusal::NotConnected => SubscribeReason::NotAuthorized,
         Refusal::LimitReached { .. } => SubscribeReason::QuotaExceeded,
         Refusal::QueueNotFound(_)
@@ -107,6 +124,7 @@ pub(crate) const fn subscribe(refusal: &Refusal) -> SubscribeReason {
         | Refusal::SubscriptionExists(_)
         | Refusal::Stalled
         | Refusal::TakenOver
+        | Refusal::Busy
         | Refusal::Damaged { .. }
         | Refusal::StoreFailed
         | Refusal::ShuttingDown => SubscribeReason::ImplementationSpecificError,

@@ -6,7 +6,8 @@
 //!       └────────────────────────────────┴── error, refusal ───┘
 //! ```
 //!
-//! - `AwaitConnect`: nothing but CONNECT is read, and that within a time.
+//! - `AwaitConnect`: nothing but CONNECT is read, and that within a time; behind one that asks for an enhanced
+//!   authentication, nothing but AUTH and DISCONNECT, within the same time.
 //! - `Open`: packets become commands, answers become PUBACK, PUBREC, SUBACK and UNSUBACK, deliveries PUBLISH.
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 //!
@@ -14,10 +15,12 @@
 //! will is published then.
 
 mod aliases;
+mod authentication;
 mod await_connect;
 mod confirms;
 mod deliver;
 mod ending;
+mod given_aliases;
 mod in_flight;
 mod keep_alive;
 mod open;
@@ -27,15 +30,19 @@ mod settle;
 mod subscribe;
 mod subscriptions;
 
-use crate::frame::{Packet, Property, PropertyList, Text};
+use crate::frame::{ConnackReason, Packet, Property, PropertyList, Text};
 use crate::violation::{Answer, DecodeError};
-use crate::{Codec, Decoded, Disconnect, MqttHeads, SessionLimits, Version};
+use crate::{
+    Codec, Decoded, Disconnect, DisconnectReason, MqttHeads, SessionLimits, Told, Version,
+};
 use await_connect::AwaitConnect;
 use broker_api::{Command, Event, Heads, Out, Session, Submission};
 use bytes::{Buf, BytesMut};
 use ending::Ending;
+pub(crate) use given_aliases::Alias;
 use model::{CommandId, ConnectionId, ConversationId, Instant};
 use open::Open;
+use std::sync::Arc;
 
 /// The longest text that tells a peer what it did wrong, in bytes.
 const REASON_BYTES_MAX: usize = 512;
@@ -64,6 +71,8 @@ struct Link {
     limits: SessionLimits,
     /// Reads the heads of messages that came by other protocols.
     heads: Heads,
+    /// None for nothing.
+    told: Option<Arc<Told>>,
     /// When what is being handled came.
     now: Instant,
     next_command: u64,
@@ -78,7 +87,7 @@ enum State {
 
 impl State {
     /// Whether nothing may be read until the broker answers.
-    const fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         match self {
             Self::AwaitConnect(await_connect) => await_connect.is_waiting(),
             Self::Open(open) => open.is_waiting(),
@@ -95,7 +104,51 @@ enum Step {
     Disconnected,
 }
 
+/// Why a client should go elsewhere. §4.11
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Elsewhere {
+    /// For the time being.
+    UseAnotherServer,
+    /// For good.
+    ServerMoved,
+}
+
+impl From<Elsewhere> for DisconnectReason {
+    fn from(elsewhere: Elsewhere) -> Self {
+        match elsewhere {
+            Elsewhere::UseAnotherServer => Self::UseAnotherServer,
+            Elsewhere::ServerMoved => Self::ServerMoved,
+        }
+    }
+}
+
+impl From<Elsewhere> for ConnackReason {
+    fn from(elsewhere: Elsewhere) -> Self {
+        match elsewhere {
+            Elsewhere::UseAnotherServer => Self::UseAnotherServer,
+            Elsewhere::ServerMoved => Self::ServerMoved,
+        }
+    }
+}
+
 impl Link {
+    /// Where the client should go, if it is that the broker stops and there is such a place.
+    fn elsewhere(&self, ending: &Ending) -> Option<(Elsewhere, &str)> {
+        let told = self.told.as_ref()?;
+        let is_told = ending.is_stop() && !told.server_reference.is_empty();
+        let elsewhere = match told.has_moved {
+            true => Elsewhere::ServerMoved,
+            false => Elsewhere::UseAnotherServer,
+        };
+        is_told.then_some((elsewhere, &*told.server_reference))
+    }
+
+    /// A command's id for what the broker is not asked.
+    fn skip(&mut self) -> CommandId {
+        self.next_command += 1;
+        CommandId(self.next_command)
+    }
+
     fn next(&mut self, command: Command) -> Submission {
         self.next_command += 1;
         Submission {
@@ -131,6 +184,7 @@ impl Mqtt {
                 seed,
                 limits,
                 heads: |_| &MqttHeads,
+                told: None,
                 now,
                 next_command: 0,
             },
@@ -146,6 +200,13 @@ impl Mqtt {
     #[must_use]
     pub fn with_heads(mut self, heads: Heads) -> Self {
         self.link.heads = heads;
+        self
+    }
+
+    /// The same session with what its client is told.
+    #[must_use]
+    pub fn with_told(mut self, told: Arc<Told>) -> Self {
+        self.link.told = Some(told);
         self
     }
 
@@ -201,29 +262,48 @@ impl Mqtt {
         match error.answer() {
             Answer::Nothing => {}
             Answer::Connack(version, reason) => {
-                await_connect::put_refused(version, reason, &error.to_string(), out);
+                let text = error.to_string();
+                await_connect::put_refused(version, (reason, None), &text, out);
             }
-            Answer::Disconnect(reason) => {
-                self.put_disconnect(reason, &error.to_string(), out);
-            }
+            Answer::Disconnect(reason) => match &self.state {
+                // CONNACK has not been sent. §4.13
+                State::AwaitConnect(await_connect) => {
+                    await_connect.put_violation(reason, &error.to_string(), out);
+                }
+                State::Open(_) | State::Closed => {
+                    self.put_disconnect((reason, None), &error.to_string(), out);
+                }
+            },
         }
         self.close(out);
     }
 
     /// Tells the client why the connection ends, as its version can, and closes.
     fn fail(&mut self, ending: &Ending, out: &mut Out) {
+        let elsewhere = self.link.elsewhere(ending);
         match &self.state {
-            State::AwaitConnect(await_connect) => await_connect.put_refused(ending, out),
+            State::AwaitConnect(await_connect) => {
+                await_connect.put_refused(ending, elsewhere, out);
+            }
             State::Open(_) => {
-                self.put_disconnect(ending.disconnect_reason(), &ending.to_string(), out);
+                let told = match elsewhere {
+                    Some((code, server)) => (code.into(), Some(server)),
+                    None => (ending.disconnect_reason(), None),
+                };
+                self.put_disconnect(told, &ending.to_string(), out);
             }
             State::Closed => return,
         }
         self.close(out);
     }
 
-    /// A DISCONNECT; 3.x has none for a server. [MQTT-3.14.0-1]
-    fn put_disconnect(&self, reason: crate::DisconnectReason, text: &str, out: &mut Out) {
+    /// A DISCONNECT, with a Server Reference if there is one; 3.x has none for a server. [MQTT-3.14.0-1]
+    fn put_disconnect(
+        &self,
+        (reason, server): (DisconnectReason, Option<&str>),
+        text: &str,
+        out: &mut Out,
+    ) {
         let State::Open(open) = &self.state else {
             return;
         };
@@ -231,6 +311,7 @@ impl Mqtt {
             return;
         }
         let mut properties = PropertyList::new();
+        push_server(&mut properties, server);
         push_reason(&mut properties, text);
         let mut packet = Disconnect {
             reason,
@@ -256,8 +337,11 @@ impl Mqtt {
         let link = &mut self.link;
         match &mut self.state {
             State::AwaitConnect(await_connect) => {
-                if let Some(open) = await_connect.handle_event(link, event, out)? {
-                    self.codec.set_version(open.version);
+                let open = await_connect.handle_event(link, event, out)?;
+                if let Some(version) = await_connect.version() {
+                    self.codec.set_version(version);
+                }
+                if let Some(open) = open {
                     self.state = State::Open(Box::new(open));
                 }
                 Ok(())
@@ -354,6 +438,13 @@ fn put(version: Version, packet: &Packet<'_>, out: &mut Out) {
     // What fails is longer than any packet, which none of ours is, or unknown to the version; then
     // nothing is told.
     let _unsaid = packet.put(version, out.wire.buffer());
+}
+
+/// Tells where to go instead.
+fn push_server(properties: &mut PropertyList, server: Option<&str>) {
+    if let Some(Ok(server)) = server.map(Text::new) {
+        properties.push(Property::ServerReference(server));
+    }
 }
 
 /// Tells a reason as text, as far as it is one that the protocol takes.

@@ -6,7 +6,10 @@ use broker_api::Refusal;
 /// body.
 pub(crate) const fn summary(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::LoginFailed { .. } | Refusal::LoopbackOnly { .. } => "access refused",
+        Refusal::LoginFailed { .. }
+        | Refusal::LoopbackOnly { .. }
+        | Refusal::UnknownMechanism { .. } => "access refused",
+        Refusal::Busy => "too many logins",
         Refusal::NotConnected => "not connected",
         Refusal::QueueNotFound(_) | Refusal::ExchangeNotFound(_) => "not_found",
         Refusal::Inequivalent { .. }

@@ -2,8 +2,8 @@
 
 use crate::input::{Chance, Input, pieces};
 use broker_api::{
-    Bind, BindTo, Command, Event, ListedExchange, ListedQueue, Listing, Out, QueueStatus, Refusal,
-    Reply, Session,
+    Bind, BindTo, Command, Event, ListedExchange, ListedQueue, ListedUser, Listing, Out,
+    QueueStatus, Refusal, Reply, Session,
 };
 use bytes::BytesMut;
 use management::Admin;
@@ -127,7 +127,9 @@ impl Driven {
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
             | Command::Bind(_)
-            | Command::Unbind(_) => Reply::Nothing,
+            | Command::Unbind(_)
+            | Command::PutUser(_)
+            | Command::DeleteUser(_) => Reply::Nothing,
             Command::DeclareQueue(declare) => {
                 let name = declare.name.clone().unwrap_or_else(queue_name);
                 Reply::Queue(Box::new(status(name)))
@@ -136,7 +138,12 @@ impl Driven {
             Command::List(Listing::Queues) => Reply::Queues(vec![listed_queue(); 2]),
             Command::List(Listing::Exchanges) => Reply::Exchanges(vec![listed_exchange()]),
             Command::List(Listing::Bindings) => Reply::Bindings(vec![bind()]),
-            Command::Publish(..)
+            Command::List(Listing::Users) => Reply::Users(vec![ListedUser {
+                name: "a\"\n\u{1F600}".into(),
+                iterations: u32::MAX,
+            }]),
+            Command::Authenticate(_)
+            | Command::Publish(..)
             | Command::Commit(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)

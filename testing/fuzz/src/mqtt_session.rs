@@ -2,8 +2,8 @@
 
 use crate::input::{Chance, Input, pieces};
 use broker_api::{
-    Command, Confirm, Delivery, Event, Out, Refusal, Reply, Session, SettleMode, Submission,
-    Unroutable,
+    Authenticate, Authenticated, Command, Confirm, Delivery, Event, Out, Refusal, Reply, Session,
+    SettleMode, Submission, Unroutable,
 };
 use bytes::BytesMut;
 use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
@@ -125,6 +125,8 @@ enum Answer {
     Done,
     Subscribed(SubscriptionId),
     Confirmed(Option<Message>),
+    Challenge,
+    Authenticated,
     OnlyRefusal,
 }
 
@@ -179,6 +181,10 @@ impl Driven {
         self.last_command = id;
         let answer = match command {
             Command::Connect(_) => Answer::Done,
+            Command::Authenticate(step) => match *step {
+                Authenticate::Begin { .. } => Answer::Challenge,
+                Authenticate::Continue { .. } => Answer::Authenticated,
+            },
             Command::Publish(message, publishing) => {
                 if self.messages.len() == MESSAGES_MAX {
                     self.messages.pop_front();
@@ -240,7 +246,9 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
-            other @ (Command::DeclareQueue(_)
+            other @ (Command::PutUser(_)
+            | Command::DeleteUser(_)
+            | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
@@ -375,6 +383,18 @@ impl Driven {
                     self.tell(Event::Returned(id, message));
                 }
                 self.tell(Event::Confirmed(id));
+            }
+            Answer::Challenge => {
+                let challenge = Reply::Challenge(b"challenge".to_vec());
+                self.tell(Event::Done(id, Ok(challenge)));
+            }
+            Answer::Authenticated => {
+                let shown = Authenticated {
+                    user: "ada".into(),
+                    data: b"shown".to_vec(),
+                };
+                let shown = Reply::Authenticated(Box::new(shown));
+                self.tell(Event::Done(id, Ok(shown)));
             }
             Answer::OnlyRefusal => {}
         }

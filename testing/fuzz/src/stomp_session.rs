@@ -188,7 +188,10 @@ impl Driven {
                 Some(name) => name,
                 None => self.new_name(),
             }),
-            Command::List(listing) => unreachable!("a client cannot ask for {listing:?}"),
+            other @ (Command::List(_)
+            | Command::Authenticate(_)
+            | Command::PutUser(_)
+            | Command::DeleteUser(_)) => unreachable!("a client cannot ask for {other:?}"),
             Command::Publish(message, publishing) => {
                 self.keep(message);
                 answer_to(publishing.confirm)

@@ -3,6 +3,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const crypto = require('node:crypto');
 const { once } = require('node:events');
 const mqtt = require('mqtt');
 const WebSocket = require('ws');
@@ -44,6 +45,60 @@ const connect = async (options = {}, path = '/mqtt') => {
   });
   await once(client, 'connect');
   return client;
+};
+
+// The client's side of SCRAM-SHA-256 (RFC 7677), for `handleAuth` and the properties of CONNECT.
+const scram = (user, password) => {
+  const hmac = (key, text) => crypto.createHmac('sha256', key).update(text).digest();
+  const nonce = crypto.randomBytes(18).toString('base64');
+  const bare = `n=${user},r=${nonce}`;
+  let signature;
+  return {
+    first: Buffer.from(`n,,${bare}`),
+    // The answer to the server's first message.
+    last(challenge) {
+      const first = challenge.toString();
+      const { r, s, i } = Object.fromEntries(first.split(',').map((part) => [part[0], part.slice(2)]));
+      assert.ok(r.startsWith(nonce) && r.length > nonce.length, r);
+      const salted = crypto.pbkdf2Sync(password, Buffer.from(s, 'base64'), Number(i), 32, 'sha256');
+      const key = hmac(salted, 'Client Key');
+      const unproven = `c=biws,r=${r}`;
+      const signed = `${bare},${first},${unproven}`;
+      const mask = hmac(crypto.createHash('sha256').update(key).digest(), signed);
+      const proof = key.map((byte, at) => byte ^ mask[at]);
+      signature = hmac(hmac(salted, 'Server Key'), signed).toString('base64');
+      return Buffer.from(`${unproven},p=${Buffer.from(proof).toString('base64')}`);
+    },
+    // Whether the server knows the password, too.
+    check(final) {
+      assert.equal(final.toString(), `v=${signature}`);
+    },
+  };
+};
+
+const METHOD = 'SCRAM-SHA-256';
+
+// A client that is to be authenticated by SCRAM.
+const connectByScram = (user, password) => {
+  const shown = scram(user, password);
+  const client = mqtt.connect(url('/mqtt'), {
+    protocolVersion: 5,
+    reconnectPeriod: 0,
+    properties: { authenticationMethod: METHOD, authenticationData: shown.first },
+  });
+  client.handleAuth = (packet, callback) => {
+    assert.equal(packet.reasonCode, 0x18);
+    assert.equal(packet.properties.authenticationMethod, METHOD);
+    callback(undefined, {
+      cmd: 'auth',
+      reasonCode: 0x18,
+      properties: {
+        authenticationMethod: METHOD,
+        authenticationData: shown.last(packet.properties.authenticationData),
+      },
+    });
+  };
+  return { client, shown };
 };
 
 const cases = {
@@ -122,6 +177,98 @@ const cases = {
     assert.deepEqual({ ...got.userProperties }, properties.userProperties);
     assert.equal(got.subscriptionIdentifier, 5);
     await client.endAsync();
+  },
+
+  async aliases_are_used_to_who_takes_them() {
+    const taker = await connect({ properties: { topicAliasMaximum: 2 } });
+    await taker.subscribeAsync('alias/#', { qos: 1 });
+    for (const [topic, alias] of [['alias/1', 1], ['alias/2', 2], ['alias/1', 1], ['alias/3', undefined]]) {
+      await taker.publishAsync(topic, topic, { qos: 1 });
+      const got = await taker.next();
+      assert.equal(got.topic, topic);
+      assert.equal(got.payload.toString(), topic);
+      assert.equal(got.packet.properties?.topicAlias, alias);
+    }
+    await taker.endAsync();
+  },
+
+  // With a user `ada` whose password is `pencil`.
+  async scram_shows_who_a_client_is() {
+    const { client, shown } = connectByScram('ada', 'pencil');
+    const [connack] = await once(client, 'connect');
+    assert.equal(connack.properties.authenticationMethod, METHOD);
+    shown.check(connack.properties.authenticationData);
+    const come = once(client, 'message');
+    await client.subscribeAsync('scram', { qos: 1 });
+    await client.publishAsync('scram', 'x', { qos: 1 });
+    assert.equal((await come)[1].toString(), 'x');
+    // Again, while the connection is in use.
+    const again = scram('ada', 'pencil');
+    const answers = [];
+    const told = new Promise((resolve) => {
+      client.handleAuth = (packet, callback) => {
+        answers.push(packet.reasonCode);
+        const { authenticationData } = packet.properties;
+        if (packet.reasonCode === 0) {
+          again.check(authenticationData);
+          callback();
+          resolve();
+          return;
+        }
+        callback(undefined, {
+          cmd: 'auth',
+          reasonCode: 0x18,
+          properties: { authenticationMethod: METHOD, authenticationData: again.last(authenticationData) },
+        });
+      };
+    });
+    client._sendPacket({
+      cmd: 'auth',
+      reasonCode: 0x19,
+      properties: { authenticationMethod: METHOD, authenticationData: again.first },
+    });
+    await told;
+    assert.deepEqual(answers, [0x18, 0]);
+    await client.publishAsync('scram', 'y', { qos: 1 });
+    await client.endAsync();
+  },
+
+  async who_does_not_know_the_password_is_refused() {
+    for (const [user, password] of [['ada', 'crayon'], ['bob', 'pencil']]) {
+      const { client } = connectByScram(user, password);
+      const [error] = await once(client, 'error');
+      assert.equal(error.code, 0x87);
+      client.end(true);
+    }
+    const client = mqtt.connect(url('/mqtt'), {
+      protocolVersion: 5,
+      reconnectPeriod: 0,
+      properties: { authenticationMethod: 'GS2-KRB5' },
+    });
+    const [error] = await once(client, 'error');
+    assert.equal(error.code, 0x8c);
+    client.end(true);
+  },
+
+  // A name and a password in all versions, against the same users.
+  async logins_are_those_of_users() {
+    for (const attempt of [1, 2]) {
+      const client = await connect({ username: 'ada', password: 'pencil' });
+      assert.ok(client.connected, attempt);
+      await client.endAsync();
+    }
+    for (const [username, password] of [['ada', 'crayon'], ['bob', 'pencil'], ['ada', '']]) {
+      const client = mqtt.connect(url('/mqtt'), {
+        protocolVersion: LEVELS[version],
+        protocolId: version === '3.1' ? 'MQIsdp' : 'MQTT',
+        reconnectPeriod: 0,
+        username,
+        password,
+      });
+      const [error] = await once(client, 'error');
+      assert.equal(error.code, is5 ? 0x86 : 4);
+      client.end(true);
+    }
   },
 
   async subprotocols_and_paths() {

@@ -11,8 +11,9 @@ pub use install::{ClientKind, install, install_strace};
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A broker of its own for one test, on an empty folder that goes with it.
 #[derive(Debug)]
@@ -57,11 +58,27 @@ impl Stage {
     /// # Errors
     /// When it fails; the text has what it said.
     pub fn admin(&self, args: &[&str]) -> Result<String> {
-        let output = Command::new(client::binary()?)
+        self.admin_with(args, "")
+    }
+
+    /// The same with this on its standard input.
+    ///
+    /// # Errors
+    /// As [`Self::admin`].
+    pub fn admin_with(&self, args: &[&str], input: &str) -> Result<String> {
+        let mut child = Command::new(client::binary()?)
             .args(args)
             .arg("--data-dir")
             .arg(self.broker.data_dir())
-            .output()?;
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("a pipe")?;
+        // A command that needs none does not read it.
+        let _is_read = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output()?;
         ensure!(
             output.status.success(),
             "barid {args:?}: {}\n{}",

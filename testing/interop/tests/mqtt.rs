@@ -67,6 +67,11 @@ cases! {
 }
 
 cases! {
+    mqttjs_5, ClientKind::Mqttjs, &["tcp-5.0"],
+    aliases_are_used_to_who_takes_them,
+}
+
+cases! {
     mqttjs_over_websocket, ClientKind::Mqttjs, &["ws-3.1", "ws-3.1.1", "ws-5.0"],
     each_quality_goes_both_ways,
     many_messages_keep_their_order,
@@ -101,6 +106,33 @@ fn retained_messages_outlive_a_kill() -> Result<()> {
         stage.broker.restart()?;
         stage.run(paho, "finds_what_has_outlived_it", version)?;
         stage.run(ClientKind::Mosquitto, "finds_what_has_outlived_it", version)?;
+    }
+    Ok(())
+}
+
+/// A stage on which there is a user `ada` with the password `pencil`.
+fn with_ada() -> Result<Stage> {
+    let stage = Stage::new()?;
+    stage.admin_with(&["user", "add", "ada"], "pencil\n")?;
+    Ok(stage)
+}
+
+#[test]
+fn scram_shows_who_a_client_is() -> Result<()> {
+    let stage = with_ada()?;
+    for version in ["tcp-5.0", "ws-5.0"] {
+        stage.run(ClientKind::Mqttjs, "scram_shows_who_a_client_is", version)?;
+        let refused = "who_does_not_know_the_password_is_refused";
+        stage.run(ClientKind::Mqttjs, refused, version)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn logins_are_those_of_users() -> Result<()> {
+    let stage = with_ada()?;
+    for version in ["tcp-3.1", "tcp-3.1.1", "tcp-5.0"] {
+        stage.run(ClientKind::Mqttjs, "logins_are_those_of_users", version)?;
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ const TEXT_BYTES_MAX: usize = 256;
 pub struct ScramCredentials {
     pub(super) salt: Vec<u8>,
     pub(super) iterations: u32,
-    pub(super) stored_key: Key,
+    pub(crate) stored_key: Key,
     pub(super) server_key: Key,
 }
 

@@ -26,6 +26,11 @@ impl Decoys {
         }
     }
 
+    /// They have so many iterations from now on; without a number, as many as new users have.
+    pub(crate) fn set_iterations(&mut self, iterations: Option<u32>) {
+        self.iterations = iterations.unwrap_or(ITERATIONS_DEFAULT);
+    }
+
     /// The credentials of a user that is not there.
     #[must_use]
     pub fn credentials(&self, name: &str) -> ScramCredentials {
@@ -52,7 +57,7 @@ impl Decoys {
     }
 
     /// The user's credentials, or a decoy. A decoy is made in any case, so that it takes as long.
-    pub(super) fn or_decoy(
+    pub(crate) fn or_decoy(
         &self,
         name: &str,
         credentials: Option<&ScramCredentials>,

@@ -129,6 +129,12 @@ impl ClientFirst {
 }
 
 impl AwaitFinal {
+    /// Who the client says it is, prepared.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Checks the client's last message.
     ///
     /// # Errors

@@ -52,6 +52,8 @@ fn every_command_line_is_a_request_that_makes_sense() {
         ),
         ("binding delete x y --to exchange", "Unbind("),
         ("binding list", "List(Bindings)"),
+        ("user delete ada", "DeleteUser(\"ada\")"),
+        ("user list", "List(Users)"),
     ];
     for (args, part) in rows {
         let command = broker_api::Command::try_from(request(args)).unwrap();
@@ -108,6 +110,7 @@ fn answers_are_told_in_words() {
         json!({}),
         "binding from x to exchange y deleted",
     );
+    check("user delete ada", json!({}), "user ada deleted");
     assert!(told(&request("queue purge q"), json!({})).is_err());
 }
 
@@ -135,6 +138,11 @@ fn lists_are_told_as_tables() {
          größe     10          0   1234              2  dead_letter_exchange= message_ttl_ms=60000\n",
     );
     check(
+        "user list",
+        json!([{"name": "ada", "iterations": 4096}, {"name": "a\u{1b}", "iterations": 10000}]),
+        "NAME     ITERATIONS\nada            4096\na\\u{1b}       10000\n",
+    );
+    check(
         "binding list",
         json!([{"source": "x", "destination": {"hex": "61ff"}, "destination_type": "queue",
             "routing_key": "a\u{1b}", "arguments": {"n": 1, "x-match": "any"}}]),
@@ -147,6 +155,7 @@ fn lists_are_told_as_tables() {
 fn without_a_broker_the_user_is_told_what_to_do() {
     let invocation = AdminInvocation {
         data_dir: "/nowhere/at/all".into(),
+        users_file: "/nowhere/at/all/users.json".into(),
         request: json!({"command": "list_queues"})
             .as_object()
             .unwrap()

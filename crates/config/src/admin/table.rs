@@ -16,6 +16,10 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
         "binding",
         "Declare, delete and list the bindings of a running broker",
     ),
+    (
+        "user",
+        "Add, delete and list the users of a broker, whether it runs or not",
+    ),
 ];
 
 /// The bound of a number that the broker keeps in 64 bits.
@@ -328,6 +332,41 @@ pub(super) static COMMANDS: &[Verb] = &[
         verb: "list",
         about: "List all bindings",
         command: "list_bindings",
+        arguments: &[],
+    },
+    Verb {
+        noun: "user",
+        verb: "add",
+        about: "Make a user; the password is asked for, or is the first line of the standard input",
+        command: "put_user",
+        arguments: &[
+            positional("name", "The name of the user, 1 to 255 bytes"),
+            Argument {
+                name: "iterations",
+                field: "iterations",
+                place: Place::Request,
+                kind: Kind::Number("N", u32::MAX as u64),
+                doc: "How often the password is hashed, 4096 to 1000000; default: 4096",
+            },
+            condition(
+                "replace",
+                "replace",
+                "A user that is there gets another password",
+            ),
+        ],
+    },
+    Verb {
+        noun: "user",
+        verb: "delete",
+        about: "Take a user away; its connections go on until they end",
+        command: "delete_user",
+        arguments: &[positional("name", "The name of the user")],
+    },
+    Verb {
+        noun: "user",
+        verb: "list",
+        about: "List all users",
+        command: "list_users",
         arguments: &[],
     },
 ];

@@ -38,6 +38,11 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.listen.stomp, "localhost:61613");
     assert_eq!(config.listen.mqtt, "localhost:1883");
     assert_eq!(config.listen.ws, "localhost:15675");
+    assert_eq!(
+        config.users_file(),
+        PathBuf::from("./barid-data/users.json")
+    );
+    assert!(config.auth.guest);
     assert_eq!(config.stomp.head_bytes_max, 64 << 10);
     assert_eq!(config.stomp.header_bytes_max, 16 << 10);
     assert_eq!(config.stomp.header_count_max, 1000);
@@ -64,7 +69,11 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.mqtt.connect_timeout, Duration::from_secs(10));
     assert_eq!(config.mqtt.receive_max.get(), 1024);
     assert_eq!(config.mqtt.topic_alias_max, 16);
+    assert_eq!(config.mqtt.topic_alias_send_max, 32);
     assert_eq!(config.mqtt.keep_alive_seconds_max, 0);
+    assert!(!config.mqtt.validate_payload_utf8 && !config.mqtt.server_moved);
+    assert_eq!(config.mqtt.response_information, "");
+    assert_eq!(config.mqtt.server_reference, "");
     assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");
     assert_eq!(config.virtual_topic.queue_prefix, "Consumer.*.");
     assert_eq!(config.composites, []);

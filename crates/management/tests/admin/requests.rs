@@ -1,7 +1,9 @@
 //! Every request: the command that it becomes, and what is said of the answer.
 
 use crate::scripted_broker::Driven;
-use broker_api::{Bind, BindTo, ListedExchange, ListedQueue, QueueStatus, Refusal, Reply};
+use broker_api::{
+    Bind, BindTo, ListedExchange, ListedQueue, ListedUser, QueueStatus, Refusal, Reply,
+};
 use model::{
     Arguments, BindingKey, DeadLetter, Durability, ExchangeDefinition, ExchangeKind, ExchangeName,
     Lifetime, QueueDefinition, QueueName, ShardId, Value,
@@ -192,5 +194,37 @@ fn everything_is_listed() {
             r#"{"ok":[{"source":"amq.topic","destination":"q","destination_type":"queue","#,
             r##""routing_key":"a.#","arguments":{"n":1}}]}"##,
         ),
+    );
+}
+
+#[test]
+fn users_are_put_deleted_and_listed() {
+    check(
+        r#"{"command":"put_user","name":"ada","credentials":"SCRAM-SHA-256$...","replace":true}"#,
+        Ok(Reply::Nothing),
+        &["PutUser { name: \"ada\", credentials: \"(hidden)\", replace: true }"],
+        r#"{"ok":{}}"#,
+    );
+    check(
+        r#"{"command":"put_user","name":"ada","credentials":"c"}"#,
+        Err(Refusal::Invalid("there is a user 'ada'".to_owned())),
+        &["replace: false"],
+        r#"{"error":"there is a user 'ada'"}"#,
+    );
+    check(
+        r#"{"command":"delete_user","name":"ada"}"#,
+        Ok(Reply::Nothing),
+        &["DeleteUser(\"ada\")"],
+        r#"{"ok":{}}"#,
+    );
+    let user = ListedUser {
+        name: "ada".into(),
+        iterations: 4_096,
+    };
+    check(
+        r#"{"command":"list_users"}"#,
+        Ok(Reply::Users(vec![user])),
+        &["List(Users)"],
+        r#"{"ok":[{"name":"ada","iterations":4096}]}"#,
     );
 }

@@ -1,14 +1,16 @@
 //! Before CONNACK: which version, who, which will.
 
+use super::authentication::{Authentication, Progress};
 use super::ending::Ending;
 use super::open::{Open, Terms};
-use super::{Link, Step, push_reason, put};
+use super::{Elsewhere, Link, Step, push_reason, push_server, put};
 use crate::frame::{
-    Connack, ConnackReason, Connect, Packet, Properties, Property, PropertyList, Secret, Text,
+    Connack, ConnackReason, Connect, DisconnectReason, Packet, PayloadFormat, Properties, Property,
+    PropertyList, Secret, Text,
 };
 use crate::translate::will_of;
 use crate::{SessionLimits, Version};
-use broker_api::{Command, Event, Login, Out};
+use broker_api::{Command, Event, Login, Out, Refusal, Reply};
 use model::{CommandId, Instant, Message};
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -22,13 +24,23 @@ pub(super) struct AwaitConnect {
     deadline: Instant,
     /// Since CONNECT has come.
     version: Option<Version>,
-    connecting: Option<Box<Connecting>>,
+    authenticating: Option<Box<Authenticating>>,
+    /// With the command that the broker is asked.
+    connecting: Option<(CommandId, Box<Connecting>)>,
+}
+
+/// CONNECT has come with an authentication method, and the client is to show who it is.
+#[derive(Debug)]
+struct Authenticating {
+    authentication: Authentication,
+    /// What is asked when it has.
+    asked: broker_api::Connect,
+    connecting: Box<Connecting>,
 }
 
 /// CONNECT has come and the broker is asked.
 #[derive(Debug)]
 struct Connecting {
-    command: CommandId,
     version: Version,
     /// Made up, because the client brought none.
     assigned_id: Option<String>,
@@ -39,7 +51,11 @@ struct Connecting {
     wants_session: bool,
     receive_maximum: NonZeroU16,
     packet_bytes_max: usize,
+    topic_alias_max: u16,
+    response_information: Option<String>,
     will: Option<Message>,
+    /// How the client has shown who it is, if by a method, and what it is to be told of that.
+    authenticated: Option<(Authentication, Vec<u8>)>,
 }
 
 impl AwaitConnect {
@@ -47,17 +63,24 @@ impl AwaitConnect {
         Self {
             deadline,
             version: None,
+            authenticating: None,
             connecting: None,
         }
     }
 
-    /// Whether CONNECT has come and the broker has not answered.
-    pub(super) const fn is_waiting(&self) -> bool {
-        self.connecting.is_some()
+    /// Whether the broker has been asked and has not answered.
+    pub(super) fn is_waiting(&self) -> bool {
+        let authenticating = self.authenticating.as_ref();
+        self.connecting.is_some() || authenticating.is_some_and(|it| it.authentication.is_asked())
+    }
+
+    /// The version of the CONNECT that has come.
+    pub(super) const fn version(&self) -> Option<Version> {
+        self.version
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.connecting.is_none().then_some(self.deadline)
+        (!self.is_waiting()).then_some(self.deadline)
     }
 
     pub(super) fn handle_deadline(&self, now: Instant, limits: &SessionLimits) -> Option<Ending> {
@@ -70,6 +93,17 @@ impl AwaitConnect {
         packet: &Packet<'_>,
         out: &mut Out,
     ) -> Result<Step, Ending> {
+        if let Some(authenticating) = &mut self.authenticating {
+            if let Packet::Auth(auth) = packet {
+                authenticating.authentication.go_on(link, auth, out)?;
+                return Ok(Step::Taken);
+            }
+            if let Packet::Disconnect(_) = packet {
+                return Ok(Step::Disconnected);
+            }
+            // [MQTT-3.1.2-30]
+            return Err(Ending::Unexpected);
+        }
         let Packet::Connect(connect) = packet else {
             // The codec lets nothing else through. [MQTT-3.1.0-1]
             return Err(Ending::Unexpected);
@@ -86,9 +120,8 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<(), Ending> {
         let properties = &connect.properties;
-        // [MQTT-4.12.0-1]
-        if properties.authentication_method().is_some() {
-            return Err(Ending::AuthenticationMethod);
+        if link.limits.validate_payload_utf8 && has_bad_will(connect) {
+            return Err(Ending::PayloadFormat);
         }
         let is_5 = connect.version.has_properties();
         if !is_5 && !connect.clean_start {
@@ -116,11 +149,8 @@ impl AwaitConnect {
         };
         let (keep_alive, has_own_keep_alive) =
             keep_alive(connect, link.limits.keep_alive_seconds_max);
-        let command = link.barrier(out, Command::Connect(Box::new(asked)));
-        self.connecting = Some(Box::new(Connecting {
-            command,
+        let connecting = Box::new(Connecting {
             version: connect.version,
-            assigned_id,
             keep_alive,
             has_own_keep_alive,
             wants_session: properties.session_expiry_interval().unwrap_or(0) > 0,
@@ -130,8 +160,66 @@ impl AwaitConnect {
                 .map_or(usize::MAX, |bytes| {
                     usize::try_from(bytes.get()).unwrap_or(usize::MAX)
                 }),
+            topic_alias_max: properties.topic_alias_maximum().unwrap_or(0),
+            response_information: response_information(link, connect, assigned_id.as_deref()),
             will: connect.will.map(|will| will_of(connect.version, &will)),
-        }));
+            authenticated: None,
+            assigned_id,
+        });
+        match Authentication::begin(link, connect, out) {
+            None => self.ask(link, asked, connecting, out),
+            Some(authentication) => {
+                self.authenticating = Some(Box::new(Authenticating {
+                    authentication,
+                    asked,
+                    connecting,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(
+        &mut self,
+        link: &mut Link,
+        asked: broker_api::Connect,
+        connecting: Box<Connecting>,
+        out: &mut Out,
+    ) {
+        let command = link.barrier(out, Command::Connect(Box::new(asked)));
+        self.connecting = Some((command, connecting));
+    }
+
+    /// The broker has answered a step of the authentication.
+    fn handle_authenticated(
+        &mut self,
+        link: &mut Link,
+        done: Result<Reply, Refusal>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        let Some(mut authenticating) = self.authenticating.take() else {
+            return Ok(());
+        };
+        let connecting = &authenticating.connecting;
+        let client = (connecting.version, connecting.packet_bytes_max);
+        let authentication = &mut authenticating.authentication;
+        match authentication.handle_done(done, client, out)? {
+            Progress::Challenged => {
+                self.authenticating = Some(authenticating);
+                out.release_barrier();
+            }
+            Progress::Done(data) => {
+                let Authenticating {
+                    authentication,
+                    mut asked,
+                    mut connecting,
+                } = *authenticating;
+                // It has shown who it is; a name and a password beside that say nothing.
+                asked.login = None;
+                connecting.authenticated = Some((authentication, data));
+                self.ask(link, asked, connecting, out);
+            }
+        }
         Ok(())
     }
 
@@ -143,8 +231,13 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<Option<Open>, Ending> {
         match event {
+            Event::Done(id, done) if self.authenticates(id) => {
+                self.handle_authenticated(link, done, out)?;
+                Ok(None)
+            }
             Event::Done(id, Ok(_)) => {
-                let Some(connecting) = self.connecting.take_if(|it| it.command == id) else {
+                let Some((_, connecting)) = self.connecting.take_if(|(asked, _)| *asked == id)
+                else {
                     return Ok(None);
                 };
                 out.release_barrier();
@@ -156,7 +249,11 @@ impl AwaitConnect {
                         keep_alive: connecting.keep_alive,
                         send_max: connecting.receive_maximum.min(link.limits.send_max),
                         packet_bytes_max: connecting.packet_bytes_max,
+                        topic_alias_max: connecting
+                            .topic_alias_max
+                            .min(link.limits.topic_alias_send_max),
                         ends_with_connection: !connecting.wants_session,
+                        authentication: connecting.authenticated.map(|(it, _)| it),
                         will: connecting.will,
                     },
                 )))
@@ -175,17 +272,47 @@ impl AwaitConnect {
         }
     }
 
+    fn authenticates(&self, id: CommandId) -> bool {
+        let authenticating = self.authenticating.as_ref();
+        authenticating.is_some_and(|it| it.authentication.covers(id))
+    }
+
+    /// Tells a client that what it has sent behind its CONNECT was no packet.
+    pub(super) fn put_violation(&self, reason: DisconnectReason, text: &str, out: &mut Out) {
+        if let Some(version) = self.version {
+            let reason = ConnackReason::from_code(reason.code());
+            let reason = reason.unwrap_or(ConnackReason::ProtocolError);
+            put_refused(version, (reason, None), text, out);
+        }
+    }
+
     /// Tells a client that it is not accepted, if there is a word for the reason in its version.
-    pub(super) fn put_refused(&self, ending: &Ending, out: &mut Out) {
-        if let (Some(version), Some(reason)) = (self.version, ending.connack_reason()) {
-            put_refused(version, reason, &ending.to_string(), out);
+    pub(super) fn put_refused(
+        &self,
+        ending: &Ending,
+        elsewhere: Option<(Elsewhere, &str)>,
+        out: &mut Out,
+    ) {
+        let told = match elsewhere {
+            Some((code, server)) => Some((code.into(), Some(server))),
+            None => ending.connack_reason().map(|reason| (reason, None)),
+        };
+        if let (Some(version), Some(told)) = (self.version, told) {
+            put_refused(version, told, &ending.to_string(), out);
         }
     }
 }
 
-/// Tells a client that it is not accepted. What its version has no word for is not told.
-pub(super) fn put_refused(version: Version, reason: ConnackReason, text: &str, out: &mut Out) {
+/// Tells a client that it is not accepted, with a Server Reference if there is one. What its version has no word
+/// for is not told.
+pub(super) fn put_refused(
+    version: Version,
+    (reason, server): (ConnackReason, Option<&str>),
+    text: &str,
+    out: &mut Out,
+) {
     let mut properties = PropertyList::new();
+    push_server(&mut properties, server);
     push_reason(&mut properties, text);
     let connack = Connack {
         session_present: false,
@@ -238,12 +365,40 @@ impl Connecting {
         if self.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(self.keep_alive));
         }
+        if let Some(Ok(text)) = self.response_information.as_deref().map(Text::new) {
+            properties.push(Property::ResponseInformation(text));
+        }
+        if let Some((authentication, data)) = &self.authenticated {
+            authentication.push(data, properties);
+        }
     }
 }
 
 /// A client identifier for a client that brought none. No other connection of any run has it but by chance.
 fn made_up_id(link: &Link) -> String {
     format!("barid-{:016x}-{}", link.seed, link.connection.0)
+}
+
+/// What a client that asks for it is told of response topics. [MQTT-3.1.2-28]
+fn response_information(
+    link: &Link,
+    connect: &Connect<'_>,
+    assigned_id: Option<&str>,
+) -> Option<String> {
+    let is_asked = connect.properties.request_response_information();
+    if is_asked != Some(true) {
+        return None;
+    }
+    let client_id = assigned_id.unwrap_or(connect.client_id.as_str());
+    link.told.as_ref()?.response_information(client_id)
+}
+
+/// Whether a will says that it is UTF-8 and is not. §3.1.3.2.3
+fn has_bad_will(connect: &Connect<'_>) -> bool {
+    connect.will.is_some_and(|will| {
+        let format = will.properties.payload_format_indicator();
+        format == Some(PayloadFormat::Text) && str::from_utf8(will.payload.as_bytes()).is_err()
+    })
 }
 
 /// Who connects; without a user name and a password, nobody in particular.

@@ -100,9 +100,14 @@ impl Open {
             },
             message_expiry,
             subscription_ids: subscription.identifier.as_slice(),
+            alias: self.given_aliases.of(message.key()),
             packet_bytes_max: self.packet_bytes_max,
         };
-        let is_sent = put_publish(&mut out.wire, &outgoing, message, &mut self.scratch);
+        let told = put_publish(&mut out.wire, &outgoing, message, &mut self.scratch);
+        let is_sent = told.is_some();
+        if let Some(told) = told {
+            self.given_aliases.note_told(message.key(), told);
+        }
         match packet_id {
             Some(_) if is_sent => {}
             // [MQTT-3.1.2-25]: as if it had been sent.

@@ -1,8 +1,10 @@
 //! After CONNACK: packets become commands, events become packets.
 
 use super::aliases::Aliases;
+use super::authentication::Authentication;
 use super::confirms::Confirms;
 use super::ending::Ending;
+use super::given_aliases::GivenAliases;
 use super::in_flight::InFlight;
 use super::keep_alive::KeepAlive;
 use super::received::Received;
@@ -28,8 +30,12 @@ pub(super) struct Terms {
     pub(super) send_max: NonZeroU16,
     /// The longest packet that the client takes.
     pub(super) packet_bytes_max: usize,
+    /// Topic aliases that the client may be given.
+    pub(super) topic_alias_max: u16,
     /// CONNECT asked for a session that ends with the connection.
     pub(super) ends_with_connection: bool,
+    /// How the client has shown who it is, if CONNECT named a method.
+    pub(super) authentication: Option<Authentication>,
     pub(super) will: Option<Message>,
 }
 
@@ -40,9 +46,11 @@ pub(super) struct Open {
     pub(super) keep_alive: KeepAlive,
     pub(super) packet_bytes_max: usize,
     ends_with_connection: bool,
+    pub(super) authentication: Option<Authentication>,
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
     pub(super) aliases: Aliases,
+    pub(super) given_aliases: GivenAliases,
     /// PUBLISH packets of the client that wait for the broker.
     pub(super) confirms: Confirms,
     /// PUBLISH packets of the client with QoS 2 that wait for their PUBREL.
@@ -69,8 +77,10 @@ impl Open {
             keep_alive: KeepAlive::new(link.now, terms.keep_alive),
             packet_bytes_max: terms.packet_bytes_max,
             ends_with_connection: terms.ends_with_connection,
+            authentication: terms.authentication,
             will: terms.will,
             aliases: Aliases::default(),
+            given_aliases: GivenAliases::new(terms.topic_alias_max),
             confirms: Confirms::default(),
             received: Received::default(),
             receiving: 0,
@@ -110,7 +120,7 @@ impl Open {
             Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(link, unsubscribe, out)?,
             Packet::Pingreq => put(self.version, &Packet::Pingresp, out),
             Packet::Disconnect(disconnect) => return self.handle_disconnect(disconnect),
-            Packet::Auth(_) => return Err(Ending::AuthUnasked),
+            Packet::Auth(auth) => self.handle_auth(link, auth, out)?,
             // The codec does not let them through.
             Packet::Connect(_)
             | Packet::Connack(_)
@@ -151,6 +161,9 @@ impl Open {
             Event::Returned(id, _) => {
                 self.confirms.note_returned(id);
                 Ok(())
+            }
+            Event::Done(id, result) if self.authenticates(id) => {
+                self.handle_authenticated(result, out)
             }
             Event::Done(id, result) => self.handle_done(link, id, result.err(), out),
             Event::Ended(id, refusal) => match self.subscriptions.get_mut(id) {

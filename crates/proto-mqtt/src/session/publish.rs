@@ -4,7 +4,9 @@ use super::confirms::Answer;
 use super::ending::Ending;
 use super::open::Open;
 use super::{Link, put};
-use crate::frame::{Ack, Packet, PacketId, Publish, PublishQos, PublishReason, ReleaseReason};
+use crate::frame::{
+    Ack, Packet, PacketId, PayloadFormat, Publish, PublishQos, PublishReason, ReleaseReason,
+};
 use crate::translate::{message_of, put_key};
 use broker_api::{Command, Confirm, Out, Publishing, Unroutable};
 use model::{CommandId, Message};
@@ -16,6 +18,9 @@ impl Open {
         publish: &Publish<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        if link.limits.validate_payload_utf8 && is_mislabeled(publish) && !self.has_come(publish) {
+            return self.refuse_payload(link, publish, out);
+        }
         match publish.qos {
             PublishQos::AtMostOnce => {
                 let message = self.message_of(link, publish)?;
@@ -40,6 +45,35 @@ impl Open {
                 self.publish_confirmed(link, publish, (id, Answer::Pubrec), out)?;
             }
         }
+        Ok(())
+    }
+
+    /// Whether it has come before, with QoS 2.
+    fn has_come(&self, publish: &Publish<'_>) -> bool {
+        matches!(publish.qos, PublishQos::ExactlyOnce(id) if self.received.has(id))
+    }
+
+    /// Refuses a PUBLISH whose payload is not what it says; aliases that it sets count all the same. §3.3.2.3.2
+    fn refuse_payload(
+        &mut self,
+        link: &mut Link,
+        publish: &Publish<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        self.resolve_key(link, publish)?;
+        let (id, answer) = match publish.qos {
+            PublishQos::AtMostOnce => return Err(Ending::PayloadFormat),
+            PublishQos::AtLeastOnce(id) => (id, Answer::Puback),
+            PublishQos::ExactlyOnce(id) => {
+                self.received.insert(id);
+                (id, Answer::Pubrec)
+            }
+        };
+        self.take_in(link)?;
+        // In its turn among the answers.
+        let command = link.skip();
+        self.confirms.push(command, id, answer);
+        self.handle_published(command, Some(PublishReason::PayloadFormatInvalid), out);
         Ok(())
     }
 
@@ -128,4 +162,10 @@ impl Open {
         let ack = Ack::new(ack.packet_id, reason);
         put(self.version, &Packet::Pubcomp(ack), out);
     }
+}
+
+/// Whether a payload says that it is UTF-8 and is not.
+fn is_mislabeled(publish: &Publish<'_>) -> bool {
+    let format = publish.properties.payload_format_indicator();
+    format == Some(PayloadFormat::Text) && str::from_utf8(publish.payload).is_err()
 }

@@ -6,10 +6,12 @@ use crate::Version;
 use crate::frame::{
     HeadProperties, Property, PropertyList, PublishHead, PublishQos, SubscriptionIdentifier, Text,
 };
+use crate::session::Alias;
 use broker_api::{Heads, Wire};
 use bytes::BytesMut;
 use model::{Dialect, Message};
 use std::fmt::Write as _;
+use std::num::NonZeroU16;
 
 /// Bytes of a PUBLISH beyond its topic, properties and payload, rounded up.
 const HEAD_BYTES: usize = 32;
@@ -29,12 +31,14 @@ pub(crate) struct Outgoing<'a> {
     /// What is left of the message's life, in seconds.
     pub(crate) message_expiry: Option<u32>,
     pub(crate) subscription_ids: &'a [SubscriptionIdentifier],
+    /// How the topic is told.
+    pub(crate) alias: Alias,
     /// The longest packet that the client takes.
     pub(crate) packet_bytes_max: usize,
 }
 
-/// Appends the PUBLISH of one delivery. Returns whether the client and the protocol take one of its
-/// length; if not, nothing is appended.
+/// Appends the PUBLISH of one delivery. Returns how its topic was told, if the client and the protocol take one
+/// of its length; if not, nothing is appended.
 ///
 /// The head of a message of the reader's dialect goes out as it came in; that of another is put together
 /// in `scratch`.
@@ -44,12 +48,23 @@ pub(crate) fn put_publish(
     outgoing: &Outgoing<'_>,
     message: &Message,
     scratch: &mut BytesMut,
-) -> bool {
+) -> Option<Alias> {
     let head = head_of(outgoing, message, scratch);
     if !is_name(message.key()) {
-        return put_substituted(wire, outgoing, message, head);
+        return put_substituted(wire, outgoing, message, head).then_some(Alias::None);
     }
-    put(wire, outgoing, message, message.key(), head)
+    let told = match outgoing.alias {
+        Alias::None => (message.key(), None),
+        Alias::Set(alias) => (message.key(), Some(alias)),
+        Alias::Known(alias) => (&[][..], Some(alias)),
+    };
+    if put(wire, outgoing, message, told, head) {
+        return Some(outgoing.alias);
+    }
+    // Name and alias together may be too long where the name alone is not.
+    let may_do_without = matches!(outgoing.alias, Alias::Set(_));
+    let is_put = may_do_without && put(wire, outgoing, message, (message.key(), None), head);
+    is_put.then_some(Alias::None)
 }
 
 /// The properties that a message brings for a reader of 5.0.
@@ -95,7 +110,7 @@ fn put_substituted(
         carrier.push(Property::UserProperty(name, key));
     }
     let head = [head, carrier.as_properties().as_bytes()].concat();
-    put(wire, outgoing, message, name.as_bytes(), &head)
+    put(wire, outgoing, message, (name.as_bytes(), None), &head)
 }
 
 #[inline]
@@ -103,7 +118,7 @@ fn put(
     wire: &mut Wire,
     outgoing: &Outgoing<'_>,
     message: &Message,
-    name: &[u8],
+    (name, topic_alias): (&[u8], Option<NonZeroU16>),
     forwarded: &[u8],
 ) -> bool {
     let head = PublishHead {
@@ -113,7 +128,7 @@ fn put(
         retain: outgoing.retain,
         topic: name,
         properties: HeadProperties {
-            topic_alias: None,
+            topic_alias,
             message_expiry: outgoing.message_expiry,
             subscription_ids: outgoing.subscription_ids,
             forwarded,

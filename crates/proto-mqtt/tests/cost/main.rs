@@ -99,6 +99,9 @@ impl Driven {
                 }
                 Command::Settle(_) => self.settle_count += 1,
                 Command::Connect(_)
+                | Command::Authenticate(_)
+                | Command::PutUser(_)
+                | Command::DeleteUser(_)
                 | Command::DeclareQueue(_)
                 | Command::DeleteQueue(_)
                 | Command::PurgeQueue(_)

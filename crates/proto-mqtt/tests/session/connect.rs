@@ -2,9 +2,7 @@
 
 use crate::scripted_broker::{Driven, connect, properties};
 use broker_api::Refusal;
-use proto_mqtt::{
-    Auth, AuthReason, Binary, Connect, Packet, Property, Secret, SessionLimits, Text, Version,
-};
+use proto_mqtt::{Binary, Connect, Packet, Property, Secret, SessionLimits, Text, Version};
 use std::time::Duration;
 
 fn text(text: &str) -> Text<'_> {
@@ -115,24 +113,6 @@ fn no_session_outlives_its_connection() {
         let log = check(wishing, "CONNACK ServerUnavailable", true);
         assert!(log.is_empty());
     }
-}
-
-#[test]
-fn authentication_methods_are_refused() {
-    let method = properties(&[Property::AuthenticationMethod(text("SCRAM-SHA-1"))]);
-    let asking = Connect {
-        properties: method.as_properties(),
-        ..connect(Version::V5)
-    };
-    let said = "CONNACK BadAuthenticationMethod \
-        [ReasonString(\"this server has no authentication methods\")]";
-    check(asking, said, true);
-    let mut driven = Driven::connected(Version::V5);
-    let said = driven.talk(&[Packet::Auth(Auth {
-        reason: AuthReason::ReAuthenticate,
-        properties: method.as_properties(),
-    })]);
-    assert!(said[0].starts_with("DISCONNECT ProtocolError"), "{said:?}");
 }
 
 #[test]

@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod arbitrary;
+mod authentication;
 mod connect;
 mod deliver;
 mod ends;
+mod given_aliases;
+mod payload_format;
 mod publish;
 mod scripted_broker;
 mod split;
 mod subscribe;
+mod told;

@@ -1,8 +1,8 @@
 //! A broker that answers every command, and the driver between it and a session.
 
 use broker_api::{
-    Command, Confirm, Delivery, Event, Out, OwnMessages, Publishing, Refusal, Reply, Retained,
-    Session, ShowRetained, Source, Submission, Subscribe, Unroutable,
+    Authenticate, Command, Confirm, Delivery, Event, Out, OwnMessages, Publishing, Refusal, Reply,
+    Retained, Session, ShowRetained, Source, Submission, Subscribe, Unroutable,
 };
 use bytes::BytesMut;
 use model::{
@@ -14,7 +14,7 @@ use proto_mqtt::{
     Publish, PublishQos, Qos, SessionLimits, Subscription, SubscriptionList, SubscriptionOptions,
     Text, TopicFilter, TopicName, Version,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// A session with its driver; the broker behind it does only what a test asks for.
@@ -41,6 +41,8 @@ pub(crate) struct Driven {
     pub(crate) refusals: Vec<(&'static str, Refusal)>,
     /// Whether publishes go nowhere.
     pub(crate) has_nobody: bool,
+    /// How the next steps of an authentication are answered.
+    pub(crate) shown: VecDeque<Reply>,
     unanswered: Vec<(CommandId, Answer, String)>,
 }
 
@@ -50,6 +52,7 @@ enum Answer {
     Subscribed(SubscriptionId),
     Confirmed,
     Returned(Message),
+    Shown(Option<Reply>),
     OnlyRefusal,
 }
 
@@ -75,6 +78,7 @@ impl Driven {
             ready: Vec::new(),
             refusals: Vec::new(),
             has_nobody: false,
+            shown: VecDeque::new(),
             unanswered: Vec::new(),
         }
     }
@@ -202,6 +206,10 @@ impl Driven {
                 self.handle_event(Event::Returned(id, message));
                 self.handle_event(Event::Confirmed(id));
             }
+            Answer::Shown(reply) => {
+                let done = Ok(reply.unwrap_or(Reply::Nothing));
+                self.handle_event(Event::Done(id, done));
+            }
             Answer::OnlyRefusal => {}
             Answer::Subscribed(subscription) => {
                 self.handle_event(Event::Done(id, Ok(Reply::Nothing)));
@@ -265,7 +273,22 @@ impl Driven {
                 }));
                 return (Answer::OnlyRefusal, "Settle".into());
             }
+            Command::Authenticate(step) => {
+                let text = match &*step {
+                    Authenticate::Begin { mechanism, data } => {
+                        let mechanism = String::from_utf8_lossy(mechanism);
+                        let data = data.as_deref().map(String::from_utf8_lossy);
+                        format!("Begin({mechanism}, {data:?})")
+                    }
+                    Authenticate::Continue { data } => {
+                        format!("Continue({})", String::from_utf8_lossy(data))
+                    }
+                };
+                (Answer::Shown(self.shown.pop_front()), text)
+            }
             other @ (Command::Connect(_)
+            | Command::PutUser(_)
+            | Command::DeleteUser(_)
             | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
@@ -363,13 +386,29 @@ fn texts(version: Version, wire: &[u8]) -> Vec<String> {
     found
 }
 
+/// Properties in short, with the data of an authentication, which is not shown else.
+fn told(properties: &Properties<'_>) -> String {
+    let shown = properties.iter().map(|property| {
+        let proto_mqtt::Property::AuthenticationData(data) = property else {
+            return format!("{property:?}");
+        };
+        let data = String::from_utf8_lossy(data.as_bytes()).into_owned();
+        format!("AuthenticationData({data:?})")
+    });
+    let shown: Vec<_> = shown.collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!(" [{}]", shown.join(", ")),
+    }
+}
+
 fn text_of(packet: &Packet<'_>) -> String {
     let with = |properties: &Properties<'_>| match properties.is_empty() {
         true => String::new(),
         false => format!(" {properties:?}"),
     };
     match packet {
-        Packet::Connack(it) => format!("CONNACK {:?}{}", it.reason, with(&it.properties)),
+        Packet::Connack(it) => format!("CONNACK {:?}{}", it.reason, told(&it.properties)),
         Packet::Publish(it) => {
             let id = it.qos.packet_id();
             format!(
@@ -391,11 +430,11 @@ fn text_of(packet: &Packet<'_>) -> String {
         Packet::Unsuback(it) => format!("UNSUBACK {} {:02x?}", it.packet_id, it.reasons.codes()),
         Packet::Disconnect(it) => format!("DISCONNECT {:?}{}", it.reason, with(&it.properties)),
         Packet::Pingresp => "PINGRESP".to_owned(),
+        Packet::Auth(it) => format!("AUTH {:?}{}", it.reason, told(&it.properties)),
         other @ (Packet::Connect(_)
         | Packet::Subscribe(_)
         | Packet::Unsubscribe(_)
-        | Packet::Pingreq
-        | Packet::Auth(_)) => format!("{other:?}"),
+        | Packet::Pingreq) => format!("{other:?}"),
     }
 }
 

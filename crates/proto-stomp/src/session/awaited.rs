@@ -184,6 +184,9 @@ fn queue_in(reply: Reply) -> Option<QueueName> {
         | Reply::Count(_)
         | Reply::Queues(_)
         | Reply::Exchanges(_)
-        | Reply::Bindings(_) => None,
+        | Reply::Bindings(_)
+        | Reply::Users(_)
+        | Reply::Challenge(_)
+        | Reply::Authenticated(_) => None,
     }
 }

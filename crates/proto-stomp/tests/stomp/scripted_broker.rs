@@ -285,6 +285,9 @@ impl Driven {
                 (Answer::Confirmed, text)
             }
             other @ (Command::Connect(_)
+            | Command::Authenticate(_)
+            | Command::PutUser(_)
+            | Command::DeleteUser(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)

@@ -65,6 +65,9 @@ fn settlements_of_one_input_are_gathered_in_order() {
             Command::Publish(..) => "publish".into(),
             Command::Grant(id, grant) => format!("grant {id} {}", grant.total()),
             other @ (Command::Connect(_)
+            | Command::Authenticate(_)
+            | Command::PutUser(_)
+            | Command::DeleteUser(_)
             | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)

@@ -71,6 +71,29 @@ fn commands_become_requests() {
             "destination_type":"exchange","arguments":{"x-match":"any","n":-5,
             "big":18446744073709551615,"b":true,"e":"","f":"a=b"}}"#,
     );
+    check(
+        "user add ada --iterations 5000 --replace",
+        r#"{"command":"put_user","name":"ada","iterations":5000,"replace":true}"#,
+    );
+    check(
+        "user delete ada",
+        r#"{"command":"delete_user","name":"ada"}"#,
+    );
+}
+
+#[test]
+fn the_users_are_found_as_the_broker_finds_them() {
+    let file = "data_dir = \"by-file\"\n[auth]\nusers_file = \"who.json\"";
+    let users_file = |args: &str, env: &[&str]| admin(args, env, file).users_file;
+    let rows = [
+        ("user list", &[][..], "./barid-data/users.json"),
+        ("user list --config barid.toml", &[], "by-file/who.json"),
+        ("user list", &["BARID_AUTH_USERS_FILE=/u"], "/u"),
+        ("user list --data-dir d", &[], "d/users.json"),
+    ];
+    for (args, env, expected) in rows {
+        assert_eq!(users_file(args, env), PathBuf::from(expected), "{args}");
+    }
 }
 
 #[test]
@@ -79,6 +102,7 @@ fn a_list_may_be_json() {
         ("exchange", "list_exchanges"),
         ("queue", "list_queues"),
         ("binding", "list_bindings"),
+        ("user", "list_users"),
     ] {
         let admin = admin(&format!("{noun} list --json"), &[], "");
         assert_eq!(admin.request["command"], command);
@@ -165,7 +189,7 @@ fn help_explains_every_argument() {
     let Ok(Invocation::Print(help)) = run("--help", &[], "") else {
         panic!("no help")
     };
-    for noun in ["serve", "exchange", "queue", "binding"] {
+    for noun in ["serve", "exchange", "queue", "binding", "user"] {
         assert!(help.contains(&format!("\n  {noun}")), "{noun}: {help}");
     }
 }
