@@ -240,12 +240,12 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
-            other @ (Command::DeclareQueue(_)
-            | Command::DeleteQueue(_)
+            // On the way to a shared subscription.
+            Command::DeclareQueue(_) | Command::Bind(_) => Answer::Done,
+            other @ (Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
             | Command::QueueRetained(_)

@@ -8,5 +8,6 @@ mod deliver;
 mod ends;
 mod publish;
 mod scripted_broker;
+mod shared;
 mod split;
 mod subscribe;
