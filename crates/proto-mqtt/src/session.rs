@@ -27,6 +27,7 @@ mod open;
 mod publish;
 mod received;
 mod settle;
+mod share;
 mod subscribe;
 mod subscriptions;
 

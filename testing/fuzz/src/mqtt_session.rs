@@ -246,14 +246,14 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
+            // On the way to a shared subscription.
+            Command::DeclareQueue(_) | Command::Bind(_) => Answer::Done,
             other @ (Command::PutUser(_)
             | Command::DeleteUser(_)
-            | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
             | Command::QueueRetained(_)

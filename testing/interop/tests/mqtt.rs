@@ -40,7 +40,10 @@ cases! {
     retained_messages_are_shown,
     retained_messages_of_hidden_topics_are_not_shown_to_all,
     wills_are_retained,
-    shared_subscriptions_are_refused,
+    groups_get_everything_each,
+    members_get_each_message_once,
+    what_a_member_leaves_goes_to_the_others,
+    members_come_and_go,
     messages_cross_to_stomp,
     messages_cross_from_stomp,
 }

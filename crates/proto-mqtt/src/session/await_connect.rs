@@ -361,7 +361,6 @@ impl Connecting {
         if limits.topic_alias_max > 0 {
             properties.push(Property::TopicAliasMaximum(limits.topic_alias_max));
         }
-        properties.push(Property::SharedSubscriptionAvailable(false));
         if self.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(self.keep_alive));
         }

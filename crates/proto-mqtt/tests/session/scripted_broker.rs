@@ -234,6 +234,15 @@ impl Driven {
                 self.granted.remove(&subscription);
                 (Answer::Done, format!("Cancel({subscription})"))
             }
+            Command::DeclareQueue(declare) => {
+                let name = declare.name.expect("it has a name");
+                (Answer::Done, format!("Declare({name})"))
+            }
+            Command::Bind(bind) => {
+                let key = String::from_utf8_lossy(&bind.key.spelling()).into_owned();
+                let text = format!("Bind({:?}, {} {key})", bind.destination, bind.source);
+                (Answer::Done, text)
+            }
             Command::ShowRetained(ShowRetained {
                 subscription,
                 pattern,
@@ -289,12 +298,10 @@ impl Driven {
             other @ (Command::Connect(_)
             | Command::PutUser(_)
             | Command::DeleteUser(_)
-            | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
             | Command::QueueRetained(_)
