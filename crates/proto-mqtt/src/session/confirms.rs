@@ -61,6 +61,11 @@ impl Confirms {
         self.queue.len() * size_of::<Pending>()
     }
 
+    /// Whether an answer of the client waits for this command.
+    pub(super) fn awaits(&mut self, command: CommandId) -> bool {
+        self.find(command).is_some()
+    }
+
     /// Whether the PUBREC of this PUBLISH is still to come.
     pub(super) fn awaits_pubrec(&self, id: PacketId) -> bool {
         let mut pending = self.queue.iter();
@@ -73,21 +78,16 @@ impl Confirms {
         }
     }
 
-    /// The broker has answered; whether it was asked for one of these.
-    pub(super) fn note_answer(
-        &mut self,
-        command: CommandId,
-        refused: Option<PublishReason>,
-    ) -> bool {
+    /// The broker has answered.
+    pub(super) fn note_answer(&mut self, command: CommandId, refused: Option<PublishReason>) {
         let Some(pending) = self.find(command) else {
-            return false;
+            return;
         };
         pending.reason = Some(match (refused, pending.is_returned) {
             (Some(refused), _) => refused,
             (None, true) => PublishReason::NoMatchingSubscribers,
             (None, false) => PublishReason::Success,
         });
-        true
     }
 
     /// Takes out the first, if the broker has answered it, and appends its answer.

@@ -192,12 +192,12 @@ impl Open {
         let Some(refusal) = refused else {
             return Ok(());
         };
-        let reason = refusal::publish(&refusal);
-        let is_told = self.handle_published(id, Some(reason), out);
         // 3.x cannot say it, and must not say the opposite.
-        if is_told && !self.version.has_properties() {
+        if self.confirms.awaits(id) && !self.version.has_properties() {
             return Err(Ending::PublishRefused(refusal));
         }
+        let reason = refusal::publish(&refusal);
+        self.handle_published(id, Some(reason), out);
         Ok(())
     }
 

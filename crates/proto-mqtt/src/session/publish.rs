@@ -135,15 +135,14 @@ impl Open {
         Ok(())
     }
 
-    /// The broker has answered a publish: those that come first are answered, in order. Returns whether
-    /// the client waited for this one.
+    /// The broker has answered a publish: those that come first are answered, in order.
     pub(super) fn handle_published(
         &mut self,
         id: CommandId,
         refused: Option<PublishReason>,
         out: &mut Out,
-    ) -> bool {
-        let is_awaited = self.confirms.note_answer(id, refused);
+    ) {
+        self.confirms.note_answer(id, refused);
         while let Some(answered) = self.confirms.pop(self.version, out) {
             let is_over = match answered.answer {
                 Answer::Puback => true,
@@ -154,7 +153,6 @@ impl Open {
             };
             self.receiving = self.receiving.saturating_sub(u16::from(is_over));
         }
-        is_awaited
     }
 
     /// [MQTT-4.3.3-11]
