@@ -136,6 +136,30 @@ fn a_will_to_be_retained_is_refused() {
 }
 
 #[test]
+fn a_will_to_a_topic_of_the_broker_is_refused() {
+    let to = |version, topic: &'static str| Connect {
+        will: Some(Will {
+            qos: Qos::AtMostOnce,
+            retain: false,
+            properties: Properties::NONE,
+            topic: name(topic),
+            payload: Binary::default(),
+        }),
+        ..connect(version)
+    };
+    for topic in ["$SYS", "$SYS/broker/x"] {
+        check(to(Version::V311, topic), "CONNACK NotAuthorized", true);
+        let said = "CONNACK NotAuthorized \
+            [ReasonString(\"only the broker itself publishes to $SYS\")]";
+        let log = check(to(Version::V5, topic), said, true);
+        assert!(log.is_empty());
+    }
+    for topic in ["$SYSTEM", "a/$SYS", "$"] {
+        check(to(Version::V311, topic), "CONNACK Success", false);
+    }
+}
+
+#[test]
 fn a_connack_that_is_too_long_is_not_sent() {
     let least = properties(&[Property::MaximumPacketSize(8.try_into().unwrap())]);
     let asking = Connect {
