@@ -14,6 +14,7 @@ mod maintenance;
 mod protocols;
 mod serve;
 mod store;
+mod sys_topics;
 mod users;
 
 use config::Invocation;

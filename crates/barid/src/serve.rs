@@ -7,19 +7,25 @@ use crate::listeners::{self, Listeners, ListenersFile};
 use crate::logins::LoginThread;
 use crate::protocols;
 use crate::store;
+use crate::sys_topics::{self, SysTopics};
 use crate::users::UsersFile;
 use anyhow::Context as _;
 use auth::Users;
 use broker::{Broker, Entropy, RecoveryError, Settings, StalledPolicy};
+use broker_api::Peer;
 use config::{Config, WhenStalled};
-use net::{Clock, Server, StopSignal, Stopper, Transport};
+use model::ConnectionId;
+use net::{Clock, Counters, Server, StopSignal, Stopper, Transport};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::interval_at;
 use tracing::{info, warn};
 
 /// Runs the broker until it is told to stop.
@@ -71,7 +77,9 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
         started,
     };
     banner.print();
-    let serving = serve_all(&server, listeners, config, &broker, seed);
+    let clients = Arc::<Counters>::default();
+    let told = tell_of_itself(config, &broker, &clients, clock);
+    let serving = serve_all(&server, listeners, &clients, config, (&broker, seed));
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served.context("cannot serve")?,
@@ -86,6 +94,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
         }
     }
     drop(listeners_file);
+    told.inspect(AbortHandle::abort);
     logins.stop();
     stop_executors.stop();
     for executor in executors {
@@ -97,6 +106,30 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     threads.join();
     report(&broker);
     Ok(())
+}
+
+/// Tells of the broker at topics of its own, if that is wished, until it is aborted.
+fn tell_of_itself(
+    config: &Config,
+    broker: &Broker,
+    clients: &Arc<Counters>,
+    clock: Clock,
+) -> Option<AbortHandle> {
+    let period = config.mqtt.sys_interval;
+    if period.is_zero() {
+        return None;
+    }
+    // Ids of clients begin with 1.
+    let connection = broker.attach_operator(ConnectionId(0), here());
+    let topics = SysTopics::new(broker.clone(), Arc::clone(clients), clock, connection);
+    let interval = interval_at(tokio::time::Instant::now() + period, period);
+    Some(tokio::spawn(topics.run(interval)).abort_handle())
+}
+
+fn here() -> Peer {
+    Peer {
+        address: Ipv4Addr::LOCALHOST.into(),
+    }
 }
 
 /// Why a store is not served, and what can be done about it.
@@ -157,9 +190,9 @@ async fn told_to_stop() -> anyhow::Result<&'static str> {
 async fn serve_all(
     server: &Server,
     listeners: Listeners,
+    clients: &Arc<Counters>,
     config: &Config,
-    broker: &Broker,
-    seed: u64,
+    (broker, seed): (&Broker, u64),
 ) -> std::io::Result<()> {
     let stomp = protocols::stomp(config, broker);
     let mqtt = protocols::mqtt(config, broker, seed);
@@ -167,9 +200,9 @@ async fn serve_all(
     let ws = protocols::over_websocket(config, stomp.clone(), mqtt.clone());
     let (stomp, mqtt) = (Transport::Plain(stomp), Transport::Plain(mqtt));
     tokio::try_join!(
-        server.serve(listeners.stomp, stomp, Arc::default()),
-        server.serve(listeners.mqtt, mqtt, Arc::default()),
-        server.serve(listeners.ws, ws, Arc::default()),
+        server.serve(listeners.stomp, stomp, Arc::clone(clients)),
+        server.serve(listeners.mqtt, mqtt, Arc::clone(clients)),
+        server.serve(listeners.ws, ws, Arc::clone(clients)),
         server.serve(vec![listeners.admin], admin, Arc::default()),
     )?;
     Ok(())
@@ -214,6 +247,7 @@ fn settings(config: &Config, cores: usize, users: Users) -> anyhow::Result<Setti
         entropy: Entropy::new(entropy::draw),
         users,
         guest: config.auth.guest,
+        own_topics: sys_topics::FIRST_LEVEL.to_vec(),
         virtual_topics: destinations::virtual_topics(&config.virtual_topic),
         composites: destinations::composites(&config.composites)?,
     })

@@ -6,7 +6,7 @@ use crate::head::SelectorMemory;
 use crate::login::Showing;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
-use crate::permit::{Principal, permit};
+use crate::permit::{Principal, permit, permit_publish};
 use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
@@ -53,6 +53,8 @@ pub struct Connection {
     pub(crate) letters: Vec<Message>,
     /// Subscriptions that end once the transport has taken what it was given.
     pub(crate) leaving: Vec<Leaving>,
+    /// As many subscriptions were counted last.
+    counted_subscriptions: usize,
     /// Drained from the outbox, being handed over.
     pub(crate) drained_events: Vec<Event>,
     pub(crate) drained_direct: Vec<Direct>,
@@ -118,6 +120,7 @@ impl Connection {
             private_deadline: None,
             letters: Vec::new(),
             leaving: Vec::new(),
+            counted_subscriptions: 0,
             drained_events: Vec::new(),
             drained_direct: Vec::new(),
             handed_bytes: 0,
@@ -128,7 +131,8 @@ impl Connection {
 
     fn carry_out(&mut self, now: Instant, submission: Submission) {
         let id = submission.id;
-        if let Err(refusal) = permit(self.principal.as_ref(), &submission.command) {
+        let settings = &self.node.settings;
+        if let Err(refusal) = permit(self.principal.as_ref(), &submission.command, settings) {
             self.refuse(id, refusal);
             return;
         }
@@ -258,6 +262,13 @@ impl Connection {
         self.post_controls();
     }
 
+    /// Counts what has come to the subscriptions, or gone from them.
+    fn count_subscriptions(&mut self) {
+        let count = self.subscriptions.len();
+        let before = std::mem::replace(&mut self.counted_subscriptions, count);
+        self.node.subscriptions.change(before, count);
+    }
+
     /// Takes the name of a private queue out of the routes.
     pub(crate) fn remove_private_route(&self, id: PrivateQueueId, private: &PrivateQueue) {
         let Some(name) = &private.name else { return };
@@ -289,7 +300,12 @@ impl Attachment for Connection {
                     id,
                     command: Command::Publish(message, publishing),
                     ..
-                } if self.principal.is_some() => {
+                } => {
+                    let principal = self.principal.as_ref();
+                    if let Err(refusal) = permit_publish(principal, &message, &node.settings) {
+                        self.refuse(id, refusal);
+                        continue;
+                    }
                     let way = Way {
                         node: &node,
                         table: table.get_or_insert_with(|| node.routes.load()),
@@ -299,11 +315,6 @@ impl Attachment for Connection {
                     self.publisher
                         .publish(&way, id, message, publishing, &mut self.answers);
                 }
-                Submission {
-                    id,
-                    command: Command::Publish(..),
-                    ..
-                } => self.refuse(id, Refusal::NotConnected),
                 submission => {
                     self.carry_out(now, submission);
                     table = None;
@@ -314,6 +325,7 @@ impl Attachment for Connection {
         self.publisher
             .flush(&node, now, &self.outbox, &mut self.answers);
         self.post_controls();
+        self.count_subscriptions();
     }
 
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -370,6 +382,7 @@ impl Attachment for Connection {
             self.pump_private(now, bytes_max, handle);
         }
         self.publish_letters(now);
+        self.count_subscriptions();
         if any { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -406,6 +419,7 @@ impl Attachment for Connection {
         }
         self.outbox.close();
         self.end_all();
+        self.count_subscriptions();
     }
 }
 

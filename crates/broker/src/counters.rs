@@ -1,6 +1,6 @@
 //! What the core counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -42,5 +42,25 @@ counters! {
 pub(crate) fn add(counter: &AtomicU64, count: usize) {
     if count > 0 {
         counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicUsize);
+
+impl Gauge {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One part of it has changed.
+    pub(crate) fn change(&self, before: usize, now: usize) {
+        // Most have not.
+        if now > before {
+            self.0.fetch_add(now - before, Ordering::Relaxed);
+        } else if now < before {
+            self.0.fetch_sub(before - now, Ordering::Relaxed);
+        }
     }
 }

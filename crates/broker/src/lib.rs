@@ -59,13 +59,14 @@ pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
+use counters::Gauge;
 use identities::Identities;
 use log_store::ShardLog;
 use logins::Logins;
 use mailbox::Mailbox;
-use model::{ConnectionId, Instant, QueueRules, ShardId};
+use model::{ConnectionId, Instant, Message, QueueRules, ShardId};
 use retained::Retained;
-use routes::Routes;
+use routes::{QueueRoute, Routes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -82,6 +83,7 @@ pub(crate) struct Node {
     pub(crate) identities: Identities,
     pub(crate) retained: Retained,
     pub(crate) logins: Logins,
+    pub(crate) subscriptions: Gauge,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
     plain_rules: Arc<QueueRules>,
@@ -206,6 +208,7 @@ impl Broker {
             identities: Identities::default(),
             retained: Retained::new(logs.len()),
             logins: Logins::new(&settings),
+            subscriptions: Gauge::default(),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
             settings,
@@ -232,6 +235,34 @@ impl Broker {
     #[must_use]
     pub fn login_worker(&self) -> LoginWorker {
         LoginWorker::new(Arc::clone(&self.node))
+    }
+
+    /// The subscriptions of all connections.
+    #[must_use]
+    pub fn subscription_count(&self) -> usize {
+        self.node.subscriptions.get()
+    }
+
+    /// How many messages are in all shared queues, and what they are charged with in memory, in bytes. Looks at
+    /// every queue.
+    #[must_use]
+    pub fn queued(&self) -> (u64, u64) {
+        let table = self.node.routes.load();
+        let shared = table.queues().filter_map(|(_, route)| match route {
+            QueueRoute::Shared(shared) => Some(shared.status()),
+            QueueRoute::Private(_) => None,
+        });
+        shared.fold((0, 0), |(count, bytes), status| {
+            let messages = status.ready_count + status.unsettled_count;
+            (count + messages, bytes + status.bytes)
+        })
+    }
+
+    /// Whether there is anybody to get a message with this one's address.
+    #[must_use]
+    pub fn reaches_anybody(&self, message: &Message) -> bool {
+        let found = routes::resolve(&self.node, &self.node.routes.load(), message, 0);
+        !found.shared.is_empty() || !found.direct.is_empty()
     }
 
     /// What the messages in all shared queues are charged with in memory, in bytes.

@@ -1,6 +1,11 @@
 //! Who may do what: the one place that every command passes.
 
+use crate::settings::Settings;
 use broker_api::{Command, Listing, Peer, Refusal};
+use model::Message;
+
+/// The exchange of topics.
+const TOPICS: &[u8] = b"amq.topic";
 
 /// The user that there is without any being made, and its password; from this machine only.
 pub(crate) const GUEST: &str = "guest";
@@ -37,7 +42,11 @@ pub(crate) fn admit_guest(peer: Peer) -> Result<(), Refusal> {
 
 /// Whether a connection's principal may carry out the command. Users may do everything but what is for
 /// operators.
-pub(crate) fn permit(principal: Option<&Principal>, command: &Command) -> Result<(), Refusal> {
+pub(crate) fn permit(
+    principal: Option<&Principal>,
+    command: &Command,
+    settings: &Settings,
+) -> Result<(), Refusal> {
     let role = principal.map(|it| it.role);
     match command {
         Command::Connect(_) | Command::Authenticate(_) => Ok(()),
@@ -58,8 +67,6 @@ pub(crate) fn permit(principal: Option<&Principal>, command: &Command) -> Result
         | Command::Bind(_)
         | Command::Unbind(_)
         | Command::List(Listing::Queues | Listing::Exchanges | Listing::Bindings)
-        | Command::Publish(..)
-        | Command::Commit(_)
         | Command::Subscribe(_)
         | Command::Cancel(_)
         | Command::Grant(..)
@@ -69,5 +76,39 @@ pub(crate) fn permit(principal: Option<&Principal>, command: &Command) -> Result
             Some(Role::User | Role::Operator) => Ok(()),
             None => Err(Refusal::NotConnected),
         },
+        Command::Publish(message, _) => permit_publish(principal, message, settings),
+        Command::Commit(transaction) => transaction
+            .publishes
+            .iter()
+            .try_for_each(|message| permit_publish(principal, message, settings)),
     }
+}
+
+/// Whether a connection's principal may publish the message.
+#[inline]
+pub(crate) fn permit_publish(
+    principal: Option<&Principal>,
+    message: &Message,
+    settings: &Settings,
+) -> Result<(), Refusal> {
+    let Some(principal) = principal else {
+        return Err(Refusal::NotConnected);
+    };
+    if !is_own_topic(message, &settings.own_topics) || principal.role == Role::Operator {
+        return Ok(());
+    }
+    let level = String::from_utf8_lossy(&settings.own_topics).into_owned();
+    Err(Refusal::AccessRefused(format!(
+        "only the broker itself publishes to topics that begin with '{level}'"
+    )))
+}
+
+/// Whether a message goes to a topic with this first level.
+#[inline]
+fn is_own_topic(message: &Message, level: &[u8]) -> bool {
+    if level.is_empty() || message.exchange() != TOPICS {
+        return false;
+    }
+    let behind = message.key().strip_prefix(level);
+    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(b"."))
 }

@@ -42,6 +42,9 @@ pub struct Settings {
     /// Whether there is a guest: a user with a known password, who connects from this machine only, and whom
     /// everybody is taken for who does not say otherwise. A user of that name takes its place.
     pub guest: bool,
+    /// The first level of the topics that the broker tells of itself, to which only operators publish; empty for
+    /// none.
+    pub own_topics: Vec<u8>,
     /// Topics whose subscribers read queues of their own, if any.
     pub virtual_topics: Option<VirtualTopics>,
     /// Destinations that stand for others.
@@ -67,6 +70,7 @@ impl Default for Settings {
             entropy: Entropy::foreseeable(0),
             users: Users::new(Decoys::new([0; 32])),
             guest: true,
+            own_topics: Vec::new(),
             virtual_topics: Some(VirtualTopics::default()),
             composites: Vec::new(),
         }

@@ -107,6 +107,8 @@ pub struct Mqtt {
     pub server_reference: String,
     /// Whether they are to stay there.
     pub server_moved: bool,
+    /// Time from one round of what the broker tells of itself to the next; zero for none.
+    pub sys_interval: Duration,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -236,6 +238,7 @@ impl Config {
                 response_information: String::new(),
                 server_reference: String::new(),
                 server_moved: false,
+                sys_interval: Duration::ZERO,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

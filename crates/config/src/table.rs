@@ -349,6 +349,14 @@ pub(crate) static KEYS: &[Key] = &[
         default: "false",
     },
     number(
+        "mqtt.sys_interval_seconds",
+        MQTT,
+        count(0, 86_400),
+        "10",
+        "Time in seconds from one round of messages to topics below $SYS/broker, where the broker tells of itself, to the next; 0 for none",
+        |config, number| config.mqtt.sys_interval = Duration::from_secs(number),
+    ),
+    number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,
         bytes(4 * KIB, 64 * GIB),

@@ -1,13 +1,15 @@
-//! What the connections of one protocol have done, in numbers.
+//! What connections have done, in numbers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the connections of one protocol have done since the process started. Only ever grows;
+/// What the connections of some listeners have done since the process started. Only ever grows;
 /// telemetry reads it, each number for itself.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections accepted and given a session.
     pub accepted: AtomicU64,
+    /// The most connections that were open at a time.
+    pub open_max: AtomicU64,
     /// Connections closed at once because there were too many.
     pub refused: AtomicU64,
     /// Accepted connections that have ended.

@@ -163,6 +163,9 @@ impl Server {
         })
         .ok()?;
         add(&counters.accepted, 1);
+        counters
+            .open_max
+            .fetch_max(counters.open(), Ordering::Relaxed);
         Some(Place {
             id: ConnectionId(self.shared.connection_id.fetch_add(1, Ordering::Relaxed) + 1),
             shared: Arc::clone(&self.shared),

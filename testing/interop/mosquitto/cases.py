@@ -86,4 +86,54 @@ def finds_what_has_outlived_it():
     same(subscriber.lines(), ["still here 1"])
 
 
+# With an interval of one second.
+def the_broker_tells_of_itself():
+    # What a wildcard at the front matches, topics of the broker are not.
+    others = Subscriber(1, "-t", "#", "-t", "+/broker/uptime", "-F", "%t %p")
+    told = Subscriber(120, "-t", "$SYS/#", "-F", "%t=%p")
+    told = dict(line.split("=", 1) for line in told.lines())
+    start = "$SYS/broker/"
+    same(told[start + "version"].split()[0], "barid")
+    same(told[start + "uptime"].split()[1], "seconds")
+    same(told[start + "clients/connected"], "2")
+    same(told[start + "clients/total"], "2")
+    same(int(told[start + "clients/maximum"]) >= 2, True)
+    same(told[start + "subscriptions/count"], "3")
+    same(told[start + "publish/messages/dropped"], "0")
+    for name in ("bytes/received", "bytes/sent", "messages/sent", "publish/messages/sent"):
+        same(int(told[start + name]) > 0, True)
+    for name in ("messages/received", "messages/stored", "publish/messages/received"):
+        same(told[start + name].isdigit(), True)
+    for name in ("store/messages/count", "store/messages/bytes"):
+        same(told[start + name], "0")
+    for span in ("1min", "5min", "15min"):
+        for name in ("bytes/sent", "messages/sent", "publish/sent", "sockets"):
+            same(float(told[f"{start}load/{name}/{span}"]) > 0, True)
+        same(told[f"{start}load/publish/dropped/{span}"], "0.00")
+    publish("-t", "x", "-m", "y")
+    same(others.lines(), ["x y"])
+    # One topic alone.
+    same(Subscriber(1, "-t", start + "version").lines(), [told[start + "version"]])
+
+
+def nobody_else_tells():
+    for qos in ("0", "1", "2"):
+        # Nothing comes of it; what comes is from elsewhere.
+        subscriber = Subscriber(1, "-t", "$SYS/mine", "-t", "end", "-F", "%t %p")
+        command = ["mosquitto_pub", *COMMON, "-d", "-t", "$SYS/mine", "-m", "x", "-q", qos]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+        if qos == "0":
+            same(done.returncode, 0)
+        elif VERSION == "5.0" and qos == "1":
+            same("received PUBACK (Mid: 1, RC:135)" in done.stdout, True)
+        elif VERSION != "5.0":
+            same("received PUB" in done.stdout, False)
+        publish("-t", "end", "-m", "y")
+        same(subscriber.lines(), ["end y"])
+    command = ["mosquitto_sub", *COMMON, "-t", "x", "-i", "v", "-W", "5"]
+    will = ["--will-topic", "$SYS/mine", "--will-payload", "x"]
+    done = subprocess.run([*command, *will], capture_output=True, text=True, timeout=WAIT_S)
+    same("not authori" in (done.stdout + done.stderr).lower(), True)
+
+
 globals()[sys.argv[1]]()

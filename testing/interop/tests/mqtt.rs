@@ -140,6 +140,24 @@ fn logins_are_those_of_users() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_broker_tells_of_itself() -> Result<()> {
+    for version in ["3.1.1", "5.0"] {
+        let stage = Stage::with_settings("[mqtt]\nsys_interval_seconds = 1\n")?;
+        stage.run(ClientKind::Mosquitto, "the_broker_tells_of_itself", version)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn nobody_else_tells() -> Result<()> {
+    check(
+        ClientKind::Mosquitto,
+        "nobody_else_tells",
+        &["3.1", "3.1.1", "5.0"],
+    )
+}
+
 /// A durable queue that is bound to the exchange of topics keeps what clients of MQTT publish, over a kill.
 #[test]
 fn a_bound_queue_keeps_messages() -> Result<()> {

@@ -72,6 +72,7 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.mqtt.topic_alias_send_max, 32);
     assert_eq!(config.mqtt.keep_alive_seconds_max, 0);
     assert!(!config.mqtt.validate_payload_utf8 && !config.mqtt.server_moved);
+    assert_eq!(config.mqtt.sys_interval, Duration::from_secs(10));
     assert_eq!(config.mqtt.response_information, "");
     assert_eq!(config.mqtt.server_reference, "");
     assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");

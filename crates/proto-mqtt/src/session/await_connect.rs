@@ -120,6 +120,13 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<(), Ending> {
         let properties = &connect.properties;
+        if connect
+            .will
+            .is_some_and(|will| is_of_the_broker(will.topic.as_str()))
+        {
+            let text = "only the broker itself publishes to $SYS".to_owned();
+            return Err(Ending::Refused(Refusal::AccessRefused(text)));
+        }
         if link.limits.validate_payload_utf8 && has_bad_will(connect) {
             return Err(Ending::PayloadFormat);
         }
@@ -390,6 +397,13 @@ fn response_information(
     }
     let client_id = assigned_id.unwrap_or(connect.client_id.as_str());
     link.told.as_ref()?.response_information(client_id)
+}
+
+/// Whether a topic is one where the broker tells of itself. Its own connections alone may publish there; nobody
+/// could be told when the will is refused.
+fn is_of_the_broker(topic: &str) -> bool {
+    let behind = topic.strip_prefix("$SYS");
+    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('/'))
 }
 
 /// Whether a will says that it is UTF-8 and is not. §3.1.3.2.3

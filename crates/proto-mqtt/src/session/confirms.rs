@@ -61,15 +61,15 @@ impl Confirms {
         self.queue.len() * size_of::<Pending>()
     }
 
+    /// Whether an answer of the client waits for this command.
+    pub(super) fn awaits(&mut self, command: CommandId) -> bool {
+        self.find(command).is_some()
+    }
+
     /// Whether the PUBREC of this PUBLISH is still to come.
     pub(super) fn awaits_pubrec(&self, id: PacketId) -> bool {
         let mut pending = self.queue.iter();
         pending.any(|it| it.answer == Answer::Pubrec && it.packet_id == id)
-    }
-
-    /// Whether the broker was asked for one of these with this command.
-    pub(super) fn has(&mut self, command: CommandId) -> bool {
-        self.find(command).is_some()
     }
 
     pub(super) fn note_returned(&mut self, command: CommandId) {

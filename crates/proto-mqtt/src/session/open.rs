@@ -192,8 +192,8 @@ impl Open {
         let Some(refusal) = refused else {
             return Ok(());
         };
-        // 3.x cannot say it, and must not say the opposite: there is no answer.
-        if !self.version.has_properties() && self.confirms.has(id) {
+        // 3.x cannot say it, and must not say the opposite.
+        if self.confirms.awaits(id) && !self.version.has_properties() {
             return Err(Ending::PublishRefused(refusal));
         }
         let reason = refusal::publish(&refusal);

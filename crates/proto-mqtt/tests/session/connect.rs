@@ -1,6 +1,6 @@
 //! CONNECT and CONNACK.
 
-use crate::scripted_broker::{Driven, connect, properties};
+use crate::scripted_broker::{Driven, connect, name, properties};
 use broker_api::Refusal;
 use proto_mqtt::{Binary, Connect, Packet, Property, Secret, SessionLimits, Text, Version};
 use std::time::Duration;
@@ -112,6 +112,30 @@ fn no_session_outlives_its_connection() {
         };
         let log = check(wishing, "CONNACK ServerUnavailable", true);
         assert!(log.is_empty());
+    }
+}
+
+#[test]
+fn a_will_to_a_topic_of_the_broker_is_refused() {
+    let to = |version, topic: &'static str| Connect {
+        will: Some(Will {
+            qos: Qos::AtMostOnce,
+            retain: false,
+            properties: Properties::NONE,
+            topic: name(topic),
+            payload: Binary::default(),
+        }),
+        ..connect(version)
+    };
+    for topic in ["$SYS", "$SYS/broker/x"] {
+        check(to(Version::V311, topic), "CONNACK NotAuthorized", true);
+        let said = "CONNACK NotAuthorized \
+            [ReasonString(\"only the broker itself publishes to $SYS\")]";
+        let log = check(to(Version::V5, topic), said, true);
+        assert!(log.is_empty());
+    }
+    for topic in ["$SYSTEM", "a/$SYS", "$"] {
+        check(to(Version::V311, topic), "CONNACK Success", false);
     }
 }
 
