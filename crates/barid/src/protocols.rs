@@ -47,7 +47,7 @@ pub(crate) fn stomp(config: &Config, broker: &Broker) -> Protocol {
 /// `seed` is a number of this process, for client identifiers that are made up.
 pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
     let broker = broker.clone();
-    let limits = proto_mqtt::SessionLimits {
+    let limits = Arc::new(proto_mqtt::SessionLimits {
         packets: proto_mqtt::Limits {
             packet_bytes_max: config.mqtt.packet_bytes_max,
             ..proto_mqtt::Limits::default()
@@ -58,11 +58,11 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
         topic_alias_max: config.mqtt.topic_alias_max,
         keep_alive_seconds_max: config.mqtt.keep_alive_seconds_max,
         ..proto_mqtt::SessionLimits::default()
-    };
+    });
     Protocol {
         name: "MQTT",
         session: Arc::new(move |now, id, _| {
-            Box::new(Mqtt::new(now, id, limits, seed).with_heads(heads))
+            Box::new(Mqtt::new(now, id, Arc::clone(&limits), seed).with_heads(heads))
         }),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
