@@ -29,7 +29,8 @@ pub(crate) struct Commits {
     deferred: Vec<Submission>,
     /// The connection waits with reading until that has been done.
     held: Option<Waker>,
-    cache: RouteCache,
+    /// Made when the first transaction is routed: most connections have none.
+    cache: Option<Box<RouteCache>>,
 }
 
 /// How far a commit is.
@@ -226,7 +227,12 @@ impl Connection {
                 });
             }
         };
-        match self.commits.cache.route(&node, &table, message) {
+        match self
+            .commits
+            .cache
+            .get_or_insert_default()
+            .route(&node, &table, message)
+        {
             Route::Queue(target) => publish(&[target], message),
             Route::Many(targets) => {
                 publish(&targets.queues, message);

@@ -3,6 +3,7 @@
 use crate::Node;
 use crate::commit::Commits;
 use crate::head::SelectorMemory;
+use crate::lent;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
 use crate::permit::{Principal, authenticate, permit};
@@ -10,7 +11,7 @@ use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
-use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
+use model::{CommandId, ConnectionId, Instant, Message, Sequence, SoloMap, SubscriptionId};
 use queue::SubscriberId;
 use routing::Destination;
 use std::collections::{BTreeMap, VecDeque};
@@ -25,7 +26,7 @@ pub struct Connection {
     principal: Option<Principal>,
     /// What no other connection may be at the same time.
     identity: Option<Box<[u8]>>,
-    pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    pub(crate) subscriptions: SoloMap<SubscriptionId, Subscription>,
     pub(crate) selector_memory: SelectorMemory,
     /// Ids up to this one have been used.
     pub(crate) subscription_max: Option<SubscriptionId>,
@@ -94,7 +95,7 @@ impl Connection {
             outbox: Arc::new(Outbox::new(id)),
             principal: None,
             identity: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: SoloMap::default(),
             selector_memory: SelectorMemory::default(),
             subscription_max: None,
             publisher: Publisher::default(),
@@ -222,11 +223,11 @@ impl Connection {
         }
         let mut gone = Vec::new();
         let mut sources = Vec::new();
-        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions) {
+        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions).iter() {
             match subscribed {
                 Subscription::Queue { target, .. } => executors[target.executor] = true,
                 Subscription::Direct { .. } | Subscription::Private { is_own: true, .. } => {
-                    let subscriber = self.subscriber(subscription);
+                    let subscriber = self.subscriber(*subscription);
                     sources.extend(self.sources_to(&Destination::Subscriber(subscriber)));
                     gone.push(subscriber);
                 }
@@ -277,6 +278,7 @@ impl Connection {
 
 impl Attachment for Connection {
     fn submit(&mut self, now: Instant, submissions: &mut Vec<Submission>) {
+        lent::take(&mut self.answers);
         let node = Arc::clone(&self.node);
         // Loaded when it is needed, and again when a command may have changed it.
         let mut table = None;
@@ -315,6 +317,7 @@ impl Attachment for Connection {
         self.publisher
             .flush(&node, now, &self.outbox, &mut self.answers);
         self.post_controls();
+        lent::give_back(&mut self.answers);
     }
 
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -370,6 +373,7 @@ impl Attachment for Connection {
             self.pump_private(now, bytes_max, handle);
         }
         self.publish_letters(now);
+        lent::give_back(&mut self.answers);
         if any { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -413,5 +417,16 @@ impl Drop for Connection {
     /// A connection whose driver was aborted releases what it holds all the same.
     fn drop(&mut self) {
         self.close(Instant::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        let bytes = size_of::<Connection>();
+        assert!(bytes <= 1024, "{bytes} bytes");
     }
 }

@@ -27,6 +27,7 @@ mod hand_over;
 mod head;
 mod hold;
 mod identities;
+mod lent;
 mod mailbox;
 mod outbox;
 mod permit;
