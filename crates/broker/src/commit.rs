@@ -33,7 +33,8 @@ pub(crate) struct Commits {
     deferred: Vec<Submission>,
     /// The connection waits with reading until that has been done.
     held: Option<Waker>,
-    cache: RouteCache,
+    /// Made when the first transaction is routed: most connections have none.
+    cache: Option<Box<RouteCache>>,
 }
 
 /// How far a commit is.
@@ -250,7 +251,12 @@ impl Connection {
                 });
             }
         };
-        match self.commits.cache.route(&node, &table, message) {
+        match self
+            .commits
+            .cache
+            .get_or_insert_default()
+            .route(&node, &table, message)
+        {
             Route::Queue(target) => publish(&[target], message),
             Route::Many(targets) => {
                 publish(&targets.queues, message);
@@ -345,7 +351,8 @@ impl Connection {
         let node = Arc::clone(&self.node);
         let _turn = node.retained.turn(message.key());
         let table = node.routes.load();
-        let route = self.commits.cache.route(&node, &table, message);
+        let cache = self.commits.cache.get_or_insert_default();
+        let route = cache.route(&node, &table, message);
         if let Route::Many(targets) = route {
             for target in takers(&node, self.outbox.connection(), &targets, message) {
                 self.publisher.push_one(&node, now, target, message);

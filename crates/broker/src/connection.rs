@@ -3,6 +3,7 @@
 use crate::Node;
 use crate::commit::Commits;
 use crate::head::SelectorMemory;
+use crate::lent;
 use crate::login::Showing;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
@@ -13,7 +14,7 @@ use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
 use crate::show::Showings;
 use auth::UserChange;
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
-use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
+use model::{CommandId, ConnectionId, Instant, Message, Sequence, SoloMap, SubscriptionId};
 use queue::SubscriberId;
 use routing::Destination;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +32,7 @@ pub struct Connection {
     pub(crate) principal: Option<Principal>,
     /// What no other connection may be at the same time.
     pub(crate) identity: Option<Box<[u8]>>,
-    pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    pub(crate) subscriptions: SoloMap<SubscriptionId, Subscription>,
     pub(crate) selector_memory: SelectorMemory,
     /// Ids up to this one have been used.
     pub(crate) subscription_max: Option<SubscriptionId>,
@@ -106,7 +107,7 @@ impl Connection {
             showing: Showing::default(),
             principal: None,
             identity: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: SoloMap::default(),
             selector_memory: SelectorMemory::default(),
             subscription_max: None,
             publisher: Publisher::default(),
@@ -225,11 +226,11 @@ impl Connection {
         }
         let mut gone = Vec::new();
         let mut sources = Vec::new();
-        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions) {
+        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions).iter() {
             match subscribed {
                 Subscription::Queue { target, .. } => executors[target.executor] = true,
                 Subscription::Direct { .. } | Subscription::Private { is_own: true, .. } => {
-                    let subscriber = self.subscriber(subscription);
+                    let subscriber = self.subscriber(*subscription);
                     sources.extend(self.sources_to(&Destination::Subscriber(subscriber)));
                     gone.push(subscriber);
                 }
@@ -287,6 +288,7 @@ impl Connection {
 
 impl Attachment for Connection {
     fn submit(&mut self, now: Instant, submissions: &mut Vec<Submission>) {
+        lent::take(&mut self.answers);
         let node = Arc::clone(&self.node);
         // Loaded when it is needed, and again when a command may have changed it.
         let mut table = None;
@@ -326,6 +328,7 @@ impl Attachment for Connection {
             .flush(&node, now, &self.outbox, &mut self.answers);
         self.post_controls();
         self.count_subscriptions();
+        lent::give_back(&mut self.answers);
     }
 
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -383,6 +386,7 @@ impl Attachment for Connection {
         }
         self.publish_letters(now);
         self.count_subscriptions();
+        lent::give_back(&mut self.answers);
         if any { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -427,5 +431,16 @@ impl Drop for Connection {
     /// A connection whose driver was aborted releases what it holds all the same.
     fn drop(&mut self) {
         self.close(Instant::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        let bytes = size_of::<Connection>();
+        assert!(bytes <= 1024, "{bytes} bytes");
     }
 }

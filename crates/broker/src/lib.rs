@@ -31,6 +31,7 @@ mod hand_over;
 mod head;
 mod hold;
 mod identities;
+mod lent;
 mod login;
 mod logins;
 mod mailbox;

@@ -1,5 +1,6 @@
 //! A sorted map that mostly holds one entry.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
@@ -41,26 +42,35 @@ impl<K: Ord, V> SoloMap<K, V> {
 
     /// The value of a key.
     #[must_use]
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         match &self.0 {
             Entries::None => None,
-            Entries::One(own, value) => (own == key).then_some(value),
+            Entries::One(own, value) => (Borrow::<Q>::borrow(own) == key).then_some(value),
             Entries::Many(many) => many.get(key),
         }
     }
 
     /// The same, to be changed.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
         match &mut self.0 {
             Entries::None => None,
-            Entries::One(own, value) => (own == key).then_some(value),
+            Entries::One(own, value) => (Borrow::<Q>::borrow(&*own) == key).then_some(value),
             Entries::Many(many) => many.get_mut(key),
         }
     }
 
     /// Whether a key is there.
     #[must_use]
-    pub fn contains_key(&self, key: &K) -> bool {
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
         self.get(key).is_some()
     }
 
@@ -88,10 +98,13 @@ impl<K: Ord, V> SoloMap<K, V> {
     }
 
     /// Takes the value at a key.
-    pub fn remove(&mut self, key: &K) -> Option<V> {
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         match &mut self.0 {
             Entries::None => None,
-            Entries::One(own, _) if own != key => None,
+            Entries::One(own, _) if Borrow::<Q>::borrow(&*own) != key => None,
             Entries::One(..) => match std::mem::replace(&mut self.0, Entries::None) {
                 Entries::One(_, value) => Some(value),
                 Entries::None | Entries::Many(_) => None,

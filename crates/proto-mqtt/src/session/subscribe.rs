@@ -274,7 +274,7 @@ impl Open {
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
         } else {
-            self.awaited = Some(awaited);
+            self.awaited = Some(Box::new(awaited));
         }
         Ok(())
     }

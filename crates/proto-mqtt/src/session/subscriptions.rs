@@ -2,8 +2,7 @@
 
 use crate::frame::{Qos, SubscriptionIdentifier, SubscriptionOptions};
 use broker_api::{Grant, OwnMessages, SettleMode};
-use model::{SequenceMap, SubscriptionId};
-use std::collections::BTreeMap;
+use model::{SequenceMap, SoloMap, SubscriptionId};
 use std::num::NonZeroU16;
 
 /// One subscription of the client, which is one of the broker's.
@@ -141,7 +140,7 @@ const fn own_messages(options: SubscriptionOptions) -> OwnMessages {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     by_id: SequenceMap<Subscription>,
-    by_filter: BTreeMap<Box<str>, SubscriptionId>,
+    by_filter: SoloMap<Box<str>, SubscriptionId>,
     /// What all filters take.
     filter_bytes: usize,
     last_id: u32,
@@ -195,14 +194,15 @@ impl Subscriptions {
     /// replace again, if there was one.
     pub(super) fn forget(&mut self, id: SubscriptionId) {
         let replaced = self.remove(id).and_then(|it| it.replaces);
-        let mut found = self.by_filter.iter_mut().filter(|(_, at)| **at == id);
-        let Some((filter, at)) = found.next() else {
+        let found = self.by_filter.iter().find(|(_, at)| **at == id);
+        let Some(filter) = found.map(|(filter, _)| filter.clone()) else {
             return;
         };
         match replaced {
-            Some(before) => *at = before,
+            Some(before) => {
+                self.by_filter.insert(filter, before);
+            }
             None => {
-                let filter = filter.clone();
                 self.filter_bytes -= filter.len();
                 self.by_filter.remove(&filter);
             }

@@ -2,7 +2,9 @@
 
 use crate::scripted_broker::{Driven, connect, name, properties};
 use broker_api::Refusal;
-use proto_mqtt::{Binary, Connect, Packet, Property, Secret, SessionLimits, Text, Version};
+use proto_mqtt::{
+    Binary, Connect, Packet, Properties, Property, Qos, Secret, SessionLimits, Text, Version, Will,
+};
 use std::time::Duration;
 
 fn text(text: &str) -> Text<'_> {
