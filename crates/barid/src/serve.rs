@@ -198,6 +198,7 @@ fn settings(config: &Config, cores: usize) -> anyhow::Result<Settings> {
         },
         parked_bytes: config.connection.parked_bytes_max,
         queued_bytes: config.queue.memory_bytes_max,
+        notes_bytes: config.queue.notes_bytes_max,
         merged_pages_min: Settings::default().merged_pages_min,
         ride_delay: config.store.ride_delay,
         heads: protocols::heads,

@@ -1,6 +1,7 @@
 //! What the broker tells a session.
 
 use crate::Refusal;
+use crate::estate::Recalled;
 use crate::topology::{Bind, ListedExchange, ListedQueue, QueueStatus};
 use model::{CommandId, Instant, Message, Sequence, SubscriptionId};
 
@@ -55,6 +56,8 @@ pub enum Reply {
     Exchanges(Vec<ListedExchange>),
     /// For `List`.
     Bindings(Vec<Bind>),
+    /// All notes of a queue by ascending key, for `Recall`.
+    Notes(Vec<Recalled>),
 }
 
 /// One hand-over of one message to one subscription.

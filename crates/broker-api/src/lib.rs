@@ -2,6 +2,7 @@
 
 mod attachment;
 mod command;
+mod estate;
 mod event;
 mod head;
 mod out;
@@ -15,6 +16,7 @@ pub use command::{
     Command, Confirm, Connect, Grant, Login, OwnMessages, Publishing, Settle, SettleMode, Sharing,
     Source, Submission, Subscribe, Transaction, Unroutable,
 };
+pub use estate::{Bequest, Note, Notes, Recalled, Will};
 pub use event::{BlockCause, Delivery, Event, Reply};
 pub use head::{Field, HeadReader, Heads};
 pub use out::Out;

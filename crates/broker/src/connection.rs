@@ -1,7 +1,7 @@
 //! The broker's side of one connection.
 
 use crate::Node;
-use crate::commit::Commits;
+use crate::commit::{Abandoned, Commits};
 use crate::head::SelectorMemory;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
@@ -62,6 +62,8 @@ pub(crate) enum Subscription {
     Queue {
         target: QueueTarget,
         settle_mode: SettleMode,
+        /// Whether it has taken the queue over, as far as the connection knows.
+        takes_over: bool,
         /// Presettled deliveries that the transport has not taken yet.
         handed: Vec<Sequence>,
     },
@@ -153,6 +155,9 @@ impl Connection {
             Command::Cancel(subscription) => self.cancel(now, id, subscription),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
+            Command::Note(notes) => self.note(id, *notes),
+            Command::Recall(subscription) => self.recall(id, subscription),
+            Command::Bequeath(bequest) => self.bequeath(id, *bequest),
             Command::Publish(..) => unreachable!("publishes are carried out in batches"),
         }
     }
@@ -206,6 +211,7 @@ impl Connection {
             table: &table,
             now,
             connection: self.outbox.connection(),
+            skipped: &[],
         };
         for letter in letters {
             self.publisher.publish_letter(&way, letter);
@@ -291,11 +297,13 @@ impl Attachment for Connection {
                     command: Command::Publish(message, publishing),
                     ..
                 } if self.principal.is_some() => {
+                    let own = self.own_queues(publishing.own_messages);
                     let way = Way {
                         node: &node,
                         table: table.get_or_insert_with(|| node.routes.load()),
                         now,
                         connection: self.outbox.connection(),
+                        skipped: &own,
                     };
                     self.publisher
                         .publish(&way, id, message, publishing, &mut self.answers);
@@ -395,7 +403,13 @@ impl Attachment for Connection {
     }
 
     fn close(&mut self, now: Instant) {
-        let mut behind = self.commits.abandon();
+        let Abandoned { left, mut behind } = self.commits.abandon();
+        for (target, message) in left {
+            let messages = std::slice::from_ref(&message);
+            target
+                .outbox
+                .push_direct(&self.node, now, target.to, messages);
+        }
         if !behind.is_empty() {
             self.submit(now, &mut behind);
         }

@@ -22,10 +22,13 @@ mod dead_letter;
 mod declare;
 mod deliver;
 mod entry;
+mod estate;
 mod executor;
+mod follow;
 mod hand_over;
 mod head;
 mod hold;
+mod holding;
 mod identities;
 mod mailbox;
 mod outbox;
@@ -49,6 +52,7 @@ pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
+use estate::EstateBytes;
 use identities::Identities;
 use log_store::ShardLog;
 use mailbox::Mailbox;
@@ -65,6 +69,7 @@ pub(crate) struct Node {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) queued: QueuedBytes,
     pub(crate) letters: LetterBytes,
+    pub(crate) estates: EstateBytes,
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
@@ -187,6 +192,7 @@ impl Broker {
             mailboxes: (0..count).map(|_| Arc::default()).collect(),
             queued: QueuedBytes::default(),
             letters: LetterBytes::default(),
+            estates: EstateBytes::default(),
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),

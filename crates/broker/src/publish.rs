@@ -6,7 +6,7 @@ use crate::dead_letter;
 use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
-use crate::routes::{DirectTarget, FilterWork, Route, RouteCache, Snapshot, Targets};
+use crate::routes::{DirectTarget, FilterWork, QueueTarget, Route, RouteCache, Snapshot, Targets};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
 use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
 use std::collections::VecDeque;
@@ -55,6 +55,7 @@ impl Publisher {
         answers: &mut VecDeque<Event>,
     ) {
         let route = self.cache.route(to.node, to.table, &message);
+        let route = route.without(to.skipped);
         self.send(to, route, id, message, publishing, answers);
     }
 
@@ -365,6 +366,8 @@ pub(crate) struct Way<'a> {
     pub(crate) table: &'a Snapshot,
     pub(crate) now: Instant,
     pub(crate) connection: ConnectionId,
+    /// Queues of its own that get nothing of it.
+    pub(crate) skipped: &'a [QueueTarget],
 }
 
 /// An answer that comes in several parts.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub parked_bytes: usize,
     /// Bytes of messages in shared queues beyond which publishes to queues wait.
     pub queued_bytes: usize,
+    /// Bytes of notes that may be kept beside one queue.
+    pub notes_bytes: usize,
     /// So many small pages of a queue that stand side by side become one; at least 2.
     pub merged_pages_min: usize,
     /// How long what needs no sync of its own may wait for a round to ride along with.
@@ -45,6 +47,7 @@ impl Default for Settings {
             when_stalled: StalledPolicy::DropOldest,
             parked_bytes: 1 << 20,
             queued_bytes: 1 << 30,
+            notes_bytes: 4 << 20,
             merged_pages_min: 16,
             ride_delay: Duration::from_millis(50),
             heads: |_| &Headless,

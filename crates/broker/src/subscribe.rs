@@ -45,7 +45,7 @@ impl Asked {
             filter: filter.map(|filter| -> Arc<dyn Filter> { filter }),
             sharing: match self.sharing {
                 Sharing::Competing { priority } => queue::Sharing::Competing { priority },
-                Sharing::Exclusive => queue::Sharing::Exclusive,
+                Sharing::Exclusive | Sharing::Takeover => queue::Sharing::Exclusive,
                 Sharing::Browse => queue::Sharing::Browse,
             },
         }
@@ -115,8 +115,13 @@ impl Connection {
         name: QueueName,
     ) -> Result<Subscription, Refusal> {
         let route = self.node.routes.load().queue(name.as_bytes()).cloned();
+        let takes_over = asked.sharing == Sharing::Takeover;
         let target = match route {
             None => return Err(Refusal::QueueNotFound(name)),
+            Some(QueueRoute::Private(_)) if takes_over => {
+                let text = "only a shared queue can be taken over".to_owned();
+                return Err(Refusal::Invalid(text));
+            }
             Some(QueueRoute::Private(target)) => {
                 if !Arc::ptr_eq(&target.outbox, &self.outbox) {
                     return Err(Refusal::QueueLocked(name));
@@ -138,6 +143,7 @@ impl Connection {
             name,
             options: asked.options(),
             drain: asked.grant.drain,
+            takes_over,
             command: asked.command,
         };
         self.control(target.executor, Control::Subscribe(subscribing));
@@ -150,6 +156,7 @@ impl Connection {
             } else {
                 asked.settle_mode
             },
+            takes_over,
             handed: Vec::new(),
         })
     }
@@ -186,9 +193,13 @@ impl Connection {
         exchange: &ExchangeName,
         binding: &Binding<SubscriberId>,
     ) -> Result<Subscription, Refusal> {
-        if asked.sharing == Sharing::Browse {
-            let text = "only a queue can be browsed".to_owned();
-            return Err(Refusal::Invalid(text));
+        let text = match asked.sharing {
+            Sharing::Browse => Some("only a queue can be browsed"),
+            Sharing::Takeover => Some("only a shared queue can be taken over"),
+            Sharing::Competing { .. } | Sharing::Exclusive => None,
+        };
+        if let Some(text) = text {
+            return Err(Refusal::Invalid(text.to_owned()));
         }
         let is_direct =
             asked.settle_mode == SettleMode::Presettled && asked.grant == Grant::UNLIMITED;

@@ -153,6 +153,8 @@ pub struct Queue {
     /// Memory for queued messages, in bytes: from half of it on, the backlog moves to the disk; publishers to
     /// queues wait beyond it.
     pub memory_bytes_max: usize,
+    /// What may be kept beside one queue by who has taken it over, in bytes.
+    pub notes_bytes_max: usize,
 }
 
 /// What the broker tells its operator.
@@ -210,6 +212,7 @@ impl Config {
             },
             queue: Queue {
                 memory_bytes_max: 0,
+                notes_bytes_max: 0,
             },
             virtual_topic: VirtualTopic {
                 topics: String::new(),

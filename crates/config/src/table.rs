@@ -376,6 +376,14 @@ pub(crate) static KEYS: &[Key] = &[
         "Memory for queued messages: from half of it on, the backlog moves to the disk; publishers to queues wait beyond it",
         |config, number| config.queue.memory_bytes_max = size(number),
     ),
+    number(
+        "queue.notes_bytes_max",
+        STORE,
+        bytes(KIB, GIB),
+        "4MiB",
+        "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session",
+        |config, number| config.queue.notes_bytes_max = size(number),
+    ),
     Key {
         path: "virtual_topic.topics",
         flag: None,

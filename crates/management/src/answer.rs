@@ -42,7 +42,8 @@ pub struct Count {
 impl From<&Reply> for Answer {
     fn from(reply: &Reply) -> Self {
         match reply {
-            Reply::Nothing => Self::Nothing {},
+            // Notes are for who has taken a queue over; nobody asks for them here.
+            Reply::Nothing | Reply::Notes(_) => Self::Nothing {},
             Reply::Queue(status) => Self::Queue(status.as_ref().into()),
             Reply::Count(count) => Self::Count(Count {
                 message_count: *count,

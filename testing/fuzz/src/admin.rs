@@ -138,6 +138,9 @@ impl Driven {
             Command::List(Listing::Bindings) => Reply::Bindings(vec![bind()]),
             Command::Publish(..)
             | Command::Commit(_)
+            | Command::Note(_)
+            | Command::Recall(_)
+            | Command::Bequeath(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)
             | Command::Grant(..)

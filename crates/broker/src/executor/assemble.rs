@@ -143,6 +143,7 @@ fn host(
         shard,
         definition,
         state,
+        estate,
     } = queue;
     let target = QueueTarget {
         executor: node.executor_of(shard),
@@ -168,6 +169,7 @@ fn host(
     } else {
         shared.note(&machine);
         host.host(now, &shared, machine);
+        host.recover_estate(now, id, estate);
         host.lose_pages(id, &lost);
     }
     shared
@@ -187,6 +189,7 @@ impl Executor {
             news: Vec::new(),
             ride_deadline: None,
             queue_deadline: None,
+            now: Instant::default(),
         }
     }
 }

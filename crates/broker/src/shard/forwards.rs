@@ -1,4 +1,4 @@
-//! Messages on their way from a queue to queues of other shards: dead letters.
+//! Messages on their way from a queue to queues of other shards: dead letters, and wills.
 //!
 //! ```text
 //!  source: FORWARDED (left the queue), synced ──message──▶ target: RECEIVED, synced
@@ -12,7 +12,7 @@ use super::{Effect, Shard};
 use crate::dead_letter;
 use crate::entry::{self, Forwarded};
 use crate::mailbox::{Control, Forward};
-use crate::routes::FilterWork;
+use crate::routes::{FilterWork, Found};
 use model::{DeathReason, Instant, Message, Persistence, QueueId, Sequence, ShardId};
 use queue::Left;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,9 +149,24 @@ impl Shard {
         let to = hosted.queue.rules().dead_letter.as_ref()?;
         let (message, deaths) =
             dead_letter::of(now, hosted.shared.name.as_bytes(), message, to, reason);
-        self.forwards.drawn = self.forwards.drawn.wrapping_add(1);
-        let random = self.forwards.drawn.wrapping_mul(SPREAD) ^ self.node.settings.seed;
+        let random = self.draw();
         let found = dead_letter::resolve(&self.node, &message, &deaths, random);
+        self.push_found(now, found, message)
+    }
+
+    /// Another number for each message.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.forwards.drawn = self.forwards.drawn.wrapping_add(1);
+        self.forwards.drawn.wrapping_mul(SPREAD) ^ self.node.settings.seed
+    }
+
+    /// Pushes a message to who is pushed to directly. Returns it with the shared queues that it goes to, if any.
+    pub(super) fn push_found(
+        &self,
+        now: Instant,
+        found: Found,
+        message: Message,
+    ) -> Option<(Message, Vec<(ShardId, QueueId)>)> {
         let mut work = FilterWork::new(&self.node.counters);
         for target in found.direct {
             if target.takes(model::ConnectionId(0), (0, &message), &mut work) {

@@ -71,8 +71,8 @@ impl Open {
             false => Unroutable::Drop,
         };
         let publishing = Publishing {
-            confirm: Confirm::Wanted,
             unroutable,
+            ..Publishing::new(Confirm::Wanted)
         };
         let command = link.submit(out, Command::Publish(message, publishing));
         self.confirms.push(command, id, answer);

@@ -108,6 +108,9 @@ impl Driven {
                 | Command::Unbind(_)
                 | Command::List(_)
                 | Command::Commit(_)
+                | Command::Note(_)
+                | Command::Recall(_)
+                | Command::Bequeath(_)
                 | Command::Subscribe(_)
                 | Command::Cancel(_)
                 | Command::Grant(..) => {}

@@ -264,7 +264,10 @@ impl Driven {
             | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
-            | Command::Commit(_)) => (Answer::Done, format!("{other:?}")),
+            | Command::Commit(_)
+            | Command::Note(_)
+            | Command::Recall(_)
+            | Command::Bequeath(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());
         (answer, text)

@@ -184,6 +184,7 @@ fn queue_in(reply: Reply) -> Option<QueueName> {
         | Reply::Count(_)
         | Reply::Queues(_)
         | Reply::Exchanges(_)
-        | Reply::Bindings(_) => None,
+        | Reply::Bindings(_)
+        | Reply::Notes(_) => None,
     }
 }

@@ -74,6 +74,9 @@ fn settlements_of_one_input_are_gathered_in_order() {
             | Command::Unbind(_)
             | Command::List(_)
             | Command::Commit(_)
+            | Command::Note(_)
+            | Command::Recall(_)
+            | Command::Bequeath(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)) => format!("{other:?}"),
         })
