@@ -192,6 +192,25 @@ fn what_an_earlier_owner_asks_is_passed_over() {
 }
 
 #[test]
+fn a_commit_of_an_earlier_owner_on_one_shard_is_refused() {
+    let mut node = node();
+    let mut old = owner(&mut node, "a");
+    let mut new = node.connect();
+    let took = new.send(&node, takeover(1, "a"));
+    let transaction = Transaction {
+        publishes: vec![to("a", 9).build()],
+        notes: vec![notes(&[("k", Some("late"))])],
+        ..Transaction::default()
+    };
+    let committed = old.send(&node, Command::Commit(Box::new(transaction)));
+    assert!(matches!(new.answer(&mut node, took), Some(Ok(_))));
+    let answer = old.answer(&mut node, committed);
+    assert_eq!(answer, Some(Err(Refusal::TakenOver)));
+    assert!(new.numbers(&mut node).is_empty());
+    assert!(texts(&new.ok(&mut node, RECALL)).is_empty());
+}
+
+#[test]
 fn only_who_has_taken_a_durable_queue_over_keeps_notes() {
     let mut node = node();
     let mut client = node.connect();
@@ -481,8 +500,10 @@ fn who_takes_over_waits_for_what_is_prepared() {
             old.take(&mut node);
         }
         let mut new = node.connect();
-        new.ok(&mut node, takeover(1, "a"));
-        let found = texts(&new.ok(&mut node, RECALL));
+        new.send(&node, takeover(1, "a"));
+        let recalled = new.send(&node, RECALL);
+        let found = new.answer(&mut node, recalled).expect("it is answered");
+        let found = texts(&found.expect("it is the owner"));
         let is_done = node.contents("b") == [9];
         assert_eq!(!found.is_empty(), is_done, "{steps} steps: {found:?}");
         let again = texts(&new.ok(&mut node, RECALL));
@@ -490,6 +511,39 @@ fn who_takes_over_waits_for_what_is_prepared() {
         if let Some(answer) = old.answer(&mut node, committed) {
             assert_eq!(answer.is_ok(), is_done, "{steps} steps: {answer:?}");
         }
+    }
+}
+
+#[test]
+fn who_takes_over_after_a_crash_waits_for_what_is_prepared() {
+    for steps in 0..20 {
+        let mut node = node();
+        let mut old = owner(&mut node, "a");
+        let transaction = Transaction {
+            publishes: vec![to("b", 9).build()],
+            notes: vec![notes(&[("k", Some("v"))])],
+            ..Transaction::default()
+        };
+        old.send(&node, Command::Commit(Box::new(transaction)));
+        for number in 0..steps {
+            match number % 6 {
+                executor @ 0..2 => drop(node.step_executor(executor)),
+                shard => {
+                    let shard = model::ShardId(u16::try_from(shard - 2).expect("small"));
+                    node.store.round_of(shard);
+                }
+            }
+            old.take(&mut node);
+        }
+        // At once, before anything of what was decided is carried out.
+        let mut node = node.crashed(|_, length| length);
+        let mut new = node.connect();
+        new.send(&node, takeover(1, "a"));
+        let recalled = new.send(&node, RECALL);
+        let found = new.answer(&mut node, recalled).expect("it is answered");
+        let found = texts(&found.expect("it is the owner"));
+        let is_done = node.contents("b") == [9];
+        assert_eq!(!found.is_empty(), is_done, "{steps} steps: {found:?}");
     }
 }
 
