@@ -9,14 +9,18 @@
 //! 4. When that is decided, what goes to receivers directly, and what is settled in the connection's own
 //!    queues, follows.
 
+use crate::Node;
 use crate::connection::{Connection, Subscription};
 use crate::follow::{Follow, Push};
 use crate::mailbox::Control;
 use crate::publish::exchange_not_found;
-use crate::routes::{FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache};
+use crate::retained::Retained;
+use crate::routes::{
+    DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
+};
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedNotes, PreparedPublish};
 use broker_api::{Command, Event, Notes, Refusal, Reply, Settle, Submission, Transaction};
-use model::{CommandId, Instant, Message, Outcome, Sequence, ShardId};
+use model::{CommandId, ConnectionId, Instant, Message, Outcome, Sequence, ShardId};
 use queue::SubscriberId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -110,7 +114,9 @@ fn is_last_wish(command: &Command) -> bool {
         | Command::Subscribe(_)
         | Command::Cancel(_)
         | Command::Grant(..)
-        | Command::Recall(_) => false,
+        | Command::Recall(_)
+        | Command::ShowRetained(_)
+        | Command::QueueRetained(_) => false,
     }
 }
 
@@ -282,6 +288,20 @@ impl Connection {
     ) -> Result<(), Refusal> {
         let node = Arc::clone(&self.node);
         let table = node.routes.load();
+        let is_retained = Retained::takes(message);
+        if is_retained {
+            node.retained.check(&node.settings, message)?;
+            let shard = node.retained.shard_of(message.key());
+            parts
+                .entry(shard)
+                .or_default()
+                .publishes
+                .push(PreparedPublish {
+                    queues: Vec::new(),
+                    message: message.clone(),
+                });
+            following.pushes.push(Push::Retained(message.clone()));
+        }
         let mut publish = |queues: &[QueueTarget], message: &Message| {
             for run in queues.chunk_by(|one, two| one.shard == two.shard) {
                 let [first, ..] = run else { continue };
@@ -297,15 +317,12 @@ impl Connection {
             Route::Queue(target) => publish(&[target], message),
             Route::Many(targets) => {
                 publish(&targets.queues, message);
-                let connection = self.outbox.connection();
-                let mut work = FilterWork::new(&node.counters);
-                let takers = targets
-                    .direct
-                    .iter()
-                    .filter(|target| target.takes(connection, (0, message), &mut work));
-                following
-                    .pushes
-                    .extend(takers.map(|target| (target.clone(), message.clone())));
+                if !is_retained {
+                    let takers = takers(&node, self.outbox.connection(), &targets, message);
+                    following
+                        .pushes
+                        .extend(takers.map(|target| Push::To(target.clone(), message.clone())));
+                }
             }
             Route::Nowhere => {}
             Route::NoExchange => return Err(exchange_not_found(message)),
@@ -368,8 +385,13 @@ impl Connection {
 
     fn follow(&mut self, now: Instant, following: Following) {
         let node = Arc::clone(&self.node);
-        for (target, message) in following.pushes {
-            self.publisher.push_one(&node, now, &target, &message);
+        for push in following.pushes {
+            match push {
+                Push::To(target, message) => {
+                    self.publisher.push_one(&node, now, &target, &message);
+                }
+                Push::Retained(message) => self.push_retained(now, &message),
+            }
         }
         for settle in following.settles {
             let PrivateSettle {
@@ -381,4 +403,29 @@ impl Connection {
             self.settle_private(now, queue, subscriber, &sequences, outcome);
         }
     }
+
+    /// Pushes a message that a shard has set as the last of its key.
+    fn push_retained(&mut self, now: Instant, message: &Message) {
+        let node = Arc::clone(&self.node);
+        let _turn = node.retained.turn(message.key());
+        let table = node.routes.load();
+        let route = self.commits.cache.route(&node, &table, message);
+        if let Route::Many(targets) = route {
+            for target in takers(&node, self.outbox.connection(), &targets, message) {
+                self.publisher.push_one(&node, now, target, message);
+            }
+        }
+    }
+}
+
+/// The receivers that are pushed to and take a message.
+fn takers<'t>(
+    node: &'t Node,
+    connection: ConnectionId,
+    targets: &'t Targets,
+    message: &'t Message,
+) -> impl Iterator<Item = &'t DirectTarget> {
+    let mut work = FilterWork::new(&node.counters);
+    let direct = targets.direct.iter();
+    direct.filter(move |target| target.takes(connection, (0, message), &mut work))
 }

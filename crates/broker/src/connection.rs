@@ -9,6 +9,7 @@ use crate::permit::{Principal, authenticate, permit};
 use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
+use crate::show::Showings;
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
 use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
 use queue::SubscriberId;
@@ -54,6 +55,8 @@ pub struct Connection {
     pub(crate) handed_bytes: usize,
     /// Subscriptions with presettled deliveries among them.
     pub(crate) presettled: Vec<SubscriptionId>,
+    /// Subscriptions that are being shown what is retained.
+    pub(crate) showings: Showings,
 }
 
 /// Where a subscription of the connection reads.
@@ -114,6 +117,7 @@ impl Connection {
             drained_direct: Vec::new(),
             handed_bytes: 0,
             presettled: Vec::new(),
+            showings: Showings::default(),
         }
     }
 
@@ -153,6 +157,8 @@ impl Connection {
             Command::Commit(transaction) => self.commit(now, id, *transaction),
             Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),
             Command::Cancel(subscription) => self.cancel(now, id, subscription),
+            Command::ShowRetained(show) => self.show_retained(id, &show),
+            Command::QueueRetained(queue) => self.queue_retained(now, id, *queue),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
             Command::Note(notes) => self.note(id, *notes),
@@ -210,7 +216,7 @@ impl Connection {
             node: &node,
             table: &table,
             now,
-            connection: self.outbox.connection(),
+            outbox: &self.outbox,
             skipped: &[],
         };
         for letter in letters {
@@ -302,7 +308,7 @@ impl Attachment for Connection {
                         node: &node,
                         table: table.get_or_insert_with(|| node.routes.load()),
                         now,
-                        connection: self.outbox.connection(),
+                        outbox: &self.outbox,
                         skipped: &own,
                     };
                     self.publisher
@@ -354,6 +360,7 @@ impl Attachment for Connection {
             bytes_left = bytes_left.saturating_sub(event_bytes(&event));
             handle(event);
         }
+        any |= self.show(now, bytes_max, handle);
         let (events, direct) = (&mut self.drained_events, &mut self.drained_direct);
         if self
             .outbox
@@ -404,11 +411,8 @@ impl Attachment for Connection {
 
     fn close(&mut self, now: Instant) {
         let Abandoned { left, mut behind } = self.commits.abandon();
-        for (target, message) in left {
-            let messages = std::slice::from_ref(&message);
-            target
-                .outbox
-                .push_direct(&self.node, now, target.to, messages);
+        for push in left {
+            push.push(&self.node, now, self.outbox.connection());
         }
         if !behind.is_empty() {
             self.submit(now, &mut behind);

@@ -39,6 +39,8 @@
 //! 39 PAGE               page record · count u32 · { first left u64 · last left u64 } ... ·
 //!                       { sequence u64 · delivery count u32 · available u64 } ...     in snapshots
 //! 40 PAGE_LEFT          queue u64 · page u64 · { sequence u64 } ...  all of the page left, but these
+//! of the last message of a key
+//! 41 RETAINED           version u64 · expires u64 (0: never) · message            without a body: there is none any more
 //! what is kept beside a queue
 //! 42 NOTED              queue u64 · { key length u32 · key · kept u8 [ value length u32 · value ] } ...
 //! 43 BEQUEATHED         queue u64 · bits u8 (1 expires, 2 has a will) · [ expires u64 ] ·
@@ -46,7 +48,8 @@
 //! 44 PREPARED           as 33 · notes u32 · { length u32 · as NOTED } ...         where notes are changed, too
 //! ```
 //! A *transaction* is coordinator u16 · number u64. A *group* is { kind u8 · length u32 · record } ... of
-//! kinds 23, 24, 27, 28, 42 and 43. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
+//! kinds 23, 24, 27, 28, 41, 42 and 43. In kind 33 a message for no queue is to be retained, and in kind 28 one for the queue
+//! 0x7FFFFFFFFFFFFFFF. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
 //! in the modules that write them.
 
 mod definition;
@@ -57,12 +60,13 @@ mod page;
 mod tests;
 
 use crate::estate::Bequeathed;
+use crate::retained::Setting;
 use crate::transaction::{Prepared, PreparedNotes, PreparedPublish, PreparedSettle, TransactionId};
 use broker_api::{Bind, Note, Will};
 use fields::{Fields, Put, count_u32};
 use model::{
-    ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition, QueueId,
-    QueueName, Sequence, ShardId,
+    Address, ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition,
+    QueueId, QueueName, Sequence, ShardId,
 };
 pub(crate) use page::{
     decode_messages, encode_messages, encode_page, encode_page_left, encode_paged,
@@ -94,6 +98,7 @@ pub(crate) const FINISHED: u8 = 37;
 pub(crate) const PAGED: u8 = 38;
 pub(crate) const PAGE: u8 = 39;
 pub(crate) const PAGE_LEFT: u8 = 40;
+pub(crate) const RETAINED: u8 = 41;
 pub(crate) const NOTED: u8 = 42;
 pub(crate) const BEQUEATHED: u8 = 43;
 pub(crate) const PREPARED_WITH_NOTES: u8 = 44;
@@ -171,6 +176,7 @@ pub(crate) enum Change {
     },
     Returned(QueueId, Returned),
     Forwarded(Forwarded),
+    Retained(Setting),
     Noted(Noted),
     Bequeathed(QueueId, Bequeathed),
 }
@@ -337,6 +343,19 @@ pub(crate) fn encode_forwarded(to: &mut Vec<u8>, forwarded: &Forwarded) {
     message::put(to, &forwarded.message);
 }
 
+/// For [`RETAINED`].
+pub(crate) fn encode_retained(to: &mut Vec<u8>, setting: &Setting) {
+    encode_retained_before_content(to, setting);
+    to.extend_from_slice(setting.message.content());
+}
+
+/// The same but for the message's content, which is to follow.
+pub(crate) fn encode_retained_before_content(to: &mut Vec<u8>, setting: &Setting) {
+    to.u64(setting.version);
+    to.u64(setting.expires_at.map_or(0, |at| at.millis()));
+    message::put_before_content(to, &setting.message);
+}
+
 pub(crate) fn encode_forwards_done(to: &mut Vec<u8>, ids: &[u64]) {
     ids.iter().for_each(|id| to.u64(*id));
 }
@@ -477,7 +496,7 @@ impl Entry {
         };
         let entry = match kind {
             QUEUE_DECLARED..=QUEUE_IDS => topology(&mut fields)?,
-            ENQUEUED | SETTLED | RETURNED | FORWARDED | NOTED | BEQUEATHED => {
+            ENQUEUED | SETTLED | RETURNED | FORWARDED | RETAINED | NOTED | BEQUEATHED => {
                 Self::Change(change(&mut fields)?)
             }
             MARKED => Self::Marked {
@@ -618,9 +637,24 @@ fn change(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
                 message: message::take(fields)?,
             })
         }
+        RETAINED => Change::Retained(retained(fields)?),
         NOTED => Change::Noted(noted(fields)?),
         BEQUEATHED => bequeathed(fields)?,
         other => return Err(EntryError::UnknownKind(other)),
+    })
+}
+
+fn retained(fields: &mut Fields<'_>) -> Result<Setting, EntryError> {
+    let version = fields.number("version")?;
+    let expires_at = fields.moment("expires")?;
+    let message = message::take(fields)?;
+    if message.exchange() != Address::TOPIC_EXCHANGE {
+        return Err(fields.bad("exchange"));
+    }
+    Ok(Setting {
+        version,
+        expires_at: (expires_at.millis() > 0).then_some(expires_at),
+        message,
     })
 }
 

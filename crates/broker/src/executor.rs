@@ -280,6 +280,11 @@ impl Executor {
         } in publishes
         {
             match to {
+                PublishTo::Log(shard, setting) => {
+                    let shard = self.shard(shard);
+                    let enqueued = shard.retain(*setting);
+                    confirm_publish(shard, &outbox, enqueued, confirm, &mut at_once);
+                }
                 PublishTo::One(target) => {
                     let shard = self.shard(target.shard);
                     let enqueued = shard.publish_one(now, target.queue, message);
@@ -388,6 +393,14 @@ impl Executor {
             Control::Purge { target, asker } => {
                 self.shard(target.shard).purge(now, target.queue, asker);
             }
+            Control::QueueRetained {
+                target,
+                messages,
+                asker,
+            } => {
+                let shard = self.shard(target.shard);
+                shard.queue_retained(now, target.queue, messages, asker);
+            }
             Control::Forward(..)
             | Control::Forwarded { .. }
             | Control::Transact { .. }
@@ -439,6 +452,7 @@ impl Executor {
             | Control::Used(_)
             | Control::FreePages(_)
             | Control::End { .. }
+            | Control::QueueRetained { .. }
             | Control::Purge { .. } => unreachable!("these are of one shard"),
         }
     }

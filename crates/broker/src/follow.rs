@@ -1,11 +1,39 @@
 //! What follows a transaction once it is decided, whether its connection is still there or not.
 
-use crate::routes::DirectTarget;
-use model::Message;
+use crate::Node;
+use crate::routes::{self, DirectTarget, FilterWork};
+use model::{ConnectionId, Instant, Message};
 use parking_lot::Mutex;
 
-/// A message, and a receiver that is pushed to.
-pub(crate) type Push = (DirectTarget, Message);
+/// What goes to receivers directly.
+pub(crate) enum Push {
+    To(DirectTarget, Message),
+    /// One that is retained: to whomever stands in the routes once it is.
+    Retained(Message),
+}
+
+impl Push {
+    /// Pushes it for a publisher that has ended, and that nobody holds back.
+    pub(crate) fn push(self, node: &Node, now: Instant, publisher: ConnectionId) {
+        let push = |target: &DirectTarget, message: &Message| {
+            let messages = std::slice::from_ref(message);
+            target.outbox.push_direct(node, now, target.to, messages);
+        };
+        match self {
+            Self::To(target, message) => push(&target, &message),
+            Self::Retained(message) => {
+                let _turn = node.retained.turn(message.key());
+                let found = routes::resolve(node, &node.routes.load(), &message, 0);
+                let mut work = FilterWork::new(&node.counters);
+                for target in &found.direct {
+                    if target.takes(publisher, (0, &message), &mut work) {
+                        push(target, &message);
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// Shared by a connection and by who decides its transaction: what goes to receivers directly is pushed by the
 /// connection when it is told, and by who decides if the connection has ended before.

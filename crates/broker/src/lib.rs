@@ -12,7 +12,8 @@
 //! [`Executor::step`] when its waker is woken or its deadline passed, and the store's journal makes
 //! its rounds beside it; the simulator does both in one thread.
 //!
-//! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together.
+//! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together. Who publishes what is to
+//! be retained holds a turn with its key meanwhile (`retained`).
 
 mod blocked;
 mod commit;
@@ -36,10 +37,12 @@ mod permit;
 mod private;
 mod publish;
 mod recovery;
+mod retained;
 mod routes;
 mod settings;
 mod shard;
 mod shared_queue;
+mod show;
 mod subscribe;
 mod topology;
 mod transaction;
@@ -57,6 +60,7 @@ use identities::Identities;
 use log_store::ShardLog;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
+use retained::Retained;
 use routes::Routes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,6 +77,7 @@ pub(crate) struct Node {
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
+    pub(crate) retained: Retained,
     pub(crate) counters: Arc<Counters>,
     /// What the queues that ask for nothing special have in common: most, and often many.
     plain_rules: Arc<QueueRules>,
@@ -196,6 +201,7 @@ impl Broker {
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),
+            retained: Retained::new(logs.len()),
             counters: Arc::default(),
             plain_rules: Arc::new(QueueRules::PLAIN),
             settings,

@@ -1,6 +1,7 @@
 //! The input of an executor.
 
 use crate::outbox::Outbox;
+use crate::retained::Setting;
 use crate::routes::{QueueTarget, Targets};
 use crate::shared_queue::SharedQueue;
 use crate::topology::Request;
@@ -69,6 +70,12 @@ pub(crate) enum Control {
     Purge {
         target: QueueTarget,
         asker: Asker,
+    },
+    /// What was retained goes into a queue; who asked is told behind the last of it.
+    QueueRetained {
+        target: QueueTarget,
+        messages: Vec<Message>,
+        asker: Option<Asker>,
     },
     /// A message from another shard.
     Forward(Box<Forward>),
@@ -168,11 +175,13 @@ pub(crate) struct Forward {
     pub(crate) shard: ShardId,
     pub(crate) queues: Vec<QueueId>,
     pub(crate) message: Message,
+    /// What has been set, where the message is retained in the shard's log.
+    pub(crate) setting: Option<Box<Setting>>,
     /// Who keeps it until it is told that it has come; nobody does if the message may be lost.
     pub(crate) from: Option<(ShardId, u64)>,
 }
 
-/// A message for shared queues.
+/// A message for shared queues, or for the log as a retained one.
 pub(crate) struct Publish {
     pub(crate) to: PublishTo,
     pub(crate) message: Message,
@@ -183,6 +192,8 @@ pub(crate) struct Publish {
 pub(crate) enum PublishTo {
     One(QueueTarget),
     Many(Arc<Targets>),
+    /// It is the last of its key; the log is that of this shard.
+    Log(ShardId, Box<Setting>),
 }
 
 /// The publishes that one read batch of one connection has for one executor.

@@ -2,6 +2,7 @@
 
 use crate::entry::{self, Change, Entry, EntryError, Forwarded};
 use crate::estate::Estate;
+use crate::retained::Setting;
 use crate::topology::{bind_of, binding_of};
 use crate::transaction::{Prepared, TransactionId};
 use broker_api::Bind;
@@ -140,6 +141,8 @@ pub(crate) struct RecoveredShard {
     pub(crate) prepared: BTreeMap<TransactionId, Prepared>,
     pub(crate) decided: BTreeMap<u64, Vec<ShardId>>,
     pub(crate) next_page: PageNumber,
+    /// The last that was set of each key.
+    pub(crate) retained: BTreeMap<Box<[u8]>, Setting>,
 }
 
 impl Default for RecoveredShard {
@@ -152,6 +155,7 @@ impl Default for RecoveredShard {
             prepared: BTreeMap::new(),
             decided: BTreeMap::new(),
             next_page: PageNumber(1),
+            retained: BTreeMap::new(),
         }
     }
 }
@@ -411,6 +415,16 @@ impl Recovery {
             }
             Change::Noted(noted) => self.estate(at, noted.queue).note(noted.entries),
             Change::Bequeathed(queue, bequest) => self.estate(at, queue).bequeath(bequest),
+            Change::Retained(setting) => {
+                let retained = &mut self.shard(at).retained;
+                let key = setting.message.key();
+                if retained
+                    .get(key)
+                    .is_none_or(|before| before.version < setting.version)
+                {
+                    retained.insert(key.into(), setting);
+                }
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod memory;
 mod merges;
 mod pages;
 mod publish;
+mod retained;
 mod riders;
 mod snapshot;
 mod transactions;
@@ -37,6 +38,7 @@ use model::{
 };
 use pages::Pages;
 use queue::{Keys, Left, Placement, Port, Queue, Returned, Stop, SubscriberId};
+use retained::Kept;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 pub(crate) use transactions::Fate;
@@ -107,6 +109,8 @@ pub(crate) struct Shard {
     memory: Memory,
     pages: Pages,
     merges: Merges,
+    /// The last messages of keys whose records stand in this log.
+    kept: Kept,
     /// How short memory was when this was last told.
     pressure: Pressure,
     /// Set where the log is damaged: the shard is out of service.
@@ -235,6 +239,7 @@ impl Shard {
             memory: Memory::default(),
             pages: Pages::new(node.settings.queued_bytes),
             merges: Merges::default(),
+            kept: Kept::default(),
             pressure: Pressure::None,
             refused: None,
             damaged: BTreeMap::new(),
@@ -374,7 +379,8 @@ impl Shard {
             self.pages.rewrite_at,
             self.bodies.due_at,
         ];
-        let later = pages.into_iter().chain([self.memory.reconsider_at]);
+        let others = [self.memory.reconsider_at, self.kept.deadline()];
+        let later = pages.into_iter().chain(others);
         first.into_iter().chain(later.flatten()).min()
     }
 
@@ -388,7 +394,7 @@ impl Shard {
             self.deadlines.pop_first();
             due.push(id);
         }
-        let mut has_more = false;
+        let mut has_more = self.expire_retained(now);
         for id in due {
             let Some(hosted) = self.queues.get_mut(&id) else {
                 continue;
@@ -599,9 +605,8 @@ pub(crate) fn tell(node: &Node, now: Instant, news: &mut Vec<Effect>) {
 pub(crate) fn answer(node: &Node, now: Instant, asker: &Asker, result: Result<(), Refusal>) {
     let follow = asker.follow.as_ref();
     let left = follow.map(|follow| follow.decide(result.is_ok()));
-    for (target, message) in left.into_iter().flatten() {
-        let messages = std::slice::from_ref(&message);
-        target.outbox.push_direct(node, now, target.to, messages);
+    for push in left.into_iter().flatten() {
+        push.push(node, now, asker.outbox.connection());
     }
     let done = result.map(|()| Reply::Nothing);
     asker

@@ -69,7 +69,7 @@ pub(crate) struct PreparedNotes {
     pub(crate) entries: Vec<Note>,
 }
 
-/// A message for queues of one shard.
+/// A message for queues of one shard; without a queue, one that is to be retained in the shard's log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PreparedPublish {
     pub(crate) queues: Vec<QueueId>,

@@ -384,6 +384,22 @@ pub(crate) static KEYS: &[Key] = &[
         "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session",
         |config, number| config.queue.notes_bytes_max = size(number),
     ),
+    number(
+        "retained.count_max",
+        STORE,
+        count(0, 100_000_000),
+        "1000000",
+        "Messages that may be retained; a publish that is to be retained is refused beyond it",
+        |config, number| config.retained.count_max = size(number),
+    ),
+    number(
+        "retained.bytes_max",
+        STORE,
+        bytes(0, 64 * GIB),
+        "64MiB",
+        "Memory for retained messages, their keys and what else they need; a publish that is to be retained is refused beyond it",
+        |config, number| config.retained.bytes_max = size(number),
+    ),
     Key {
         path: "virtual_topic.topics",
         flag: None,

@@ -28,7 +28,7 @@ pub use id::{
     CommandId, ConnectionId, ConversationId, LogIndex, PageNumber, QueueId, Sequence, ShardId,
     SubscriptionId,
 };
-pub use message::{Dialect, Envelope, Message, Parts, Persistence};
+pub use message::{Dialect, Envelope, Message, Parts, Persistence, Retain};
 pub use name::{Pattern, PatternLevel, QueueName, QueueNameError, levels};
 pub use outcome::Outcome;
 pub use queue_definition::{

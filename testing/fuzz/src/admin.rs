@@ -143,6 +143,8 @@ impl Driven {
             | Command::Bequeath(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)
+            | Command::ShowRetained(_)
+            | Command::QueueRetained(_)
             | Command::Grant(..)
             | Command::Settle(_) => unreachable!("an admin neither publishes nor subscribes"),
         })

@@ -204,6 +204,14 @@ impl Driven {
                 assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max);
                 Answer::Subscribed(id)
             }
+            Command::ShowRetained(show) => {
+                let id = show.subscription;
+                assert!(
+                    self.subscriptions.contains_key(&id),
+                    "{id} was not subscribed"
+                );
+                Answer::Done
+            }
             Command::Cancel(id) => {
                 let known = self.subscriptions.remove(&id).is_some();
                 assert!(known || self.ended.contains(&id), "{id} was not subscribed");

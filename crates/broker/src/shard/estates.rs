@@ -7,15 +7,19 @@
 //! A will leaves the estate and is on its way to its queues with one record, as a dead letter leaves its queue
 //! (`forwards`): so it is published once, wherever a crash falls. Who owns a queue stands in no log: after a crash nobody does.
 
+use super::forwards::RETAINED_THERE;
 use super::{Effect, Hosted, Shard, Subscribing};
+use crate::Node;
 use crate::counters;
 use crate::entry::{self, Group};
 use crate::estate::{Bequeathed, Estate, EstateBytes, encode_bequest};
 use crate::mailbox::{Bequeathing, Noting};
+use crate::retained::{Limit, Retained, Setting};
 use crate::routes;
 use crate::transaction::{Asker, PreparedNotes};
 use broker_api::{Event, Note, Refusal, Reply};
-use model::{Instant, LogIndex, QueueId};
+use model::{Instant, LogIndex, Message, QueueId};
+use parking_lot::MutexGuard;
 use queue::{CancelCause, SubscriberId, SubscriptionOptions};
 use std::sync::Arc;
 
@@ -256,16 +260,25 @@ impl Shard {
         let mut group = Group::default();
         group.push(entry::BEQUEATHED, |to| encode_bequest(to, id, estate));
         let random = self.draw();
-        let table = self.node.routes.load();
-        let found = routes::resolve(&self.node, &table, &will.message, random);
-        drop(table);
-        counters::add(&self.node.counters.published, 1);
-        if let Some((message, to)) = self.push_found(now, found, will.message) {
-            let forwarded = self.new_forward(None, message, to);
+        let node = Arc::clone(&self.node);
+        // One that is to be retained is set and then routed, as by any publisher.
+        let (_turn, setting) = set_retained(&node, now, &will.message);
+        let found = routes::resolve(&node, &node.routes.load(), &will.message, random);
+        counters::add(&node.counters.published, 1);
+        let message = will.message.clone();
+        let mut to = match self.push_found(now, found, message) {
+            Some((_, to)) => to,
+            None => Vec::new(),
+        };
+        if setting.is_some() {
+            to.push((node.retained.shard_of(will.message.key()), RETAINED_THERE));
+        }
+        if !to.is_empty() {
+            let forwarded = self.new_forward(None, will.message, to);
             group.push(entry::FORWARDED, |to| {
                 entry::encode_forwarded(to, &forwarded);
             });
-            self.send_with_batch(forwarded);
+            self.send_set_with_batch(forwarded, setting);
         }
         Some(self.append(entry::TRANSACTED, |to| group.encode(to)))
     }
@@ -311,6 +324,27 @@ impl Shard {
             records.push((entry::BEQUEATHED, record));
         }
     }
+}
+
+/// Sets a will as the last message of its key, if it is to be retained and there is room: the key's turn lasts until it
+/// has been pushed.
+fn set_retained<'n>(
+    node: &'n Node,
+    now: Instant,
+    message: &Message,
+) -> (Option<MutexGuard<'n, ()>>, Option<Box<Setting>>) {
+    if !Retained::takes(message) {
+        return (None, None);
+    }
+    let turn = node.retained.turn(message.key());
+    let checked = Limit::Checked;
+    let set = node
+        .retained
+        .set(&node.settings, now, message, None, checked);
+    if set.is_err() {
+        counters::add(&node.counters.not_retained, 1);
+    }
+    (Some(turn), set.ok().map(Box::new))
 }
 
 fn refuse(asker: &Asker, refusal: Refusal) {

@@ -90,10 +90,6 @@ impl AwaitConnect {
         if properties.authentication_method().is_some() {
             return Err(Ending::AuthenticationMethod);
         }
-        // [MQTT-3.2.2-13]
-        if connect.will.is_some_and(|will| will.retain) {
-            return Err(Ending::Retain);
-        }
         let is_5 = connect.version.has_properties();
         if !is_5 && !connect.clean_start {
             tracing::info!(
@@ -228,7 +224,6 @@ impl Connecting {
             properties.push(Property::SessionExpiryInterval(0));
         }
         properties.push(Property::ReceiveMaximum(limits.receive_max));
-        properties.push(Property::RetainAvailable(false));
         let packet_bytes_max = u32::try_from(limits.packets.packet_bytes_max).unwrap_or(u32::MAX);
         if let Some(bytes) = NonZeroU32::new(packet_bytes_max) {
             properties.push(Property::MaximumPacketSize(bytes));

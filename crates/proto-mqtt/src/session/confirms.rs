@@ -67,27 +67,27 @@ impl Confirms {
         pending.any(|it| it.answer == Answer::Pubrec && it.packet_id == id)
     }
 
+    /// Whether the broker was asked for one of these with this command.
+    pub(super) fn has(&mut self, command: CommandId) -> bool {
+        self.find(command).is_some()
+    }
+
     pub(super) fn note_returned(&mut self, command: CommandId) {
         if let Some(pending) = self.find(command) {
             pending.is_returned = true;
         }
     }
 
-    /// The broker has answered; whether it was asked for one of these.
-    pub(super) fn note_answer(
-        &mut self,
-        command: CommandId,
-        refused: Option<PublishReason>,
-    ) -> bool {
+    /// The broker has answered.
+    pub(super) fn note_answer(&mut self, command: CommandId, refused: Option<PublishReason>) {
         let Some(pending) = self.find(command) else {
-            return false;
+            return;
         };
         pending.reason = Some(match (refused, pending.is_returned) {
             (Some(refused), _) => refused,
             (None, true) => PublishReason::NoMatchingSubscribers,
             (None, false) => PublishReason::Success,
         });
-        true
     }
 
     /// Takes out the first, if the broker has answered it, and appends its answer.

@@ -6,7 +6,7 @@ use super::{Link, put};
 use crate::frame::{Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason};
 use crate::translate::{Outgoing, PublishedAs, is_hidden, put_publish};
 use broker_api::{Command, Delivery, Out};
-use model::{Instant, Outcome, Sequence, SubscriptionId};
+use model::{Instant, Outcome, Retain, Sequence, SubscriptionId};
 
 impl Open {
     pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
@@ -15,7 +15,10 @@ impl Open {
             return;
         };
         subscription.handle_delivered();
-        if let Some(before) = subscription.replaces.take() {
+        // What is retained may come before what the earlier one has still to bring.
+        if delivery.message.envelope().retain != Retain::Shown
+            && let Some(before) = subscription.replaces.take()
+        {
             self.subscriptions.remove(before);
             link.submit(out, Command::Cancel(before));
         }
@@ -62,10 +65,8 @@ impl Open {
             self.settle_unsent(link, &delivery, out);
             return Ok(());
         }
-        let awaits = match subscription
-            .qos
-            .min(PublishedAs::of(message, link.heads).qos)
-        {
+        let published = PublishedAs::of(message, link.heads);
+        let awaits = match subscription.qos.min(published.qos) {
             Qos::AtMostOnce => None,
             Qos::AtLeastOnce => Some(Awaits::Puback),
             Qos::ExactlyOnce => Some(Awaits::Pubrec),
@@ -91,6 +92,11 @@ impl Open {
                 None => PublishQos::AtMostOnce,
                 Some((id, Awaits::Puback)) => PublishQos::AtLeastOnce(id),
                 Some((id, Awaits::Pubrec | Awaits::Pubcomp)) => PublishQos::ExactlyOnce(id),
+            },
+            // [MQTT-3.3.1-8], [MQTT-3.3.1-9], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+            retain: match message.envelope().retain {
+                Retain::Shown => true,
+                Retain::No | Retain::Keep => subscription.retain_as_published && published.retain,
             },
             message_expiry,
             subscription_ids: subscription.identifier.as_slice(),

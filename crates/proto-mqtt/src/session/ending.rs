@@ -23,9 +23,6 @@ pub(super) enum Ending {
     /// There are no users to be authenticated so.
     #[error("this server has no authentication methods")]
     AuthenticationMethod,
-    /// [MQTT-3.2.2-13], §3.2.2.3.5
-    #[error("this server does not retain messages")]
-    Retain,
     /// A session in 3.x that outlives its connection.
     #[error("this server keeps no sessions: connect with a clean session")]
     SessionToKeep,
@@ -71,7 +68,6 @@ impl Ending {
             Self::AuthenticationMethod | Self::AuthUnasked => {
                 Some(ConnackReason::BadAuthenticationMethod)
             }
-            Self::Retain => Some(ConnackReason::RetainNotSupported),
             Self::SessionToKeep => Some(ConnackReason::ServerUnavailable),
             Self::AnswerTooLarge => Some(ConnackReason::PacketTooLarge),
             Self::Silent(_)
@@ -88,7 +84,6 @@ impl Ending {
         match self {
             Self::Refused(refusal) | Self::PublishRefused(refusal) => refusal::disconnect(refusal),
             Self::Silent(_) | Self::ConnectTimeout(_) => DisconnectReason::KeepAliveTimeout,
-            Self::Retain => DisconnectReason::RetainNotSupported,
             Self::ReceiveMaximum { .. } => DisconnectReason::ReceiveMaximumExceeded,
             Self::TopicAliasTooHigh { .. } => DisconnectReason::TopicAliasInvalid,
             Self::AnswerTooLarge => DisconnectReason::PacketTooLarge,

@@ -179,12 +179,12 @@ impl Open {
         let Some(refusal) = refused else {
             return Ok(());
         };
-        let reason = refusal::publish(&refusal);
-        let is_told = self.handle_published(id, Some(reason), out);
-        // 3.x cannot say it, and must not say the opposite.
-        if is_told && !self.version.has_properties() {
+        // 3.x cannot say it, and must not say the opposite: there is no answer.
+        if !self.version.has_properties() && self.confirms.has(id) {
             return Err(Ending::PublishRefused(refusal));
         }
+        let reason = refusal::publish(&refusal);
+        self.handle_published(id, Some(reason), out);
         Ok(())
     }
 

@@ -16,10 +16,6 @@ impl Open {
         publish: &Publish<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
-        // §3.2.2.3.5; 3.x has no word for it, and what it asked for must not be lost in silence.
-        if publish.retain {
-            return Err(Ending::Retain);
-        }
         match publish.qos {
             PublishQos::AtMostOnce => {
                 let message = self.message_of(link, publish)?;
@@ -101,15 +97,14 @@ impl Open {
         Ok(())
     }
 
-    /// The broker has answered a publish: those that come first are answered, in order. Returns whether
-    /// the client waited for this one.
+    /// The broker has answered a publish: those that come first are answered, in order.
     pub(super) fn handle_published(
         &mut self,
         id: CommandId,
         refused: Option<PublishReason>,
         out: &mut Out,
-    ) -> bool {
-        let is_awaited = self.confirms.note_answer(id, refused);
+    ) {
+        self.confirms.note_answer(id, refused);
         while let Some(answered) = self.confirms.pop(self.version, out) {
             let is_over = match answered.answer {
                 Answer::Puback => true,
@@ -120,7 +115,6 @@ impl Open {
             };
             self.receiving = self.receiving.saturating_sub(u16::from(is_over));
         }
-        is_awaited
     }
 
     /// [MQTT-4.3.3-11]

@@ -5,12 +5,12 @@ use super::open::Open;
 use super::subscriptions::Subscription;
 use super::{Link, put};
 use crate::frame::{
-    Packet, PacketId, Properties, Qos, Reasons, Suback, Subscribe, SubscribeReason,
+    Packet, PacketId, Properties, Qos, Reasons, RetainHandling, Suback, Subscribe, SubscribeReason,
     SubscriptionIdentifier, Unsuback, Unsubscribe, UnsubscribeReason,
 };
 use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
-use broker_api::{Command, Out, OwnMessages, Refusal, Source};
+use broker_api::{Command, Out, Refusal, Retained, ShowRetained, Source};
 use model::{CommandId, SubscriptionId};
 use std::collections::VecDeque;
 
@@ -111,23 +111,33 @@ impl Open {
     ) -> Option<(CommandId, SubscriptionId)> {
         let filter = asked.filter.as_str();
         let options = asked.options;
-        let own_messages = match options.no_local {
-            true => OwnMessages::Skip,
-            false => OwnMessages::Deliver,
-        };
         let before = self.subscriptions.id_of(filter);
+        // [MQTT-3.3.1-9] to [MQTT-3.3.1-11]
+        let retained = match (options.retain_handling, before) {
+            (RetainHandling::Send, _) | (RetainHandling::SendIfNew, None) => Retained::Send,
+            (RetainHandling::SendIfNew, Some(_)) | (RetainHandling::DoNotSend, _) => Retained::Skip,
+        };
+        let pattern = pattern_of(filter);
         if let Some(before) = before
             && let Some(subscription) = self.subscriptions.get_mut(before)
-            && subscription.own_messages == own_messages
-            // One that is settled here can send what need not be answered, but not the other way round.
-            && (subscription.is_explicit() || options.qos == Qos::AtMostOnce)
+            && subscription.can_be(options)
         {
-            subscription.qos = options.qos;
-            subscription.identifier = identifier;
-            return None;
+            subscription.change(options, identifier);
+            return match retained {
+                Retained::Skip => None,
+                Retained::Send => {
+                    let show = ShowRetained {
+                        subscription: before,
+                        pattern,
+                        own_messages: subscription.own_messages,
+                    };
+                    let command = link.barrier(out, Command::ShowRetained(show));
+                    Some((command, before))
+                }
+            };
         }
-        let hidden = skips_hidden(filter);
-        let mut subscription = Subscription::new(options.qos, own_messages, identifier, hidden);
+        let mut subscription = Subscription::new(options, identifier, skips_hidden(filter));
+        let own_messages = subscription.own_messages;
         let settle_mode = subscription.settle_mode;
         let grant = subscription.grant(self.in_flight.limit());
         if let Some(before) = before
@@ -140,9 +150,10 @@ impl Open {
             subscription.replaces = Some(before);
         }
         let id = self.subscriptions.insert(filter, subscription);
-        let source = Source::topic(pattern_of(filter));
+        let source = Source::topic(pattern);
         let subscribe = broker_api::Subscribe {
             own_messages,
+            retained,
             ..broker_api::Subscribe::new(id, source, settle_mode, grant)
         };
         let command = link.barrier(out, Command::Subscribe(Box::new(subscribe)));

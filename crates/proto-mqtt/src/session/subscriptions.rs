@@ -1,6 +1,6 @@
 //! The subscriptions of a connection.
 
-use crate::frame::{Qos, SubscriptionIdentifier};
+use crate::frame::{Qos, SubscriptionIdentifier, SubscriptionOptions};
 use broker_api::{Grant, OwnMessages, SettleMode};
 use model::{SequenceMap, SubscriptionId};
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ pub(super) struct Subscription {
     pub(super) own_messages: OwnMessages,
     /// What deliveries carry, at most one.
     pub(super) identifier: Option<SubscriptionIdentifier>,
+    /// Whether messages are sent with the RETAIN that they were published with.
+    pub(super) retain_as_published: bool,
     /// Whether topics that begin with `$` are not for it.
     pub(super) skips_hidden: bool,
     /// Whether deliveries are settled by us. Then they may need an answer of the client.
@@ -32,15 +34,16 @@ pub(super) struct Subscription {
 
 impl Subscription {
     pub(super) const fn new(
-        qos: Qos,
-        own_messages: OwnMessages,
+        options: SubscriptionOptions,
         identifier: Option<SubscriptionIdentifier>,
         skips_hidden: bool,
     ) -> Self {
+        let qos = options.qos;
         Self {
             qos,
-            own_messages,
+            own_messages: own_messages(options),
             identifier,
+            retain_as_published: options.retain_as_published,
             skips_hidden,
             settle_mode: match qos {
                 Qos::AtMostOnce => SettleMode::Presettled,
@@ -51,6 +54,23 @@ impl Subscription {
             in_hand: 0,
             is_grant_due: false,
         }
+    }
+
+    /// Whether it can be changed into one with these options. One that is settled here can send what need not be
+    /// answered, but not the other way round.
+    pub(super) fn can_be(&self, options: SubscriptionOptions) -> bool {
+        let is_explicit = self.is_explicit() || options.qos == Qos::AtMostOnce;
+        self.own_messages == own_messages(options) && is_explicit
+    }
+
+    pub(super) const fn change(
+        &mut self,
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+    ) {
+        self.qos = options.qos;
+        self.identifier = identifier;
+        self.retain_as_published = options.retain_as_published;
     }
 
     pub(super) const fn is_explicit(&self) -> bool {
@@ -83,6 +103,13 @@ impl Subscription {
             limit: u64::from(window.get()).saturating_sub(self.in_hand),
             drain: false,
         }
+    }
+}
+
+const fn own_messages(options: SubscriptionOptions) -> OwnMessages {
+    match options.no_local {
+        true => OwnMessages::Skip,
+        false => OwnMessages::Deliver,
     }
 }
 

@@ -1,10 +1,9 @@
 //! CONNECT and CONNACK.
 
-use crate::scripted_broker::{Driven, connect, name, properties};
+use crate::scripted_broker::{Driven, connect, properties};
 use broker_api::Refusal;
 use proto_mqtt::{
-    Auth, AuthReason, Binary, Connect, Packet, Properties, Property, Qos, Secret, SessionLimits,
-    Text, Version, Will,
+    Auth, AuthReason, Binary, Connect, Packet, Property, Secret, SessionLimits, Text, Version,
 };
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ fn check_with(
     driven.take_log()
 }
 
-const ACCEPTED_5: &str = "CONNACK Success [ReceiveMaximum(1024), RetainAvailable(false), \
+const ACCEPTED_5: &str = "CONNACK Success [ReceiveMaximum(1024), \
     MaximumPacketSize(16777216), TopicAliasMaximum(16), SharedSubscriptionAvailable(false)]";
 
 #[test]
@@ -116,24 +115,6 @@ fn no_session_outlives_its_connection() {
         let log = check(wishing, "CONNACK ServerUnavailable", true);
         assert!(log.is_empty());
     }
-}
-
-#[test]
-fn a_will_to_be_retained_is_refused() {
-    let retained = |version| Connect {
-        will: Some(Will {
-            qos: Qos::AtMostOnce,
-            retain: true,
-            properties: Properties::NONE,
-            topic: name("w"),
-            payload: Binary::default(),
-        }),
-        ..connect(version)
-    };
-    let said = "CONNACK RetainNotSupported \
-        [ReasonString(\"this server does not retain messages\")]";
-    check(retained(Version::V5), said, true);
-    check(retained(Version::V311), "", true);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! A broker that answers every command, and the driver between it and a session.
 
 use broker_api::{
-    Command, Confirm, Delivery, Event, Out, OwnMessages, Publishing, Refusal, Reply, Session,
-    Source, Submission, Subscribe, Unroutable,
+    Command, Confirm, Delivery, Event, Out, OwnMessages, Publishing, Refusal, Reply, Retained,
+    Session, ShowRetained, Source, Submission, Subscribe, Unroutable,
 };
 use bytes::BytesMut;
 use model::{
-    CommandId, ConnectionId, Dialect, Envelope, Instant, Message, Parts, Persistence, Sequence,
-    SubscriptionId,
+    BindingKey, CommandId, ConnectionId, Dialect, Envelope, Instant, Message, Parts, Persistence,
+    Retain, Sequence, SubscriptionId,
 };
 use proto_mqtt::{
     Ack, Codec, Connect, Decoded, Limits, Mqtt, Packet, PacketId, Properties, PropertyList,
@@ -226,6 +226,16 @@ impl Driven {
                 self.granted.remove(&subscription);
                 (Answer::Done, format!("Cancel({subscription})"))
             }
+            Command::ShowRetained(ShowRetained {
+                subscription,
+                pattern,
+                own_messages,
+            }) => {
+                let key = BindingKey::Pattern(pattern);
+                let key = String::from_utf8_lossy(&key.spelling()).into_owned();
+                let own = own(own_messages);
+                (Answer::Done, format!("Show({subscription}, {key}{own})"))
+            }
             Command::Subscribe(subscribe) => {
                 let text = subscribed(&subscribe);
                 self.granted
@@ -264,6 +274,7 @@ impl Driven {
             | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
+            | Command::QueueRetained(_)
             | Command::Commit(_)
             | Command::Note(_)
             | Command::Recall(_)
@@ -286,8 +297,13 @@ fn published(message: &Message, publishing: Publishing) -> String {
         [] => String::new(),
         head => format!(" {:?}", Properties::kept(head)),
     };
+    let retain = match envelope.retain {
+        Retain::No => "",
+        Retain::Keep => " retain",
+        Retain::Shown => " shown",
+    };
     format!(
-        "Publish({} {}: {}{head} {:?} {:?} {}{}{confirm})",
+        "Publish({} {}: {}{head} {:?} {:?} {}{}{confirm}{retain})",
         text(message.exchange()),
         text(message.key()),
         text(message.body()),
@@ -310,12 +326,20 @@ fn subscribed(subscribe: &Subscribe) -> String {
         u64::MAX => String::new(),
         limit => format!(", limit {limit}"),
     };
-    let own = match subscribe.own_messages {
-        OwnMessages::Deliver => "",
-        OwnMessages::Skip => ", not own",
+    let own = own(subscribe.own_messages);
+    let retained = match subscribe.retained {
+        Retained::Send => "",
+        Retained::Skip => ", none retained",
     };
     let (id, mode) = (subscribe.subscription, subscribe.settle_mode);
-    format!("Subscribe({id}, {source}, {mode:?}{limit}{own})")
+    format!("Subscribe({id}, {source}, {mode:?}{limit}{own}{retained})")
+}
+
+const fn own(messages: OwnMessages) -> &'static str {
+    match messages {
+        OwnMessages::Deliver => "",
+        OwnMessages::Skip => ", not own",
+    }
 }
 
 pub(crate) fn bytes_of(version: Version, packets: &[Packet<'_>]) -> Vec<u8> {

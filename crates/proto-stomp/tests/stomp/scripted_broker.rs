@@ -289,6 +289,8 @@ impl Driven {
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
             | Command::Unbind(_)
+            | Command::ShowRetained(_)
+            | Command::QueueRetained(_)
             | Command::List(_)
             | Command::Note(_)
             | Command::Recall(_)
