@@ -1,6 +1,6 @@
 //! What is kept beside a queue by the subscription that has taken it over, and what happens once that is gone.
 
-use model::{Message, SubscriptionId};
+use model::{Message, Sequence, SubscriptionId};
 
 /// Small facts that are kept beside a queue: durable, and there for whoever takes the queue over next.
 ///
@@ -12,6 +12,8 @@ pub struct Notes {
     pub subscription: SubscriptionId,
     /// In order; they take effect together.
     pub entries: Vec<Note>,
+    /// Deliveries of the subscription that are accepted with them: all of it happens, or nothing.
+    pub accepted: Vec<Sequence>,
 }
 
 /// One fact.

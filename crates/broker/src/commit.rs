@@ -233,9 +233,16 @@ impl Connection {
         for notes in notes {
             let target = self.noting_target(&notes)?;
             let part = parts.entry(target.shard).or_default();
+            let subscriber = self.subscriber(notes.subscription);
+            part.settles.push(PartSettle {
+                subscriber,
+                queue: target.queue,
+                sequences: notes.accepted,
+                outcome: Outcome::Accept,
+            });
             part.notes.push(PreparedNotes {
                 queue: target.queue,
-                subscriber: Some(self.subscriber(notes.subscription)),
+                subscriber: Some(subscriber),
                 entries: notes.entries,
             });
         }

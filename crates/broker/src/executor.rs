@@ -341,7 +341,7 @@ impl Executor {
                 self.shard(settlement.target.shard).settle(now, settlement);
             }
             Control::Note(noting) => {
-                self.shard(noting.target.shard).change_notes(noting);
+                self.shard(noting.target.shard).change_notes(now, noting);
             }
             Control::Recall {
                 subscriber,

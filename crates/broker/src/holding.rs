@@ -20,6 +20,7 @@ impl Connection {
                     subscriber: self.subscriber(notes.subscription),
                     target,
                     entries: notes.entries,
+                    accepted: notes.accepted,
                     asker: self.asker(command),
                 };
                 self.control(target.executor, Control::Note(noting));

@@ -147,6 +147,7 @@ pub(crate) struct Noting {
     pub(crate) subscriber: SubscriberId,
     pub(crate) target: QueueTarget,
     pub(crate) entries: Vec<Note>,
+    pub(crate) accepted: Vec<Sequence>,
     pub(crate) asker: Asker,
 }
 

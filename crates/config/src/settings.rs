@@ -86,6 +86,10 @@ pub struct Mqtt {
     pub topic_alias_max: u16,
     /// The longest keep alive, in seconds; 0 for any.
     pub keep_alive_seconds_max: u16,
+    /// For how long a session is kept at most once its connection has ended, in seconds; 0 for ever.
+    pub session_expiry_seconds_max: u32,
+    /// Messages that may wait for the client of a session that is kept.
+    pub session_messages_max: u64,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -202,6 +206,8 @@ impl Config {
                 receive_max: NonZeroU16::MIN,
                 topic_alias_max: 0,
                 keep_alive_seconds_max: 0,
+                session_expiry_seconds_max: 0,
+                session_messages_max: 0,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

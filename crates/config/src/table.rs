@@ -261,6 +261,25 @@ pub(crate) static KEYS: &[Key] = &[
         },
     ),
     number(
+        "mqtt.session_expiry_seconds_max",
+        MQTT,
+        count(0, 4_294_967_295),
+        "0",
+        "For how long a session is kept at most once its connection has ended, in seconds; 0 for ever. Told to clients of MQTT 5.0 that ask for more; sessions of 3.x without clean session are kept so long",
+        |config, number| {
+            config.mqtt.session_expiry_seconds_max =
+                u32::try_from(number).expect("the limit is 4294967295");
+        },
+    ),
+    number(
+        "mqtt.session_messages_max",
+        MQTT,
+        count(1, 1_000_000_000),
+        "100000",
+        "Messages that may wait for the client of a session that is kept; the oldest are dropped beyond it. For sessions that begin from now on",
+        |config, number| config.mqtt.session_messages_max = number,
+    ),
+    number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,
         bytes(4 * KIB, 64 * GIB),

@@ -87,6 +87,9 @@ fn converse(limits: SessionLimits, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
     } else {
         driven.call(0, |session, now, _, out| session.handle_close(now, out));
     }
+    if driven.is_kept {
+        driven.sent.sort_unstable();
+    }
     driven.sent
 }
 
@@ -117,6 +120,8 @@ struct Driven {
     messages: VecDeque<Message>,
     /// All bytes to the client.
     sent: Vec<u8>,
+    /// Its session is kept: what it gathers depends on the cuts, and so does the order of some answers.
+    is_kept: bool,
 }
 
 /// What a command is answered by.
@@ -125,6 +130,7 @@ enum Answer {
     Done,
     Subscribed(SubscriptionId),
     Confirmed(Option<Message>),
+    Recalled,
     OnlyRefusal,
 }
 
@@ -144,6 +150,7 @@ impl Driven {
             ended: BTreeSet::new(),
             messages: VecDeque::new(),
             sent: Vec::new(),
+            is_kept: false,
         }
     }
 
@@ -201,7 +208,8 @@ impl Driven {
                 let id = subscribe.subscription;
                 let known = self.subscriptions.insert(id, subscribed);
                 assert!(known.is_none(), "subscription {id} is used twice");
-                assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max);
+                // And the one to the queue of its session.
+                assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max + 1);
                 Answer::Subscribed(id)
             }
             Command::ShowRetained(show) => {
@@ -240,15 +248,40 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
-            other @ (Command::DeclareQueue(_)
-            | Command::DeleteQueue(_)
-            | Command::PurgeQueue(_)
-            | Command::DeclareExchange(_)
-            | Command::DeleteExchange(_)
+            Command::DeleteQueue(_)
+            | Command::DeclareQueue(_)
             | Command::Bind(_)
             | Command::Unbind(_)
-            | Command::List(_)
-            | Command::Commit(_)) => unreachable!("a client cannot ask for {other:?}"),
+            | Command::QueueRetained(_)
+            | Command::Bequeath(_) => Answer::Done,
+            Command::Recall(_) => {
+                self.is_kept = true;
+                Answer::Recalled
+            }
+            Command::Commit(transaction) => {
+                let entries = transaction.notes.iter().flat_map(|notes| &notes.entries);
+                assert_eq!(entries.count(), transaction.publishes.len());
+                self.messages.extend(transaction.publishes);
+                while self.messages.len() > MESSAGES_MAX {
+                    self.messages.pop_front();
+                }
+                Answer::Done
+            }
+            Command::Note(notes) => {
+                assert!(!notes.entries.is_empty(), "it says nothing");
+                let id = notes.subscription;
+                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
+                    for sequence in notes.accepted {
+                        let was = subscribed.unsettled.remove(&sequence);
+                        assert!(was, "{id}/{sequence} is settled and was not delivered");
+                    }
+                }
+                Answer::Done
+            }
+            other @ (Command::PurgeQueue(_)
+            | Command::DeclareExchange(_)
+            | Command::DeleteExchange(_)
+            | Command::List(_)) => unreachable!("a client cannot ask for {other:?}"),
         };
         self.unanswered.push_back((id, answer));
     }
@@ -375,6 +408,7 @@ impl Driven {
                 }
                 self.tell(Event::Confirmed(id));
             }
+            Answer::Recalled => self.tell(Event::Done(id, Ok(Reply::Notes(Vec::new())))),
             Answer::OnlyRefusal => {}
         }
     }

@@ -16,9 +16,9 @@ use crate::estate::{Bequeathed, Estate, EstateBytes, encode_bequest};
 use crate::mailbox::{Bequeathing, Noting};
 use crate::retained::{Limit, Retained, Setting};
 use crate::routes;
-use crate::transaction::{Asker, PreparedNotes};
+use crate::transaction::{Asker, PreparedNotes, PreparedSettle};
 use broker_api::{Event, Note, Refusal, Reply};
-use model::{Instant, LogIndex, Message, QueueId};
+use model::{Instant, LogIndex, Message, Outcome, QueueId, Sequence};
 use parking_lot::MutexGuard;
 use queue::{CancelCause, SubscriberId, SubscriptionOptions};
 use std::sync::Arc;
@@ -62,11 +62,12 @@ impl Shard {
     }
 
     /// Changes notes; answered when that is durable.
-    pub(crate) fn change_notes(&mut self, noting: Noting) {
+    pub(crate) fn change_notes(&mut self, now: Instant, noting: Noting) {
         let Noting {
             subscriber,
             target,
             entries,
+            accepted,
             asker,
         } = noting;
         let notes = PreparedNotes {
@@ -78,11 +79,44 @@ impl Shard {
             refuse(&asker, refusal);
             return;
         }
-        self.append(entry::NOTED, |to| {
-            entry::encode_noted(to, notes.queue, &notes.entries);
-        });
-        self.apply_notes(notes);
+        if accepted.is_empty() {
+            self.append(entry::NOTED, |to| {
+                entry::encode_noted(to, notes.queue, &notes.entries);
+            });
+            self.apply_notes(notes);
+        } else {
+            self.accept_with_notes(now, subscriber, &accepted, notes);
+        }
         self.answer_with_batch(asker, Reply::Nothing);
+    }
+
+    /// Changes notes and accepts deliveries, with one record.
+    fn accept_with_notes(
+        &mut self,
+        now: Instant,
+        subscriber: SubscriberId,
+        accepted: &[Sequence],
+        notes: PreparedNotes,
+    ) {
+        let queue = notes.queue;
+        // What rides along is older than what this says of the same messages.
+        self.log_settled();
+        let mut group = Group::default();
+        if let Some(hosted) = self.queues.get_mut(&queue) {
+            let sequences = hosted.queue.prepare(subscriber, accepted);
+            let outcome = Outcome::Accept;
+            let settle = PreparedSettle {
+                queue,
+                outcome,
+                sequences,
+            };
+            self.settle_in_group(now, &settle, &mut group);
+        }
+        group.push(entry::NOTED, |to| {
+            entry::encode_noted(to, queue, &notes.entries);
+        });
+        self.append(entry::TRANSACTED, |to| group.encode(to));
+        self.apply_notes(notes);
     }
 
     /// Whether these notes may be changed: by whom they are, and for what they take.

@@ -497,7 +497,12 @@ impl Shard {
     }
 
     /// Ends prepared deliveries, and puts what the log must know of it into the group.
-    fn settle_in_group(&mut self, now: Instant, settle: &PreparedSettle, group: &mut Group) {
+    pub(super) fn settle_in_group(
+        &mut self,
+        now: Instant,
+        settle: &PreparedSettle,
+        group: &mut Group,
+    ) {
         let id = settle.queue;
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;

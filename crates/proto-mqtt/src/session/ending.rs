@@ -23,9 +23,9 @@ pub(super) enum Ending {
     /// There are no users to be authenticated so.
     #[error("this server has no authentication methods")]
     AuthenticationMethod,
-    /// A session in 3.x that outlives its connection.
-    #[error("this server keeps no sessions: connect with a clean session")]
-    SessionToKeep,
+    /// The name of its session's queue would be too long.
+    #[error("a session can only be kept under a client identifier of at most 242 bytes")]
+    ClientIdTooLong,
     /// [MQTT-3.3.4-7], [MQTT-3.3.4-8]
     #[error("more than {limit} PUBLISH packets are unanswered")]
     ReceiveMaximum {
@@ -68,7 +68,7 @@ impl Ending {
             Self::AuthenticationMethod | Self::AuthUnasked => {
                 Some(ConnackReason::BadAuthenticationMethod)
             }
-            Self::SessionToKeep => Some(ConnackReason::ServerUnavailable),
+            Self::ClientIdTooLong => Some(ConnackReason::ClientIdentifierNotValid),
             Self::AnswerTooLarge => Some(ConnackReason::PacketTooLarge),
             Self::Silent(_)
             | Self::ReceiveMaximum { .. }
@@ -88,7 +88,7 @@ impl Ending {
             Self::TopicAliasTooHigh { .. } => DisconnectReason::TopicAliasInvalid,
             Self::AnswerTooLarge => DisconnectReason::PacketTooLarge,
             Self::AuthenticationMethod
-            | Self::SessionToKeep
+            | Self::ClientIdTooLong
             | Self::TopicAliasUnknown(_)
             | Self::AuthUnasked
             | Self::SessionProlonged

@@ -5,6 +5,7 @@ use super::confirms::Confirms;
 use super::ending::Ending;
 use super::in_flight::InFlight;
 use super::keep_alive::KeepAlive;
+use super::kept::Kept;
 use super::received::Received;
 use super::settle::Settling;
 use super::subscribe::Awaited;
@@ -30,6 +31,7 @@ pub(super) struct Terms {
     pub(super) packet_bytes_max: usize,
     /// CONNECT asked for a session that ends with the connection.
     pub(super) ends_with_connection: bool,
+    /// What the session publishes itself when it ends, which is with its connection.
     pub(super) will: Option<Message>,
 }
 
@@ -42,6 +44,8 @@ pub(super) struct Open {
     ends_with_connection: bool,
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
+    /// What of the session outlives the connection, if it does.
+    pub(super) kept: Option<Box<Kept>>,
     pub(super) aliases: Aliases,
     /// PUBLISH packets of the client that wait for the broker.
     pub(super) confirms: Confirms,
@@ -70,6 +74,7 @@ impl Open {
             packet_bytes_max: terms.packet_bytes_max,
             ends_with_connection: terms.ends_with_connection,
             will: terms.will,
+            kept: None,
             aliases: Aliases::default(),
             confirms: Confirms::default(),
             received: Received::default(),
@@ -91,7 +96,8 @@ impl Open {
 
     /// What is kept for answers that the client waits for, in bytes.
     pub(super) fn unanswered_bytes(&self) -> usize {
-        self.confirms.bytes()
+        let kept = self.kept.as_ref();
+        self.confirms.bytes() + kept.map_or(0, |kept| kept.noting.bytes())
     }
 
     pub(super) fn handle_packet(
@@ -109,7 +115,9 @@ impl Open {
             Packet::Subscribe(subscribe) => self.handle_subscribe(link, subscribe, out)?,
             Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(link, unsubscribe, out)?,
             Packet::Pingreq => put(self.version, &Packet::Pingresp, out),
-            Packet::Disconnect(disconnect) => return self.handle_disconnect(disconnect),
+            Packet::Disconnect(disconnect) => {
+                return self.handle_disconnect(link, disconnect, out);
+            }
             Packet::Auth(_) => return Err(Ending::AuthUnasked),
             // The codec does not let them through.
             Packet::Connect(_)
@@ -121,7 +129,12 @@ impl Open {
         Ok(Step::Taken)
     }
 
-    fn handle_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<Step, Ending> {
+    fn handle_disconnect(
+        &mut self,
+        link: &mut Link,
+        disconnect: &Disconnect<'_>,
+        out: &mut Out,
+    ) -> Result<Step, Ending> {
         let expiry = disconnect.properties.session_expiry_interval();
         if self.ends_with_connection && expiry.unwrap_or(0) > 0 {
             return Err(Ending::SessionProlonged);
@@ -130,6 +143,8 @@ impl Open {
         if disconnect.reason == DisconnectReason::NormalDisconnection {
             self.will = None;
         }
+        let is_normal = disconnect.reason == DisconnectReason::NormalDisconnection;
+        self.bequeath_at_end(link, is_normal, expiry, out);
         Ok(Step::Disconnected)
     }
 
@@ -175,6 +190,9 @@ impl Open {
             self.handle_awaited(link, id, refused.as_ref(), out);
             return Ok(());
         }
+        if let Some(is_noted) = self.handle_kept_done(link, id, refused.as_ref(), out) {
+            return is_noted;
+        }
         // A subscription that was replaced has ended, a PUBLISH with QoS 0 was refused: nobody is told.
         let Some(refusal) = refused else {
             return Ok(());
@@ -190,6 +208,10 @@ impl Open {
 
     /// Sends what was gathered: settlements, and the grants that they make room for.
     pub(super) fn flush(&mut self, link: &mut Link, out: &mut Out) {
+        self.flush_commit(link, out);
+        if let Some(kept) = &mut self.kept {
+            kept.noting.flush(link, kept.subscription, out);
+        }
         self.settling.flush(link, out);
         let window = self.in_flight.limit();
         for id in self.settling.granted.drain(..) {

@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use super::ending::Ending;
+use super::kept::Next;
 use super::open::Open;
 use super::subscriptions::Subscription;
 use super::{Link, put};
@@ -20,32 +21,57 @@ pub(super) struct Awaited {
     packet_id: PacketId,
     answer: Answer,
     /// What the answer says of each filter, as far as it is known.
-    codes: Vec<u8>,
+    pub(super) codes: Vec<u8>,
     /// Which commands are not answered, in order; so are most answers.
-    commands: VecDeque<Asked>,
+    pub(super) commands: VecDeque<Asked>,
+    /// What follows then, in a session that outlives its connection.
+    pub(super) next: Option<Next>,
+    /// Why one of the commands was refused that are for no filter.
+    pub(super) refused: Option<Refusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Suback,
     Unsuback,
 }
 
-/// One command, and which filter it is for.
+/// One command, and what it is for.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    command: CommandId,
-    at: usize,
-    subscription: SubscriptionId,
+pub(super) struct Asked {
+    pub(super) command: CommandId,
+    pub(super) what: What,
+}
+
+/// What a command is for; `at` is the place of the filter in the packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// A subscription of the broker.
+    Subscribe {
+        at: usize,
+        subscription: SubscriptionId,
+    },
+    /// A binding of the session's queue, and the subscription that it replaces.
+    Bind {
+        at: usize,
+        subscription: SubscriptionId,
+        replaces: Option<SubscriptionId>,
+        /// Whether what is retained is to be sent then.
+        is_shown: bool,
+    },
+    /// Something else.
+    Other,
 }
 
 impl Awaited {
-    const fn new(packet_id: PacketId, answer: Answer) -> Self {
+    pub(super) const fn new(packet_id: PacketId, answer: Answer) -> Self {
         Self {
             packet_id,
             answer,
             codes: Vec::new(),
             commands: VecDeque::new(),
+            next: None,
+            refused: None,
         }
     }
 
@@ -63,6 +89,9 @@ impl Open {
         subscribe: &Subscribe<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        if self.is_kept() {
+            return self.subscribe_kept(link, subscribe, out);
+        }
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
@@ -74,8 +103,7 @@ impl Open {
                         .commands
                         .extend(begun.map(|(command, subscription)| Asked {
                             command,
-                            at,
-                            subscription,
+                            what: What::Subscribe { at, subscription },
                         }));
                     granted(asked.options.qos)
                 }
@@ -86,7 +114,11 @@ impl Open {
     }
 
     /// Why a subscription cannot be had.
-    fn refusal_of(&self, link: &Link, asked: &frame::Subscription<'_>) -> Option<SubscribeReason> {
+    pub(super) fn refusal_of(
+        &self,
+        link: &Link,
+        asked: &frame::Subscription<'_>,
+    ) -> Option<SubscribeReason> {
         let filter = asked.filter.as_str();
         if asked.filter.shared().is_some() {
             return Some(SubscribeReason::SharedSubscriptionsNotSupported);
@@ -102,7 +134,7 @@ impl Open {
     }
 
     /// Begins a subscription, or changes the one that there is to the filter. [MQTT-3.8.4-3]
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         link: &mut Link,
         asked: &frame::Subscription<'_>,
@@ -167,10 +199,13 @@ impl Open {
         unsubscribe: &Unsubscribe<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        if self.is_kept() {
+            return self.unsubscribe_kept(link, unsubscribe, out);
+        }
         // What was answered for a subscription counts before it ends.
         self.settling.flush(link, out);
         let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
-        for (at, filter) in unsubscribe.filters.iter().enumerate() {
+        for filter in unsubscribe.filters.iter() {
             let removed = self.subscriptions.remove_filter(filter.as_str());
             let reason = match removed {
                 None => UnsubscribeReason::NoSubscriptionExisted,
@@ -182,8 +217,7 @@ impl Open {
                     let command = link.barrier(out, Command::Cancel(id));
                     awaited.commands.push_back(Asked {
                         command,
-                        at,
-                        subscription: id,
+                        what: What::Other,
                     });
                     UnsubscribeReason::Success
                 }
@@ -193,13 +227,18 @@ impl Open {
         self.await_or_answer(awaited, out)
     }
 
-    fn await_or_answer(&mut self, awaited: Awaited, out: &mut Out) -> Result<(), Ending> {
+    pub(super) fn await_or_answer(
+        &mut self,
+        awaited: Awaited,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         let answer = answer_of(&awaited);
         // [MQTT-3.1.2-24]
         if answer.is_some_and(|it| it.packet_len(self.version) > self.packet_bytes_max) {
             return Err(Ending::AnswerTooLarge);
         }
         if awaited.commands.is_empty() {
+            // Nothing was asked, so nothing follows.
             self.put_answer(&awaited, out);
         } else {
             self.awaited = Some(awaited);
@@ -215,33 +254,45 @@ impl Open {
         refused: Option<&Refusal>,
         out: &mut Out,
     ) {
-        let Some(awaited) = &mut self.awaited else {
+        let Some(mut awaited) = self.awaited.take() else {
             return;
         };
-        let Some(place) = awaited.commands.iter().position(|it| it.command == id) else {
-            return;
-        };
-        let Some(Asked {
-            at, subscription, ..
-        }) = awaited.commands.remove(place)
-        else {
-            return;
-        };
-        if let Some(refusal) = refused
-            && awaited.answer == Answer::Suback
-        {
-            awaited.codes[at] = refusal::subscribe(refusal).code();
-            self.subscriptions.forget(subscription);
+        let place = awaited.commands.iter().position(|it| it.command == id);
+        let asked = place.and_then(|place| awaited.commands.remove(place));
+        match asked.map(|asked| asked.what) {
+            Some(What::Subscribe { at, subscription }) => {
+                if let Some(refusal) = refused {
+                    awaited.codes[at] = refusal::subscribe(refusal).code();
+                    self.subscriptions.forget(subscription);
+                }
+            }
+            Some(What::Bind {
+                at,
+                subscription,
+                replaces,
+                is_shown,
+            }) => {
+                if let Some(refusal) = refused {
+                    awaited.codes[at] = refusal::subscribe(refusal).code();
+                }
+                let bound = (subscription, replaces, is_shown);
+                let asked = self.handle_bound(link, bound, refused, out);
+                awaited.commands.extend(asked);
+            }
+            Some(What::Other) => awaited.refused = refused.cloned(),
+            None => {}
         }
-        if self
-            .awaited
-            .as_ref()
-            .is_some_and(|it| it.commands.is_empty())
-            && let Some(awaited) = self.awaited.take()
+        if awaited.commands.is_empty()
+            && let Some(next) = awaited.next.take()
         {
+            self.go_on(link, next, &mut awaited, out);
+        }
+        if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
             out.release_barrier();
             self.flush(link, out);
+        } else {
+            self.awaited = Some(awaited);
         }
     }
 
@@ -270,7 +321,7 @@ fn answer_of(awaited: &Awaited) -> Option<Packet<'_>> {
 }
 
 /// What is granted is what was asked for. [MQTT-3.8.4-8]
-const fn granted(qos: Qos) -> SubscribeReason {
+pub(super) const fn granted(qos: Qos) -> SubscribeReason {
     match qos {
         Qos::AtMostOnce => SubscribeReason::GrantedQos0,
         Qos::AtLeastOnce => SubscribeReason::GrantedQos1,

@@ -6,6 +6,7 @@ mod arbitrary;
 mod connect;
 mod deliver;
 mod ends;
+mod kept;
 mod publish;
 mod scripted_broker;
 mod split;
