@@ -4,9 +4,16 @@ mod support;
 
 use broker::Settings;
 use broker_api::{
-    Command, Event, OwnMessages, QueueRetained, Refusal, Reply, SettleMode, ShowRetained, Subscribe,
+    Attachment, Command, Confirm, Connect, Event, OwnMessages, Peer, Publishing, QueueRetained,
+    Refusal, Reply, SettleMode, ShowRetained, Submission, Subscribe,
 };
-use model::{Outcome, Pattern, QueueDefinition, Retain, ShardId, SubscriptionId};
+use model::{
+    CommandId, ConnectionId, ConversationId, Outcome, Pattern, QueueDefinition, Retain, ShardId,
+    SubscriptionId,
+};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Barrier;
+use std::task::{Context, Waker};
 use support::calls::{
     bind, limited, name, not_own, presettled, selecting, settings, settle, subscribe, with_retained,
 };
@@ -261,6 +268,8 @@ fn it_survives_a_restart_whoever_published_it() {
         node.settle_down();
         expected[0] = 77;
         let mut node = node.crashed(|_, _| 0);
+        node.snapshot();
+        let mut node = node.crashed(|_, _| 0);
         assert_eq!(shown(&mut node, "a.#"), expected, "{by_snapshot}");
     }
 }
@@ -308,6 +317,37 @@ fn a_crash_anywhere_keeps_what_was_confirmed() {
 }
 
 #[test]
+fn a_confirm_waits_for_the_log_of_the_key_and_that_of_the_queue() {
+    // These keys lead to all shards, the queue's among them.
+    for key in ["a", "b", "c", "d"] {
+        for is_bound in [false, true] {
+            for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]] {
+                let mut node = Node::new(settings());
+                let mut client = node.connect();
+                client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
+                if is_bound {
+                    client.bind(&mut node, bind("amq.topic", "q", "#"));
+                }
+                client.publish_returnable(&node, kept(key, 1));
+                node.step_executors();
+                let mut rounds = order.map(|shard| {
+                    let has_synced = node.store.round_of(ShardId(shard)) > 0;
+                    node.step_executors();
+                    (has_synced, client.confirmed(&mut node))
+                });
+                rounds.reverse();
+                let last = rounds.iter().position(|(has_synced, _)| *has_synced);
+                let confirmed = rounds.iter().position(|(_, count)| *count > 0);
+                assert!(last.is_some());
+                assert_eq!(confirmed, last, "{key}, {is_bound}, {order:?}");
+                let count: usize = rounds.iter().map(|(_, count)| count).sum();
+                assert_eq!(count, 1);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_crash_anywhere_keeps_away_what_was_taken_away() {
     let start = || {
         let mut node = Node::new(settings());
@@ -341,12 +381,14 @@ fn records_that_come_in_another_order_do_not_bring_back_what_is_older() {
             ..settings()
         });
         // Fills the mailboxes, so that the next publish waits at its connection.
-        let mut filler = node.connect();
+        let mut fillers = Vec::new();
         for number in 0..4 {
+            let mut filler = node.connect();
             filler.declare(&mut node, &format!("q{number}"));
+            fillers.push(filler);
         }
         let mut parking = node.connect();
-        for number in 0..4 {
+        for (number, filler) in fillers.iter_mut().enumerate() {
             for _ in 0..6 {
                 let draft = message(&format!("q{number}"), 0).queued();
                 filler.publish(&node, draft.of_bytes(1 << 20));
@@ -365,7 +407,9 @@ fn records_that_come_in_another_order_do_not_bring_back_what_is_older() {
         );
         for _ in 0..8 {
             node.settle_down();
-            filler.is_admitted(&node);
+            for filler in &mut fillers {
+                filler.is_admitted(&node);
+            }
         }
         if by_snapshot {
             node.snapshot();
@@ -373,6 +417,13 @@ fn records_that_come_in_another_order_do_not_bring_back_what_is_older() {
         // Only now does the older one go to its log.
         parking.is_admitted(&node);
         node.settle_down();
+        if by_snapshot {
+            // Each log has gone on, so that there is a new one of each.
+            for key in ["b", "c", "d", "e"] {
+                other.publish(&node, kept(key, 9));
+            }
+            node.snapshot();
+        }
         let expected: &[u32] = if last == 0 { &[] } else { &[last] };
         assert_eq!(shown(&mut node, "a"), expected);
         let mut node = node.crashed(|_, _| 0);
@@ -458,7 +509,12 @@ fn what_has_expired_is_gone() {
             node = Node::open_at(node.settings.clone(), node.store.clone(), now);
         } else {
             node.now = node.now.plus_millis(100);
-            assert_eq!(shown(&mut node, "#"), [3], "before anybody has noticed");
+            let mut reader = node.connect();
+            let asked = with_retained(presettled(subscribe(1, topic("#"))));
+            reader.submit(&node, Command::Subscribe(Box::new(asked)));
+            // Before its shard has noticed.
+            assert_eq!(reader.take_numbers(&mut node), [3]);
+            reader.close(&node);
             node.advance_ms(100);
         }
         assert_eq!(shown(&mut node, "#"), [3]);
@@ -574,4 +630,90 @@ fn a_settle_mode_does_not_matter_to_a_queue_of_ones_own() {
     };
     reader.subscribed(&mut node, asked);
     assert_eq!(seen(&mut reader, &mut node), [(1, Retain::Shown)]);
+}
+
+/// What a connection is handed until nothing comes any more; the last number.
+fn last_seen(connection: &mut broker::Connection, last: &mut Option<u32>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut handle = |event| {
+        if let Event::Delivery(delivery) = event {
+            *last = Some(number_of(&delivery.message));
+        }
+    };
+    let now = model::Instant::default();
+    while connection
+        .poll_events(now, &mut cx, 1 << 20, &mut handle)
+        .is_ready()
+    {}
+    connection.handle_sent(now);
+}
+
+fn attached(broker: &broker::Broker, number: u64, commands: Vec<Command>) -> broker::Connection {
+    let peer = Peer {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let mut connection = broker.attach(ConnectionId(number), peer);
+    let connect = Command::Connect(Box::new(Connect {
+        login: None,
+        vhost: Vec::new(),
+        identity: None,
+    }));
+    let commands = std::iter::once(connect).chain(commands);
+    let submission = |(id, command)| Submission {
+        id: CommandId(id),
+        conversation: ConversationId(0),
+        command,
+    };
+    let mut submissions = (1..).zip(commands).map(submission).collect();
+    connection.submit(model::Instant::default(), &mut submissions);
+    connection
+}
+
+#[test]
+fn nobody_ends_with_an_older_value_whoever_runs_when() {
+    const ROUNDS: u32 = 300;
+    let node = Node::new(settings());
+    for round in 0..ROUNDS {
+        let start = Barrier::new(3);
+        let (node, start) = (&node.broker, &start);
+        let key = format!("r.{round}");
+        let (mut reader, mut last) = std::thread::scope(|scope| {
+            for number in [1, 2] {
+                let key = &key;
+                scope.spawn(move || {
+                    let publish = Command::Publish(
+                        kept(key, number).build(),
+                        Publishing::new(Confirm::Unwanted),
+                    );
+                    // What it publishes before in the same batch takes its time.
+                    let before = (0..50).map(|_| {
+                        let draft = message("nowhere", 0).build();
+                        Command::Publish(draft, Publishing::new(Confirm::Unwanted))
+                    });
+                    let batch = before.chain([publish]).collect();
+                    start.wait();
+                    let id = 10 * u64::from(round) + u64::from(number);
+                    attached(node, id, batch);
+                });
+            }
+            let reader = scope.spawn(|| {
+                let asked = with_retained(presettled(subscribe(1, topic(&key))));
+                start.wait();
+                let command = Command::Subscribe(Box::new(asked));
+                let mut reader = attached(node, 10 * u64::from(round) + 3, vec![command]);
+                let mut last = None;
+                last_seen(&mut reader, &mut last);
+                (reader, last)
+            });
+            reader.join().expect("it does not panic")
+        });
+        let mut shown = None;
+        last_seen(&mut reader, &mut last);
+        let asked = with_retained(presettled(subscribe(1, topic(&key))));
+        let command = Command::Subscribe(Box::new(asked));
+        let mut fresh = attached(node, 10 * u64::from(round) + 4, vec![command]);
+        last_seen(&mut fresh, &mut shown);
+        assert!(shown.is_some());
+        assert_eq!(last, shown, "round {round}");
+    }
 }

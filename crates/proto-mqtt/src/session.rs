@@ -26,6 +26,7 @@ mod opening;
 mod publish;
 mod received;
 mod settle;
+mod share;
 mod subscribe;
 mod subscriptions;
 

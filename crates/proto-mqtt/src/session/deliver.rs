@@ -2,6 +2,7 @@
 
 use super::in_flight::{Awaits, Sent};
 use super::open::Open;
+use super::subscriptions::Reader;
 use super::{Link, put};
 use crate::frame::{Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason};
 use crate::translate::{Outgoing, PublishedAs, is_hidden, put_publish};
@@ -156,6 +157,20 @@ impl Open {
         let settled = (sent.subscription, sent.sequence);
         self.settle(link, settled, outcome, 0, out);
         self.send_waiting(link, out);
+    }
+
+    /// The session ends: what the client was sent with QoS 2 by a shared subscription, and may have, is not for the
+    /// other members. [MQTT-4.8.2-5]
+    pub(super) fn keep_from_others(&mut self, link: &mut Link, out: &mut Out) {
+        let sent: Vec<_> = self.in_flight.sent().collect();
+        for sent in sent {
+            let subscription = self.subscriptions.get_mut(sent.subscription);
+            let is_shared = subscription.is_some_and(|it| it.reader == Reader::Group);
+            if is_shared && sent.awaits != Awaits::Puback {
+                let settled = (sent.subscription, sent.sequence);
+                self.settle(link, settled, Outcome::Accept, 0, out);
+            }
+        }
     }
 
     /// [MQTT-4.3.2-3]

@@ -136,6 +136,16 @@ impl InFlight {
             .map(|(id, _)| *id)
     }
 
+    /// All of them.
+    pub(super) fn sent(&self) -> impl Iterator<Item = Sent> {
+        let (any, of_sequence) = match &self.slots {
+            Slots::Any { slots, .. } => (Some(slots.iter().flatten()), None),
+            Slots::OfSequence { sent, .. } => (None, Some(sent.values())),
+        };
+        let any = any.into_iter().flatten();
+        any.chain(of_sequence.into_iter().flatten()).copied()
+    }
+
     pub(super) fn get_mut(&mut self, id: PacketId) -> Option<&mut Sent> {
         match &mut self.slots {
             Slots::Any { slots, .. } => slots.get_mut(place(id))?.as_mut(),

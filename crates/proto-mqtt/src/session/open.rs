@@ -224,6 +224,7 @@ impl Open {
 
     /// The session ends: what was settled before counts, and the will is published.
     pub(super) fn end(&mut self, link: &mut Link, out: &mut Out) {
+        self.keep_from_others(link, out);
         self.flush(link, out);
         if let Some(will) = self.will.take() {
             let publishing = Publishing::new(Confirm::Unwanted);

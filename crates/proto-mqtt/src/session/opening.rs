@@ -239,7 +239,7 @@ impl Opening {
 
     /// The session ends with its connection.
     fn open_unkept(&mut self, link: &Link, out: &mut Out) -> Result<Open, Ending> {
-        self.put_accepted(&link.limits, false, out)?;
+        self.put_accepted(&link.limits, None, out)?;
         let will = self.asked.will.take().map(|will| will.message);
         let terms = Terms {
             will,
@@ -340,7 +340,7 @@ impl Opening {
             is_present,
             unbound,
         } = *restored;
-        self.put_accepted(&link.limits, is_present, out)?;
+        self.put_accepted(&link.limits, Some(is_present), out)?;
         open.put_released(out);
         for (filter, it) in &unbound {
             let Some(Ok(filter)) = Text::new(filter).ok().map(TopicFilter::new) else {
@@ -363,20 +363,21 @@ impl Opening {
         Ok(Some(open))
     }
 
-    /// The CONNACK that opens the connection, with all that is not as a client of 5.0 takes for granted.
+    /// The CONNACK that opens the connection, with all that is not as a client of 5.0 takes for granted; `kept` says of a
+    /// session that is kept whether it was there.
     fn put_accepted(
         &self,
         limits: &SessionLimits,
-        session_present: bool,
+        kept: Option<bool>,
         out: &mut Out,
     ) -> Result<(), Ending> {
         let version = self.asked.version;
         let mut properties = PropertyList::new();
         if version.has_properties() {
-            self.push_properties(limits, &mut properties);
+            self.push_properties(limits, kept.is_some(), &mut properties);
         }
         let connack = Packet::Connack(Connack {
-            session_present,
+            session_present: kept == Some(true),
             reason: ConnackReason::Success,
             properties: match version.has_properties() {
                 true => properties.as_properties(),
@@ -391,7 +392,12 @@ impl Opening {
         Ok(())
     }
 
-    fn push_properties(&self, limits: &SessionLimits, properties: &mut PropertyList) {
+    fn push_properties(
+        &self,
+        limits: &SessionLimits,
+        is_kept: bool,
+        properties: &mut PropertyList,
+    ) {
         let asked = &self.asked;
         // §3.2.2.3.2
         if asked.expiry != asked.asked_expiry {
@@ -408,7 +414,9 @@ impl Opening {
         if limits.topic_alias_max > 0 {
             properties.push(Property::TopicAliasMaximum(limits.topic_alias_max));
         }
-        properties.push(Property::SharedSubscriptionAvailable(false));
+        if is_kept {
+            properties.push(Property::SharedSubscriptionAvailable(false));
+        }
         if asked.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(asked.keep_alive));
         }

@@ -1,17 +1,17 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
 use super::ending::Ending;
-use super::kept::Next;
 use super::open::Open;
+use super::share::{self, Next, Share};
 use super::subscriptions::Subscription;
-use super::{Link, put};
+use super::{Link, kept, put};
 use crate::frame::{
     Packet, PacketId, Properties, Qos, Reasons, RetainHandling, Suback, Subscribe, SubscribeReason,
     SubscriptionIdentifier, Unsuback, Unsubscribe, UnsubscribeReason,
 };
 use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
-use broker_api::{Command, Out, Refusal, Retained, ShowRetained, Source};
+use broker_api::{Command, Out, Refusal, Retained, SettleMode, ShowRetained, Source};
 use model::{CommandId, SubscriptionId};
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ pub(super) struct Awaited {
     /// Which commands are not answered, in order; so are most answers.
     pub(super) commands: VecDeque<Asked>,
     /// What follows then, in a session that outlives its connection.
-    pub(super) next: Option<Next>,
+    pub(super) next: Option<kept::Next>,
     /// Why one of the commands was refused that are for no filter.
     pub(super) refused: Option<Refusal>,
 }
@@ -36,30 +36,29 @@ pub(super) enum Answer {
     Unsuback,
 }
 
-/// One command, and what it is for.
-#[derive(Clone, Copy, Debug)]
+/// One command, and which filter it is for.
+#[derive(Debug)]
 pub(super) struct Asked {
     pub(super) command: CommandId,
+    pub(super) at: usize,
+    pub(super) subscription: SubscriptionId,
     pub(super) what: What,
+    /// More may follow it.
+    pub(super) share: Option<Box<Share>>,
 }
 
-/// What a command is for; `at` is the place of the filter in the packet.
-#[derive(Clone, Copy, Debug)]
+/// What a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// A subscription of the broker.
-    Subscribe {
-        at: usize,
-        subscription: SubscriptionId,
-    },
-    /// A binding of the session's queue, and the subscription that it replaces.
+    /// It begins or ends a subscription of the broker.
+    Subscription,
+    /// It binds the session's queue, and then a subscription is replaced.
     Bind {
-        at: usize,
-        subscription: SubscriptionId,
         replaces: Option<SubscriptionId>,
         /// Whether what is retained is to be sent then.
         is_shown: bool,
     },
-    /// Something else.
+    /// Something for the whole packet.
     Other,
 }
 
@@ -81,6 +80,27 @@ impl Awaited {
     }
 }
 
+impl Asked {
+    /// For the first filter.
+    pub(super) const fn of(command: CommandId, subscription: SubscriptionId) -> Self {
+        Self {
+            command,
+            at: 0,
+            subscription,
+            what: What::Subscription,
+            share: None,
+        }
+    }
+
+    /// For the whole packet.
+    pub(super) fn other(command: CommandId) -> Self {
+        Self {
+            what: What::Other,
+            ..Self::of(command, SubscriptionId(0))
+        }
+    }
+}
+
 impl Open {
     /// The answers come before anything else is read. [MQTT-3.8.4-1]
     pub(super) fn handle_subscribe(
@@ -98,13 +118,13 @@ impl Open {
             let reason = match self.refusal_of(link, &asked) {
                 Some(reason) => reason,
                 None => {
-                    let begun = self.begin(link, &asked, identifier, out);
+                    let begun = match asked.filter.shared() {
+                        None => self.begin(link, &asked, identifier, out),
+                        Some(shared) => self.begin_shared(link, &asked, shared, identifier, out),
+                    };
                     awaited
                         .commands
-                        .extend(begun.map(|(command, subscription)| Asked {
-                            command,
-                            what: What::Subscribe { at, subscription },
-                        }));
+                        .extend(begun.map(|begun| Asked { at, ..begun }));
                     granted(asked.options.qos)
                 }
             };
@@ -120,8 +140,10 @@ impl Open {
         asked: &frame::Subscription<'_>,
     ) -> Option<SubscribeReason> {
         let filter = asked.filter.as_str();
-        if asked.filter.shared().is_some() {
-            return Some(SubscribeReason::SharedSubscriptionsNotSupported);
+        // The name of the queue is limited.
+        let shared = asked.filter.shared();
+        if shared.is_some_and(|(name, pattern)| share::queue_of(name, pattern).is_none()) {
+            return Some(SubscribeReason::QuotaExceeded);
         }
         let limits = &link.limits;
         let is_new = self.subscriptions.id_of(filter).is_none();
@@ -140,7 +162,7 @@ impl Open {
         asked: &frame::Subscription<'_>,
         identifier: Option<SubscriptionIdentifier>,
         out: &mut Out,
-    ) -> Option<(CommandId, SubscriptionId)> {
+    ) -> Option<Asked> {
         let filter = asked.filter.as_str();
         let options = asked.options;
         let before = self.subscriptions.id_of(filter);
@@ -164,7 +186,7 @@ impl Open {
                         own_messages: subscription.own_messages,
                     };
                     let command = link.barrier(out, Command::ShowRetained(show));
-                    Some((command, before))
+                    Some(Asked::of(command, before))
                 }
             };
         }
@@ -189,7 +211,64 @@ impl Open {
             ..broker_api::Subscribe::new(id, source, settle_mode, grant)
         };
         let command = link.barrier(out, Command::Subscribe(Box::new(subscribe)));
-        Some((command, id))
+        Some(Asked::of(command, id))
+    }
+
+    /// Begins a shared subscription, or changes the one that there is: any quality can be had by it. Nothing that is
+    /// retained is sent.
+    fn begin_shared(
+        &mut self,
+        link: &mut Link,
+        asked: &frame::Subscription<'_>,
+        (share_name, pattern): (&str, &str),
+        identifier: Option<SubscriptionIdentifier>,
+        out: &mut Out,
+    ) -> Option<Asked> {
+        let filter = asked.filter.as_str();
+        let before = self.subscriptions.id_of(filter);
+        if let Some(before) = before.and_then(|before| self.subscriptions.get_mut(before)) {
+            before.change(asked.options, identifier);
+            return None;
+        }
+        let queue = share::queue_of(share_name, pattern)?;
+        let subscription = Subscription::shared(asked.options, identifier, skips_hidden(pattern));
+        let id = self.subscriptions.insert(filter, subscription);
+        let share = Share::new(queue, filter, pattern);
+        let command = link.barrier(out, share.declare());
+        Some(Asked {
+            share: Some(Box::new(share)),
+            ..Asked::of(command, id)
+        })
+    }
+
+    /// What follows an answer on the way to a shared subscription, if anything does.
+    fn go_on(
+        &mut self,
+        link: &mut Link,
+        asked: &mut Asked,
+        refused: Option<&Refusal>,
+        out: &mut Out,
+    ) -> Option<CommandId> {
+        let share = asked.share.as_mut()?;
+        let command = match share.handle_answer(refused) {
+            Next::Answered => return None,
+            Next::Ask(command) => command,
+            Next::Subscribe(queue) => {
+                let id = self
+                    .subscriptions
+                    .renew(asked.subscription, &share.filter)?;
+                asked.subscription = id;
+                let grant = self
+                    .subscriptions
+                    .get_mut(id)?
+                    .grant(self.in_flight.limit());
+                let source = Source::Queue(queue);
+                let mode = SettleMode::Explicit;
+                let subscribe = broker_api::Subscribe::new(id, source, mode, grant);
+                Command::Subscribe(Box::new(subscribe))
+            }
+        };
+        Some(link.barrier(out, command))
     }
 
     /// The answers come before anything else is read. [MQTT-3.10.4-4]
@@ -205,7 +284,7 @@ impl Open {
         // What was answered for a subscription counts before it ends.
         self.settling.flush(link, out);
         let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
-        for filter in unsubscribe.filters.iter() {
+        for (at, filter) in unsubscribe.filters.iter().enumerate() {
             let removed = self.subscriptions.remove_filter(filter.as_str());
             let reason = match removed {
                 None => UnsubscribeReason::NoSubscriptionExisted,
@@ -216,8 +295,8 @@ impl Open {
                     }
                     let command = link.barrier(out, Command::Cancel(id));
                     awaited.commands.push_back(Asked {
-                        command,
-                        what: What::Other,
+                        at,
+                        ..Asked::of(command, id)
                     });
                     UnsubscribeReason::Success
                 }
@@ -258,34 +337,16 @@ impl Open {
             return;
         };
         let place = awaited.commands.iter().position(|it| it.command == id);
-        let asked = place.and_then(|place| awaited.commands.remove(place));
-        match asked.map(|asked| asked.what) {
-            Some(What::Subscribe { at, subscription }) => {
-                if let Some(refusal) = refused {
-                    awaited.codes[at] = refusal::subscribe(refusal).code();
-                    self.subscriptions.forget(subscription);
-                }
+        if let Some(mut asked) = place.and_then(|place| awaited.commands.remove(place)) {
+            match self.go_on(link, &mut asked, refused, out) {
+                Some(command) => awaited.commands.push_back(Asked { command, ..asked }),
+                None => self.handle_asked(link, asked, refused, &mut awaited, out),
             }
-            Some(What::Bind {
-                at,
-                subscription,
-                replaces,
-                is_shown,
-            }) => {
-                if let Some(refusal) = refused {
-                    awaited.codes[at] = refusal::subscribe(refusal).code();
-                }
-                let bound = (subscription, replaces, is_shown);
-                let asked = self.handle_bound(link, bound, refused, out);
-                awaited.commands.extend(asked);
-            }
-            Some(What::Other) => awaited.refused = refused.cloned(),
-            None => {}
         }
         if awaited.commands.is_empty()
             && let Some(next) = awaited.next.take()
         {
-            self.go_on(link, next, &mut awaited, out);
+            self.go_on_kept(link, next, &mut awaited, out);
         }
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
@@ -293,6 +354,35 @@ impl Open {
             self.flush(link, out);
         } else {
             self.awaited = Some(awaited);
+        }
+    }
+
+    /// The broker has answered a command, and nothing of its own follows.
+    fn handle_asked(
+        &mut self,
+        link: &mut Link,
+        asked: Asked,
+        refused: Option<&Refusal>,
+        awaited: &mut Awaited,
+        out: &mut Out,
+    ) {
+        let Asked {
+            at, subscription, ..
+        } = asked;
+        let refused_code = refused.map(|refusal| refusal::subscribe(refusal).code());
+        match (asked.what, refused_code) {
+            (What::Subscription, Some(code)) if awaited.answer == Answer::Suback => {
+                awaited.codes[at] = code;
+                self.subscriptions.forget(subscription);
+            }
+            (What::Subscription, _) => {}
+            (What::Bind { replaces, is_shown }, code) => {
+                code.into_iter().for_each(|code| awaited.codes[at] = code);
+                let bound = (subscription, replaces, is_shown);
+                let asked = self.handle_bound(link, bound, refused, out);
+                awaited.commands.extend(asked);
+            }
+            (What::Other, _) => awaited.refused = refused.cloned(),
         }
     }
 

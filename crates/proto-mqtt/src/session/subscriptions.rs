@@ -22,6 +22,7 @@ pub(super) struct Subscription {
     pub(super) skips_hidden: bool,
     /// Whether deliveries are settled by us. Then they may need an answer of the client.
     pub(super) settle_mode: SettleMode,
+    pub(super) reader: Reader,
     /// An earlier one to the same filter that could not be changed into this one. It ends when this one
     /// has its first delivery: until then, what was published before this one began may come by that.
     pub(super) replaces: Option<SubscriptionId>,
@@ -43,6 +44,15 @@ enum Way {
     Queue,
 }
 
+/// Who gets a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// This client.
+    Client,
+    /// One of those that share the subscription.
+    Group,
+}
+
 impl Subscription {
     pub(super) const fn new(
         options: SubscriptionOptions,
@@ -60,12 +70,26 @@ impl Subscription {
                 Qos::AtMostOnce => SettleMode::Presettled,
                 Qos::AtLeastOnce | Qos::ExactlyOnce => SettleMode::Explicit,
             },
+            reader: Reader::Client,
             replaces: None,
             way: Way::Broker,
             delivered: 0,
             in_hand: 0,
             is_grant_due: false,
         }
+    }
+
+    /// One that competes with those of other clients. It is settled here whatever its quality: what the client is
+    /// sent is the client's.
+    pub(super) const fn shared(
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+        skips_hidden: bool,
+    ) -> Self {
+        let mut subscription = Self::new(options, identifier, skips_hidden);
+        subscription.settle_mode = SettleMode::Explicit;
+        subscription.reader = Reader::Group;
+        subscription
     }
 
     /// Whether it can be changed into one with these options. One that is settled here can send what need not be
@@ -242,6 +266,12 @@ impl Subscriptions {
             }
         }
         id
+    }
+
+    /// Gives a subscription that the broker does not know another id: the broker is told of them in ascending order.
+    pub(super) fn renew(&mut self, id: SubscriptionId, filter: &str) -> Option<SubscriptionId> {
+        let subscription = self.remove(id)?;
+        Some(self.insert(filter, subscription))
     }
 
     /// Takes a subscription out that no filter leads to.

@@ -34,7 +34,7 @@ fn check_with(
 }
 
 const ACCEPTED_5: &str = "CONNACK Success [ReceiveMaximum(1024), \
-    MaximumPacketSize(16777216), TopicAliasMaximum(16), SharedSubscriptionAvailable(false)]";
+    MaximumPacketSize(16777216), TopicAliasMaximum(16)]";
 
 #[test]
 fn the_broker_is_asked_and_connack_answers() {

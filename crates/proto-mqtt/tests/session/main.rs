@@ -9,5 +9,6 @@ mod ends;
 mod kept;
 mod publish;
 mod scripted_broker;
+mod shared;
 mod split;
 mod subscribe;

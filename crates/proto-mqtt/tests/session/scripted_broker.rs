@@ -291,7 +291,9 @@ impl Driven {
                     }
                     _ => Answer::Reply(Reply::Count(0)),
                 };
-                self.notes.get_or_insert_default();
+                if name.as_bytes().starts_with(b"mqtt.session.") {
+                    self.notes.get_or_insert_default();
+                }
                 let only_if = match declare.if_missing {
                     IfMissing::Refuse => ", if there",
                     IfMissing::Create => "",
@@ -302,7 +304,19 @@ impl Driven {
                 self.notes = None;
                 (Answer::Done, format!("Delete({})", delete.name))
             }
-            Command::Bind(bind) => (Answer::Done, format!("Bind({})", key_of(&bind))),
+            Command::Bind(bind) => {
+                let is_own = format!("{:?}", bind.destination).contains("mqtt.session.");
+                let text = match is_own {
+                    true => format!("Bind({})", key_of(&bind)),
+                    false => format!(
+                        "Bind({:?}, {} {})",
+                        bind.destination,
+                        bind.source,
+                        key_of(&bind)
+                    ),
+                };
+                (Answer::Done, text)
+            }
             Command::Unbind(bind) => (Answer::Done, format!("Unbind({})", key_of(&bind))),
             Command::QueueRetained(show) => {
                 let key = BindingKey::Pattern(show.pattern);

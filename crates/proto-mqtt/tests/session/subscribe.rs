@@ -124,14 +124,14 @@ fn own_messages_are_skipped_if_wished() {
 
 #[test]
 fn refusals_stand_in_suback() {
-    for (version, codes) in [(Version::V311, "80, 80, 01"), (Version::V5, "97, 9e, 01")] {
+    for (version, codes) in [(Version::V311, "80, 01"), (Version::V5, "97, 01")] {
         let mut driven = Driven::connected(version);
         let refusal = Refusal::LimitReached {
             what: "bindings",
             limit: 1,
         };
         driven.refusals = vec![("Subscribe(1", refusal)];
-        let said = driven.subscribe(&["a", "$share/g/b", "c"], Qos::AtLeastOnce);
+        let said = driven.subscribe(&["a", "c"], Qos::AtLeastOnce);
         assert_eq!(said, [format!("SUBACK 9 [{codes}]")]);
         // The one that was refused is not there: it is asked for anew.
         driven.take_log();

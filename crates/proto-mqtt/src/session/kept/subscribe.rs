@@ -5,7 +5,8 @@
 
 use super::{Subscribed, subscribed, unsubscribed};
 use crate::frame::{
-    self, RetainHandling, Subscribe, Text, TopicFilter, Unsubscribe, UnsubscribeReason,
+    self, RetainHandling, Subscribe, SubscribeReason, Text, TopicFilter, Unsubscribe,
+    UnsubscribeReason,
 };
 use crate::refusal;
 use crate::session::Link;
@@ -55,7 +56,10 @@ impl Open {
         let mut new = BTreeSet::new();
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
             let filter = asked.filter.as_str();
-            let reason = match self.refusal_of(link, &asked) {
+            // The identifiers of deliveries are those of places in one queue, the session's own.
+            let is_shared = asked.filter.shared().is_some();
+            let unsupported = is_shared.then_some(SubscribeReason::SharedSubscriptionsNotSupported);
+            let reason = match unsupported.or_else(|| self.refusal_of(link, &asked)) {
                 Some(reason) => reason,
                 None => {
                     let options = asked.options;
@@ -111,14 +115,11 @@ impl Open {
             accepted: Vec::new(),
         };
         let command = link.barrier(out, Command::Note(Box::new(notes)));
-        awaited.commands.push_back(Asked {
-            command,
-            what: What::Other,
-        });
+        awaited.commands.push_back(Asked::other(command));
     }
 
     /// What follows, once all commands so far have been answered.
-    pub(in crate::session) fn go_on(
+    pub(in crate::session) fn go_on_kept(
         &mut self,
         link: &mut Link,
         next: Next,
@@ -161,9 +162,8 @@ impl Open {
                 filter,
                 options: it.options,
             };
-            let (command, subscription) = self.begin(link, &asked, it.identifier, out)?;
-            let what = What::Subscribe { at, subscription };
-            return Some(Asked { command, what });
+            let begun = self.begin(link, &asked, it.identifier, out)?;
+            return Some(Asked { at, ..begun });
         }
         let Some((subscription, replaces)) = self.add_bound(filter, it) else {
             return is_shown
@@ -173,12 +173,14 @@ impl Open {
         let bind = self.bind_of(filter)?;
         let command = link.barrier(out, Command::Bind(Box::new(bind)));
         let what = What::Bind {
-            at,
-            subscription,
             replaces,
             is_shown: *is_shown,
         };
-        Some(Asked { command, what })
+        Some(Asked {
+            at,
+            what,
+            ..Asked::of(command, subscription)
+        })
     }
 
     /// Puts what is retained for a filter into the session's queue.
@@ -186,10 +188,7 @@ impl Open {
         let queue = self.kept.as_ref()?.queue.clone();
         let pattern = pattern_of(filter);
         let show = Command::QueueRetained(Box::new(QueueRetained { queue, pattern }));
-        Some(Asked {
-            command: link.barrier(out, show),
-            what: What::Other,
-        })
+        Some(Asked::other(link.barrier(out, show)))
     }
 
     /// Adds a subscription that is bound; none if it is there, and has only been changed. Returns it with the one that
@@ -288,10 +287,7 @@ impl Open {
                         None => Command::Cancel(id),
                     };
                     let command = link.barrier(out, command);
-                    awaited.commands.push_back(Asked {
-                        command,
-                        what: What::Other,
-                    });
+                    awaited.commands.push_back(Asked::other(command));
                     UnsubscribeReason::Success
                 }
             };
