@@ -59,6 +59,11 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
         topic_alias_send_max: config.mqtt.topic_alias_send_max,
         validate_payload_utf8: config.mqtt.validate_payload_utf8,
         keep_alive_seconds_max: config.mqtt.keep_alive_seconds_max,
+        session_expiry_seconds_max: match config.mqtt.session_expiry_seconds_max {
+            0 => u32::MAX,
+            seconds => seconds,
+        },
+        session_messages_max: config.mqtt.session_messages_max,
         ..proto_mqtt::SessionLimits::default()
     });
     let told = Arc::new(Told {

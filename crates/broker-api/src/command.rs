@@ -1,5 +1,6 @@
 //! What a session asks of the broker.
 
+use crate::estate::{Bequest, Notes};
 use crate::topology::{Bind, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Listing};
 use crate::user::{Authenticate, PutUser};
 use model::{
@@ -69,6 +70,13 @@ pub enum Command {
     Grant(SubscriptionId, Grant),
     /// Ends deliveries.
     Settle(Settle),
+    /// Keeps small facts beside a queue that a subscription has taken over. Answered once it is durable.
+    Note(Box<Notes>),
+    /// Asks what is kept beside the queue that the subscription has taken over. Answered with
+    /// [`Reply::Notes`](crate::Reply::Notes) once all of it is durable.
+    Recall(SubscriptionId),
+    /// Says what happens once the subscription that has taken a queue over is gone. Answered once it is durable.
+    Bequeath(Box<Bequest>),
 }
 
 /// How a message is published.
@@ -78,6 +86,8 @@ pub struct Publishing {
     pub confirm: Confirm,
     /// What happens to it if nobody is there to get it.
     pub unroutable: Unroutable,
+    /// Whether queues that the connection itself has taken over get it.
+    pub own_messages: OwnMessages,
 }
 
 impl Publishing {
@@ -87,6 +97,7 @@ impl Publishing {
         Self {
             confirm,
             unroutable: Unroutable::Drop,
+            own_messages: OwnMessages::Deliver,
         }
     }
 }
@@ -123,7 +134,7 @@ pub enum Unroutable {
     Return,
 }
 
-/// Publishes and settlements that take effect together: all of them or, if the broker refuses or crashes,
+/// Publishes, settlements and notes that take effect together: all of them or, if the broker refuses or crashes,
 /// none. Once it is answered, all of them are safe as [`Confirm`] tells.
 ///
 /// What goes to subscribers directly or to private queues happens after the rest is decided.
@@ -133,6 +144,10 @@ pub struct Transaction {
     pub publishes: Vec<Message>,
     /// In order; their own wish to be confirmed is not looked at.
     pub settles: Vec<Settle>,
+    /// In order.
+    pub notes: Vec<Notes>,
+    /// Whether queues that the connection itself has taken over get what is published.
+    pub own_messages: OwnMessages,
 }
 
 /// Whether a publish or a settlement is answered once it is safe.
@@ -242,12 +257,17 @@ pub enum Sharing {
     /// It is shown the messages that are ready as it begins, which stay; then it is told
     /// [`Event::Drained`](crate::Event::Drained). Nothing is to be settled. Only for a queue as source.
     Browse,
+    /// It ends all others, which are told [`Refusal::TakenOver`](crate::Refusal::TakenOver) and whose unsettled
+    /// deliveries go back first, and is the only one from then on, until another takes over from it. What an
+    /// earlier one still asks is passed over. Only for a shared queue as source.
+    Takeover,
 }
 
 /// Whether a subscription gets what its own connection published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OwnMessages {
     /// It does.
+    #[default]
     Deliver,
     /// It does not.
     Skip,

@@ -1,6 +1,7 @@
 //! What the broker tells a session.
 
 use crate::Refusal;
+use crate::estate::Recalled;
 use crate::topology::{Bind, ListedExchange, ListedQueue, QueueStatus};
 use crate::user::{Authenticated, ListedUser};
 use model::{CommandId, Instant, Message, Sequence, SubscriptionId};
@@ -62,6 +63,8 @@ pub enum Reply {
     Challenge(Vec<u8>),
     /// For `Authenticate`: the peer has shown who it is.
     Authenticated(Box<Authenticated>),
+    /// All notes of a queue by ascending key, for `Recall`.
+    Notes(Vec<Recalled>),
 }
 
 /// One hand-over of one message to one subscription.

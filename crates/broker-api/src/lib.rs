@@ -2,6 +2,7 @@
 
 mod attachment;
 mod command;
+mod estate;
 mod event;
 mod head;
 mod out;
@@ -17,6 +18,7 @@ pub use command::{
     Settle, SettleMode, Sharing, ShowRetained, Source, Submission, Subscribe, Transaction,
     Unroutable,
 };
+pub use estate::{Bequest, Note, Notes, Recalled, Will};
 pub use event::{BlockCause, Delivery, Event, Reply};
 pub use head::{Field, HeadReader, Heads};
 pub use out::Out;

@@ -68,7 +68,7 @@ pub enum Refusal {
     },
     /// The subscriber accepted nothing for too long, and its policy is to be disconnected.
     Stalled,
-    /// Another connection has connected with the same identity.
+    /// Another connection has connected with the same identity, or another subscription has taken the queue over.
     TakenOver,
     /// What stands on the disk is not what was written there: it is out of service until the operator has
     /// repaired it.

@@ -11,14 +11,15 @@
 
 use crate::Node;
 use crate::connection::{Connection, Subscription};
+use crate::follow::{Follow, Push};
 use crate::mailbox::Control;
 use crate::publish::exchange_not_found;
 use crate::retained::Retained;
 use crate::routes::{
     DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
 };
-use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedPublish};
-use broker_api::{Command, Event, Refusal, Reply, Submission, Transaction};
+use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedNotes, PreparedPublish};
+use broker_api::{Command, Event, Notes, Refusal, Reply, Settle, Submission, Transaction};
 use model::{CommandId, ConnectionId, Instant, Message, Outcome, Sequence, ShardId};
 use queue::SubscriberId;
 use std::collections::{BTreeMap, VecDeque};
@@ -75,12 +76,51 @@ impl Commits {
         std::mem::take(&mut self.deferred)
     }
 
-    /// The connection has ended: what is not sent is not done. Returns what was published behind it.
-    pub(crate) fn abandon(&mut self) -> Vec<Submission> {
-        self.waiting.clear();
-        let mut deferred = std::mem::take(&mut self.deferred);
-        deferred.retain(|submission| matches!(submission.command, Command::Publish(..)));
-        deferred
+    /// The connection has ended: what is not sent is not done. What was sent is decided without the connection.
+    pub(crate) fn abandon(&mut self) -> Abandoned {
+        let mut left = Vec::new();
+        for (_, stage) in self.waiting.drain(..) {
+            if let Stage::Sent(following) = stage {
+                left.extend(following.follow.leave(following.pushes));
+            }
+        }
+        let mut behind = std::mem::take(&mut self.deferred);
+        behind.retain(|submission| is_last_wish(&submission.command));
+        Abandoned { left, behind }
+    }
+}
+
+/// What a connection that ends leaves of its commits.
+pub(crate) struct Abandoned {
+    /// What follows those that are decided already.
+    pub(crate) left: Vec<Push>,
+    /// What was asked behind them and is still to be done.
+    pub(crate) behind: Vec<Submission>,
+}
+
+/// Whether this is done even if the connection ends before its turn comes.
+fn is_last_wish(command: &Command) -> bool {
+    match command {
+        Command::Publish(..) | Command::Settle(_) | Command::Note(_) | Command::Bequeath(_) => true,
+        Command::Connect(_)
+        | Command::Authenticate(_)
+        | Command::PutUser(_)
+        | Command::DeleteUser(_)
+        | Command::DeclareQueue(_)
+        | Command::DeleteQueue(_)
+        | Command::PurgeQueue(_)
+        | Command::DeclareExchange(_)
+        | Command::DeleteExchange(_)
+        | Command::Bind(_)
+        | Command::Unbind(_)
+        | Command::List(_)
+        | Command::Commit(_)
+        | Command::Subscribe(_)
+        | Command::Cancel(_)
+        | Command::Grant(..)
+        | Command::Recall(_)
+        | Command::ShowRetained(_)
+        | Command::QueueRetained(_) => false,
     }
 }
 
@@ -89,12 +129,7 @@ impl Commits {
 struct Following {
     pushes: Vec<Push>,
     settles: Vec<PrivateSettle>,
-}
-
-enum Push {
-    To(DirectTarget, Message),
-    /// One that is retained: to whomever stands in the routes once it is.
-    Retained(Message),
+    follow: Arc<Follow>,
 }
 
 struct PrivateSettle {
@@ -181,13 +216,51 @@ impl Connection {
     ) -> Option<Following> {
         let mut parts = Parts::new();
         let mut following = Following::default();
-        for message in transaction.publishes {
-            if let Err(refusal) = self.route_part(&message, &mut parts, &mut following) {
-                self.refuse(command, refusal);
-                return None;
-            }
+        let own = self.own_queues(transaction.own_messages);
+        let mut gathered = Ok(());
+        for message in &transaction.publishes {
+            gathered =
+                gathered.and_then(|()| self.route_part(message, &own, &mut parts, &mut following));
         }
-        for settle in transaction.settles {
+        let gathered = gathered
+            .and_then(|()| self.settle_part(transaction.settles, &mut parts, &mut following))
+            .and_then(|()| self.note_part(transaction.notes, &mut parts));
+        if let Err(refusal) = gathered {
+            self.refuse(command, refusal);
+            return None;
+        }
+        self.send_parts(now, command, parts, following)
+    }
+
+    /// Adds notes to what the shards of their queues have to do.
+    fn note_part(&self, notes: Vec<Notes>, parts: &mut Parts) -> Result<(), Refusal> {
+        for notes in notes {
+            let target = self.noting_target(&notes)?;
+            let part = parts.entry(target.shard).or_default();
+            let subscriber = self.subscriber(notes.subscription);
+            part.settles.push(PartSettle {
+                subscriber,
+                queue: target.queue,
+                sequences: notes.accepted,
+                outcome: Outcome::Accept,
+            });
+            part.notes.push(PreparedNotes {
+                queue: target.queue,
+                subscriber: Some(subscriber),
+                entries: notes.entries,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds settlements to what the shards of their queues have to do, or to what follows.
+    fn settle_part(
+        &self,
+        settles: Vec<Settle>,
+        parts: &mut Parts,
+        following: &mut Following,
+    ) -> Result<(), Refusal> {
+        for settle in settles {
             let subscriber = self.subscriber(settle.subscription);
             match self.subscriptions.get(&settle.subscription) {
                 Some(Subscription::Queue { target, .. }) => {
@@ -209,19 +282,18 @@ impl Connection {
                 }
                 // The subscription has ended, and what it had not settled went back.
                 Some(Subscription::Direct { .. }) | None => {
-                    let refusal = Refusal::SubscriptionNotFound(settle.subscription);
-                    self.refuse(command, refusal);
-                    return None;
+                    return Err(Refusal::SubscriptionNotFound(settle.subscription));
                 }
             }
         }
-        self.send_parts(now, command, parts, following)
+        Ok(())
     }
 
     /// Adds a message to what the shards of its queues have to do, or to what follows.
     fn route_part(
         &mut self,
         message: &Message,
+        skipped: &[QueueTarget],
         parts: &mut Parts,
         following: &mut Following,
     ) -> Result<(), Refusal> {
@@ -251,12 +323,9 @@ impl Connection {
                 });
             }
         };
-        match self
-            .commits
-            .cache
-            .get_or_insert_default()
-            .route(&node, &table, message)
-        {
+        let cache = self.commits.cache.get_or_insert_default();
+        let route = cache.route(&node, &table, message);
+        match route.without(skipped) {
             Route::Queue(target) => publish(&[target], message),
             Route::Many(targets) => {
                 publish(&targets.queues, message);
@@ -287,6 +356,7 @@ impl Connection {
         let asker = Asker {
             outbox: Arc::clone(&self.outbox),
             command,
+            follow: Some(Arc::clone(&following.follow)),
         };
         let Some((&first, _)) = parts.first_key_value() else {
             self.follow(now, following);

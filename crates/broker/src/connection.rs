@@ -1,7 +1,7 @@
 //! The broker's side of one connection.
 
 use crate::Node;
-use crate::commit::Commits;
+use crate::commit::{Abandoned, Commits};
 use crate::head::SelectorMemory;
 use crate::lent;
 use crate::login::Showing;
@@ -29,7 +29,7 @@ pub struct Connection {
     pub(crate) is_operators: bool,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) showing: Showing,
-    pub(crate) principal: Option<Principal>,
+    pub(crate) principal: Option<Box<Principal>>,
     /// What no other connection may be at the same time.
     pub(crate) identity: Option<Box<[u8]>>,
     pub(crate) subscriptions: SoloMap<SubscriptionId, Subscription>,
@@ -55,7 +55,7 @@ pub struct Connection {
     /// Subscriptions that end once the transport has taken what it was given.
     pub(crate) leaving: Vec<Leaving>,
     /// As many subscriptions were counted last.
-    counted_subscriptions: usize,
+    counted_subscriptions: u32,
     /// Drained from the outbox, being handed over.
     pub(crate) drained_events: Vec<Event>,
     pub(crate) drained_direct: Vec<Direct>,
@@ -73,6 +73,8 @@ pub(crate) enum Subscription {
     Queue {
         target: QueueTarget,
         settle_mode: SettleMode,
+        /// Whether it has taken the queue over, as far as the connection knows.
+        takes_over: bool,
         /// Presettled deliveries that the transport has not taken yet.
         handed: Vec<Sequence>,
     },
@@ -133,7 +135,7 @@ impl Connection {
     fn carry_out(&mut self, now: Instant, submission: Submission) {
         let id = submission.id;
         let settings = &self.node.settings;
-        if let Err(refusal) = permit(self.principal.as_ref(), &submission.command, settings) {
+        if let Err(refusal) = permit(self.principal.as_deref(), &submission.command, settings) {
             self.refuse(id, refusal);
             return;
         }
@@ -157,6 +159,9 @@ impl Connection {
             Command::QueueRetained(queue) => self.queue_retained(now, id, *queue),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
+            Command::Note(notes) => self.note(id, *notes),
+            Command::Recall(subscription) => self.recall(id, subscription),
+            Command::Bequeath(bequest) => self.bequeath(id, *bequest),
             Command::Publish(..) => unreachable!("publishes are carried out in batches"),
         }
     }
@@ -210,6 +215,7 @@ impl Connection {
             table: &table,
             now,
             outbox: &self.outbox,
+            skipped: &[],
         };
         for letter in letters {
             self.publisher.publish_letter(&way, letter);
@@ -265,9 +271,11 @@ impl Connection {
 
     /// Counts what has come to the subscriptions, or gone from them.
     fn count_subscriptions(&mut self) {
-        let count = self.subscriptions.len();
+        let count = u32::try_from(self.subscriptions.len()).unwrap_or(u32::MAX);
         let before = std::mem::replace(&mut self.counted_subscriptions, count);
-        self.node.subscriptions.change(before, count);
+        self.node
+            .subscriptions
+            .change(before as usize, count as usize);
     }
 
     /// Takes the name of a private queue out of the routes.
@@ -303,16 +311,18 @@ impl Attachment for Connection {
                     command: Command::Publish(message, publishing),
                     ..
                 } => {
-                    let principal = self.principal.as_ref();
+                    let principal = self.principal.as_deref();
                     if let Err(refusal) = permit_publish(principal, &message, &node.settings) {
                         self.refuse(id, refusal);
                         continue;
                     }
+                    let own = self.own_queues(publishing.own_messages);
                     let way = Way {
                         node: &node,
                         table: table.get_or_insert_with(|| node.routes.load()),
                         now,
                         outbox: &self.outbox,
+                        skipped: &own,
                     };
                     self.publisher
                         .publish(&way, id, message, publishing, &mut self.answers);
@@ -412,7 +422,10 @@ impl Attachment for Connection {
     }
 
     fn close(&mut self, now: Instant) {
-        let mut behind = self.commits.abandon();
+        let Abandoned { left, mut behind } = self.commits.abandon();
+        for push in left {
+            push.push(&self.node, now, self.outbox.connection());
+        }
         if !behind.is_empty() {
             self.submit(now, &mut behind);
         }

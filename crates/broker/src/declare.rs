@@ -22,10 +22,11 @@ use std::sync::Arc;
 const PREDECLARED: &[u8] = b"amq.";
 
 impl Connection {
-    fn asker(&self, command: CommandId) -> Asker {
+    pub(crate) fn asker(&self, command: CommandId) -> Asker {
         Asker {
             outbox: Arc::clone(&self.outbox),
             command,
+            follow: None,
         }
     }
 

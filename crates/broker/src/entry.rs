@@ -41,9 +41,15 @@
 //! 40 PAGE_LEFT          queue u64 · page u64 · { sequence u64 } ...  all of the page left, but these
 //! of the last message of a key
 //! 41 RETAINED           version u64 · expires u64 (0: never) · message            without a body: there is none any more
+//! what is kept beside a queue
+//! 42 NOTED              queue u64 · { key length u32 · key · kept u8 [ value length u32 · value ] } ...
+//! 43 BEQUEATHED         queue u64 · bits u8 (1 expires, 2 has a will) · [ expires u64 ] ·
+//!                       [ delay u64 · message ]      what happens once its owner is gone
+//! 44 PREPARED           as 33 · notes u32 · { length u32 · as NOTED } ...         where notes are changed, too
 //! ```
 //! A *transaction* is coordinator u16 · number u64. A *group* is { kind u8 · length u32 · record } ... of
-//! kinds 23, 24, 27, 28 and 41. In kind 33 a message for no queue is to be retained. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
+//! kinds 23, 24, 27, 28, 41, 42 and 43. In kind 33 a message for no queue is to be retained, and in kind 28 one for the queue
+//! 0x7FFFFFFFFFFFFFFF. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
 //! in the modules that write them.
 
 mod definition;
@@ -53,9 +59,10 @@ mod page;
 #[cfg(test)]
 mod tests;
 
+use crate::estate::Bequeathed;
 use crate::retained::Setting;
-use crate::transaction::{Prepared, PreparedPublish, PreparedSettle, TransactionId};
-use broker_api::Bind;
+use crate::transaction::{Prepared, PreparedNotes, PreparedPublish, PreparedSettle, TransactionId};
+use broker_api::{Bind, Note, Will};
 use fields::{Fields, Put, count_u32};
 use model::{
     Address, ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition,
@@ -92,6 +99,12 @@ pub(crate) const PAGED: u8 = 38;
 pub(crate) const PAGE: u8 = 39;
 pub(crate) const PAGE_LEFT: u8 = 40;
 pub(crate) const RETAINED: u8 = 41;
+pub(crate) const NOTED: u8 = 42;
+pub(crate) const BEQUEATHED: u8 = 43;
+pub(crate) const PREPARED_WITH_NOTES: u8 = 44;
+
+const QUEUE_EXPIRES: u8 = 1;
+const HAS_WILL: u8 = 2;
 
 const EXPIRES: u8 = 1;
 const DELAYED: u8 = 2;
@@ -164,6 +177,15 @@ pub(crate) enum Change {
     Returned(QueueId, Returned),
     Forwarded(Forwarded),
     Retained(Setting),
+    Noted(Noted),
+    Bequeathed(QueueId, Bequeathed),
+}
+
+/// Notes of a queue that were changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub(crate) queue: QueueId,
+    pub(crate) entries: Vec<Note>,
 }
 
 /// A message that has come to queues of one shard.
@@ -382,6 +404,52 @@ pub(crate) fn encode_transaction(to: &mut Vec<u8>, id: TransactionId) {
     to.u64(id.number);
 }
 
+/// For [`NOTED`].
+pub(crate) fn encode_noted(to: &mut Vec<u8>, queue: QueueId, entries: &[Note]) {
+    to.u64(queue.0);
+    for Note { key, value } in entries {
+        to.long(key);
+        to.u8(u8::from(value.is_some()));
+        value.iter().for_each(|value| to.long(value));
+    }
+}
+
+/// For [`BEQUEATHED`].
+pub(crate) fn encode_bequeathed(
+    to: &mut Vec<u8>,
+    queue: QueueId,
+    expires_ms: Option<u64>,
+    will: Option<&Will>,
+) {
+    let expires = if expires_ms.is_some() {
+        QUEUE_EXPIRES
+    } else {
+        0
+    };
+    let has_will = if will.is_some() { HAS_WILL } else { 0 };
+    to.u64(queue.0);
+    to.u8(expires | has_will);
+    expires_ms.into_iter().for_each(|expires| to.u64(expires));
+    if let Some(will) = will {
+        to.u64(will.delay_ms);
+        message::put(to, &will.message);
+    }
+}
+
+/// For [`PREPARED_WITH_NOTES`].
+pub(crate) fn encode_prepared_with_notes(to: &mut Vec<u8>, id: TransactionId, prepared: &Prepared) {
+    encode_prepared(to, id, prepared);
+    to.u32(count_u32(prepared.notes.len()));
+    for notes in &prepared.notes {
+        let at = to.len();
+        to.u32(0);
+        encode_noted(to, notes.queue, &notes.entries);
+        let length = count_u32(to.len() - at - 4);
+        to[at..at + 4].copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+/// For [`PREPARED`], which says nothing of notes.
 pub(crate) fn encode_prepared(to: &mut Vec<u8>, id: TransactionId, prepared: &Prepared) {
     encode_transaction(to, id);
     to.u32(count_u32(prepared.publishes.len()));
@@ -428,7 +496,7 @@ impl Entry {
         };
         let entry = match kind {
             QUEUE_DECLARED..=QUEUE_IDS => topology(&mut fields)?,
-            ENQUEUED | SETTLED | RETURNED | FORWARDED | RETAINED => {
+            ENQUEUED | SETTLED | RETURNED | FORWARDED | RETAINED | NOTED | BEQUEATHED => {
                 Self::Change(change(&mut fields)?)
             }
             MARKED => Self::Marked {
@@ -460,7 +528,7 @@ impl Entry {
                 next_forward: fields.number("next forward")?,
                 next_transaction: fields.number("next transaction")?,
             },
-            TRANSACTED..=FINISHED => transaction(&mut fields)?,
+            TRANSACTED..=FINISHED | PREPARED_WITH_NOTES => transaction(&mut fields)?,
             PAGED => {
                 let (queue, record) = page::paged(&mut fields)?;
                 Self::Paged(queue, record)
@@ -570,6 +638,8 @@ fn change(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
             })
         }
         RETAINED => Change::Retained(retained(fields)?),
+        NOTED => Change::Noted(noted(fields)?),
+        BEQUEATHED => bequeathed(fields)?,
         other => return Err(EntryError::UnknownKind(other)),
     })
 }
@@ -586,6 +656,41 @@ fn retained(fields: &mut Fields<'_>) -> Result<Setting, EntryError> {
         expires_at: (expires_at.millis() > 0).then_some(expires_at),
         message,
     })
+}
+
+fn noted(fields: &mut Fields<'_>) -> Result<Noted, EntryError> {
+    let queue = fields.queue()?;
+    let mut entries = Vec::new();
+    while !fields.left.is_empty() {
+        let key = fields.long("key")?.into();
+        let value = match fields.u8("kept")? {
+            0 => None,
+            1 => Some(fields.long("value")?.into()),
+            _ => return Err(fields.bad("kept")),
+        };
+        entries.push(Note { key, value });
+    }
+    Ok(Noted { queue, entries })
+}
+
+fn bequeathed(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
+    let queue = fields.queue()?;
+    let bits = fields.u8("bits")?;
+    if bits & !(QUEUE_EXPIRES | HAS_WILL) != 0 {
+        return Err(fields.bad("bits"));
+    }
+    let expires_ms = (bits & QUEUE_EXPIRES != 0)
+        .then(|| fields.u64("expires"))
+        .transpose()?;
+    let will = if bits & HAS_WILL == 0 {
+        None
+    } else {
+        Some(Will {
+            delay_ms: fields.u64("delay")?,
+            message: message::take(fields)?,
+        })
+    };
+    Ok(Change::Bequeathed(queue, Bequeathed { expires_ms, will }))
 }
 
 fn enqueued(fields: &mut Fields<'_>) -> Result<Enqueued, EntryError> {
@@ -615,7 +720,9 @@ fn enqueued(fields: &mut Fields<'_>) -> Result<Enqueued, EntryError> {
 fn transaction(fields: &mut Fields<'_>) -> Result<Entry, EntryError> {
     Ok(match fields.kind {
         TRANSACTED => Entry::Transacted(group(fields)?),
-        PREPARED => Entry::Prepared(transaction_id(fields)?, prepared(fields)?),
+        PREPARED | PREPARED_WITH_NOTES => {
+            Entry::Prepared(transaction_id(fields)?, prepared(fields)?)
+        }
         COMMITTED => Entry::Committed(transaction_id(fields)?, group(fields)?),
         ABORTED => Entry::Aborted(transaction_id(fields)?),
         DECIDED => {
@@ -688,6 +795,21 @@ fn prepared(fields: &mut Fields<'_>) -> Result<Prepared, EntryError> {
             outcome,
             sequences,
         });
+    }
+    if fields.kind == PREPARED_WITH_NOTES {
+        for _ in 0..fields.u32("notes")? {
+            let left = fields.long("notes")?;
+            let mut inner = Fields {
+                kind: fields.kind,
+                left,
+            };
+            let Noted { queue, entries } = noted(&mut inner)?;
+            prepared.notes.push(PreparedNotes {
+                queue,
+                subscriber: None,
+                entries,
+            });
+        }
     }
     Ok(prepared)
 }

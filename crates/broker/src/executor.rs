@@ -51,6 +51,8 @@ pub struct Executor {
     ride_deadline: Option<Instant>,
     /// When a queue has something to do by itself.
     queue_deadline: Option<Instant>,
+    /// When it was stepped last.
+    now: Instant,
 }
 
 impl Executor {
@@ -68,6 +70,7 @@ impl Executor {
     /// # Errors
     /// [`StoreFailed`]: nothing more is promised, and the process is to end.
     pub fn step(&mut self, now: Instant, cx: &Context<'_>) -> Result<Step, StoreFailed> {
+        self.now = now;
         let is_due = self.deadline().is_some_and(|deadline| deadline <= now);
         let mut taken = std::mem::take(&mut self.taken);
         let any = self.mailbox.take(&mut taken, self.admission(), cx.waker());
@@ -107,7 +110,7 @@ impl Executor {
             shard.log_riders(Age::Any);
             shard.submit(&mut self.news)?;
         }
-        tell(&self.node, &mut self.news);
+        tell(&self.node, self.now, &mut self.news);
         Ok(())
     }
 
@@ -152,7 +155,7 @@ impl Executor {
         }
         self.note_moved_bytes();
         self.deliveries.flush();
-        tell(&self.node, &mut self.news);
+        tell(&self.node, now, &mut self.news);
         if has_riders && self.ride_deadline.is_none() {
             self.ride_deadline = Some(now + self.node.settings.ride_delay);
         }
@@ -333,6 +336,19 @@ impl Executor {
             Control::Settle(settlement) => {
                 self.shard(settlement.target.shard).settle(now, settlement);
             }
+            Control::Note(noting) => {
+                self.shard(noting.target.shard).change_notes(now, noting);
+            }
+            Control::Recall {
+                subscriber,
+                target,
+                asker,
+            } => self
+                .shard(target.shard)
+                .recall(target.queue, subscriber, asker),
+            Control::Bequeath(bequeathing) => {
+                self.shard(bequeathing.target.shard).bequeath(*bequeathing);
+            }
             Control::Room(connection) => {
                 for target in self.deliveries.handle_room(connection) {
                     self.shard(target.shard).touch(target.queue);
@@ -422,6 +438,9 @@ impl Executor {
             | Control::Grant { .. }
             | Control::Drain { .. }
             | Control::Settle(_)
+            | Control::Note(_)
+            | Control::Recall { .. }
+            | Control::Bequeath(_)
             | Control::Room(_)
             | Control::Closed(_)
             | Control::Topology(..)
@@ -442,11 +461,16 @@ impl Executor {
             name,
             options,
             drain,
+            takes_over,
             command,
         } = subscribing;
         self.deliveries.add(outbox, subscriber, target);
         let shard = self.shard(target.shard);
-        let done = shard.subscribe(now, target.queue, subscriber, options);
+        let done = if takes_over {
+            shard.take_over(now, target.queue, subscriber, options)
+        } else {
+            shard.subscribe(now, target.queue, subscriber, options)
+        };
         let is_ok = done.is_ok();
         let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
             shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),

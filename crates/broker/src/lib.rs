@@ -26,10 +26,13 @@ mod declare;
 mod deliver;
 mod entropy;
 mod entry;
+mod estate;
 mod executor;
+mod follow;
 mod hand_over;
 mod head;
 mod hold;
+mod holding;
 mod identities;
 mod lent;
 mod login;
@@ -61,6 +64,7 @@ pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
 use counters::Gauge;
+use estate::EstateBytes;
 use identities::Identities;
 use log_store::ShardLog;
 use logins::Logins;
@@ -79,6 +83,7 @@ pub(crate) struct Node {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) queued: QueuedBytes,
     pub(crate) letters: LetterBytes,
+    pub(crate) estates: EstateBytes,
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
@@ -204,6 +209,7 @@ impl Broker {
             mailboxes: (0..count).map(|_| Arc::default()).collect(),
             queued: QueuedBytes::default(),
             letters: LetterBytes::default(),
+            estates: EstateBytes::default(),
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),

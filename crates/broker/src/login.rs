@@ -264,11 +264,11 @@ impl Connection {
             Role::User => Showing::Shown(user.clone()),
             Role::Operator => Showing::Unknown,
         };
-        self.principal = Some(Principal {
+        self.principal = Some(Box::new(Principal {
             user,
             vhost: connect.vhost,
             role,
-        });
+        }));
         if let Some(identity) = connect.identity {
             self.node.identities.claim(&identity, &self.outbox);
             self.identity = Some(identity);

@@ -6,7 +6,7 @@ use crate::routes::{QueueTarget, Targets};
 use crate::shared_queue::SharedQueue;
 use crate::topology::Request;
 use crate::transaction::{Asker, Decision, OfferId, Part, TransactionId};
-use broker_api::{DeleteIf, Grant, Refusal};
+use broker_api::{DeleteIf, Grant, Note, Refusal, Will};
 use model::{CommandId, ConnectionId, Message, Outcome, QueueId, QueueName, Sequence, ShardId};
 use parking_lot::Mutex;
 use queue::{SubscriberId, SubscriptionOptions};
@@ -38,6 +38,16 @@ pub(crate) enum Control {
         target: QueueTarget,
     },
     Settle(Settlement),
+    /// Change notes beside a queue.
+    Note(Noting),
+    /// Tell what is kept beside a queue.
+    Recall {
+        subscriber: SubscriberId,
+        target: QueueTarget,
+        asker: Asker,
+    },
+    /// Keep what is to happen once a subscription is gone.
+    Bequeath(Box<Bequeathing>),
     /// The connection's outbox has room again.
     Room(ConnectionId),
     /// The connection has ended.
@@ -127,7 +137,27 @@ pub(crate) struct Subscribing {
     pub(crate) name: QueueName,
     pub(crate) options: SubscriptionOptions,
     pub(crate) drain: bool,
+    /// All others end.
+    pub(crate) takes_over: bool,
     pub(crate) command: CommandId,
+}
+
+/// Notes that a subscription changes.
+pub(crate) struct Noting {
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) target: QueueTarget,
+    pub(crate) entries: Vec<Note>,
+    pub(crate) accepted: Vec<Sequence>,
+    pub(crate) asker: Asker,
+}
+
+/// What a subscription bequeaths.
+pub(crate) struct Bequeathing {
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) target: QueueTarget,
+    pub(crate) expires_ms: Option<u64>,
+    pub(crate) will: Option<Will>,
+    pub(crate) asker: Asker,
 }
 
 /// Deliveries that have ended.
@@ -146,6 +176,8 @@ pub(crate) struct Forward {
     pub(crate) shard: ShardId,
     pub(crate) queues: Vec<QueueId>,
     pub(crate) message: Message,
+    /// What has been set, where the message is retained in the shard's log.
+    pub(crate) setting: Option<Box<Setting>>,
     /// Who keeps it until it is told that it has come; nobody does if the message may be lost.
     pub(crate) from: Option<(ShardId, u64)>,
 }

@@ -48,6 +48,7 @@ pub(crate) fn permit(
     settings: &Settings,
 ) -> Result<(), Refusal> {
     let role = principal.map(|it| it.role);
+    let connected = role.ok_or(Refusal::NotConnected);
     match command {
         Command::Connect(_) | Command::Authenticate(_) => Ok(()),
         Command::PutUser(_) | Command::DeleteUser(_) | Command::List(Listing::Users) => {
@@ -71,16 +72,19 @@ pub(crate) fn permit(
         | Command::Cancel(_)
         | Command::Grant(..)
         | Command::Settle(_)
+        | Command::Note(_)
+        | Command::Recall(_)
         | Command::ShowRetained(_)
-        | Command::QueueRetained(_) => match role {
-            Some(Role::User | Role::Operator) => Ok(()),
-            None => Err(Refusal::NotConnected),
-        },
+        | Command::QueueRetained(_) => connected.map(drop),
         Command::Publish(message, _) => permit_publish(principal, message, settings),
-        Command::Commit(transaction) => transaction
-            .publishes
-            .iter()
-            .try_for_each(|message| permit_publish(principal, message, settings)),
+        Command::Commit(transaction) => connected.and_then(|_| {
+            let mut publishes = transaction.publishes.iter();
+            publishes.try_for_each(|message| permit_publish(principal, message, settings))
+        }),
+        Command::Bequeath(bequest) => connected.and_then(|_| {
+            let mut will = bequest.will.iter();
+            will.try_for_each(|will| permit_publish(principal, &will.message, settings))
+        }),
     }
 }
 

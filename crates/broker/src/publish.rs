@@ -7,7 +7,7 @@ use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
 use crate::retained::{Limit, Retained};
-use crate::routes::{DirectTarget, FilterWork, Route, RouteCache, Snapshot, Targets};
+use crate::routes::{DirectTarget, FilterWork, QueueTarget, Route, RouteCache, Snapshot, Targets};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
 use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
 use std::collections::VecDeque;
@@ -60,6 +60,7 @@ impl Publisher {
             return;
         }
         let route = self.cache.route(to.node, to.table, &message);
+        let route = route.without(to.skipped);
         self.send(to, route, (id, message, publishing), Kept::No, answers);
     }
 
@@ -104,6 +105,7 @@ impl Publisher {
         // Whoever had looked before it was set stands in these.
         let table = &node.routes.load();
         let route = self.cache.route(node, table, &message);
+        let route = route.without(to.skipped);
         let to = Way { table, ..*to };
         let is_queued = match &route {
             Route::Queue(_) => true,
@@ -438,6 +440,8 @@ pub(crate) struct Way<'a> {
     pub(crate) table: &'a Snapshot,
     pub(crate) now: Instant,
     pub(crate) outbox: &'a Arc<Outbox>,
+    /// Queues of its own that get nothing of it.
+    pub(crate) skipped: &'a [QueueTarget],
 }
 
 /// Whether a message was set as the last of its key, which its confirm waits for.

@@ -1,6 +1,7 @@
 //! From records back to queues.
 
 use crate::entry::{self, Change, Entry, EntryError, Forwarded};
+use crate::estate::Estate;
 use crate::retained::Setting;
 use crate::topology::{bind_of, binding_of};
 use crate::transaction::{Prepared, TransactionId};
@@ -23,6 +24,7 @@ pub struct Recovery {
     /// Queues, exchanges and bindings, as they came about.
     table: Table<SubscriberId, (), ()>,
     queues: BTreeMap<(ShardId, QueueId), RecoveredQueue>,
+    estates: BTreeMap<(ShardId, QueueId), Estate>,
     shards: BTreeMap<ShardId, RecoveredShard>,
     /// Shards whose logs are damaged, and how.
     refused: BTreeMap<ShardId, String>,
@@ -126,6 +128,7 @@ pub(crate) struct RecoveredDeclared {
     pub(crate) shard: ShardId,
     pub(crate) definition: QueueDefinition,
     pub(crate) state: RecoveredQueue,
+    pub(crate) estate: Option<Estate>,
 }
 
 /// What a shard has to do with others.
@@ -172,6 +175,7 @@ impl Recovery {
     /// touched by it.
     pub fn refuse(&mut self, shard: ShardId, reason: String) {
         self.queues.retain(|(of, _), _| *of != shard);
+        self.estates.retain(|(of, _), _| *of != shard);
         let next_transaction = self.shard(shard).next_transaction;
         let kept = RecoveredShard {
             next_transaction,
@@ -409,6 +413,8 @@ impl Recovery {
                 shard.next_forward = shard.next_forward.max(id + 1);
                 shard.outgoing.insert(id, (message, to));
             }
+            Change::Noted(noted) => self.estate(at, noted.queue).note(noted.entries),
+            Change::Bequeathed(queue, bequest) => self.estate(at, queue).bequeath(bequest),
             Change::Retained(setting) => {
                 let retained = &mut self.shard(at).retained;
                 let key = setting.message.key();
@@ -424,6 +430,10 @@ impl Recovery {
 
     fn queue(&mut self, shard: ShardId, queue: QueueId) -> &mut RecoveredQueue {
         self.queues.entry((shard, queue)).or_default()
+    }
+
+    fn estate(&mut self, shard: ShardId, queue: QueueId) -> &mut Estate {
+        self.estates.entry((shard, queue)).or_default()
     }
 
     fn shard(&mut self, shard: ShardId) -> &mut RecoveredShard {
@@ -454,6 +464,7 @@ impl Recovery {
                 return Err(RecoveryError::NoSuchShard { name, shard, count });
             }
             let state = self.queues.remove(&(shard, id)).unwrap_or_default();
+            let estate = self.estates.remove(&(shard, id));
             message_count += state.len();
             queues.push(RecoveredDeclared {
                 name,
@@ -461,12 +472,14 @@ impl Recovery {
                 shard,
                 definition,
                 state,
+                estate,
             });
         }
         // What is left belonged to queues that were deleted; ids are never used again.
         let undeclared = self
             .queues
             .keys()
+            .chain(self.estates.keys())
             .find(|(_, queue)| *queue >= self.next_queue);
         if let Some((shard, queue)) = undeclared.copied() {
             return Err(RecoveryError::UndeclaredQueue { shard, queue });

@@ -226,6 +226,24 @@ impl Route {
         }
     }
 
+    /// The same, but to none of these queues.
+    pub(crate) fn without(self, skipped: &[QueueTarget]) -> Self {
+        if skipped.is_empty() {
+            return self;
+        }
+        match self {
+            Self::Queue(target) if skipped.contains(&target) => Self::Nowhere,
+            Self::Many(targets) if targets.queues.iter().any(|it| skipped.contains(it)) => {
+                let queues = targets.queues.iter().copied();
+                let queues = queues.filter(|target| !skipped.contains(target)).collect();
+                Self::new(queues, targets.direct.clone())
+            }
+            Self::Queue(_) | Self::Many(_) | Self::Nowhere | Self::NoExchange | Self::Internal => {
+                self
+            }
+        }
+    }
+
     /// To all that was found.
     pub(crate) fn to(found: Found) -> Self {
         let queues = found.shared.iter().map(|shared| shared.target).collect();

@@ -23,6 +23,8 @@ pub struct Settings {
     pub parked_bytes: usize,
     /// Bytes of messages in shared queues beyond which publishes to queues wait.
     pub queued_bytes: usize,
+    /// Bytes of notes that may be kept beside one queue.
+    pub notes_bytes: usize,
     /// Messages that may be retained.
     pub retained_count: usize,
     /// Bytes that these may take, with their keys and what else they need in memory.
@@ -61,6 +63,7 @@ impl Default for Settings {
             when_stalled: StalledPolicy::DropOldest,
             parked_bytes: 1 << 20,
             queued_bytes: 1 << 30,
+            notes_bytes: 4 << 20,
             retained_count: 1_000_000,
             retained_bytes: 64 << 20,
             merged_pages_min: 16,

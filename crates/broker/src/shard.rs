@@ -2,6 +2,7 @@
 
 mod bodies;
 mod damage;
+mod estates;
 mod forwards;
 mod held;
 mod leaving;
@@ -17,12 +18,14 @@ mod transactions;
 
 use crate::Node;
 use crate::entry;
+use crate::estate::Estate;
 use crate::head;
 use crate::mailbox::{Control, Settlement};
 use crate::outbox::Outbox;
 use crate::shared_queue::SharedQueue;
+use crate::transaction::Asker;
 use bodies::Bodies;
-use broker_api::{Event, Refusal};
+use broker_api::{Event, Refusal, Reply};
 use forwards::Forwards;
 use held::{Holds, Then};
 use log_store::{Batch, ShardLog, StoreFailed};
@@ -56,6 +59,11 @@ pub(crate) enum Effect {
     },
     /// A connection is answered.
     Answer { outbox: Arc<Outbox>, event: Event },
+    /// A transaction is decided.
+    Decide {
+        asker: Asker,
+        result: Result<(), Refusal>,
+    },
     /// An executor is told.
     Tell { executor: usize, control: Control },
 }
@@ -94,6 +102,8 @@ pub(crate) struct Shard {
     deadlines: BTreeSet<(Instant, QueueId)>,
     forwards: Forwards,
     transactions: Transactions,
+    /// Who waits for notes that prepared transactions may change.
+    recalls: Vec<(QueueId, SubscriberId, Asker)>,
     holds: Holds,
     bodies: Bodies,
     memory: Memory,
@@ -131,6 +141,8 @@ struct Hosted {
     is_in_batch: bool,
     is_riding: bool,
     noted: Noted,
+    /// What is kept for whoever takes it over, once somebody has.
+    estate: Option<Box<Estate>>,
 }
 
 impl Hosted {
@@ -157,9 +169,30 @@ impl Hosted {
 
     /// When it is to be looked at even if nobody asks for it.
     fn next_deadline(&self) -> Option<Instant> {
-        let unused = self.unused_since.zip(self.shared.definition.expires_ms);
-        let ends = unused.map(|(since, expires_ms)| since.plus_millis(expires_ms));
-        self.queue.deadline().into_iter().chain(ends).min()
+        if self.is_ending() {
+            return None;
+        }
+        let will_at = self.estate.as_ref().and_then(|estate| estate.will_at());
+        let deadlines = self.queue.deadline().into_iter();
+        deadlines.chain(self.ends_at()).chain(will_at).min()
+    }
+
+    /// When it ends for want of use: as its owner said, or else as it was declared.
+    fn ends_at(&self) -> Option<Instant> {
+        let bequest = self.estate.as_ref().and_then(|estate| estate.bequest());
+        let expires_ms = match bequest {
+            Some(bequest) => bequest.expires_ms,
+            None => self.shared.definition.expires_ms,
+        };
+        let unused = self.unused_since.zip(expires_ms);
+        unused.map(|(since, expires_ms)| since.plus_millis(expires_ms))
+    }
+
+    /// Whether it is about to end, when its will is durable.
+    fn is_ending(&self) -> bool {
+        self.estate
+            .as_ref()
+            .is_some_and(|estate| estate.ending.is_some())
     }
 
     /// The keys of a message, if it has any that matter here.
@@ -198,6 +231,7 @@ impl Shard {
             deadlines: BTreeSet::new(),
             forwards: Forwards::default(),
             transactions: Transactions::default(),
+            recalls: Vec::new(),
             holds: Holds::default(),
             bodies: Bodies::default(),
             memory: Memory::default(),
@@ -364,10 +398,16 @@ impl Shard {
                 continue;
             };
             hosted.deadline = None;
-            let unused = hosted.unused_since.zip(hosted.shared.definition.expires_ms);
-            if unused.is_some_and(|(since, expires_ms)| since.plus_millis(expires_ms) <= now) {
+            if hosted.is_ending() {
+                continue;
+            }
+            self.publish_due_will(now, id);
+            let Some(hosted) = self.queues.get_mut(&id) else {
+                continue;
+            };
+            if hosted.ends_at().is_some_and(|at| at <= now) {
                 if !hosted.queue.awaits_bodies() {
-                    self.end(id, None);
+                    self.end(now, id, None);
                     continue;
                 }
                 // What was rejected goes out first.
@@ -550,14 +590,28 @@ pub(crate) enum Enqueued {
 }
 
 /// Lets the effects happen.
-pub(crate) fn tell(node: &Node, news: &mut Vec<Effect>) {
+pub(crate) fn tell(node: &Node, now: Instant, news: &mut Vec<Effect>) {
     for effect in news.drain(..) {
         match effect {
             Effect::Confirm { outbox, commands } => outbox.confirm(&commands),
             Effect::Answer { outbox, event } => outbox.push(&mut vec![event]),
+            Effect::Decide { asker, result } => answer(node, now, &asker, result),
             Effect::Tell { executor, control } => {
                 node.mailboxes[executor].post(&mut vec![control]);
             }
         }
     }
+}
+
+/// Answers who waits for a transaction. What follows is pushed before if nobody else does it.
+pub(crate) fn answer(node: &Node, now: Instant, asker: &Asker, result: Result<(), Refusal>) {
+    let follow = asker.follow.as_ref();
+    let left = follow.map(|follow| follow.decide(result.is_ok()));
+    for push in left.into_iter().flatten() {
+        push.push(node, now, asker.outbox.connection());
+    }
+    let done = result.map(|()| Reply::Nothing);
+    asker
+        .outbox
+        .push(&mut vec![Event::Done(asker.command, done)]);
 }

@@ -21,9 +21,13 @@ use std::sync::Arc;
 /// So many bytes of messages are put into a shared queue at a time.
 const QUEUED_BYTES: usize = 256 << 10;
 
-/// Subscriptions that are being shown what is retained, by where they are pushed to.
+/// Subscriptions that are being shown what is retained. Boxed: most connections have none for most of the time.
 #[derive(Default)]
-pub(crate) struct Showings {
+pub(crate) struct Showings(Option<Box<Begun>>);
+
+/// Those there are, by where they are pushed to.
+#[derive(Default)]
+struct Begun {
     by_place: BTreeMap<DirectTo, Showing>,
     /// Each of them once.
     turns: VecDeque<DirectTo>,
@@ -91,20 +95,43 @@ impl Showing {
 impl Showings {
     /// Begins to show; if that is under way already, from the start.
     pub(crate) fn begin(&mut self, to: DirectTo, showing: Showing) {
-        if let Some(before) = self.by_place.get_mut(&to) {
+        let begun = self.0.get_or_insert_default();
+        if let Some(before) = begun.by_place.get_mut(&to) {
             before.next = Some(Bound::Unbounded);
             return;
         }
-        self.by_place.insert(to, showing);
-        self.turns.push_back(to);
+        begun.by_place.insert(to, showing);
+        begun.turns.push_back(to);
+    }
+
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |begun| begun.turns.len())
+    }
+
+    /// The one whose turn it is, taken out.
+    fn pop(&mut self) -> Option<(DirectTo, Showing)> {
+        let to = self.0.as_mut()?.turns.pop_front()?;
+        let showing = self.take(to)?;
+        Some((to, showing))
+    }
+
+    /// Takes one out that has no turn, or whose turn is to be passed over.
+    fn take(&mut self, to: DirectTo) -> Option<Showing> {
+        let begun = self.0.as_mut()?;
+        let showing = begun.by_place.remove(&to)?;
+        begun.turns.retain(|turn| *turn != to);
+        if begun.by_place.is_empty() {
+            self.0 = None;
+        }
+        Some(showing)
     }
 
     /// Keeps a message that was published meanwhile behind what is shown; gives it back if nothing is.
     pub(crate) fn hold_back(&mut self, to: DirectTo, message: Message) -> Option<Message> {
-        if self.by_place.is_empty() {
+        let Some(begun) = &mut self.0 else {
             return Some(message);
-        }
-        match self.by_place.get_mut(&to) {
+        };
+        match begun.by_place.get_mut(&to) {
             Some(showing) if message.envelope().delay_ms == 0 => {
                 showing.waiting.push_back(message);
                 None
@@ -148,15 +175,12 @@ impl Connection {
     ) -> bool {
         let mut bytes_left = bytes_max;
         let mut any = false;
-        for _ in 0..self.showings.turns.len() {
+        for _ in 0..self.showings.len() {
             if bytes_left == 0 {
                 break;
             }
-            let Some(to) = self.showings.turns.pop_front() else {
+            let Some((to, mut showing)) = self.showings.pop() else {
                 break;
-            };
-            let Some(mut showing) = self.showings.by_place.remove(&to) else {
-                continue;
             };
             let has_moved = match to {
                 DirectTo::Subscription(id) => {
@@ -167,8 +191,7 @@ impl Connection {
             any |= has_moved;
             let is_over = showing.is_over() && showing.waiting.is_empty();
             if !is_over {
-                self.showings.by_place.insert(to, showing);
-                self.showings.turns.push_back(to);
+                self.showings.begin(to, showing);
             }
         }
         any
@@ -244,8 +267,7 @@ impl Connection {
 
     /// A subscription has ended: it is not shown any more.
     pub(crate) fn end_showing(&mut self, now: Instant, to: DirectTo) {
-        if let Some(showing) = self.showings.by_place.remove(&to) {
-            self.showings.turns.retain(|turn| *turn != to);
+        if let Some(showing) = self.showings.take(to) {
             let bytes = showing.waiting.iter().map(Message::cost_bytes).sum();
             self.outbox.release(&self.node, now, bytes);
         }
@@ -294,6 +316,7 @@ impl Connection {
         let asker = Some(Asker {
             outbox: Arc::clone(&self.outbox),
             command,
+            follow: None,
         });
         let last = Control::QueueRetained {
             target,

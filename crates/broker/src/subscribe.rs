@@ -48,7 +48,7 @@ impl Asked {
             filter: filter.map(|filter| -> Arc<dyn Filter> { filter }),
             sharing: match self.sharing {
                 Sharing::Competing { priority } => queue::Sharing::Competing { priority },
-                Sharing::Exclusive => queue::Sharing::Exclusive,
+                Sharing::Exclusive | Sharing::Takeover => queue::Sharing::Exclusive,
                 Sharing::Browse => queue::Sharing::Browse,
             },
         }
@@ -119,8 +119,13 @@ impl Connection {
         name: QueueName,
     ) -> Result<Subscription, Refusal> {
         let route = self.node.routes.load().queue(name.as_bytes()).cloned();
+        let takes_over = asked.sharing == Sharing::Takeover;
         let target = match route {
             None => return Err(Refusal::QueueNotFound(name)),
+            Some(QueueRoute::Private(_)) if takes_over => {
+                let text = "only a shared queue can be taken over".to_owned();
+                return Err(Refusal::Invalid(text));
+            }
             Some(QueueRoute::Private(target)) => {
                 if !Arc::ptr_eq(&target.outbox, &self.outbox) {
                     return Err(Refusal::QueueLocked(name));
@@ -142,6 +147,7 @@ impl Connection {
             name,
             options: asked.options(),
             drain: asked.grant.drain,
+            takes_over,
             command: asked.command,
         };
         self.control(target.executor, Control::Subscribe(subscribing));
@@ -154,6 +160,7 @@ impl Connection {
             } else {
                 asked.settle_mode
             },
+            takes_over,
             handed: Vec::new(),
         })
     }
@@ -190,9 +197,13 @@ impl Connection {
         exchange: &ExchangeName,
         binding: &Binding<SubscriberId>,
     ) -> Result<Subscription, Refusal> {
-        if asked.sharing == Sharing::Browse {
-            let text = "only a queue can be browsed".to_owned();
-            return Err(Refusal::Invalid(text));
+        let text = match asked.sharing {
+            Sharing::Browse => Some("only a queue can be browsed"),
+            Sharing::Takeover => Some("only a shared queue can be taken over"),
+            Sharing::Competing { .. } | Sharing::Exclusive => None,
+        };
+        if let Some(text) = text {
+            return Err(Refusal::Invalid(text.to_owned()));
         }
         let is_direct =
             asked.settle_mode == SettleMode::Presettled && asked.grant == Grant::UNLIMITED;

@@ -204,9 +204,10 @@ impl Topology {
                 break;
             };
             self.announce(&change);
-            if let Some((Asker { outbox, command }, done)) = answer {
+            if let Some((asker, done)) = answer {
                 let done = done.and_then(|reply| self.refreshed(reply));
-                outbox.push(&mut vec![Event::Done(command, done)]);
+                let event = Event::Done(asker.command, done);
+                asker.outbox.push(&mut vec![event]);
             }
         }
     }
@@ -230,7 +231,8 @@ impl Topology {
             | Reply::Bindings(_)
             | Reply::Users(_)
             | Reply::Challenge(_)
-            | Reply::Authenticated(_) => Ok(reply),
+            | Reply::Authenticated(_)
+            | Reply::Notes(_) => Ok(reply),
         }
     }
 

@@ -14,7 +14,9 @@
 //!
 //! A transaction on one shard is one record, `TRANSACTED`.
 
+use crate::follow::Follow;
 use crate::outbox::Outbox;
+use broker_api::Note;
 use model::{CommandId, ConnectionId, Message, Outcome, QueueId, Sequence, ShardId};
 use queue::SubscriberId;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ pub(crate) struct OfferId {
 pub(crate) struct Part {
     pub(crate) publishes: Vec<PreparedPublish>,
     pub(crate) settles: Vec<PartSettle>,
+    pub(crate) notes: Vec<PreparedNotes>,
 }
 
 /// Deliveries that a transaction ends.
@@ -54,6 +57,16 @@ pub(crate) struct PartSettle {
 pub(crate) struct Prepared {
     pub(crate) publishes: Vec<PreparedPublish>,
     pub(crate) settles: Vec<PreparedSettle>,
+    pub(crate) notes: Vec<PreparedNotes>,
+}
+
+/// Notes that are changed when it is decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PreparedNotes {
+    pub(crate) queue: QueueId,
+    /// Who must have taken the queue over when they are prepared; not asked after that.
+    pub(crate) subscriber: Option<SubscriberId>,
+    pub(crate) entries: Vec<Note>,
 }
 
 /// A message for queues of one shard; without a queue, one that is to be retained in the shard's log.
@@ -75,6 +88,8 @@ pub(crate) struct PreparedSettle {
 pub(crate) struct Asker {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) command: CommandId,
+    /// What follows a transaction.
+    pub(crate) follow: Option<Arc<Follow>>,
 }
 
 /// What becomes of a transaction.

@@ -61,7 +61,7 @@ fn only_the_broker_publishes_there() {
         let publish = message(key, 1).build();
         let transaction = Transaction {
             publishes: vec![message("t", 1).build(), publish],
-            settles: Vec::new(),
+            ..Transaction::default()
         };
         let refused = client.refused(&mut node, Command::Commit(Box::new(transaction)));
         assert!(matches!(refused, Refusal::AccessRefused(_)), "{key}");

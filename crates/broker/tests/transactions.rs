@@ -158,13 +158,13 @@ fn several_commits_of_one_read_batch_are_all_answered_in_order() {
         batch.push(submission(id + 1, Command::Publish(topical, publishing)));
         let transaction = Transaction {
             publishes: vec![to("b", two).build(), message("k", two).build()],
-            settles: Vec::new(),
+            ..Transaction::default()
         };
         batch.push(submission(id + 2, Command::Commit(Box::new(transaction))));
         // One that goes nowhere else.
         let transaction = Transaction {
             publishes: vec![message("k", two + 1).build()],
-            settles: Vec::new(),
+            ..Transaction::default()
         };
         batch.push(submission(id + 3, Command::Commit(Box::new(transaction))));
     }
@@ -201,7 +201,7 @@ fn what_is_pushed_in_a_transaction_comes_behind_what_was_pushed_before() {
     let publishing = Publishing::new(broker_api::Confirm::Unwanted);
     let transaction = Transaction {
         publishes: vec![message("k", 2).build()],
-        settles: Vec::new(),
+        ..Transaction::default()
     };
     let commands = [
         Command::Publish(message("k", 1).build(), publishing),

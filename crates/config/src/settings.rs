@@ -109,6 +109,10 @@ pub struct Mqtt {
     pub server_moved: bool,
     /// Time from one round of what the broker tells of itself to the next; zero for none.
     pub sys_interval: Duration,
+    /// For how long a session is kept at most once its connection has ended, in seconds; 0 for ever.
+    pub session_expiry_seconds_max: u32,
+    /// Messages that may wait for the client of a session that is kept.
+    pub session_messages_max: u64,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -178,6 +182,8 @@ pub struct Queue {
     /// Memory for queued messages, in bytes: from half of it on, the backlog moves to the disk; publishers to
     /// queues wait beyond it.
     pub memory_bytes_max: usize,
+    /// What may be kept beside one queue by who has taken it over, in bytes.
+    pub notes_bytes_max: usize,
 }
 
 /// The last messages of topics, for who subscribes later.
@@ -239,6 +245,8 @@ impl Config {
                 server_reference: String::new(),
                 server_moved: false,
                 sys_interval: Duration::ZERO,
+                session_expiry_seconds_max: 0,
+                session_messages_max: 0,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,
@@ -260,6 +268,7 @@ impl Config {
             },
             queue: Queue {
                 memory_bytes_max: 0,
+                notes_bytes_max: 0,
             },
             retained: Retained {
                 count_max: 0,

@@ -357,6 +357,25 @@ pub(crate) static KEYS: &[Key] = &[
         |config, number| config.mqtt.sys_interval = Duration::from_secs(number),
     ),
     number(
+        "mqtt.session_expiry_seconds_max",
+        MQTT,
+        count(0, 4_294_967_295),
+        "0",
+        "For how long a session is kept at most once its connection has ended, in seconds; 0 for ever. Told to clients of MQTT 5.0 that ask for more; sessions of 3.x without clean session are kept so long",
+        |config, number| {
+            config.mqtt.session_expiry_seconds_max =
+                u32::try_from(number).expect("the limit is 4294967295");
+        },
+    ),
+    number(
+        "mqtt.session_messages_max",
+        MQTT,
+        count(1, 1_000_000_000),
+        "100000",
+        "Messages that may wait for the client of a session that is kept; the oldest are dropped beyond it. For sessions that begin from now on",
+        |config, number| config.mqtt.session_messages_max = number,
+    ),
+    number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,
         bytes(4 * KIB, 64 * GIB),
@@ -471,6 +490,14 @@ pub(crate) static KEYS: &[Key] = &[
         "128MiB",
         "Memory for queued messages: from half of it on, the backlog moves to the disk; publishers to queues wait beyond it",
         |config, number| config.queue.memory_bytes_max = size(number),
+    ),
+    number(
+        "queue.notes_bytes_max",
+        STORE,
+        bytes(KIB, GIB),
+        "4MiB",
+        "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session",
+        |config, number| config.queue.notes_bytes_max = size(number),
     ),
     number(
         "retained.count_max",

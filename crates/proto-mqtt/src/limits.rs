@@ -58,6 +58,11 @@ pub struct SessionLimits {
     /// The longest keep alive in seconds, 0 for any. A 5.0 client that asks for a longer one, or for
     /// none, is told this one instead; one of 3.x cannot be told and has its own.
     pub keep_alive_seconds_max: u16,
+    /// For how long a session is kept at most once its connection has ended, in seconds; `u32::MAX` for ever. A 5.0 client
+    /// that asks for more is told; one of 3.x, which cannot ask for less than for ever, is not.
+    pub session_expiry_seconds_max: u32,
+    /// Messages that wait for the client of a session that outlives its connection; the oldest are dropped. At least 1.
+    pub session_messages_max: u64,
 }
 
 impl Default for SessionLimits {
@@ -75,6 +80,8 @@ impl Default for SessionLimits {
             topic_alias_send_max: 32,
             validate_payload_utf8: false,
             keep_alive_seconds_max: 0,
+            session_expiry_seconds_max: u32::MAX,
+            session_messages_max: 100_000,
         }
     }
 }

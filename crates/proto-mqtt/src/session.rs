@@ -11,8 +11,8 @@
 //! - `Open`: packets become commands, answers become PUBACK, PUBREC, SUBACK and UNSUBACK, deliveries PUBLISH.
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 //!
-//! The session of the protocol ends with the connection: whatever its end was but a normal DISCONNECT, the
-//! will is published then.
+//! The session of the protocol ends with the connection (whatever its end was but a normal DISCONNECT, the will is
+//! published then), or outlives it: then `kept` says what of it does, and the broker publishes the will.
 
 mod aliases;
 mod authentication;
@@ -23,7 +23,9 @@ mod ending;
 mod given_aliases;
 mod in_flight;
 mod keep_alive;
+mod kept;
 mod open;
+mod opening;
 mod publish;
 mod received;
 mod settle;

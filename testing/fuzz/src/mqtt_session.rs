@@ -87,6 +87,9 @@ fn converse(limits: SessionLimits, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
     } else {
         driven.call(0, |session, now, _, out| session.handle_close(now, out));
     }
+    if driven.is_kept {
+        driven.sent.sort_unstable();
+    }
     driven.sent
 }
 
@@ -117,6 +120,8 @@ struct Driven {
     messages: VecDeque<Message>,
     /// All bytes to the client.
     sent: Vec<u8>,
+    /// Its session is kept: what it gathers depends on the cuts, and so does the order of some answers.
+    is_kept: bool,
 }
 
 /// What a command is answered by.
@@ -127,6 +132,7 @@ enum Answer {
     Confirmed(Option<Message>),
     Challenge,
     Authenticated,
+    Recalled,
     OnlyRefusal,
 }
 
@@ -146,6 +152,7 @@ impl Driven {
             ended: BTreeSet::new(),
             messages: VecDeque::new(),
             sent: Vec::new(),
+            is_kept: false,
         }
     }
 
@@ -207,7 +214,8 @@ impl Driven {
                 let id = subscribe.subscription;
                 let known = self.subscriptions.insert(id, subscribed);
                 assert!(known.is_none(), "subscription {id} is used twice");
-                assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max);
+                // And the one to the queue of its session.
+                assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max + 1);
                 Answer::Subscribed(id)
             }
             Command::ShowRetained(show) => {
@@ -246,18 +254,42 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
-            // On the way to a shared subscription.
-            Command::DeclareQueue(_) | Command::Bind(_) => Answer::Done,
+            Command::DeleteQueue(_)
+            | Command::DeclareQueue(_)
+            | Command::Bind(_)
+            | Command::Unbind(_)
+            | Command::QueueRetained(_)
+            | Command::Bequeath(_) => Answer::Done,
+            Command::Recall(_) => {
+                self.is_kept = true;
+                Answer::Recalled
+            }
+            Command::Commit(transaction) => {
+                let entries = transaction.notes.iter().flat_map(|notes| &notes.entries);
+                assert_eq!(entries.count(), transaction.publishes.len());
+                self.messages.extend(transaction.publishes);
+                while self.messages.len() > MESSAGES_MAX {
+                    self.messages.pop_front();
+                }
+                Answer::Done
+            }
+            Command::Note(notes) => {
+                assert!(!notes.entries.is_empty(), "it says nothing");
+                let id = notes.subscription;
+                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
+                    for sequence in notes.accepted {
+                        let was = subscribed.unsettled.remove(&sequence);
+                        assert!(was, "{id}/{sequence} is settled and was not delivered");
+                    }
+                }
+                Answer::Done
+            }
             other @ (Command::PutUser(_)
             | Command::DeleteUser(_)
-            | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Unbind(_)
-            | Command::List(_)
-            | Command::QueueRetained(_)
-            | Command::Commit(_)) => unreachable!("a client cannot ask for {other:?}"),
+            | Command::List(_)) => unreachable!("a client cannot ask for {other:?}"),
         };
         self.unanswered.push_back((id, answer));
     }
@@ -396,6 +428,7 @@ impl Driven {
                 let shown = Reply::Authenticated(Box::new(shown));
                 self.tell(Event::Done(id, Ok(shown)));
             }
+            Answer::Recalled => self.tell(Event::Done(id, Ok(Reply::Notes(Vec::new())))),
             Answer::OnlyRefusal => {}
         }
     }

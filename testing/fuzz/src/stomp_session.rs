@@ -207,6 +207,9 @@ impl Driven {
                 Answer::OnlyRefusal
             }
             Command::Settle(settle) => self.take_settle(settle),
+            other @ (Command::Note(_) | Command::Recall(_) | Command::Bequeath(_)) => {
+                unreachable!("a client cannot ask for {other:?}")
+            }
         };
         self.unanswered.push_back((id, answer));
     }

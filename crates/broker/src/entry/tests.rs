@@ -305,15 +305,29 @@ fn records_of_transactions_read_back() {
         outcome: Outcome::Fail,
         sequences: vec![Sequence(6)],
     };
-    let prepared = Prepared {
+    let mut prepared = Prepared {
         publishes: vec![publish],
         settles: vec![settle],
+        notes: Vec::new(),
     };
+    let mut with_notes = Vec::new();
     let mut payload = Vec::new();
     encode_prepared(&mut payload, id, &prepared);
-    check(PREPARED, &Entry::Prepared(id, prepared), |to| {
-        to.extend_from_slice(&payload);
+    prepared.notes.push(PreparedNotes {
+        queue: QueueId(4),
+        subscriber: None,
+        entries: notes(),
     });
+    encode_prepared_with_notes(&mut with_notes, id, &prepared);
+    check(PREPARED_WITH_NOTES, &Entry::Prepared(id, prepared), |to| {
+        to.extend_from_slice(&with_notes);
+    });
+    let read = Entry::decode(PREPARED, &payload).expect("it reads back");
+    let Entry::Prepared(_, prepared) = &read else {
+        panic!("{read:?}")
+    };
+    assert!(prepared.notes.is_empty() && prepared.settles.len() == 1);
+    check(PREPARED, &read, |to| to.extend_from_slice(&payload));
     let shards = vec![ShardId(1), ShardId(5)];
     let decided = Entry::Decided {
         number: 4,
@@ -324,6 +338,68 @@ fn records_of_transactions_read_back() {
     });
     check(FINISHED, &Entry::Finished { number: 4 }, |to| {
         encode_finished(to, 4);
+    });
+}
+
+fn notes() -> Vec<Note> {
+    vec![
+        Note {
+            key: (*b"k").into(),
+            value: Some((*b"v").into()),
+        },
+        Note {
+            key: (*b"").into(),
+            value: None,
+        },
+    ]
+}
+
+#[test]
+fn records_of_estates_read_back() {
+    let queue = QueueId(7);
+    let noted = || Noted {
+        queue,
+        entries: notes(),
+    };
+    check(NOTED, &Entry::Change(Change::Noted(noted())), |to| {
+        encode_noted(to, queue, &notes());
+    });
+    let will = || Will {
+        message: message(),
+        delay_ms: 3,
+    };
+    for bequest in [
+        Bequeathed {
+            expires_ms: Some(0),
+            will: Some(will()),
+        },
+        Bequeathed {
+            expires_ms: Some(5),
+            will: None,
+        },
+        Bequeathed {
+            expires_ms: None,
+            will: None,
+        },
+    ] {
+        let mut payload = Vec::new();
+        encode_bequeathed(
+            &mut payload,
+            queue,
+            bequest.expires_ms,
+            bequest.will.as_ref(),
+        );
+        check(
+            BEQUEATHED,
+            &Entry::Change(Change::Bequeathed(queue, bequest)),
+            |to| to.extend_from_slice(&payload),
+        );
+    }
+    let mut group = Group::default();
+    group.push(NOTED, |to| encode_noted(to, queue, &notes()));
+    let changes = vec![Change::Noted(noted())];
+    check(TRANSACTED, &Entry::Transacted(changes), |to| {
+        group.encode(to);
     });
 }
 

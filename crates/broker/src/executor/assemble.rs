@@ -148,6 +148,7 @@ fn host(
         shard,
         definition,
         state,
+        estate,
     } = queue;
     let target = QueueTarget {
         executor: node.executor_of(shard),
@@ -173,6 +174,7 @@ fn host(
     } else {
         shared.note(&machine);
         host.host(now, &shared, machine);
+        host.recover_estate(now, id, estate);
         host.lose_pages(id, &lost);
     }
     shared
@@ -192,6 +194,7 @@ impl Executor {
             news: Vec::new(),
             ride_deadline: None,
             queue_deadline: None,
+            now: Instant::default(),
         }
     }
 }

@@ -77,6 +77,9 @@ impl Shard {
         self.put_queue_out_of_service(id, reason);
         self.handle_moved(now, id);
         self.touch_released(id);
+        for subscriber in &subscribers {
+            self.note_gone(now, id, *subscriber);
+        }
         if let Some(refusal) = self.damage_of(id) {
             self.note_here(id, &given_up, Some(&refusal));
             let ended = subscribers.into_iter();

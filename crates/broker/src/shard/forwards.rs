@@ -1,4 +1,4 @@
-//! Messages on their way from a queue to queues of other shards: dead letters.
+//! Messages on their way from a queue to queues of other shards: dead letters, and wills.
 //!
 //! ```text
 //!  source: FORWARDED (left the queue), synced ──message──▶ target: RECEIVED, synced
@@ -12,13 +12,17 @@ use super::{Effect, Shard};
 use crate::dead_letter;
 use crate::entry::{self, Forwarded};
 use crate::mailbox::{Control, Forward};
-use crate::routes::FilterWork;
+use crate::retained::{Limit, Setting};
+use crate::routes::{FilterWork, Found};
 use model::{DeathReason, Instant, Message, Persistence, QueueId, Sequence, ShardId};
 use queue::Left;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Spreads what is drawn by.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Stands for a queue where a message is to be retained in the log of the shard instead. Written to disk.
+pub(super) const RETAINED_THERE: QueueId = QueueId(u64::MAX >> 1);
 
 /// What a shard has sent to others and they have not taken yet, and what it has taken.
 pub(super) struct Forwards {
@@ -67,7 +71,7 @@ impl Forwards {
 }
 
 impl Outgoing {
-    fn new(message: Message, to: Vec<(ShardId, QueueId)>) -> Self {
+    pub(super) fn new(message: Message, to: Vec<(ShardId, QueueId)>) -> Self {
         let waiting = to.iter().map(|(shard, _)| *shard).collect();
         Self {
             message,
@@ -87,6 +91,7 @@ impl Outgoing {
                 .map(|(_, queue)| *queue)
                 .collect(),
             message: self.message.clone(),
+            setting: None,
             from,
         })
     }
@@ -149,9 +154,24 @@ impl Shard {
         let to = hosted.queue.rules().dead_letter.as_ref()?;
         let (message, deaths) =
             dead_letter::of(now, hosted.shared.name.as_bytes(), message, to, reason);
-        self.forwards.drawn = self.forwards.drawn.wrapping_add(1);
-        let random = self.forwards.drawn.wrapping_mul(SPREAD) ^ self.node.settings.seed;
+        let random = self.draw();
         let found = dead_letter::resolve(&self.node, &message, &deaths, random);
+        self.push_found(now, found, message)
+    }
+
+    /// Another number for each message.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.forwards.drawn = self.forwards.drawn.wrapping_add(1);
+        self.forwards.drawn.wrapping_mul(SPREAD) ^ self.node.settings.seed
+    }
+
+    /// Pushes a message to who is pushed to directly. Returns it with the shared queues that it goes to, if any.
+    pub(super) fn push_found(
+        &self,
+        now: Instant,
+        found: Found,
+        message: Message,
+    ) -> Option<(Message, Vec<(ShardId, QueueId)>)> {
         let mut work = FilterWork::new(&self.node.counters);
         for target in found.direct {
             if target.takes(model::ConnectionId(0), (0, &message), &mut work) {
@@ -201,11 +221,23 @@ impl Shard {
 
     /// Sends what the open batch says is on its way, once that is durable.
     pub(super) fn send_with_batch(&mut self, forwarded: Forwarded) {
+        self.send_set_with_batch(forwarded, None);
+    }
+
+    /// The same of a message that has been set as the last of its key.
+    pub(super) fn send_set_with_batch(
+        &mut self,
+        forwarded: Forwarded,
+        mut setting: Option<Box<Setting>>,
+    ) {
         let Forwarded {
             id, message, to, ..
         } = forwarded;
         let outgoing = Outgoing::new(message, to);
-        for part in outgoing.parts(Some((self.id, id))) {
+        for mut part in outgoing.parts(Some((self.id, id))) {
+            if part.queues.contains(&RETAINED_THERE) {
+                part.setting = setting.take();
+            }
             let executor = self.node.executor_of(part.shard);
             let control = Control::Forward(Box::new(part));
             self.batch_effects.push(Effect::Tell { executor, control });
@@ -228,16 +260,20 @@ impl Shard {
     /// A message has come from another shard. It is taken whatever the queues hold: a dead letter is never
     /// refused.
     pub(crate) fn receive(&mut self, now: Instant, forward: Forward) {
-        if self.is_refused() {
-            // Whoever sent it keeps it, and sends it again after a restart.
-            return;
-        }
         let Forward {
             queues,
             message,
+            setting,
             from,
             ..
         } = forward;
+        if self.is_refused() {
+            // Whoever sent it keeps it, and sends it again after a restart.
+            if setting.is_some() {
+                self.node.retained.logged(message.key());
+            }
+            return;
+        }
         let is_new = from.is_none_or(|(shard, id)| {
             let received = self.forwards.received.entry(shard).or_default();
             let is_new = id > *received;
@@ -245,6 +281,9 @@ impl Shard {
             is_new
         });
         if is_new {
+            if queues.contains(&RETAINED_THERE) {
+                self.retain_received(now, &message, setting);
+            }
             self.take_in(now, &queues, &message, from);
         }
         if let Some((from, id)) = from {
@@ -252,6 +291,21 @@ impl Shard {
             let executor = self.node.executor_of(from);
             let control = Control::Forwarded { from, id, by };
             self.batch_effects.push(Effect::Tell { executor, control });
+        }
+    }
+
+    /// A message that is to be retained in this shard's log has come: as it was set, or, after a crash, it is set again.
+    fn retain_received(&mut self, now: Instant, message: &Message, setting: Option<Box<Setting>>) {
+        let settings = &self.node.settings;
+        let setting = setting.map_or_else(
+            || {
+                let passed = Limit::Passed;
+                self.node.retained.set(settings, now, message, None, passed)
+            },
+            |setting| Ok(*setting),
+        );
+        if let Ok(setting) = setting {
+            self.retain(setting);
         }
     }
 
@@ -276,6 +330,11 @@ impl Shard {
             }
         }
         if places.is_empty() {
+            if let Some((shard, id)) = from.filter(|_| queues.contains(&RETAINED_THERE)) {
+                self.append(entry::RECEIVED, |to| {
+                    entry::encode_received(to, shard, id, None);
+                });
+            }
             return;
         }
         let index = match from {

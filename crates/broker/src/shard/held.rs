@@ -165,7 +165,7 @@ impl Shard {
                 queue,
                 condition,
                 asker,
-            } => self.end_checked(queue, condition, asker),
+            } => self.end_checked(now, queue, condition, asker),
         }
     }
 }

@@ -27,6 +27,7 @@ impl Shard {
                 is_in_batch: false,
                 is_riding: false,
                 noted: Noted::default(),
+                estate: None,
             })
         });
         self.note(id);
@@ -53,6 +54,9 @@ impl Shard {
             return Err(Subscribing::Damaged(refusal));
         }
         let hosted = self.queues.get_mut(&id).ok_or(Subscribing::NoQueue)?;
+        if hosted.is_ending() {
+            return Err(Subscribing::NoQueue);
+        }
         match hosted.queue.subscribe(subscriber, options) {
             Ok(()) => {
                 hosted.unused_since = if hosted.is_used() { None } else { Some(now) };
@@ -71,8 +75,28 @@ impl Shard {
         subscriber: SubscriberId,
         cause: CancelCause,
     ) {
+        let is_unused = self.cancel_subscription(now, id, subscriber, cause);
+        let hosted = self.queues.get(&id).filter(|_| is_unused);
+        let lifetime = hosted.map(|hosted| hosted.shared.definition.lifetime);
+        if lifetime == Some(Lifetime::UntilUnused) {
+            let condition = DeleteIf {
+                unused: true,
+                empty: false,
+            };
+            self.end_if(now, id, condition, None);
+        }
+    }
+
+    /// The same, whatever becomes of the queue. Returns whether it was the last.
+    pub(super) fn cancel_subscription(
+        &mut self,
+        now: Instant,
+        id: QueueId,
+        subscriber: SubscriberId,
+        cause: CancelCause,
+    ) -> bool {
         let Some(hosted) = self.queues.get_mut(&id) else {
-            return;
+            return false;
         };
         let (left, returned) = (&mut self.left, &mut self.returned);
         let was_used = hosted.is_used();
@@ -81,16 +105,10 @@ impl Shard {
         if is_unused {
             hosted.unused_since = Some(now);
         }
-        let ends = is_unused && hosted.shared.definition.lifetime == Lifetime::UntilUnused;
         self.handle_moved(now, id);
         self.touch_released(id);
-        if ends {
-            let condition = DeleteIf {
-                unused: true,
-                empty: false,
-            };
-            self.end_if(now, id, condition, None);
-        }
+        self.note_gone(now, id, subscriber);
+        is_unused
     }
 
     /// Ends a queue if the condition holds: its messages are gone, its subscriptions end. The rest of the
@@ -116,7 +134,13 @@ impl Shard {
         self.when_here(now, leaving, then);
     }
 
-    pub(super) fn end_checked(&mut self, id: QueueId, condition: DeleteIf, asker: Option<Asker>) {
+    pub(super) fn end_checked(
+        &mut self,
+        now: Instant,
+        id: QueueId,
+        condition: DeleteIf,
+        asker: Option<Asker>,
+    ) {
         let answer = match self.queues.get(&id) {
             None => self.damage_of(id).map_or(Ok(()), Err),
             Some(hosted) if condition.unused && hosted.is_used() => {
@@ -126,7 +150,7 @@ impl Shard {
                 Err(Refusal::QueueNotEmpty(hosted.shared.name.clone()))
             }
             Some(_) => {
-                self.end(id, asker);
+                self.end(now, id, asker);
                 return;
             }
         };
@@ -138,7 +162,22 @@ impl Shard {
         }
     }
 
-    pub(super) fn end(&mut self, id: QueueId, asker: Option<Asker>) {
+    /// Ends a queue, once the will that is left with it is durable.
+    pub(super) fn end(&mut self, now: Instant, id: QueueId, asker: Option<Asker>) {
+        if self.awaits_last_will(now, id)
+            && let Some(hosted) = self.queues.get(&id)
+        {
+            let queue = Arc::clone(&hosted.shared);
+            let executor = queue.target.executor;
+            let condition = DeleteIf::default();
+            let control = Control::End {
+                queue,
+                condition,
+                asker,
+            };
+            self.batch_effects.push(Effect::Tell { executor, control });
+            return;
+        }
         // What it has freed by itself is not among its pages any more.
         self.note_freed_pages(id);
         let Some(hosted) = self.queues.remove(&id) else {
@@ -147,6 +186,7 @@ impl Shard {
         hosted.shared.end();
         self.damaged.remove(&id);
         self.forget_memory(id, hosted.noted);
+        self.forget_estate(&hosted);
         self.pages.end(id, &hosted.queue);
         self.note_ended(id);
         if let Some(deadline) = hosted.deadline {
@@ -185,7 +225,9 @@ impl Shard {
             self.touch(id);
         }
         self.log_settled();
-        let Asker { outbox, command } = asker;
+        let Asker {
+            outbox, command, ..
+        } = asker;
         let event = Event::Done(command, Ok(Reply::Count(count)));
         self.batch_effects.push(Effect::Answer { outbox, event });
     }

@@ -139,7 +139,10 @@ impl Shard {
                 Enqueued::Refused(refusal) => refused = Some(refusal),
             }
         }
-        if let Some(Asker { outbox, command }) = asker {
+        if let Some(Asker {
+            outbox, command, ..
+        }) = asker
+        {
             let done = refused.map_or(Ok(Reply::Nothing), Err);
             let event = Event::Done(command, done);
             self.batch_effects.push(Effect::Answer { outbox, event });

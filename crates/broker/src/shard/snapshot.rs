@@ -1,6 +1,7 @@
 //! The state of a shard at one moment, as records.
 
 use super::Shard;
+use super::transactions::encode_prepared;
 use crate::entry::{self, Forwarded};
 use crate::retained::Setting;
 use log_store::SnapshotSource;
@@ -21,6 +22,7 @@ impl Shard {
             states.push(record(entry::QUEUE, |to| {
                 entry::encode_queue(to, *id, next, mark);
             }));
+            Self::snapshot_estate(*id, hosted, &mut states);
             states.extend(
                 hosted
                     .queue
@@ -72,9 +74,9 @@ impl Shard {
 
     fn snapshot_transactions(&self, records: &mut Vec<(u8, Vec<u8>)>) {
         for (id, prepared) in &self.transactions.prepared {
-            records.push(record(entry::PREPARED, |to| {
-                entry::encode_prepared(to, *id, prepared);
-            }));
+            let mut payload = Vec::new();
+            let kind = encode_prepared(&mut payload, *id, prepared);
+            records.push((kind, payload));
         }
         for (number, shards) in self.transactions.decided() {
             let shards: Vec<ShardId> = shards.to_vec();

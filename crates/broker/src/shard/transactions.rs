@@ -2,14 +2,14 @@
 
 use super::bodies::Awaited;
 use super::held::Then;
-use super::{Effect, Shard};
+use super::{Effect, Shard, answer};
 use crate::dead_letter;
 use crate::entry::{self, Group};
 use crate::mailbox::Control;
 use crate::transaction::{
     Asker, Decision, OfferId, Part, Prepared, PreparedPublish, PreparedSettle, TransactionId,
 };
-use broker_api::{Event, Refusal, Reply};
+use broker_api::Refusal;
 use model::{Instant, LogIndex, Message, Outcome, QueueId, Sequence, ShardId};
 use queue::Placement;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,8 +95,13 @@ impl Shard {
                     hosted.queue.prepare_ready(&settle.sequences);
                 }
             }
+            let fate = fate(id);
+            self.hold_notes(&prepared.notes);
+            if fate == Fate::Unknown {
+                self.note_undecided(&prepared.notes);
+            }
             self.transactions.prepared.insert(id, prepared);
-            match fate(id) {
+            match fate {
                 Fate::Aborted => self.tell_decision(self.id, id, Decision::Abort),
                 Fate::Decided | Fate::Unknown => {}
             }
@@ -142,8 +147,7 @@ impl Shard {
     pub(crate) fn transact(&mut self, now: Instant, part: Part, asker: Asker) {
         let check = self.check_part(&part);
         if let Err(refusal) = check.and_then(|()| self.check_room(&part.publishes)) {
-            let event = Event::Done(asker.command, Err(refusal));
-            asker.outbox.push(&mut vec![event]);
+            answer(&self.node, now, &asker, Err(refusal));
             return;
         }
         let prepared = self.take_part(part);
@@ -169,15 +173,15 @@ impl Shard {
         asker: Asker,
         check: Result<(), Refusal>,
     ) {
-        let Asker { outbox, command } = asker;
-        if let Err(refusal) = check.and_then(|()| self.check_room(&prepared.publishes)) {
+        let check = check.and_then(|()| self.check_room(&prepared.publishes));
+        if let Err(refusal) = check.and_then(|()| self.check_notes(&prepared.notes)) {
             self.release_prepared(now, &prepared);
-            outbox.push(&mut vec![Event::Done(command, Err(refusal))]);
+            answer(&self.node, now, &asker, Err(refusal));
             return;
         }
         self.apply(now, prepared, None);
-        let event = Event::Done(command, Ok(Reply::Nothing));
-        self.batch_effects.push(Effect::Answer { outbox, event });
+        let result = Ok(());
+        self.batch_effects.push(Effect::Decide { asker, result });
     }
 
     /// Coordinates a transaction over several shards.
@@ -228,10 +232,12 @@ impl Shard {
     ) {
         let vote = self.refusal().map_or(check, Err);
         let vote = vote.and_then(|()| self.check_room(&prepared.publishes));
+        let vote = vote.and_then(|()| self.check_notes(&prepared.notes));
         if vote.is_ok() {
-            self.append(entry::PREPARED, |to| {
-                entry::encode_prepared(to, id, &prepared);
-            });
+            let mut payload = Vec::new();
+            let kind = encode_prepared(&mut payload, id, &prepared);
+            self.append(kind, |to| to.extend_from_slice(&payload));
+            self.hold_notes(&prepared.notes);
             self.transactions.prepared.insert(id, prepared);
         } else {
             self.release_letters(id);
@@ -281,6 +287,7 @@ impl Shard {
         Prepared {
             publishes: part.publishes,
             settles,
+            notes: part.notes,
         }
     }
 
@@ -350,9 +357,8 @@ impl Shard {
             };
             self.batch_effects.push(Effect::Tell { executor, control });
         }
-        if let Some(Asker { outbox, command }) = asker {
-            let event = Event::Done(command, result.map(|()| Reply::Nothing));
-            self.batch_effects.push(Effect::Answer { outbox, event });
+        if let Some(asker) = asker {
+            self.batch_effects.push(Effect::Decide { asker, result });
         }
     }
 
@@ -376,12 +382,16 @@ impl Shard {
     pub(super) fn carry_out(&mut self, now: Instant, id: TransactionId, decision: Decision) {
         self.release_letters(id);
         if let Some(prepared) = self.transactions.prepared.remove(&id) {
+            let noted: Vec<_> = prepared.notes.iter().map(|notes| notes.queue).collect();
             match decision {
                 Decision::Commit => self.apply(now, prepared, Some(id)),
                 Decision::Abort => {
                     self.append(entry::ABORTED, |to| entry::encode_transaction(to, id));
                     self.release_prepared(now, &prepared);
                 }
+            }
+            if !noted.is_empty() {
+                self.release_notes(&noted);
             }
         }
         let executor = self.node.executor_of(id.coordinator);
@@ -413,6 +423,12 @@ impl Shard {
         let mut group = Group::default();
         for settle in prepared.settles {
             self.settle_in_group(now, &settle, &mut group);
+        }
+        for notes in prepared.notes {
+            group.push(entry::NOTED, |to| {
+                entry::encode_noted(to, notes.queue, &notes.entries);
+            });
+            self.apply_notes(notes);
         }
         let to_be_retained = |publish: &PreparedPublish| publish.queues.is_empty();
         let (retained, publishes): (Vec<_>, Vec<_>) =
@@ -481,7 +497,12 @@ impl Shard {
     }
 
     /// Ends prepared deliveries, and puts what the log must know of it into the group.
-    fn settle_in_group(&mut self, now: Instant, settle: &PreparedSettle, group: &mut Group) {
+    pub(super) fn settle_in_group(
+        &mut self,
+        now: Instant,
+        settle: &PreparedSettle,
+        group: &mut Group,
+    ) {
         let id = settle.queue;
         let Some(hosted) = self.queues.get_mut(&id) else {
             return;
@@ -521,4 +542,14 @@ impl Shard {
         }
         self.touch_released(id);
     }
+}
+
+/// Encodes what is prepared. Returns the record's kind.
+pub(super) fn encode_prepared(to: &mut Vec<u8>, id: TransactionId, prepared: &Prepared) -> u8 {
+    if prepared.notes.is_empty() {
+        entry::encode_prepared(to, id, prepared);
+        return entry::PREPARED;
+    }
+    entry::encode_prepared_with_notes(to, id, prepared);
+    entry::PREPARED_WITH_NOTES
 }

@@ -308,8 +308,8 @@ impl Client {
     /// Publishes with a wish to have it back.
     pub fn publish_returnable(&mut self, node: &Node, draft: Draft) -> CommandId {
         let publishing = Publishing {
-            confirm: Confirm::Wanted,
             unroutable: Unroutable::Return,
+            ..Publishing::new(Confirm::Wanted)
         };
         self.send(node, Command::Publish(draft.build(), publishing))
     }
@@ -325,7 +325,11 @@ impl Client {
         settles: Vec<Settle>,
     ) -> CommandId {
         let publishes = publishes.into_iter().map(Draft::build).collect();
-        let transaction = Transaction { publishes, settles };
+        let transaction = Transaction {
+            publishes,
+            settles,
+            ..Transaction::default()
+        };
         self.send(node, Command::Commit(Box::new(transaction)))
     }
 

@@ -6,19 +6,23 @@ use std::num::NonZeroU16;
 /// The keys that aliases of the client stand for. Grows as far as they are used.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    keys: Vec<Option<Box<[u8]>>>,
+    /// Boxed: most clients set none.
+    keys: Option<Box<Keys>>,
 }
+
+type Keys = Vec<Option<Box<[u8]>>>;
 
 impl Aliases {
     /// The alias stands for this key from now on. [MQTT-3.3.2-12]
     pub(super) fn set(&mut self, alias: NonZeroU16, limit: u16, key: &[u8]) -> Result<(), Ending> {
         let place = Self::place(alias, limit)?;
-        if self.keys.len() <= place {
-            self.keys.resize_with(place + 1, || None);
+        let keys = self.keys.get_or_insert_default();
+        if keys.len() <= place {
+            keys.resize_with(place + 1, || None);
         }
         // Most clients set the same again and again.
-        if self.keys[place].as_deref() != Some(key) {
-            self.keys[place] = Some(key.into());
+        if keys[place].as_deref() != Some(key) {
+            keys[place] = Some(key.into());
         }
         Ok(())
     }
@@ -26,7 +30,8 @@ impl Aliases {
     /// The key that the alias stands for.
     pub(super) fn key(&self, alias: NonZeroU16, limit: u16) -> Result<&[u8], Ending> {
         let place = Self::place(alias, limit)?;
-        let key = self.keys.get(place).and_then(Option::as_deref);
+        let keys = self.keys.as_ref();
+        let key = keys.and_then(|keys| keys.get(place)?.as_deref());
         key.ok_or(Ending::TopicAliasUnknown(alias.get()))
     }
 

@@ -123,7 +123,8 @@ impl Authentication {
                 | Reply::Queues(_)
                 | Reply::Exchanges(_)
                 | Reply::Bindings(_)
-                | Reply::Users(_),
+                | Reply::Users(_)
+                | Reply::Notes(_),
             ) => Err(Ending::Unexpected),
             Err(refusal) => Err(Ending::NotAuthenticated(refusal)),
         }

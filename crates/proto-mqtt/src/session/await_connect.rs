@@ -2,17 +2,18 @@
 
 use super::authentication::{Authentication, Progress};
 use super::ending::Ending;
-use super::open::{Open, Terms};
-use super::{Elsewhere, Link, Step, push_reason, push_server, put};
+use super::open::Open;
+use super::opening::{Asked, Opening};
+use super::{Elsewhere, Link, Step, kept, push_reason, push_server, put};
 use crate::frame::{
-    Connack, ConnackReason, Connect, DisconnectReason, Packet, PayloadFormat, Properties, Property,
-    PropertyList, Secret, Text,
+    Connack, ConnackReason, Connect, DisconnectReason, Packet, PayloadFormat, PropertyList, Secret,
+    Text,
 };
 use crate::translate::will_of;
 use crate::{SessionLimits, Version};
-use broker_api::{Command, Event, Login, Out, Refusal, Reply};
-use model::{CommandId, Instant, Message};
-use std::num::{NonZeroU16, NonZeroU32};
+use broker_api::{Command, Event, Login, Out, Refusal, Reply, Will};
+use model::{CommandId, Instant};
+use std::num::NonZeroU16;
 
 /// What the identity of a connection begins with: client identifiers are no names of other protocols.
 const IDENTITY_PREFIX: &[u8] = b"mqtt:";
@@ -25,8 +26,7 @@ pub(super) struct AwaitConnect {
     /// Since CONNECT has come.
     version: Option<Version>,
     authenticating: Option<Box<Authenticating>>,
-    /// With the command that the broker is asked.
-    connecting: Option<(CommandId, Box<Connecting>)>,
+    connecting: Option<Box<Opening>>,
 }
 
 /// CONNECT has come with an authentication method, and the client is to show who it is.
@@ -34,28 +34,8 @@ pub(super) struct AwaitConnect {
 struct Authenticating {
     authentication: Authentication,
     /// What is asked when it has.
-    asked: broker_api::Connect,
-    connecting: Box<Connecting>,
-}
-
-/// CONNECT has come and the broker is asked.
-#[derive(Debug)]
-struct Connecting {
-    version: Version,
-    /// Made up, because the client brought none.
-    assigned_id: Option<String>,
-    /// Seconds.
-    keep_alive: u16,
-    /// The keep alive is not what the client asked for.
-    has_own_keep_alive: bool,
-    wants_session: bool,
-    receive_maximum: NonZeroU16,
-    packet_bytes_max: usize,
-    topic_alias_max: u16,
-    response_information: Option<String>,
-    will: Option<Message>,
-    /// How the client has shown who it is, if by a method, and what it is to be told of that.
-    authenticated: Option<(Authentication, Vec<u8>)>,
+    connect: broker_api::Connect,
+    asked: Asked,
 }
 
 impl AwaitConnect {
@@ -130,15 +110,6 @@ impl AwaitConnect {
         if link.limits.validate_payload_utf8 && has_bad_will(connect) {
             return Err(Ending::PayloadFormat);
         }
-        let is_5 = connect.version.has_properties();
-        if !is_5 && !connect.clean_start {
-            tracing::info!(
-                connection = link.connection.0,
-                client = connect.client_id.as_str(),
-                "refused: the client asks for a session that outlives its connection, and none is kept"
-            );
-            return Err(Ending::SessionToKeep);
-        }
         let assigned_id = connect
             .client_id
             .as_bytes()
@@ -149,18 +120,26 @@ impl AwaitConnect {
             None => connect.client_id.as_bytes(),
         };
         let identity = [IDENTITY_PREFIX, client_id].concat();
-        let asked = broker_api::Connect {
+        let queue = kept::queue_of(client_id);
+        let asked_expiry = expiry_of(connect);
+        let expiry = asked_expiry.min(link.limits.session_expiry_seconds_max);
+        if expiry > 0 && queue.is_none() {
+            return Err(Ending::ClientIdTooLong);
+        }
+        let ask = broker_api::Connect {
             login: login_of(connect),
             vhost: Vec::new(),
             identity: Some(identity.into()),
         };
         let (keep_alive, has_own_keep_alive) =
             keep_alive(connect, link.limits.keep_alive_seconds_max);
-        let connecting = Box::new(Connecting {
+        let asked = Asked {
             version: connect.version,
+            clean_start: connect.clean_start,
             keep_alive,
             has_own_keep_alive,
-            wants_session: properties.session_expiry_interval().unwrap_or(0) > 0,
+            asked_expiry,
+            expiry,
             receive_maximum: properties.receive_maximum().unwrap_or(NonZeroU16::MAX),
             packet_bytes_max: properties
                 .maximum_packet_size()
@@ -169,32 +148,30 @@ impl AwaitConnect {
                 }),
             topic_alias_max: properties.topic_alias_maximum().unwrap_or(0),
             response_information: response_information(link, connect, assigned_id.as_deref()),
-            will: connect.will.map(|will| will_of(connect.version, &will)),
+            will: connect.will.map(|will| Will {
+                message: will_of(connect.version, &will),
+                delay_ms: u64::from(will.properties.will_delay_interval().unwrap_or(0)) * 1000,
+            }),
             authenticated: None,
             assigned_id,
-        });
+            queue,
+        };
         match Authentication::begin(link, connect, out) {
-            None => self.ask(link, asked, connecting, out),
+            None => self.ask(link, ask, asked, out),
             Some(authentication) => {
                 self.authenticating = Some(Box::new(Authenticating {
                     authentication,
+                    connect: ask,
                     asked,
-                    connecting,
                 }));
             }
         }
         Ok(())
     }
 
-    fn ask(
-        &mut self,
-        link: &mut Link,
-        asked: broker_api::Connect,
-        connecting: Box<Connecting>,
-        out: &mut Out,
-    ) {
-        let command = link.barrier(out, Command::Connect(Box::new(asked)));
-        self.connecting = Some((command, connecting));
+    fn ask(&mut self, link: &mut Link, connect: broker_api::Connect, asked: Asked, out: &mut Out) {
+        let command = link.barrier(out, Command::Connect(Box::new(connect)));
+        self.connecting = Some(Box::new(Opening::new(asked, command)));
     }
 
     /// The broker has answered a step of the authentication.
@@ -207,8 +184,8 @@ impl AwaitConnect {
         let Some(mut authenticating) = self.authenticating.take() else {
             return Ok(());
         };
-        let connecting = &authenticating.connecting;
-        let client = (connecting.version, connecting.packet_bytes_max);
+        let asked = &authenticating.asked;
+        let client = (asked.version, asked.packet_bytes_max);
         let authentication = &mut authenticating.authentication;
         match authentication.handle_done(done, client, out)? {
             Progress::Challenged => {
@@ -218,13 +195,13 @@ impl AwaitConnect {
             Progress::Done(data) => {
                 let Authenticating {
                     authentication,
+                    mut connect,
                     mut asked,
-                    mut connecting,
                 } = *authenticating;
                 // It has shown who it is; a name and a password beside that say nothing.
-                asked.login = None;
-                connecting.authenticated = Some((authentication, data));
-                self.ask(link, asked, connecting, out);
+                connect.login = None;
+                asked.authenticated = Some((authentication, data));
+                self.ask(link, connect, asked, out);
             }
         }
         Ok(())
@@ -242,38 +219,24 @@ impl AwaitConnect {
                 self.handle_authenticated(link, done, out)?;
                 Ok(None)
             }
-            Event::Done(id, Ok(_)) => {
-                let Some((_, connecting)) = self.connecting.take_if(|(asked, _)| *asked == id)
-                else {
+            Event::Done(id, done) => {
+                let Some(opening) = &mut self.connecting else {
                     return Ok(None);
                 };
-                out.release_barrier();
-                connecting.put_accepted(&link.limits, out)?;
-                Ok(Some(Open::new(
-                    link,
-                    Terms {
-                        version: connecting.version,
-                        keep_alive: connecting.keep_alive,
-                        send_max: connecting.receive_maximum.min(link.limits.send_max),
-                        packet_bytes_max: connecting.packet_bytes_max,
-                        topic_alias_max: connecting
-                            .topic_alias_max
-                            .min(link.limits.topic_alias_send_max),
-                        ends_with_connection: !connecting.wants_session,
-                        authentication: connecting.authenticated.map(|(it, _)| it),
-                        will: connecting.will,
-                    },
-                )))
+                let open = opening.handle_done(link, id, done, out)?;
+                if open.is_some() {
+                    self.connecting = None;
+                    out.release_barrier();
+                }
+                Ok(open)
             }
-            Event::Done(_, Err(refusal)) | Event::Disconnect(refusal) => {
-                Err(Ending::Refused(refusal))
-            }
-            // There is no subscription and no publish yet.
+            // Its queue was taken over, or deleted, or the connection is to end.
+            Event::Ended(_, refusal) | Event::Disconnect(refusal) => Err(Ending::Refused(refusal)),
+            // Nothing is granted and nothing published yet.
             Event::Delivery(_)
             | Event::Confirmed(_)
             | Event::Returned(..)
             | Event::Drained(_)
-            | Event::Ended(..)
             | Event::Blocked(_)
             | Event::Unblocked => Ok(None),
         }
@@ -327,57 +290,6 @@ pub(super) fn put_refused(
         properties: properties.as_properties(),
     };
     put(version, &Packet::Connack(connack), out);
-}
-
-impl Connecting {
-    /// The CONNACK that opens the connection, with all that is not as a client of 5.0 takes for granted.
-    fn put_accepted(&self, limits: &SessionLimits, out: &mut Out) -> Result<(), Ending> {
-        let mut properties = PropertyList::new();
-        if self.version.has_properties() {
-            self.push_properties(limits, &mut properties);
-        }
-        let connack = Packet::Connack(Connack {
-            session_present: false,
-            reason: ConnackReason::Success,
-            properties: match self.version.has_properties() {
-                true => properties.as_properties(),
-                false => Properties::NONE,
-            },
-        });
-        // [MQTT-3.1.2-24]
-        if connack.packet_len(self.version) > self.packet_bytes_max {
-            return Err(Ending::AnswerTooLarge);
-        }
-        put(self.version, &connack, out);
-        Ok(())
-    }
-
-    fn push_properties(&self, limits: &SessionLimits, properties: &mut PropertyList) {
-        // §3.2.2.3.2: the session ends with the connection, whatever was asked for.
-        if self.wants_session {
-            properties.push(Property::SessionExpiryInterval(0));
-        }
-        properties.push(Property::ReceiveMaximum(limits.receive_max));
-        let packet_bytes_max = u32::try_from(limits.packets.packet_bytes_max).unwrap_or(u32::MAX);
-        if let Some(bytes) = NonZeroU32::new(packet_bytes_max) {
-            properties.push(Property::MaximumPacketSize(bytes));
-        }
-        if let Some(Ok(id)) = self.assigned_id.as_deref().map(Text::new) {
-            properties.push(Property::AssignedClientIdentifier(id));
-        }
-        if limits.topic_alias_max > 0 {
-            properties.push(Property::TopicAliasMaximum(limits.topic_alias_max));
-        }
-        if self.has_own_keep_alive {
-            properties.push(Property::ServerKeepAlive(self.keep_alive));
-        }
-        if let Some(Ok(text)) = self.response_information.as_deref().map(Text::new) {
-            properties.push(Property::ResponseInformation(text));
-        }
-        if let Some((authentication, data)) = &self.authenticated {
-            authentication.push(data, properties);
-        }
-    }
 }
 
 /// A client identifier for a client that brought none. No other connection of any run has it but by chance.
@@ -439,4 +351,13 @@ fn keep_alive(connect: &Connect<'_>, max: u16) -> (u16, bool) {
     } else {
         (asked, false)
     }
+}
+
+/// For how long the client wants its session to be kept, in seconds. §3.1.2.11.2; 3.x: until it says otherwise.
+fn expiry_of(connect: &Connect<'_>) -> u32 {
+    if connect.version.has_properties() {
+        let interval = connect.properties.session_expiry_interval();
+        return interval.unwrap_or(0);
+    }
+    if connect.clean_start { 0 } else { kept::NEVER }
 }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 /// [`bytes`](Self::bytes) tells.
 #[derive(Debug, Default)]
 pub(super) struct Confirms {
-    /// By ascending command.
+    /// By ascending command, but for those that were reassigned.
     queue: VecDeque<Pending>,
 }
 
@@ -62,7 +62,7 @@ impl Confirms {
     }
 
     /// Whether an answer of the client waits for this command.
-    pub(super) fn awaits(&mut self, command: CommandId) -> bool {
+    pub(super) fn awaits(&self, command: CommandId) -> bool {
         self.find(command).is_some()
     }
 
@@ -73,21 +73,36 @@ impl Confirms {
     }
 
     pub(super) fn note_returned(&mut self, command: CommandId) {
-        if let Some(pending) = self.find(command) {
+        if let Some(pending) = self.find(command).and_then(|at| self.queue.get_mut(at)) {
             pending.is_returned = true;
         }
     }
 
     /// The broker has answered.
     pub(super) fn note_answer(&mut self, command: CommandId, refused: Option<PublishReason>) {
-        let Some(pending) = self.find(command) else {
+        let Some(first) = self.find(command) else {
             return;
         };
-        pending.reason = Some(match (refused, pending.is_returned) {
-            (Some(refused), _) => refused,
-            (None, true) => PublishReason::NoMatchingSubscribers,
-            (None, false) => PublishReason::Success,
-        });
+        // A transaction answers for several, which stand side by side.
+        for pending in self.queue.range_mut(first..) {
+            if pending.command != command {
+                break;
+            }
+            pending.reason = Some(match (refused, pending.is_returned) {
+                (Some(refused), _) => refused,
+                (None, true) => PublishReason::NoMatchingSubscribers,
+                (None, false) => PublishReason::Success,
+            });
+        }
+    }
+
+    /// One of those that a command was for is another command's from now on.
+    pub(super) fn reassign(&mut self, command: CommandId, id: PacketId, to: CommandId) {
+        let mut pending = self.queue.iter_mut();
+        let found = pending.find(|it| it.command == command && it.packet_id == id);
+        if let Some(pending) = found {
+            pending.command = to;
+        }
     }
 
     /// Takes out the first, if the broker has answered it, and appends its answer.
@@ -112,15 +127,20 @@ impl Confirms {
         })
     }
 
-    fn find(&mut self, command: CommandId) -> Option<&mut Pending> {
+    /// Where the first of a command stands.
+    fn find(&self, command: CommandId) -> Option<usize> {
         // Most are answered in their order.
-        let at = match self.queue.front() {
-            Some(first) if first.command == command => 0,
-            _ => self
-                .queue
-                .binary_search_by_key(&command, |pending| pending.command)
-                .ok()?,
-        };
-        self.queue.get_mut(at)
+        if self.queue.front()?.command == command {
+            return Some(0);
+        }
+        let ascending = self
+            .queue
+            .partition_point(|pending| pending.command < command);
+        if self.queue.get(ascending).map(|it| it.command) == Some(command) {
+            return Some(ascending);
+        }
+        // What was reassigned is not in order.
+        let mut all = self.queue.iter();
+        all.position(|pending| pending.command == command)
     }
 }

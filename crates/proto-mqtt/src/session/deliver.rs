@@ -41,7 +41,7 @@ impl Open {
     }
 
     /// Sends deliveries that were kept, as far as the client has room.
-    fn send_waiting(&mut self, link: &mut Link, out: &mut Out) {
+    pub(super) fn send_waiting(&mut self, link: &mut Link, out: &mut Out) {
         while let Some(delivery) = self.waiting.pop_front() {
             if let Err(delivery) = self.send(link, delivery, out) {
                 self.waiting.push_front(delivery);
@@ -52,6 +52,10 @@ impl Open {
 
     /// Sends a delivery. Gives it back if the client has no room.
     fn send(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) -> Result<(), Delivery> {
+        let kept = self.kept.as_ref().map(|kept| kept.subscription);
+        if kept == Some(delivery.subscription) {
+            return self.send_kept(link, delivery, out);
+        }
         let Some(subscription) = self.subscriptions.get_mut(delivery.subscription) else {
             return Ok(());
         };
@@ -89,10 +93,14 @@ impl Open {
         let outgoing = Outgoing {
             version: self.version,
             heads: link.heads,
+            dup: false,
             qos: match packet_id {
                 None => PublishQos::AtMostOnce,
                 Some((id, Awaits::Puback)) => PublishQos::AtLeastOnce(id),
-                Some((id, Awaits::Pubrec | Awaits::Pubcomp)) => PublishQos::ExactlyOnce(id),
+                Some((
+                    id,
+                    Awaits::Pubrec | Awaits::Noting | Awaits::Pubcomp | Awaits::Forgetting,
+                )) => PublishQos::ExactlyOnce(id),
             },
             // [MQTT-3.3.1-8], [MQTT-3.3.1-9], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
             retain: match message.envelope().retain {
@@ -122,13 +130,13 @@ impl Open {
     }
 
     /// Settles what the client need not answer; a direct delivery is settled already.
-    fn settle_unsent(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
+    pub(super) fn settle_unsent(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
         let bytes = delivery.message.cost_bytes();
         let settled = (delivery.subscription, delivery.sequence);
         self.settle(link, settled, Outcome::Accept, bytes, out);
     }
 
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         link: &mut Link,
         (id, sequence): (SubscriptionId, Sequence),
@@ -196,6 +204,10 @@ impl Open {
             }
             return;
         }
+        if self.is_kept() {
+            self.release_kept(ack.packet_id, out);
+            return;
+        }
         let sent = self.in_flight.get_mut(ack.packet_id);
         let reason = match sent.filter(|sent| sent.awaits != Awaits::Puback) {
             Some(sent) => {
@@ -214,7 +226,9 @@ impl Open {
         ack: &Ack<'_, ReleaseReason>,
         out: &mut Out,
     ) {
-        if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Pubcomp) {
+        if self.is_kept() {
+            self.complete_kept(link, ack.packet_id, out);
+        } else if let Some(sent) = self.in_flight.finish(ack.packet_id, Awaits::Pubcomp) {
             self.finish(link, sent, Outcome::Accept, out);
         }
     }
@@ -234,7 +248,7 @@ const fn outcome_of(reason: PublishReason) -> Outcome {
     clippy::option_option,
     reason = "the outer one tells whether there is something to send"
 )]
-fn seconds_left(delivery: &Delivery, now: Instant) -> Option<Option<u32>> {
+pub(super) fn seconds_left(delivery: &Delivery, now: Instant) -> Option<Option<u32>> {
     let Some(ttl_ms) = delivery.message.envelope().ttl_ms else {
         return Some(None);
     };

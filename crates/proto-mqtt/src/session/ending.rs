@@ -24,9 +24,9 @@ pub(super) enum Ending {
     /// [MQTT-4.12.0-4], [MQTT-4.12.1-2]
     #[error("{0}")]
     NotAuthenticated(Refusal),
-    /// A session in 3.x that outlives its connection.
-    #[error("this server keeps no sessions: connect with a clean session")]
-    SessionToKeep,
+    /// The name of its session's queue would be too long.
+    #[error("a session can only be kept under a client identifier of at most 242 bytes")]
+    ClientIdTooLong,
     /// §3.3.2.3.2, §3.1.3.2.3
     #[error("a payload says that it is UTF-8 and is not")]
     PayloadFormat,
@@ -82,7 +82,7 @@ impl Ending {
             }
             Self::NotAuthenticated(refusal) => Some(refusal::not_authenticated(refusal)),
             Self::PayloadFormat => Some(ConnackReason::PayloadFormatInvalid),
-            Self::SessionToKeep => Some(ConnackReason::ServerUnavailable),
+            Self::ClientIdTooLong => Some(ConnackReason::ClientIdentifierNotValid),
             Self::AnswerTooLarge => Some(ConnackReason::PacketTooLarge),
             Self::Silent(_)
             | Self::ReceiveMaximum { .. }
@@ -107,7 +107,7 @@ impl Ending {
             Self::ReceiveMaximum { .. } => DisconnectReason::ReceiveMaximumExceeded,
             Self::TopicAliasTooHigh { .. } => DisconnectReason::TopicAliasInvalid,
             Self::AnswerTooLarge => DisconnectReason::PacketTooLarge,
-            Self::SessionToKeep
+            Self::ClientIdTooLong
             | Self::TopicAliasUnknown(_)
             | Self::AuthUnasked
             | Self::AuthOutOfOrder

@@ -15,8 +15,11 @@ const KEY_BYTES_MIN: usize = 3;
 pub(super) struct GivenAliases {
     /// The highest. [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     max: u16,
-    by_key: BTreeMap<Box<[u8]>, NonZeroU16>,
+    /// Boxed: most clients take none.
+    by_key: Option<Box<ByKey>>,
 }
+
+type ByKey = BTreeMap<Box<[u8]>, NonZeroU16>;
 
 /// How a topic is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +34,7 @@ pub(crate) enum Alias {
 
 impl GivenAliases {
     pub(super) const fn new(max: u16) -> Self {
-        Self {
-            max,
-            by_key: BTreeMap::new(),
-        }
+        Self { max, by_key: None }
     }
 
     /// How the topic of a key is told next.
@@ -47,11 +47,12 @@ impl GivenAliases {
     }
 
     fn of_some(&self, key: &[u8]) -> Alias {
-        if let Some(alias) = self.by_key.get(key) {
+        let known = self.by_key.as_ref();
+        if let Some(alias) = known.and_then(|by_key| by_key.get(key)) {
             return Alias::Known(*alias);
         }
         let is_worth_it = (KEY_BYTES_MIN + 1..=KEY_BYTES_MAX).contains(&key.len());
-        let next = u16::try_from(self.by_key.len() + 1).ok();
+        let next = u16::try_from(known.map_or(0, |by_key| by_key.len()) + 1).ok();
         let next = next.filter(|next| is_worth_it && *next <= self.max);
         next.and_then(NonZeroU16::new)
             .map_or(Alias::None, Alias::Set)
@@ -60,7 +61,8 @@ impl GivenAliases {
     /// The client has been told so of the key.
     pub(super) fn note_told(&mut self, key: &[u8], told: Alias) {
         if let Alias::Set(alias) = told {
-            self.by_key.insert(key.into(), alias);
+            let by_key = self.by_key.get_or_insert_default();
+            by_key.insert(key.into(), alias);
         }
     }
 }

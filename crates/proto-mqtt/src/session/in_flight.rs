@@ -2,18 +2,33 @@
 
 use crate::frame::PacketId;
 use model::{Sequence, SubscriptionId};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
 
 /// PUBLISH packets with QoS 1 and 2 to the client whose exchange is not over, by packet identifier. There are
 /// at most as many as the client takes. [MQTT-3.3.4-9]
 #[derive(Debug)]
 pub(super) struct InFlight {
-    /// At the identifier less one. As long as the most that there were at a time.
-    slots: Vec<Option<Sent>>,
-    /// Identifiers that are free again, the one that has been longest first.
-    free: VecDeque<PacketId>,
+    slots: Slots,
     limit: NonZeroU16,
+}
+
+/// How identifiers are given.
+#[derive(Debug)]
+enum Slots {
+    /// Any that is free.
+    Any {
+        /// At the identifier less one. As long as the most that there were at a time.
+        slots: Vec<Option<Sent>>,
+        /// Identifiers that are free again, the one that has been longest first.
+        free: VecDeque<PacketId>,
+    },
+    /// That of the delivery's sequence.
+    OfSequence {
+        sent: BTreeMap<PacketId, Sent>,
+        /// Those that the client has to answer.
+        unanswered_count: usize,
+    },
 }
 
 /// A delivery that the client has been sent.
@@ -31,15 +46,33 @@ pub(super) enum Awaits {
     Puback,
     /// QoS 2.
     Pubrec,
+    /// QoS 2: nothing, until it is noted that it has answered.
+    Noting,
     /// QoS 2, released.
     Pubcomp,
+    /// QoS 2: nothing more; the identifier is in use until that is noted.
+    Forgetting,
 }
 
 impl InFlight {
     pub(super) const fn new(limit: NonZeroU16) -> Self {
         Self {
-            slots: Vec::new(),
-            free: VecDeque::new(),
+            slots: Slots::Any {
+                slots: Vec::new(),
+                free: VecDeque::new(),
+            },
+            limit,
+        }
+    }
+
+    /// The same for a session that outlives its connection: each identifier is that of the delivery's sequence, so
+    /// that the next connection gives it the same.
+    pub(super) const fn of_sequence(limit: NonZeroU16) -> Self {
+        Self {
+            slots: Slots::OfSequence {
+                sent: BTreeMap::new(),
+                unanswered_count: 0,
+            },
             limit,
         }
     }
@@ -48,43 +81,120 @@ impl InFlight {
         self.limit
     }
 
-    /// Whether the client takes another.
-    pub(super) fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.slots.len() < usize::from(self.limit.get())
-    }
-
     /// Keeps a delivery under an identifier that is not in use, if the client takes another.
     /// [MQTT-2.2.1-4]
-    pub(super) fn insert(&mut self, sent: Sent) -> Option<PacketId> {
-        if let Some(id) = self.free.pop_front() {
-            *self.slots.get_mut(place(id))? = Some(sent);
-            return Some(id);
+    pub(super) fn insert(&mut self, new: Sent) -> Option<PacketId> {
+        let limit = usize::from(self.limit.get());
+        match &mut self.slots {
+            Slots::Any { slots, free } => {
+                if let Some(id) = free.pop_front() {
+                    *slots.get_mut(place(id))? = Some(new);
+                    return Some(id);
+                }
+                if slots.len() >= limit {
+                    return None;
+                }
+                let id = u16::try_from(slots.len() + 1).ok();
+                let id = id.and_then(PacketId::new)?;
+                slots.push(Some(new));
+                Some(id)
+            }
+            Slots::OfSequence {
+                sent,
+                unanswered_count,
+            } => {
+                let id = id_of(new.sequence)?;
+                if *unanswered_count >= limit || sent.contains_key(&id) {
+                    return None;
+                }
+                *unanswered_count += 1;
+                sent.insert(id, new);
+                Some(id)
+            }
         }
-        if !self.has_room() {
-            return None;
+    }
+
+    /// Keeps a delivery that an earlier connection has sent and that is being released.
+    pub(super) fn restore(&mut self, id: PacketId, new: Sent) {
+        if let Slots::OfSequence {
+            sent,
+            unanswered_count,
+        } = &mut self.slots
+        {
+            *unanswered_count += usize::from(sent.insert(id, new).is_none());
         }
-        let id = u16::try_from(self.slots.len() + 1).ok();
-        let id = id.and_then(PacketId::new)?;
-        self.slots.push(Some(sent));
-        Some(id)
+    }
+
+    /// Those that are being released.
+    pub(super) fn released(&self) -> impl Iterator<Item = PacketId> {
+        let sent = match &self.slots {
+            Slots::Any { .. } => None,
+            Slots::OfSequence { sent, .. } => Some(sent),
+        };
+        let sent = sent.into_iter().flatten();
+        sent.filter(|(_, sent)| sent.awaits == Awaits::Pubcomp)
+            .map(|(id, _)| *id)
     }
 
     /// All of them.
     pub(super) fn sent(&self) -> impl Iterator<Item = Sent> {
-        self.slots.iter().flatten().copied()
+        let (any, of_sequence) = match &self.slots {
+            Slots::Any { slots, .. } => (Some(slots.iter().flatten()), None),
+            Slots::OfSequence { sent, .. } => (None, Some(sent.values())),
+        };
+        let any = any.into_iter().flatten();
+        any.chain(of_sequence.into_iter().flatten()).copied()
     }
 
     pub(super) fn get_mut(&mut self, id: PacketId) -> Option<&mut Sent> {
-        self.slots.get_mut(place(id))?.as_mut()
+        match &mut self.slots {
+            Slots::Any { slots, .. } => slots.get_mut(place(id))?.as_mut(),
+            Slots::OfSequence { sent, .. } => sent.get_mut(&id),
+        }
+    }
+
+    /// The exchange goes on, if this is what it waited for.
+    pub(super) fn change(&mut self, id: PacketId, from: Awaits, to: Awaits) -> Option<Sent> {
+        let sent = self.get_mut(id).filter(|sent| sent.awaits == from)?;
+        sent.awaits = to;
+        let changed = *sent;
+        if to == Awaits::Forgetting
+            && let Slots::OfSequence {
+                unanswered_count, ..
+            } = &mut self.slots
+        {
+            *unanswered_count -= 1;
+        }
+        Some(changed)
     }
 
     /// The exchange is over, if this is what it waited for: the identifier is free again.
     pub(super) fn finish(&mut self, id: PacketId, awaits: Awaits) -> Option<Sent> {
-        let slot = self.slots.get_mut(place(id))?;
-        let sent = slot.take_if(|sent| sent.awaits == awaits)?;
-        self.free.push_back(id);
-        Some(sent)
+        match &mut self.slots {
+            Slots::Any { slots, free } => {
+                let slot = slots.get_mut(place(id))?;
+                let sent = slot.take_if(|sent| sent.awaits == awaits)?;
+                free.push_back(id);
+                Some(sent)
+            }
+            Slots::OfSequence {
+                sent,
+                unanswered_count,
+            } => {
+                if sent.get(&id)?.awaits != awaits {
+                    return None;
+                }
+                *unanswered_count -= usize::from(awaits != Awaits::Forgetting);
+                sent.remove(&id)
+            }
+        }
     }
+}
+
+/// The identifier of a delivery: the same for ever.
+fn id_of(sequence: Sequence) -> Option<PacketId> {
+    let number = sequence.0 % u64::from(u16::MAX) + 1;
+    PacketId::new(u16::try_from(number).ok()?)
 }
 
 fn place(id: PacketId) -> usize {
@@ -106,7 +216,6 @@ mod tests {
         let one = in_flight.insert(sent(1)).unwrap();
         let two = in_flight.insert(sent(2)).unwrap();
         assert_eq!((one.get(), two.get()), (1, 2));
-        assert!(!in_flight.has_room());
         assert_eq!(in_flight.insert(sent(3)), None);
         assert_eq!(in_flight.finish(one, Awaits::Pubcomp), None);
         assert_eq!(in_flight.finish(one, Awaits::Puback), Some(sent(1)));
@@ -129,5 +238,37 @@ mod tests {
         let ids: Vec<_> = std::iter::from_fn(|| in_flight.insert(sent)).collect();
         assert_eq!(ids.len(), 65_535);
         assert_eq!(ids.last().map(|id| id.get()), Some(65_535));
+    }
+
+    #[test]
+    fn an_identifier_is_that_of_its_sequence_and_waits_until_it_is_free() {
+        let sent = |sequence| Sent {
+            subscription: SubscriptionId(1),
+            sequence: Sequence(sequence),
+            awaits: Awaits::Pubrec,
+        };
+        let mut in_flight = InFlight::of_sequence(NonZeroU16::new(2).unwrap());
+        let one = in_flight.insert(sent(65_534)).unwrap();
+        assert_eq!(one.get(), 65_535);
+        let two = in_flight.insert(sent(65_535)).unwrap();
+        assert_eq!(two.get(), 1);
+        assert_eq!(in_flight.insert(sent(65_536)), None, "there are two");
+        for (from, to) in [
+            (Awaits::Pubrec, Awaits::Noting),
+            (Awaits::Noting, Awaits::Pubcomp),
+            (Awaits::Pubcomp, Awaits::Forgetting),
+        ] {
+            assert!(in_flight.change(one, to, from).is_none());
+            assert!(in_flight.change(one, from, to).is_some());
+        }
+        assert_eq!(in_flight.insert(sent(65_536)).map(PacketId::get), Some(2));
+        assert!(in_flight.finish(two, Awaits::Pubrec).is_some());
+        assert_eq!(
+            in_flight.insert(sent(65_534 + 65_535)),
+            None,
+            "it is in use"
+        );
+        assert!(in_flight.finish(one, Awaits::Forgetting).is_some());
+        assert_eq!(in_flight.insert(sent(65_534 + 65_535)), Some(one));
     }
 }

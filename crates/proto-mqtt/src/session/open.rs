@@ -7,6 +7,7 @@ use super::ending::Ending;
 use super::given_aliases::GivenAliases;
 use super::in_flight::InFlight;
 use super::keep_alive::KeepAlive;
+use super::kept::Kept;
 use super::received::Received;
 use super::settle::Settling;
 use super::subscribe::Awaited;
@@ -36,6 +37,7 @@ pub(super) struct Terms {
     pub(super) ends_with_connection: bool,
     /// How the client has shown who it is, if CONNECT named a method.
     pub(super) authentication: Option<Authentication>,
+    /// What the session publishes itself when it ends, which is with its connection.
     pub(super) will: Option<Message>,
 }
 
@@ -46,9 +48,11 @@ pub(super) struct Open {
     pub(super) keep_alive: KeepAlive,
     pub(super) packet_bytes_max: usize,
     ends_with_connection: bool,
-    pub(super) authentication: Option<Authentication>,
+    pub(super) authentication: Option<Box<Authentication>>,
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
+    /// What of the session outlives the connection, if it does.
+    pub(super) kept: Option<Box<Kept>>,
     pub(super) aliases: Aliases,
     pub(super) given_aliases: GivenAliases,
     /// PUBLISH packets of the client that wait for the broker.
@@ -77,8 +81,9 @@ impl Open {
             keep_alive: KeepAlive::new(link.now, terms.keep_alive),
             packet_bytes_max: terms.packet_bytes_max,
             ends_with_connection: terms.ends_with_connection,
-            authentication: terms.authentication,
+            authentication: terms.authentication.map(Box::new),
             will: terms.will,
+            kept: None,
             aliases: Aliases::default(),
             given_aliases: GivenAliases::new(terms.topic_alias_max),
             confirms: Confirms::default(),
@@ -101,7 +106,8 @@ impl Open {
 
     /// What is kept for answers that the client waits for, in bytes.
     pub(super) fn unanswered_bytes(&self) -> usize {
-        self.confirms.bytes()
+        let kept = self.kept.as_ref();
+        self.confirms.bytes() + kept.map_or(0, |kept| kept.noting.bytes())
     }
 
     pub(super) fn handle_packet(
@@ -119,7 +125,9 @@ impl Open {
             Packet::Subscribe(subscribe) => self.handle_subscribe(link, subscribe, out)?,
             Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(link, unsubscribe, out)?,
             Packet::Pingreq => put(self.version, &Packet::Pingresp, out),
-            Packet::Disconnect(disconnect) => return self.handle_disconnect(disconnect),
+            Packet::Disconnect(disconnect) => {
+                return self.handle_disconnect(link, disconnect, out);
+            }
             Packet::Auth(auth) => self.handle_auth(link, auth, out)?,
             // The codec does not let them through.
             Packet::Connect(_)
@@ -131,7 +139,12 @@ impl Open {
         Ok(Step::Taken)
     }
 
-    fn handle_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<Step, Ending> {
+    fn handle_disconnect(
+        &mut self,
+        link: &mut Link,
+        disconnect: &Disconnect<'_>,
+        out: &mut Out,
+    ) -> Result<Step, Ending> {
         let expiry = disconnect.properties.session_expiry_interval();
         if self.ends_with_connection && expiry.unwrap_or(0) > 0 {
             return Err(Ending::SessionProlonged);
@@ -140,6 +153,8 @@ impl Open {
         if disconnect.reason == DisconnectReason::NormalDisconnection {
             self.will = None;
         }
+        let is_normal = disconnect.reason == DisconnectReason::NormalDisconnection;
+        self.bequeath_at_end(link, is_normal, expiry, out);
         Ok(Step::Disconnected)
     }
 
@@ -188,6 +203,9 @@ impl Open {
             self.handle_awaited(link, id, refused.as_ref(), out);
             return Ok(());
         }
+        if let Some(is_noted) = self.handle_kept_done(link, id, refused.as_ref(), out) {
+            return is_noted;
+        }
         // A subscription that was replaced has ended, a PUBLISH with QoS 0 was refused: nobody is told.
         let Some(refusal) = refused else {
             return Ok(());
@@ -203,6 +221,10 @@ impl Open {
 
     /// Sends what was gathered: settlements, and the grants that they make room for.
     pub(super) fn flush(&mut self, link: &mut Link, out: &mut Out) {
+        self.flush_commit(link, out);
+        if let Some(kept) = &mut self.kept {
+            kept.noting.flush(link, kept.subscription, out);
+        }
         self.settling.flush(link, out);
         let window = self.in_flight.limit();
         for id in self.settling.granted.drain(..) {

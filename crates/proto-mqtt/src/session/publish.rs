@@ -8,7 +8,7 @@ use crate::frame::{
     Ack, Packet, PacketId, PayloadFormat, Publish, PublishQos, PublishReason, ReleaseReason,
 };
 use crate::translate::{message_of, put_key};
-use broker_api::{Command, Confirm, Out, Publishing, Unroutable};
+use broker_api::{Command, Confirm, Out, OwnMessages, Publishing, Unroutable};
 use model::{CommandId, Message};
 
 impl Open {
@@ -24,7 +24,11 @@ impl Open {
         match publish.qos {
             PublishQos::AtMostOnce => {
                 let message = self.message_of(link, publish)?;
-                let publishing = Publishing::new(Confirm::Unwanted);
+                let publishing = Publishing {
+                    own_messages: self.own_messages_of(),
+                    ..Publishing::new(Confirm::Unwanted)
+                };
+                self.flush_commit(link, out);
                 link.submit(out, Command::Publish(message, publishing));
             }
             PublishQos::AtLeastOnce(id) => {
@@ -34,7 +38,9 @@ impl Open {
             PublishQos::ExactlyOnce(id) if self.received.has(id) => {
                 // [MQTT-4.3.3-10]: it has been published. Aliases it sets count all the same.
                 self.resolve_key(link, publish)?;
-                if !self.confirms.awaits_pubrec(id) {
+                let kept = self.kept.as_ref();
+                let is_gathered = kept.is_some_and(|kept| kept.commits.has(id));
+                if !is_gathered && !self.confirms.awaits_pubrec(id) {
                     let ack = Ack::new(id, PublishReason::Success);
                     put(self.version, &Packet::Pubrec(ack), out);
                 }
@@ -42,6 +48,9 @@ impl Open {
             PublishQos::ExactlyOnce(id) => {
                 self.take_in(link)?;
                 self.received.insert(id);
+                if self.is_kept() {
+                    return self.publish_kept(link, publish, id, out);
+                }
                 self.publish_confirmed(link, publish, (id, Answer::Pubrec), out)?;
             }
         }
@@ -101,12 +110,57 @@ impl Open {
             false => Unroutable::Drop,
         };
         let publishing = Publishing {
-            confirm: Confirm::Wanted,
             unroutable,
+            own_messages: self.own_messages_of(),
+            ..Publishing::new(Confirm::Wanted)
         };
+        self.flush_commit(link, out);
         let command = link.submit(out, Command::Publish(message, publishing));
         self.confirms.push(command, id, answer);
         Ok(())
+    }
+
+    /// Publishes with QoS 2 in a session that outlives its connection.
+    fn publish_kept(
+        &mut self,
+        link: &mut Link,
+        publish: &Publish<'_>,
+        id: PacketId,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        let message = self.message_of(link, publish)?;
+        let own_messages = self.own_messages_of();
+        if let Some(kept) = &mut self.kept {
+            let confirms = &mut self.confirms;
+            let message = (id, message);
+            kept.commits.add(
+                (link, out),
+                kept.subscription,
+                message,
+                own_messages,
+                confirms,
+            );
+        }
+        Ok(())
+    }
+
+    /// Publishes what was gathered, so that what comes now stands behind it.
+    pub(super) fn flush_commit(&mut self, link: &mut Link, out: &mut Out) {
+        if let Some(kept) = &mut self.kept {
+            kept.commits
+                .flush(link, kept.subscription, &mut self.confirms, out);
+        }
+    }
+
+    /// Whether the session's own queue is to get what is published to the key that was put together.
+    fn own_messages_of(&mut self) -> OwnMessages {
+        let kept = self.kept.as_mut();
+        let skips = kept.is_some_and(|kept| kept.filters.skips_own(&self.subscriptions, &self.key));
+        if skips {
+            OwnMessages::Skip
+        } else {
+            OwnMessages::Deliver
+        }
     }
 
     fn message_of(&mut self, link: &Link, publish: &Publish<'_>) -> Result<Message, Ending> {
@@ -153,6 +207,10 @@ impl Open {
 
     /// [MQTT-4.3.3-11]
     pub(super) fn handle_pubrel(&mut self, ack: &Ack<'_, ReleaseReason>, out: &mut Out) {
+        if self.is_kept() && self.received.has(ack.packet_id) {
+            self.complete_received(ack.packet_id);
+            return;
+        }
         let was_there = self.received.remove(ack.packet_id);
         self.receiving = self.receiving.saturating_sub(u16::from(was_there));
         let reason = match was_there {

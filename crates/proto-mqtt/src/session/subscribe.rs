@@ -4,7 +4,7 @@ use super::ending::Ending;
 use super::open::Open;
 use super::share::{self, Next, Share};
 use super::subscriptions::Subscription;
-use super::{Link, put};
+use super::{Link, kept, put};
 use crate::frame::{
     Packet, PacketId, Properties, Qos, Reasons, RetainHandling, Suback, Subscribe, SubscribeReason,
     SubscriptionIdentifier, Unsuback, Unsubscribe, UnsubscribeReason,
@@ -21,34 +21,56 @@ pub(super) struct Awaited {
     packet_id: PacketId,
     answer: Answer,
     /// What the answer says of each filter, as far as it is known.
-    codes: Vec<u8>,
+    pub(super) codes: Vec<u8>,
     /// Which commands are not answered, in order; so are most answers.
-    commands: VecDeque<Asked>,
+    pub(super) commands: VecDeque<Asked>,
+    /// What follows then, in a session that outlives its connection.
+    pub(super) next: Option<kept::Next>,
+    /// Why one of the commands was refused that are for no filter.
+    pub(super) refused: Option<Refusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Suback,
     Unsuback,
 }
 
 /// One command, and which filter it is for.
 #[derive(Debug)]
-struct Asked {
-    command: CommandId,
-    at: usize,
-    subscription: SubscriptionId,
+pub(super) struct Asked {
+    pub(super) command: CommandId,
+    pub(super) at: usize,
+    pub(super) subscription: SubscriptionId,
+    pub(super) what: What,
     /// More may follow it.
-    share: Option<Box<Share>>,
+    pub(super) share: Option<Box<Share>>,
+}
+
+/// What a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// It begins or ends a subscription of the broker.
+    Subscription,
+    /// It binds the session's queue, and then a subscription is replaced.
+    Bind {
+        replaces: Option<SubscriptionId>,
+        /// Whether what is retained is to be sent then.
+        is_shown: bool,
+    },
+    /// Something for the whole packet.
+    Other,
 }
 
 impl Awaited {
-    const fn new(packet_id: PacketId, answer: Answer) -> Self {
+    pub(super) const fn new(packet_id: PacketId, answer: Answer) -> Self {
         Self {
             packet_id,
             answer,
             codes: Vec::new(),
             commands: VecDeque::new(),
+            next: None,
+            refused: None,
         }
     }
 
@@ -60,12 +82,21 @@ impl Awaited {
 
 impl Asked {
     /// For the first filter.
-    const fn of(command: CommandId, subscription: SubscriptionId) -> Self {
+    pub(super) const fn of(command: CommandId, subscription: SubscriptionId) -> Self {
         Self {
             command,
             at: 0,
             subscription,
+            what: What::Subscription,
             share: None,
+        }
+    }
+
+    /// For the whole packet.
+    pub(super) fn other(command: CommandId) -> Self {
+        Self {
+            what: What::Other,
+            ..Self::of(command, SubscriptionId(0))
         }
     }
 }
@@ -78,6 +109,9 @@ impl Open {
         subscribe: &Subscribe<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        if self.is_kept() {
+            return self.subscribe_kept(link, subscribe, out);
+        }
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
@@ -100,7 +134,11 @@ impl Open {
     }
 
     /// Why a subscription cannot be had.
-    fn refusal_of(&self, link: &Link, asked: &frame::Subscription<'_>) -> Option<SubscribeReason> {
+    pub(super) fn refusal_of(
+        &self,
+        link: &Link,
+        asked: &frame::Subscription<'_>,
+    ) -> Option<SubscribeReason> {
         let filter = asked.filter.as_str();
         // The name of the queue is limited.
         let shared = asked.filter.shared();
@@ -118,7 +156,7 @@ impl Open {
     }
 
     /// Begins a subscription, or changes the one that there is to the filter. [MQTT-3.8.4-3]
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         link: &mut Link,
         asked: &frame::Subscription<'_>,
@@ -240,6 +278,9 @@ impl Open {
         unsubscribe: &Unsubscribe<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
+        if self.is_kept() {
+            return self.unsubscribe_kept(link, unsubscribe, out);
+        }
         // What was answered for a subscription counts before it ends.
         self.settling.flush(link, out);
         let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
@@ -265,13 +306,18 @@ impl Open {
         self.await_or_answer(awaited, out)
     }
 
-    fn await_or_answer(&mut self, awaited: Awaited, out: &mut Out) -> Result<(), Ending> {
+    pub(super) fn await_or_answer(
+        &mut self,
+        awaited: Awaited,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         let answer = answer_of(&awaited);
         // [MQTT-3.1.2-24]
         if answer.is_some_and(|it| it.packet_len(self.version) > self.packet_bytes_max) {
             return Err(Ending::AnswerTooLarge);
         }
         if awaited.commands.is_empty() {
+            // Nothing was asked, so nothing follows.
             self.put_answer(&awaited, out);
         } else {
             self.awaited = Some(Box::new(awaited));
@@ -287,37 +333,56 @@ impl Open {
         refused: Option<&Refusal>,
         out: &mut Out,
     ) {
-        let Some(awaited) = &mut self.awaited else {
+        let Some(mut awaited) = self.awaited.take() else {
             return;
         };
-        let Some(place) = awaited.commands.iter().position(|it| it.command == id) else {
-            return;
-        };
-        let Some(mut asked) = awaited.commands.remove(place) else {
-            return;
-        };
-        if let Some(command) = self.go_on(link, &mut asked, refused, out) {
-            if let Some(awaited) = &mut self.awaited {
-                awaited.commands.push_back(Asked { command, ..asked });
+        let place = awaited.commands.iter().position(|it| it.command == id);
+        if let Some(mut asked) = place.and_then(|place| awaited.commands.remove(place)) {
+            match self.go_on(link, &mut asked, refused, out) {
+                Some(command) => awaited.commands.push_back(Asked { command, ..asked }),
+                None => self.handle_asked(link, asked, refused, &mut awaited, out),
             }
-            return;
         }
-        if let Some(refusal) = refused
-            && let Some(awaited) = &mut self.awaited
-            && awaited.answer == Answer::Suback
+        if awaited.commands.is_empty()
+            && let Some(next) = awaited.next.take()
         {
-            awaited.codes[asked.at] = refusal::subscribe(refusal).code();
-            self.subscriptions.forget(asked.subscription);
+            self.go_on_kept(link, next, &mut awaited, out);
         }
-        if self
-            .awaited
-            .as_ref()
-            .is_some_and(|it| it.commands.is_empty())
-            && let Some(awaited) = self.awaited.take()
-        {
+        if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
             out.release_barrier();
             self.flush(link, out);
+        } else {
+            self.awaited = Some(awaited);
+        }
+    }
+
+    /// The broker has answered a command, and nothing of its own follows.
+    fn handle_asked(
+        &mut self,
+        link: &mut Link,
+        asked: Asked,
+        refused: Option<&Refusal>,
+        awaited: &mut Awaited,
+        out: &mut Out,
+    ) {
+        let Asked {
+            at, subscription, ..
+        } = asked;
+        let refused_code = refused.map(|refusal| refusal::subscribe(refusal).code());
+        match (asked.what, refused_code) {
+            (What::Subscription, Some(code)) if awaited.answer == Answer::Suback => {
+                awaited.codes[at] = code;
+                self.subscriptions.forget(subscription);
+            }
+            (What::Subscription, _) => {}
+            (What::Bind { replaces, is_shown }, code) => {
+                code.into_iter().for_each(|code| awaited.codes[at] = code);
+                let bound = (subscription, replaces, is_shown);
+                let asked = self.handle_bound(link, bound, refused, out);
+                awaited.commands.extend(asked);
+            }
+            (What::Other, _) => awaited.refused = refused.cloned(),
         }
     }
 
@@ -346,7 +411,7 @@ fn answer_of(awaited: &Awaited) -> Option<Packet<'_>> {
 }
 
 /// What is granted is what was asked for. [MQTT-3.8.4-8]
-const fn granted(qos: Qos) -> SubscribeReason {
+pub(super) const fn granted(qos: Qos) -> SubscribeReason {
     match qos {
         Qos::AtMostOnce => SubscribeReason::GrantedQos0,
         Qos::AtLeastOnce => SubscribeReason::GrantedQos1,

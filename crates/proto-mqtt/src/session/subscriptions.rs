@@ -1,5 +1,6 @@
 //! The subscriptions of a connection.
 
+use super::kept::Subscribed;
 use crate::frame::{Qos, SubscriptionIdentifier, SubscriptionOptions};
 use broker_api::{Grant, OwnMessages, SettleMode};
 use model::{SequenceMap, SoloMap, SubscriptionId};
@@ -24,12 +25,22 @@ pub(super) struct Subscription {
     /// An earlier one to the same filter that could not be changed into this one. It ends when this one
     /// has its first delivery: until then, what was published before this one began may come by that.
     pub(super) replaces: Option<SubscriptionId>,
+    way: Way,
     /// All deliveries.
     delivered: u64,
     /// Those that are not settled.
     in_hand: u64,
     /// Whether a settlement has made room since the last grant.
     is_grant_due: bool,
+}
+
+/// How what a filter matches comes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By a subscription of the broker.
+    Broker,
+    /// By the session's queue, which the filter is bound to.
+    Queue,
 }
 
 /// Who gets a message.
@@ -60,6 +71,7 @@ impl Subscription {
             },
             reader: Reader::Client,
             replaces: None,
+            way: Way::Broker,
             delivered: 0,
             in_hand: 0,
             is_grant_due: false,
@@ -96,8 +108,26 @@ impl Subscription {
         self.retain_as_published = options.retain_as_published;
     }
 
+    /// The same, but bound to the session's queue.
+    pub(super) const fn bound(self) -> Self {
+        Self {
+            way: Way::Queue,
+            ..self
+        }
+    }
+
+    /// Whether it is none of the broker's: its filter is bound to the session's queue.
+    pub(super) const fn is_bound(&self) -> bool {
+        matches!(self.way, Way::Queue)
+    }
+
     pub(super) const fn is_explicit(&self) -> bool {
         matches!(self.settle_mode, SettleMode::Explicit)
+    }
+
+    /// 1 if it is bound and leaves out what the client publishes itself.
+    fn skips_own(&self) -> usize {
+        usize::from(self.is_bound() && self.own_messages == OwnMessages::Skip)
     }
 
     pub(super) const fn handle_delivered(&mut self) {
@@ -144,12 +174,16 @@ pub(super) struct Subscriptions {
     /// What all filters take.
     filter_bytes: usize,
     last_id: u32,
+    /// Those to the session's queue: one, or none.
+    queue_count: usize,
+    /// Those that are bound and leave out what the client publishes itself.
+    no_local_count: usize,
 }
 
 impl Subscriptions {
     /// How many there are, those that are being replaced included.
     pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+        self.by_id.len() - self.queue_count
     }
 
     pub(super) const fn filter_bytes(&self) -> usize {
@@ -160,6 +194,59 @@ impl Subscriptions {
         self.by_id.get_mut(u64::from(id.0))
     }
 
+    pub(super) fn get(&self, id: SubscriptionId) -> Option<&Subscription> {
+        self.by_id.get(u64::from(id.0))
+    }
+
+    /// Adds the subscription to the session's queue, whose id is above all before.
+    pub(super) fn insert_queue(&mut self, id: SubscriptionId, subscription: Subscription) {
+        self.last_id = id.0;
+        self.queue_count = 1;
+        self.by_id.insert(u64::from(id.0), subscription);
+    }
+
+    /// Whether there is a subscription to the filter that is bound to the session's queue.
+    pub(super) fn is_bound(&self, filter: &str) -> bool {
+        let found = self.id_of(filter).and_then(|id| self.get(id));
+        found.is_some_and(Subscription::is_bound)
+    }
+
+    /// Those that are bound to the session's queue.
+    pub(super) fn bound(&self) -> impl Iterator<Item = (&str, SubscriptionId)> {
+        let all = self.by_filter.iter();
+        all.filter(|(_, id)| self.get(**id).is_some_and(Subscription::is_bound))
+            .map(|(filter, id)| (&**filter, *id))
+    }
+
+    /// Whether any that is bound leaves out what the client publishes itself.
+    pub(super) const fn has_no_local(&self) -> bool {
+        self.no_local_count > 0
+    }
+
+    /// Changes one that is bound.
+    pub(super) fn change_bound(&mut self, id: SubscriptionId, it: &Subscribed) {
+        let Some(subscription) = self.by_id.get_mut(u64::from(id.0)) else {
+            return;
+        };
+        self.no_local_count -= subscription.skips_own();
+        subscription.change(it.options, it.identifier);
+        subscription.own_messages = own_messages(it.options);
+        self.no_local_count += subscription.skips_own();
+    }
+
+    /// The filter that leads to a subscription.
+    pub(super) fn filter_of(&self, id: SubscriptionId) -> Option<Box<str>> {
+        let mut found = self.by_filter.iter().filter(|(_, at)| **at == id);
+        found.next().map(|(filter, _)| filter.clone())
+    }
+
+    /// The filter leads to another subscription from now on.
+    pub(super) fn lead_to(&mut self, filter: &str, id: SubscriptionId) {
+        if let Some(at) = self.by_filter.get_mut(filter) {
+            *at = id;
+        }
+    }
+
     pub(super) fn id_of(&self, filter: &str) -> Option<SubscriptionId> {
         self.by_filter.get(filter).copied()
     }
@@ -168,6 +255,7 @@ impl Subscriptions {
     pub(super) fn insert(&mut self, filter: &str, subscription: Subscription) -> SubscriptionId {
         self.last_id += 1;
         let id = SubscriptionId(self.last_id);
+        self.no_local_count += subscription.skips_own();
         self.by_id.insert(u64::from(id.0), subscription);
         match self.by_filter.get_mut(filter) {
             Some(before) => *before = id,
@@ -187,7 +275,9 @@ impl Subscriptions {
 
     /// Takes a subscription out that no filter leads to.
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
-        self.by_id.remove(u64::from(id.0))
+        let removed = self.by_id.remove(u64::from(id.0))?;
+        self.no_local_count -= removed.skips_own();
+        Some(removed)
     }
 
     /// Takes a subscription out that the broker has refused. Its filter leads to the one that it was to

@@ -26,6 +26,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) version: Version,
     /// Reads the heads of messages that came by other protocols.
     pub(crate) heads: Heads,
+    /// Whether it may have been sent before.
+    pub(crate) dup: bool,
     pub(crate) qos: PublishQos,
     pub(crate) retain: bool,
     /// What is left of the message's life, in seconds.
@@ -123,7 +125,7 @@ fn put(
 ) -> bool {
     let head = PublishHead {
         version: outgoing.version,
-        dup: false,
+        dup: outgoing.dup,
         qos: outgoing.qos,
         retain: outgoing.retain,
         topic: name,

@@ -70,8 +70,10 @@ impl Driven {
         };
         driven.feed(b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01c");
         driven.event(Event::Done(CommandId(1), Ok(Reply::Nothing)));
-        driven.feed(&[b"\x82\x07\x00\x01\x00\x00\x01#", &[qos][..]].concat());
+        // A session that was kept has ended.
         driven.event(Event::Done(CommandId(2), Ok(Reply::Nothing)));
+        driven.feed(&[b"\x82\x07\x00\x01\x00\x00\x01#", &[qos][..]].concat());
+        driven.event(Event::Done(CommandId(3), Ok(Reply::Nothing)));
         driven
     }
 
@@ -111,6 +113,9 @@ impl Driven {
                 | Command::Unbind(_)
                 | Command::List(_)
                 | Command::Commit(_)
+                | Command::Note(_)
+                | Command::Recall(_)
+                | Command::Bequeath(_)
                 | Command::Subscribe(_)
                 | Command::Cancel(_)
                 | Command::ShowRetained(_)

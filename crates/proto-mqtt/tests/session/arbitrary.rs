@@ -2,7 +2,7 @@
 //! answered once.
 
 use crate::scripted_broker::{Driven, message};
-use crate::split::{conversation, damaged, versions};
+use crate::split::{conversation, damaged, kept, versions};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy};
 use proptest::prelude::{any, prop_oneof, proptest};
@@ -71,6 +71,30 @@ proptest! {
                 Happening::Answer => driven.answer_all(),
                 Happening::Deliver(id, sequence, qos) => {
                     driven.deliver(id, sequence, &message(version, "a", "x", qos));
+                }
+                Happening::Wait => driven.wait(Duration::from_secs(1)),
+            }
+        }
+        driven.close();
+    }
+
+    #[test]
+    fn whatever_happens_in_a_session_that_is_kept(
+        version in versions(),
+        happenings in happenings(),
+    ) {
+        let (mut driven, _) = kept(version);
+        for happening in happenings {
+            if driven.out.is_closing() {
+                break;
+            }
+            match happening {
+                Happening::Bytes(bytes) => driven.feed(&bytes),
+                Happening::Answer => driven.answer_all(),
+                Happening::Deliver(id, sequence, qos) => {
+                    // Each place in the queue once.
+                    let sequence = sequence + 70_000 + u64::from(id) * 65_535;
+                    driven.deliver(1, sequence, &message(version, "a", "x", qos));
                 }
                 Happening::Wait => driven.wait(Duration::from_secs(1)),
             }

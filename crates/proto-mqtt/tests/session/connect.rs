@@ -43,7 +43,8 @@ fn the_broker_is_asked_and_connack_answers() {
         let identity = format!("{:?}", b"mqtt:c");
         let asked =
             format!("Connect(Connect {{ login: None, vhost: [], identity: Some({identity}) }})");
-        assert_eq!(log, [asked]);
+        // A session that was kept ends with it.
+        assert_eq!(log, [&asked, "Delete(mqtt.session.c)"]);
     }
     check(connect(Version::V5), ACCEPTED_5, false);
 }
@@ -93,28 +94,6 @@ fn an_empty_client_identifier_is_replaced() {
     let log = check(nameless(Version::V311), "CONNACK Success", false);
     let identity = format!("{:?}", format!("mqtt:{made_up}").as_bytes());
     assert!(log[0].contains(&identity), "{log:?}");
-}
-
-#[test]
-fn no_session_outlives_its_connection() {
-    // 5.0 is told what it gets instead.
-    let expiring = properties(&[Property::SessionExpiryInterval(60)]);
-    let wishing = Connect {
-        clean_start: false,
-        properties: expiring.as_properties(),
-        ..connect(Version::V5)
-    };
-    let said = ACCEPTED_5.replace("[Rec", "[SessionExpiryInterval(0), Rec");
-    check(wishing, &said, false);
-    // 3.x cannot be.
-    for version in [Version::V31, Version::V311] {
-        let wishing = Connect {
-            clean_start: false,
-            ..connect(version)
-        };
-        let log = check(wishing, "CONNACK ServerUnavailable", true);
-        assert!(log.is_empty());
-    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod connect;
 mod deliver;
 mod ends;
 mod given_aliases;
+mod kept;
 mod payload_format;
 mod publish;
 mod scripted_broker;

@@ -1,8 +1,9 @@
 //! A broker that answers every command, and the driver between it and a session.
 
 use broker_api::{
-    Authenticate, Command, Confirm, Delivery, Event, Out, OwnMessages, Publishing, Refusal, Reply,
-    Retained, Session, ShowRetained, Source, Submission, Subscribe, Unroutable,
+    Authenticate, Bind, Command, Confirm, Delivery, Event, IfMissing, Note, Out, OwnMessages,
+    Publishing, Refusal, Reply, Retained, Session, Sharing, ShowRetained, Source, Submission,
+    Subscribe, Unroutable,
 };
 use bytes::BytesMut;
 use model::{
@@ -43,6 +44,8 @@ pub(crate) struct Driven {
     pub(crate) has_nobody: bool,
     /// How the next steps of an authentication are answered.
     pub(crate) shown: VecDeque<Reply>,
+    /// What is noted beside the queue of the client's session, if that is there.
+    pub(crate) notes: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
     unanswered: Vec<(CommandId, Answer, String)>,
 }
 
@@ -54,6 +57,8 @@ enum Answer {
     Returned(Message),
     Shown(Option<Reply>),
     OnlyRefusal,
+    Reply(Reply),
+    Refused(Refusal),
 }
 
 pub(crate) const SEED: u64 = 0xabc;
@@ -79,6 +84,7 @@ impl Driven {
             refusals: Vec::new(),
             has_nobody: false,
             shown: VecDeque::new(),
+            notes: None,
             unanswered: Vec::new(),
         }
     }
@@ -138,11 +144,21 @@ impl Driven {
     }
 
     pub(crate) fn deliver(&mut self, subscription: u32, sequence: u64, message: &Message) {
+        self.deliver_again(subscription, sequence, message, false);
+    }
+
+    pub(crate) fn deliver_again(
+        &mut self,
+        subscription: u32,
+        sequence: u64,
+        message: &Message,
+        redelivered: bool,
+    ) {
         let ttl = message.envelope().ttl_ms;
         self.handle_event(Event::Delivery(Delivery {
             subscription: SubscriptionId(subscription),
             sequence: Sequence(sequence),
-            redelivered: false,
+            redelivered,
             delivery_count: 0,
             acquired_count: 0,
             expires_at: ttl
@@ -178,7 +194,7 @@ impl Driven {
         }
     }
 
-    fn answer_once(&mut self) {
+    pub(crate) fn answer_once(&mut self) {
         for (id, answer, text) in std::mem::take(&mut self.unanswered) {
             self.answer(id, answer, &text);
         }
@@ -211,6 +227,8 @@ impl Driven {
                 self.handle_event(Event::Done(id, done));
             }
             Answer::OnlyRefusal => {}
+            Answer::Reply(reply) => self.handle_event(Event::Done(id, Ok(reply))),
+            Answer::Refused(refusal) => self.handle_event(Event::Done(id, Err(refusal))),
             Answer::Subscribed(subscription) => {
                 self.handle_event(Event::Done(id, Ok(Reply::Nothing)));
                 for (sequence, message) in (1..).zip(self.ready.clone()) {
@@ -233,15 +251,6 @@ impl Driven {
             Command::Cancel(subscription) => {
                 self.granted.remove(&subscription);
                 (Answer::Done, format!("Cancel({subscription})"))
-            }
-            Command::DeclareQueue(declare) => {
-                let name = declare.name.expect("it has a name");
-                (Answer::Done, format!("Declare({name})"))
-            }
-            Command::Bind(bind) => {
-                let key = String::from_utf8_lossy(&bind.key.spelling()).into_owned();
-                let text = format!("Bind({:?}, {} {key})", bind.destination, bind.source);
-                (Answer::Done, text)
             }
             Command::ShowRetained(ShowRetained {
                 subscription,
@@ -295,21 +304,128 @@ impl Driven {
                 };
                 (Answer::Shown(self.shown.pop_front()), text)
             }
+            Command::DeclareQueue(declare) => {
+                let name = declare.name.unwrap();
+                let answer = match (&self.notes, declare.if_missing) {
+                    (None, IfMissing::Refuse) => {
+                        Answer::Refused(Refusal::QueueNotFound(name.clone()))
+                    }
+                    _ => Answer::Reply(Reply::Count(0)),
+                };
+                if name.as_bytes().starts_with(b"mqtt.session.") {
+                    self.notes.get_or_insert_default();
+                }
+                let only_if = match declare.if_missing {
+                    IfMissing::Refuse => ", if there",
+                    IfMissing::Create => "",
+                };
+                (answer, format!("Declare({name}{only_if})"))
+            }
+            Command::DeleteQueue(delete) => {
+                self.notes = None;
+                (Answer::Done, format!("Delete({})", delete.name))
+            }
+            Command::Bind(bind) => {
+                let is_own = format!("{:?}", bind.destination).contains("mqtt.session.");
+                let text = match is_own {
+                    true => format!("Bind({})", key_of(&bind)),
+                    false => format!(
+                        "Bind({:?}, {} {})",
+                        bind.destination,
+                        bind.source,
+                        key_of(&bind)
+                    ),
+                };
+                (Answer::Done, text)
+            }
+            Command::Unbind(bind) => (Answer::Done, format!("Unbind({})", key_of(&bind))),
+            Command::QueueRetained(show) => {
+                let key = BindingKey::Pattern(show.pattern);
+                let key = String::from_utf8_lossy(&key.spelling()).into_owned();
+                (
+                    Answer::Done,
+                    format!("QueueRetained({}, {key})", show.queue),
+                )
+            }
+            Command::Commit(transaction) => {
+                let mut entries = transaction.notes.into_iter().flat_map(|it| it.entries);
+                for message in transaction.publishes {
+                    let publishing = Publishing::new(Confirm::Wanted);
+                    let noted = self.note_entry(entries.next().unwrap());
+                    let own = own(transaction.own_messages);
+                    self.log.push(format!(
+                        "{} with {noted}{own}",
+                        published(&message, publishing)
+                    ));
+                    self.published.push(message);
+                }
+                return (Answer::Done, "Commit".into());
+            }
+            Command::Note(notes) => {
+                let subscription = notes.subscription;
+                let accepted = notes.accepted.iter();
+                self.log
+                    .extend(accepted.map(|sequence| format!("Accept {subscription}/{sequence}")));
+                for entry in notes.entries {
+                    let text = self.note_entry(entry);
+                    self.log.push(text);
+                }
+                return (Answer::Done, "Note".into());
+            }
+            Command::Recall(_) => {
+                let notes = self.notes.clone().unwrap_or_default().into_iter();
+                let notes = notes.map(|(key, value)| (key.into(), value.into()));
+                let reply = Reply::Notes(notes.collect());
+                (Answer::Reply(reply), "Recall".into())
+            }
+            Command::Bequeath(bequest) => {
+                let will = bequest.will.map(|will| {
+                    let body = String::from_utf8_lossy(will.message.body()).into_owned();
+                    format!(", {body} after {}", will.delay_ms)
+                });
+                let text = format!(
+                    "Bequeath({:?}{})",
+                    bequest.expires_ms,
+                    will.unwrap_or_default()
+                );
+                (Answer::Done, text)
+            }
             other @ (Command::Connect(_)
             | Command::PutUser(_)
             | Command::DeleteUser(_)
-            | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Unbind(_)
-            | Command::List(_)
-            | Command::QueueRetained(_)
-            | Command::Commit(_)) => (Answer::Done, format!("{other:?}")),
+            | Command::List(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());
         (answer, text)
     }
+
+    /// Keeps a note, as if it were durable at once; as text.
+    fn note_entry(&mut self, note: Note) -> String {
+        let (kind, about) = note.key.split_first().unwrap();
+        let about = match kind {
+            b'i' | b'o' => u16::from_be_bytes(about.try_into().unwrap()).to_string(),
+            _ => String::from_utf8_lossy(about).into_owned(),
+        };
+        let notes = self.notes.get_or_insert_default();
+        let sign = match note.value {
+            Some(value) => {
+                notes.insert(note.key.to_vec(), value.to_vec());
+                '+'
+            }
+            None => {
+                notes.remove(&note.key.to_vec());
+                '-'
+            }
+        };
+        format!("Note({sign}{}{about})", char::from(*kind))
+    }
+}
+
+fn key_of(bind: &Bind) -> String {
+    String::from_utf8_lossy(&bind.key.spelling()).into_owned()
 }
 
 fn published(message: &Message, publishing: Publishing) -> String {
@@ -359,7 +475,11 @@ fn subscribed(subscribe: &Subscribe) -> String {
         Retained::Skip => ", none retained",
     };
     let (id, mode) = (subscribe.subscription, subscribe.settle_mode);
-    format!("Subscribe({id}, {source}, {mode:?}{limit}{own}{retained})")
+    let takeover = match subscribe.sharing {
+        Sharing::Takeover => ", Takeover",
+        Sharing::Competing { .. } | Sharing::Exclusive | Sharing::Browse => "",
+    };
+    format!("Subscribe({id}, {source}, {mode:?}{limit}{takeover}{own}{retained})")
 }
 
 const fn own(messages: OwnMessages) -> &'static str {
@@ -415,7 +535,12 @@ fn text_of(packet: &Packet<'_>) -> String {
         false => format!(" {properties:?}"),
     };
     match packet {
-        Packet::Connack(it) => format!("CONNACK {:?}{}", it.reason, told(&it.properties)),
+        Packet::Connack(it) => format!(
+            "CONNACK {:?}{}{}",
+            it.reason,
+            if it.session_present { " present" } else { "" },
+            told(&it.properties)
+        ),
         Packet::Publish(it) => {
             let id = it.qos.packet_id();
             format!(

@@ -127,6 +127,53 @@ fn byte_by_byte_is_as_good_as_whole() {
     }
 }
 
+/// A session that is kept, with deliveries in the client's hands; and the rest of the conversation.
+pub(crate) fn kept(version: Version) -> (Driven, Vec<u8>) {
+    let mut driven = crate::kept::kept(version);
+    driven.subscribe(&["#"], Qos::ExactlyOnce);
+    for (sequence, qos) in (65_535..).zip([Qos::ExactlyOnce, Qos::AtLeastOnce, Qos::ExactlyOnce]) {
+        driven.deliver(1, sequence, &message(version, "a/b", "ready", qos));
+    }
+    driven.take_log();
+    let whole = conversation(version);
+    let connect_len = 2 + usize::from(whole[1]);
+    (driven, whole[connect_len..].to_vec())
+}
+
+/// The same outcome, where what is published, noted and settled may be gathered over several packets: each of these
+/// keeps its order, and so does each kind of answer.
+fn outcome_kept(version: Version, cuts: Vec<usize>, damages: &[(Index, u8, u8)]) -> Vec<String> {
+    let (mut driven, input) = kept(version);
+    let input = damaged(&input, damages);
+    let mut cuts: Vec<_> = cuts
+        .into_iter()
+        .map(|cut| cut % (input.len() + 1))
+        .collect();
+    cuts.push(input.len());
+    cuts.sort_unstable();
+    let mut at = 0;
+    for cut in cuts {
+        driven.feed(&input[at..cut]);
+        at = cut;
+    }
+    driven.answer_all();
+    let mut outcome = driven.take_wire();
+    outcome.push(format!("closing: {}", driven.out.is_closing()));
+    outcome.extend(driven.take_log());
+    outcome.extend(driven.granted.iter().map(|granted| format!("{granted:?}")));
+    let kind = |line: &String| line.split([' ', '(']).next().map(str::to_owned);
+    outcome.sort_by_key(kind);
+    outcome
+}
+
+#[test]
+fn byte_by_byte_is_as_good_as_whole_in_a_session_that_is_kept() {
+    for version in Version::ALL {
+        let whole = outcome_kept(version, Vec::new(), &[]);
+        assert_eq!(whole, outcome_kept(version, (0..10_000).collect(), &[]));
+    }
+}
+
 pub(crate) fn versions() -> impl Strategy<Value = Version> {
     select(&Version::ALL)
 }
@@ -137,6 +184,16 @@ proptest! {
         let input = conversation(version);
         let cuts = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         assert_eq!(outcome(version, &input, Vec::new()), outcome(version, &input, cuts));
+    }
+
+    #[test]
+    fn any_split_gives_the_same_in_a_session_that_is_kept(
+        version in versions(),
+        damages in vec((any::<Index>(), any::<u8>(), 0_u8..3), 0..3),
+        cuts in vec(any::<usize>(), 0..20),
+    ) {
+        let whole = outcome_kept(version, Vec::new(), &damages);
+        assert_eq!(whole, outcome_kept(version, cuts, &damages));
     }
 
     /// Also where the client errs.

@@ -187,6 +187,7 @@ fn queue_in(reply: Reply) -> Option<QueueName> {
         | Reply::Bindings(_)
         | Reply::Users(_)
         | Reply::Challenge(_)
-        | Reply::Authenticated(_) => None,
+        | Reply::Authenticated(_)
+        | Reply::Notes(_) => None,
     }
 }

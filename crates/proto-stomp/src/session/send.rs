@@ -128,8 +128,8 @@ impl Open {
         let receipt = receipt_of(frame);
         let confirm = confirm_for(receipt.as_ref());
         let publishing = Publishing {
-            confirm,
             unroutable,
+            ..Publishing::new(confirm)
         };
         let id = self.submit(link, out, Command::Publish(message, publishing));
         if receipt.is_some() {
@@ -150,8 +150,8 @@ impl Open {
         let mut ids = None;
         for (message, unroutable) in messages {
             let publishing = Publishing {
-                confirm,
                 unroutable,
+                ..Publishing::new(confirm)
             };
             let id = self.submit(link, out, Command::Publish(message, publishing));
             ids = Some((ids.map_or(id, |(first, _)| first), id));

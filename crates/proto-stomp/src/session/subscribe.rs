@@ -194,8 +194,10 @@ impl Open {
                 let sharing = match wish.sharing {
                     // An exchange gives each of its subscriptions everything.
                     Sharing::Competing { .. } if !is_queue => Sharing::Competing { priority: 0 },
-                    sharing
-                    @ (Sharing::Competing { .. } | Sharing::Exclusive | Sharing::Browse) => sharing,
+                    sharing @ (Sharing::Competing { .. }
+                    | Sharing::Exclusive
+                    | Sharing::Browse
+                    | Sharing::Takeover) => sharing,
                 };
                 let id = broker_id(first, member);
                 Command::Subscribe(Box::new(Subscribe {

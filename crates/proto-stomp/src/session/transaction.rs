@@ -157,6 +157,7 @@ impl Open {
         let transaction = Transaction {
             publishes: gathered.publishes,
             settles: settles_of(&gathered.held),
+            ..Transaction::default()
         };
         let command = Command::Commit(Box::new(transaction));
         let purpose = Purpose::Commit(gathered.held);

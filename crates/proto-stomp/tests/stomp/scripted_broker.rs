@@ -294,7 +294,10 @@ impl Driven {
             | Command::Unbind(_)
             | Command::ShowRetained(_)
             | Command::QueueRetained(_)
-            | Command::List(_)) => (Answer::Done, format!("{other:?}")),
+            | Command::List(_)
+            | Command::Note(_)
+            | Command::Recall(_)
+            | Command::Bequeath(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());
         (answer, text)
@@ -347,7 +350,9 @@ fn subscribed(subscribe: &Subscribe) -> String {
     let sharing = match subscribe.sharing {
         Sharing::Competing { priority: 0 } => String::new(),
         Sharing::Competing { priority } => format!(", priority {priority}"),
-        other @ (Sharing::Exclusive | Sharing::Browse) => format!(", {other:?}"),
+        other @ (Sharing::Exclusive | Sharing::Browse | Sharing::Takeover) => {
+            format!(", {other:?}")
+        }
     };
     let selector = match &subscribe.selector {
         None => String::new(),
