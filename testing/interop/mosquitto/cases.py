@@ -136,4 +136,17 @@ def nobody_else_tells():
     same("not authori" in (done.stdout + done.stderr).lower(), True)
 
 
+def sessions_are_kept():
+    kept = ["-c", "-i", f"keeper-{VERSION}", "-q", "2", "-t", "kept/#"]
+    kept += ["-x", "1000"] if VERSION == "5.0" else []
+    # It leaves once it has subscribed.
+    command = ["mosquitto_sub", *COMMON, *kept, "-E", "-W", str(WAIT_S)]
+    subprocess.run(command, check=True, timeout=WAIT_S)
+    for qos in ("1", "2"):
+        publish("-t", f"kept/{qos}", "-q", qos, "-m", qos)
+    command = ["mosquitto_sub", *COMMON, *kept, "-C", "2", "-W", str(WAIT_S), "-F", "%t %q %p"]
+    found = subprocess.run(command, check=True, timeout=WAIT_S, capture_output=True, text=True)
+    same(found.stdout.splitlines(), ["kept/1 1 1", "kept/2 2 2"])
+
+
 globals()[sys.argv[1]]()

@@ -34,7 +34,9 @@ def properties(kind, **values):
 
 
 class Client:
-    def __init__(self, client_id="", will=None, login=None, connect=None, clean=True, **options):
+    def __init__(
+        self, client_id="", will=None, login=None, connect=None, clean=True, delay=None, **options
+    ):
         if client_id == "" and VERSION == "3.1":
             client_id = f"paho-{os.getpid()}-{id(self)}"
         if not IS_5:
@@ -54,7 +56,7 @@ class Client:
         self.published = queue.Queue()
         self.client.on_message = lambda c, u, message: self.messages.put(message)
         self.client.on_connect = lambda c, u, flags, reason, props: self.connected.put(
-            (reason, props)
+            (reason, props, flags.session_present)
         )
         self.client.on_disconnect = lambda c, u, flags, reason, props: self.closed.put(reason)
         self.client.on_subscribe = lambda c, u, mid, reasons, props: self.subscribed.put(reasons)
@@ -65,13 +67,14 @@ class Client:
         # Less than what the broker takes of a client at a time.
         self.client.max_inflight_messages_set(1000)
         if will:
-            self.client.will_set(*will)
+            more = properties(PacketTypes.WILLMESSAGE, WillDelayInterval=delay) if delay else None
+            self.client.will_set(*will, properties=more)
         if login:
             self.client.username_pw_set(*login)
         more = {"properties": connect, "clean_start": clean} if IS_5 else {}
         self.client.connect(HOST, PORT, keepalive=WAIT_S, **more)
         self.client.loop_start()
-        self.reason, self.properties = self.connected.get(timeout=WAIT_S)
+        self.reason, self.properties, self.present = self.connected.get(timeout=WAIT_S)
 
     def __enter__(self):
         same(self.reason.is_failure, False)
@@ -110,6 +113,13 @@ class Client:
         """Ends the transport without a word."""
         self.client.loop_stop()
         self.client.socket().close()
+
+    def connect_again(self):
+        """The same client with what it knows, after `break_off`."""
+        more = {"properties": KEEP, "clean_start": False} if IS_5 else {}
+        self.client.connect(HOST, PORT, keepalive=WAIT_S, **more)
+        self.client.loop_start()
+        self.reason, self.properties, self.present = self.connected.get(timeout=WAIT_S)
 
 
 def connects_and_disconnects():
@@ -237,14 +247,161 @@ def logins_are_checked():
         same(refused.reason.value, 0x86)
 
 
-def sessions_are_not_kept():
-    if IS_5:
-        wish = properties(PacketTypes.CONNECT, SessionExpiryInterval=100)
-        with Client("keeper", connect=wish, clean=False) as client:
-            same(client.properties.SessionExpiryInterval, 0)
-    else:
-        refused = Client("keeper", clean=False)
-        same(refused.reason.is_failure, True)
+# 3.1 has no flag for it.
+PRESENT = VERSION != "3.1"
+KEEP = properties(PacketTypes.CONNECT, SessionExpiryInterval=1000) if IS_5 else None
+
+
+def keeper(name, **options):
+    return Client(f"{name}-{VERSION}", connect=KEEP, clean=False, **options)
+
+
+def sessions_are_kept():
+    with keeper("keeper") as client:
+        same(client.present, False)
+        same(client.subscribe("keep/#", 2), [2])
+        same(client.subscribe("light", 0), [0])
+    with Client() as publisher:
+        for qos in range(3):
+            publisher.publish(f"keep/{qos}", f"away {qos}", qos)
+        publisher.publish("light", b"missed")
+    with keeper("keeper") as client:
+        same(client.present, PRESENT)
+        for qos in range(3):
+            message = client.message()
+            same((message.topic, message.qos, message.dup), (f"keep/{qos}", qos, False))
+            same(message.payload, f"away {qos}".encode())
+        client.publish("light", b"here")
+        same(client.message().payload, b"here")
+    with Client(f"keeper-{VERSION}"):
+        pass
+    with keeper("keeper") as client:
+        same(client.present, False)
+        client.publish("keep/x", b"nobody", 1)
+        client.nothing_more()
+    with Client(f"keeper-{VERSION}"):
+        pass
+
+
+def exchanges_go_on():
+    """What is not answered is sent again with its identifier."""
+    client = keeper("exchange", manual_ack=True)
+    client.subscribe("x", 1)
+    with Client() as publisher:
+        for qos in (1, 2):
+            publisher.publish("x", str(qos), qos)
+    first = [client.message(), client.message()]
+    same([message.dup for message in first], [False, False])
+    client.client.ack(first[0].mid, 1)
+    client.break_off()
+    client.connect_again()
+    same(client.present, PRESENT)
+    again = client.message()
+    same((again.mid, again.payload, again.dup), (first[1].mid, first[1].payload, True))
+    client.client.ack(again.mid, 1)
+    client.publish("x", b"end", 0)
+    same(client.message().payload, b"end")
+    client.client.disconnect()
+    client.client.loop_stop()
+    with Client(f"exchange-{VERSION}"):
+        pass
+
+
+def publishes_go_on():
+    """What the broker has not answered is sent again by the client, and published once."""
+    watcher = keeper("watcher")
+    watcher.subscribe("once", 2)
+    publisher = keeper("publisher")
+    count = 50
+    for number in range(count):
+        publisher.client.publish("once", str(number), 2)
+        if number % 10 == 9:
+            publisher.break_off()
+            publisher.connect_again()
+    for _ in range(count):
+        publisher.published.get(timeout=WAIT_S)
+    found = [int(watcher.message().payload) for _ in range(count)]
+    same(sorted(found), list(range(count)))
+    watcher.nothing_more()
+    for client in (watcher, publisher):
+        client.client.disconnect()
+        client.client.loop_stop()
+    for name in ("watcher", "publisher"):
+        with Client(f"{name}-{VERSION}"):
+            pass
+
+
+def kept_sessions_are_taken_over():
+    first = keeper("taken")
+    first.subscribe("mine", 1)
+    with keeper("taken") as second:
+        reason = first.closed.get(timeout=WAIT_S)
+        if IS_5:
+            same(reason.value, 0x8E)
+        same(second.present, PRESENT)
+        second.publish("mine", b"still here", 1)
+        same(second.message().payload, b"still here")
+    with Client(f"taken-{VERSION}"):
+        pass
+
+
+def leaves_a_session():
+    client = keeper("outlives")
+    client.subscribe("outlives/#", 2)
+    client.subscribe("light", 0)
+    client.break_off()
+    with Client() as publisher:
+        for qos in (1, 2):
+            publisher.publish(f"outlives/{qos}", str(qos), qos)
+
+
+def finds_its_session():
+    with keeper("outlives") as client:
+        same(client.present, PRESENT)
+        found = [client.message() for _ in range(2)]
+        same([(it.topic, it.payload) for it in found], [("outlives/1", b"1"), ("outlives/2", b"2")])
+        client.publish("light", b"on")
+        same(client.message().payload, b"on")
+        client.publish("outlives/3", b"3", 2)
+        same(client.message().payload, b"3")
+        client.nothing_more()
+
+
+def wills_wait_for_their_delay():
+    def victim(delay):
+        client = keeper("victim", will=("will/late", f"after {delay}", 1), delay=delay)
+        same(client.reason.is_failure, False)
+        return client
+
+    with Client() as watcher:
+        watcher.subscribe("will/late", 1)
+        # Back in time: it is not published.
+        victim(1000).break_off()
+        with keeper("victim"):
+            pass
+        watcher.nothing_more()
+        victim(1).break_off()
+        same(watcher.message().payload, b"after 1")
+        # The session ends before.
+        victim(1000).break_off()
+        with Client(f"victim-{VERSION}"):
+            same(watcher.message().payload, b"after 1000")
+        watcher.nothing_more()
+
+
+def sessions_end_in_time():
+    short = properties(PacketTypes.CONNECT, SessionExpiryInterval=1)
+    with Client() as watcher:
+        watcher.subscribe("will/short", 1)
+        # The will comes with the end of the session, which says when that is.
+        client = Client(
+            "short", connect=short, clean=False, will=("will/short", "ended", 1), delay=1000
+        )
+        client.subscribe("short", 1)
+        client.break_off()
+        same(watcher.message().payload, b"ended")
+        with Client("short", connect=short, clean=False) as client:
+            same(client.present, False)
 
 
 def retained_messages_are_shown():

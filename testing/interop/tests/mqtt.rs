@@ -36,7 +36,10 @@ cases! {
     wills_are_published,
     a_second_client_takes_over,
     logins_are_checked,
-    sessions_are_not_kept,
+    sessions_are_kept,
+    exchanges_go_on,
+    publishes_go_on,
+    kept_sessions_are_taken_over,
     retained_messages_are_shown,
     retained_messages_of_hidden_topics_are_not_shown_to_all,
     wills_are_retained,
@@ -50,6 +53,8 @@ cases! {
 
 cases! {
     paho_5, ClientKind::PahoMqtt, &["5.0"],
+    wills_wait_for_their_delay,
+    sessions_end_in_time,
     properties_stay,
     aliases_stand_for_topics,
     expiry_is_told,
@@ -91,6 +96,20 @@ cases! {
     lines_keep_their_order,
     wills_are_published,
     retained_messages_are_shown,
+    sessions_are_kept,
+}
+
+/// A session that is kept goes on after a kill.
+#[test]
+fn sessions_outlive_a_kill() -> Result<()> {
+    for version in ["3.1", "3.1.1", "5.0"] {
+        let mut stage = Stage::new()?;
+        stage.run(ClientKind::PahoMqtt, "leaves_a_session", version)?;
+        stage.broker.kill()?;
+        stage.broker.restart()?;
+        stage.run(ClientKind::PahoMqtt, "finds_its_session", version)?;
+    }
+    Ok(())
 }
 
 /// What is retained is there after a kill, and what was taken away is not.

@@ -16,6 +16,7 @@ mod drain;
 mod history;
 mod load;
 mod plan;
+pub mod sessions;
 pub mod transactions;
 
 pub use check::check;

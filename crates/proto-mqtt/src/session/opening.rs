@@ -77,6 +77,9 @@ enum Stage {
     TakeOver {
         subscribe: CommandId,
         recall: CommandId,
+        /// Whether the first has been answered, and why the second was refused if that came before.
+        is_subscribed: bool,
+        refused: Option<Refusal>,
     },
     /// To bind what is noted again, and to keep what this connection bequeaths.
     Restore {
@@ -134,8 +137,17 @@ impl Opening {
                 }
                 Err(refusal) => Err(Ending::Refused(refusal)),
             },
-            Stage::TakeOver { subscribe, .. } if *subscribe == id => match done {
-                Ok(_) => Ok(None),
+            Stage::TakeOver {
+                subscribe,
+                is_subscribed,
+                refused,
+                ..
+            } if *subscribe == id => match done {
+                Ok(_) => {
+                    *is_subscribed = true;
+                    let refused = refused.take();
+                    refused.map_or(Ok(None), |refusal| Err(Ending::Refused(refusal)))
+                }
                 // It ended meanwhile.
                 Err(Refusal::QueueDeleted(_) | Refusal::QueueNotFound(_))
                     if self.attempts < ATTEMPTS_MAX =>
@@ -146,6 +158,16 @@ impl Opening {
                 }
                 Err(refusal) => Err(Ending::Refused(refusal)),
             },
+            Stage::TakeOver {
+                recall,
+                is_subscribed: false,
+                refused,
+                ..
+            } if *recall == id && done.is_err() => {
+                // The answer to the first tells what is to be done.
+                *refused = done.err();
+                Ok(None)
+            }
             Stage::TakeOver { recall, .. } if *recall == id => {
                 let Reply::Notes(notes) = done.map_err(Ending::Refused)? else {
                     return Err(Ending::Unexpected);
@@ -227,6 +249,8 @@ impl Opening {
         self.stage = Stage::TakeOver {
             subscribe: link.submit(out, Command::Subscribe(Box::new(subscribe))),
             recall: link.submit(out, Command::Recall(subscription)),
+            is_subscribed: false,
+            refused: None,
         };
     }
 

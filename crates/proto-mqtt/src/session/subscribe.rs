@@ -340,7 +340,7 @@ impl Open {
         if let Some(mut asked) = place.and_then(|place| awaited.commands.remove(place)) {
             match self.go_on(link, &mut asked, refused, out) {
                 Some(command) => awaited.commands.push_back(Asked { command, ..asked }),
-                None => self.handle_asked(link, asked, refused, &mut awaited, out),
+                None => self.handle_asked(link, &asked, refused, &mut awaited, out),
             }
         }
         if awaited.commands.is_empty()
@@ -361,14 +361,12 @@ impl Open {
     fn handle_asked(
         &mut self,
         link: &mut Link,
-        asked: Asked,
+        asked: &Asked,
         refused: Option<&Refusal>,
         awaited: &mut Awaited,
         out: &mut Out,
     ) {
-        let Asked {
-            at, subscription, ..
-        } = asked;
+        let (at, subscription) = (asked.at, asked.subscription);
         let refused_code = refused.map(|refusal| refusal::subscribe(refusal).code());
         match (asked.what, refused_code) {
             (What::Subscription, Some(code)) if awaited.answer == Answer::Suback => {

@@ -263,6 +263,20 @@ fn a_queue_that_is_just_ending_is_made_again() {
             "Subscribe(2, queue mqtt.session.c, Explicit, limit 0, Takeover, none retained)"
         ]
     );
+    // Whichever of both answers comes first.
+    let mut driven = Driven::new(Version::V5);
+    let deleted = Refusal::QueueDeleted(model::QueueName::new(b"q").unwrap());
+    driven.refusals = vec![("Subscribe(1", deleted), ("Recall", Refusal::TakenOver)];
+    let connect = keeping(Version::V5, false, None);
+    driven.input.extend_from_slice(&connect);
+    let (session, now) = (&mut driven.session, driven.now);
+    broker_api::Session::handle_input(session, now, &mut driven.input, &mut driven.out);
+    driven.collect();
+    while driven.has_unanswered() {
+        driven.answer_last();
+    }
+    let said = driven.take_wire();
+    assert!(said[0].starts_with("CONNACK Success ["), "{said:?}");
     // Not for ever.
     let mut driven = Driven::new(Version::V5);
     for subscribe in ["Subscribe(1", "Subscribe(2", "Subscribe(3", "Subscribe(4"] {

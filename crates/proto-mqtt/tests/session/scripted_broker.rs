@@ -200,6 +200,10 @@ impl Driven {
         }
     }
 
+    pub(crate) fn has_unanswered(&self) -> bool {
+        !self.unanswered.is_empty()
+    }
+
     /// Answers the command that came last of those that are not answered.
     pub(crate) fn answer_last(&mut self) {
         let (id, answer, text) = self.unanswered.pop().unwrap();
