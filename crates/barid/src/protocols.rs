@@ -47,7 +47,7 @@ pub(crate) fn stomp(config: &Config, broker: &Broker) -> Protocol {
 /// `seed` is a number of this process, for client identifiers that are made up.
 pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
     let broker = broker.clone();
-    let limits = proto_mqtt::SessionLimits {
+    let limits = Arc::new(proto_mqtt::SessionLimits {
         packets: proto_mqtt::Limits {
             packet_bytes_max: config.mqtt.packet_bytes_max,
             ..proto_mqtt::Limits::default()
@@ -60,7 +60,7 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
         validate_payload_utf8: config.mqtt.validate_payload_utf8,
         keep_alive_seconds_max: config.mqtt.keep_alive_seconds_max,
         ..proto_mqtt::SessionLimits::default()
-    };
+    });
     let told = Arc::new(Told {
         response_information: config.mqtt.response_information.as_str().into(),
         server_reference: config.mqtt.server_reference.as_str().into(),
@@ -69,7 +69,7 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
     Protocol {
         name: "MQTT",
         session: Arc::new(move |now, id, _| {
-            let session = Mqtt::new(now, id, limits, seed).with_heads(heads);
+            let session = Mqtt::new(now, id, Arc::clone(&limits), seed).with_heads(heads);
             Box::new(session.with_told(Arc::clone(&told)))
         }),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),

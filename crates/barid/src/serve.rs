@@ -238,6 +238,8 @@ fn settings(config: &Config, cores: usize, users: Users) -> anyhow::Result<Setti
         },
         parked_bytes: config.connection.parked_bytes_max,
         queued_bytes: config.queue.memory_bytes_max,
+        retained_count: config.retained.count_max,
+        retained_bytes: config.retained.bytes_max,
         merged_pages_min: Settings::default().merged_pages_min,
         ride_delay: config.store.ride_delay,
         heads: protocols::heads,
@@ -303,6 +305,12 @@ fn report(broker: &Broker) {
         "{} messages published, {} delivered",
         totals.published, totals.delivered
     );
+    if totals.not_retained > 0 {
+        warn!(
+            "{} messages were not retained: see retained.count_max and retained.bytes_max",
+            totals.not_retained
+        );
+    }
     if totals.dropped > 0 {
         warn!(
             "{} messages were dropped because their subscribers had stalled ({} times)",

@@ -61,6 +61,10 @@ pub enum Command {
     Subscribe(Box<Subscribe>),
     /// Ends a subscription; what it has not settled is released.
     Cancel(SubscriptionId),
+    /// Shows a subscription to an exchange once more what is retained there.
+    ShowRetained(ShowRetained),
+    /// Puts what is retained into a queue.
+    QueueRetained(Box<QueueRetained>),
     /// Tells how much a subscription may receive.
     Grant(SubscriptionId, Grant),
     /// Ends deliveries.
@@ -87,7 +91,30 @@ impl Publishing {
     }
 }
 
-/// What happens to a message that goes nowhere.
+/// Shows a subscription what is retained, behind what it has been given so far and ahead of what comes from now on.
+#[derive(Debug)]
+pub struct ShowRetained {
+    /// The subscription, which reads from the exchange of topics.
+    pub subscription: SubscriptionId,
+    /// Under which keys; usually those of the subscription.
+    pub pattern: Pattern,
+    /// Whether it is shown what its own connection published.
+    pub own_messages: OwnMessages,
+}
+
+/// Puts what is retained in the exchange of topics into a queue, as if it were published to it now. Answered when all
+/// of it is safe, as [`Confirm`] tells.
+///
+/// Of a queue that was bound before, what is published under a key afterwards stands behind what was retained there.
+#[derive(Debug)]
+pub struct QueueRetained {
+    /// The queue, which must exist.
+    pub queue: QueueName,
+    /// Under which keys; usually those of the binding.
+    pub pattern: Pattern,
+}
+
+/// What happens to a message that goes nowhere, nor is retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unroutable {
     /// It is dropped, and confirmed.
@@ -118,6 +145,8 @@ pub struct Transaction {
 /// | private queue | in the queue's memory | same |
 /// | direct subscribers | in the outboxes of those present | same |
 /// | several of these | all of them | all of them |
+///
+/// One that is to be retained is besides in the synced journal as such, persistent or not.
 ///
 /// A settlement that is confirmed is in the synced journal (or the private queue's memory).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +203,8 @@ pub struct Subscribe {
     pub sharing: Sharing,
     /// Whether it gets what its own connection published. Only for an exchange as source.
     pub own_messages: OwnMessages,
+    /// Whether it is shown what was retained before it began. Only for an exchange as source.
+    pub retained: Retained,
 }
 
 impl Subscribe {
@@ -193,6 +224,7 @@ impl Subscribe {
             selector: None,
             sharing: Sharing::Competing { priority: 0 },
             own_messages: OwnMessages::Deliver,
+            retained: Retained::Skip,
         }
     }
 }
@@ -219,6 +251,18 @@ pub enum OwnMessages {
     Deliver,
     /// It does not.
     Skip,
+}
+
+/// Whether a subscription is shown what was retained before it began.
+///
+/// A message is retained if its publisher asks for that ([`model::Retain::Keep`]), in the exchange of topics: the last
+/// one of each key, until one without a body takes it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retained {
+    /// It is not.
+    Skip,
+    /// It is, ahead of all that is published from now on.
+    Send,
 }
 
 /// Where a subscription reads.

@@ -13,8 +13,9 @@ mod wire;
 
 pub use attachment::{Attachment, Peer};
 pub use command::{
-    Command, Confirm, Connect, Grant, Login, OwnMessages, Publishing, Settle, SettleMode, Sharing,
-    Source, Submission, Subscribe, Transaction, Unroutable,
+    Command, Confirm, Connect, Grant, Login, OwnMessages, Publishing, QueueRetained, Retained,
+    Settle, SettleMode, Sharing, ShowRetained, Source, Submission, Subscribe, Transaction,
+    Unroutable,
 };
 pub use event::{BlockCause, Delivery, Event, Reply};
 pub use head::{Field, HeadReader, Heads};

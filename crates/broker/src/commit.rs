@@ -9,13 +9,17 @@
 //! 4. When that is decided, what goes to receivers directly, and what is settled in the connection's own
 //!    queues, follows.
 
+use crate::Node;
 use crate::connection::{Connection, Subscription};
 use crate::mailbox::Control;
 use crate::publish::exchange_not_found;
-use crate::routes::{DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache};
+use crate::retained::Retained;
+use crate::routes::{
+    DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
+};
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedPublish};
 use broker_api::{Command, Event, Refusal, Reply, Submission, Transaction};
-use model::{CommandId, Instant, Message, Outcome, Sequence, ShardId};
+use model::{CommandId, ConnectionId, Instant, Message, Outcome, Sequence, ShardId};
 use queue::SubscriberId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -29,7 +33,8 @@ pub(crate) struct Commits {
     deferred: Vec<Submission>,
     /// The connection waits with reading until that has been done.
     held: Option<Waker>,
-    cache: RouteCache,
+    /// Made when the first transaction is routed: most connections have none.
+    cache: Option<Box<RouteCache>>,
 }
 
 /// How far a commit is.
@@ -82,8 +87,14 @@ impl Commits {
 /// What follows once a transaction is decided.
 #[derive(Default)]
 struct Following {
-    pushes: Vec<(DirectTarget, Message)>,
+    pushes: Vec<Push>,
     settles: Vec<PrivateSettle>,
+}
+
+enum Push {
+    To(DirectTarget, Message),
+    /// One that is retained: to whomever stands in the routes once it is.
+    Retained(Message),
 }
 
 struct PrivateSettle {
@@ -216,6 +227,20 @@ impl Connection {
     ) -> Result<(), Refusal> {
         let node = Arc::clone(&self.node);
         let table = node.routes.load();
+        let is_retained = Retained::takes(message);
+        if is_retained {
+            node.retained.check(&node.settings, message)?;
+            let shard = node.retained.shard_of(message.key());
+            parts
+                .entry(shard)
+                .or_default()
+                .publishes
+                .push(PreparedPublish {
+                    queues: Vec::new(),
+                    message: message.clone(),
+                });
+            following.pushes.push(Push::Retained(message.clone()));
+        }
         let mut publish = |queues: &[QueueTarget], message: &Message| {
             for run in queues.chunk_by(|one, two| one.shard == two.shard) {
                 let [first, ..] = run else { continue };
@@ -226,19 +251,21 @@ impl Connection {
                 });
             }
         };
-        match self.commits.cache.route(&node, &table, message) {
+        match self
+            .commits
+            .cache
+            .get_or_insert_default()
+            .route(&node, &table, message)
+        {
             Route::Queue(target) => publish(&[target], message),
             Route::Many(targets) => {
                 publish(&targets.queues, message);
-                let connection = self.outbox.connection();
-                let mut work = FilterWork::new(&node.counters);
-                let takers = targets
-                    .direct
-                    .iter()
-                    .filter(|target| target.takes(connection, (0, message), &mut work));
-                following
-                    .pushes
-                    .extend(takers.map(|target| (target.clone(), message.clone())));
+                if !is_retained {
+                    let takers = takers(&node, self.outbox.connection(), &targets, message);
+                    following
+                        .pushes
+                        .extend(takers.map(|target| Push::To(target.clone(), message.clone())));
+                }
             }
             Route::Nowhere => {}
             Route::NoExchange => return Err(exchange_not_found(message)),
@@ -300,8 +327,13 @@ impl Connection {
 
     fn follow(&mut self, now: Instant, following: Following) {
         let node = Arc::clone(&self.node);
-        for (target, message) in following.pushes {
-            self.publisher.push_one(&node, now, &target, &message);
+        for push in following.pushes {
+            match push {
+                Push::To(target, message) => {
+                    self.publisher.push_one(&node, now, &target, &message);
+                }
+                Push::Retained(message) => self.push_retained(now, &message),
+            }
         }
         for settle in following.settles {
             let PrivateSettle {
@@ -313,4 +345,30 @@ impl Connection {
             self.settle_private(now, queue, subscriber, &sequences, outcome);
         }
     }
+
+    /// Pushes a message that a shard has set as the last of its key.
+    fn push_retained(&mut self, now: Instant, message: &Message) {
+        let node = Arc::clone(&self.node);
+        let _turn = node.retained.turn(message.key());
+        let table = node.routes.load();
+        let cache = self.commits.cache.get_or_insert_default();
+        let route = cache.route(&node, &table, message);
+        if let Route::Many(targets) = route {
+            for target in takers(&node, self.outbox.connection(), &targets, message) {
+                self.publisher.push_one(&node, now, target, message);
+            }
+        }
+    }
+}
+
+/// The receivers that are pushed to and take a message.
+fn takers<'t>(
+    node: &'t Node,
+    connection: ConnectionId,
+    targets: &'t Targets,
+    message: &'t Message,
+) -> impl Iterator<Item = &'t DirectTarget> {
+    let mut work = FilterWork::new(&node.counters);
+    let direct = targets.direct.iter();
+    direct.filter(move |target| target.takes(connection, (0, message), &mut work))
 }

@@ -3,6 +3,7 @@
 use crate::Node;
 use crate::commit::Commits;
 use crate::head::SelectorMemory;
+use crate::lent;
 use crate::login::Showing;
 use crate::mailbox::Control;
 use crate::outbox::{Direct, Outbox, event_bytes};
@@ -10,9 +11,10 @@ use crate::permit::{Principal, permit, permit_publish};
 use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
+use crate::show::Showings;
 use auth::UserChange;
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
-use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
+use model::{CommandId, ConnectionId, Instant, Message, Sequence, SoloMap, SubscriptionId};
 use queue::SubscriberId;
 use routing::Destination;
 use std::collections::{BTreeMap, VecDeque};
@@ -30,7 +32,7 @@ pub struct Connection {
     pub(crate) principal: Option<Principal>,
     /// What no other connection may be at the same time.
     pub(crate) identity: Option<Box<[u8]>>,
-    pub(crate) subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    pub(crate) subscriptions: SoloMap<SubscriptionId, Subscription>,
     pub(crate) selector_memory: SelectorMemory,
     /// Ids up to this one have been used.
     pub(crate) subscription_max: Option<SubscriptionId>,
@@ -61,6 +63,8 @@ pub struct Connection {
     pub(crate) handed_bytes: usize,
     /// Subscriptions with presettled deliveries among them.
     pub(crate) presettled: Vec<SubscriptionId>,
+    /// Subscriptions that are being shown what is retained.
+    pub(crate) showings: Showings,
 }
 
 /// Where a subscription of the connection reads.
@@ -103,7 +107,7 @@ impl Connection {
             showing: Showing::default(),
             principal: None,
             identity: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: SoloMap::default(),
             selector_memory: SelectorMemory::default(),
             subscription_max: None,
             publisher: Publisher::default(),
@@ -122,6 +126,7 @@ impl Connection {
             drained_direct: Vec::new(),
             handed_bytes: 0,
             presettled: Vec::new(),
+            showings: Showings::default(),
         }
     }
 
@@ -148,6 +153,8 @@ impl Connection {
             Command::Commit(transaction) => self.commit(now, id, *transaction),
             Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),
             Command::Cancel(subscription) => self.cancel(now, id, subscription),
+            Command::ShowRetained(show) => self.show_retained(id, &show),
+            Command::QueueRetained(queue) => self.queue_retained(now, id, *queue),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
             Command::Publish(..) => unreachable!("publishes are carried out in batches"),
@@ -202,7 +209,7 @@ impl Connection {
             node: &node,
             table: &table,
             now,
-            connection: self.outbox.connection(),
+            outbox: &self.outbox,
         };
         for letter in letters {
             self.publisher.publish_letter(&way, letter);
@@ -219,11 +226,11 @@ impl Connection {
         }
         let mut gone = Vec::new();
         let mut sources = Vec::new();
-        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions) {
+        for (subscription, subscribed) in std::mem::take(&mut self.subscriptions).iter() {
             match subscribed {
                 Subscription::Queue { target, .. } => executors[target.executor] = true,
                 Subscription::Direct { .. } | Subscription::Private { is_own: true, .. } => {
-                    let subscriber = self.subscriber(subscription);
+                    let subscriber = self.subscriber(*subscription);
                     sources.extend(self.sources_to(&Destination::Subscriber(subscriber)));
                     gone.push(subscriber);
                 }
@@ -281,6 +288,7 @@ impl Connection {
 
 impl Attachment for Connection {
     fn submit(&mut self, now: Instant, submissions: &mut Vec<Submission>) {
+        lent::take(&mut self.answers);
         let node = Arc::clone(&self.node);
         // Loaded when it is needed, and again when a command may have changed it.
         let mut table = None;
@@ -304,7 +312,7 @@ impl Attachment for Connection {
                         node: &node,
                         table: table.get_or_insert_with(|| node.routes.load()),
                         now,
-                        connection: self.outbox.connection(),
+                        outbox: &self.outbox,
                     };
                     self.publisher
                         .publish(&way, id, message, publishing, &mut self.answers);
@@ -320,6 +328,7 @@ impl Attachment for Connection {
             .flush(&node, now, &self.outbox, &mut self.answers);
         self.post_controls();
         self.count_subscriptions();
+        lent::give_back(&mut self.answers);
     }
 
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -351,6 +360,7 @@ impl Attachment for Connection {
             bytes_left = bytes_left.saturating_sub(event_bytes(&event));
             handle(event);
         }
+        any |= self.show(now, bytes_max, handle);
         let (events, direct) = (&mut self.drained_events, &mut self.drained_direct);
         if self
             .outbox
@@ -376,6 +386,7 @@ impl Attachment for Connection {
         }
         self.publish_letters(now);
         self.count_subscriptions();
+        lent::give_back(&mut self.answers);
         if any { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -420,5 +431,16 @@ impl Drop for Connection {
     /// A connection whose driver was aborted releases what it holds all the same.
     fn drop(&mut self) {
         self.close(Instant::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        let bytes = size_of::<Connection>();
+        assert!(bytes <= 1024, "{bytes} bytes");
     }
 }

@@ -33,6 +33,8 @@ counters! {
     delivered,
     /// Messages dropped because their subscriber had stalled, or its connection's selectors cost too much.
     dropped,
+    /// Messages that were to be retained and were not, for want of room, and whose publishers did not ask.
+    not_retained,
     /// Times that a subscriber used up its hold.
     stalls,
 }

@@ -17,8 +17,6 @@ pub(crate) struct Deliveries {
     receivers: BTreeMap<ConnectionId, Receiver>,
     /// Those with something to push at the end of the step.
     staged: Vec<ConnectionId>,
-    /// Browsers that have seen all.
-    browsed: Vec<(SubscriberId, QueueTarget)>,
 }
 
 /// A connection with subscriptions here.
@@ -72,7 +70,6 @@ impl Deliveries {
             mailbox: Arc::clone(mailbox),
             receivers: BTreeMap::new(),
             staged: Vec::new(),
-            browsed: Vec::new(),
         }
     }
 
@@ -140,11 +137,6 @@ impl Deliveries {
         }
     }
 
-    /// Browsers that have seen all since the last call.
-    pub(crate) fn take_browsed(&mut self) -> Vec<(SubscriberId, QueueTarget)> {
-        std::mem::take(&mut self.browsed)
-    }
-
     /// Pushes what the step has for each connection.
     pub(crate) fn flush(&mut self) {
         for connection in self.staged.drain(..) {
@@ -202,10 +194,6 @@ impl Port for Deliveries {
     }
 
     fn browsed(&mut self, subscriber: SubscriberId) {
-        let receiver = self.receivers.get(&subscriber.connection);
-        let target = receiver.and_then(|receiver| receiver.subscriptions.get(&subscriber));
-        self.browsed
-            .extend(target.map(|target| (subscriber, *target)));
         let drained = Event::Drained(subscriber.subscription);
         self.tell(subscriber, drained);
     }

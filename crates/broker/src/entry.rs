@@ -39,9 +39,11 @@
 //! 39 PAGE               page record · count u32 · { first left u64 · last left u64 } ... ·
 //!                       { sequence u64 · delivery count u32 · available u64 } ...     in snapshots
 //! 40 PAGE_LEFT          queue u64 · page u64 · { sequence u64 } ...  all of the page left, but these
+//! of the last message of a key
+//! 41 RETAINED           version u64 · expires u64 (0: never) · message            without a body: there is none any more
 //! ```
 //! A *transaction* is coordinator u16 · number u64. A *group* is { kind u8 · length u32 · record } ... of
-//! kinds 23, 24, 27 and 28. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
+//! kinds 23, 24, 27, 28 and 41. In kind 33 a message for no queue is to be retained. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
 //! in the modules that write them.
 
 mod definition;
@@ -51,12 +53,13 @@ mod page;
 #[cfg(test)]
 mod tests;
 
+use crate::retained::Setting;
 use crate::transaction::{Prepared, PreparedPublish, PreparedSettle, TransactionId};
 use broker_api::Bind;
 use fields::{Fields, Put, count_u32};
 use model::{
-    ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition, QueueId,
-    QueueName, Sequence, ShardId,
+    Address, ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition,
+    QueueId, QueueName, Sequence, ShardId,
 };
 pub(crate) use page::{
     decode_messages, encode_messages, encode_page, encode_page_left, encode_paged,
@@ -88,6 +91,7 @@ pub(crate) const FINISHED: u8 = 37;
 pub(crate) const PAGED: u8 = 38;
 pub(crate) const PAGE: u8 = 39;
 pub(crate) const PAGE_LEFT: u8 = 40;
+pub(crate) const RETAINED: u8 = 41;
 
 const EXPIRES: u8 = 1;
 const DELAYED: u8 = 2;
@@ -159,6 +163,7 @@ pub(crate) enum Change {
     },
     Returned(QueueId, Returned),
     Forwarded(Forwarded),
+    Retained(Setting),
 }
 
 /// A message that has come to queues of one shard.
@@ -316,6 +321,19 @@ pub(crate) fn encode_forwarded(to: &mut Vec<u8>, forwarded: &Forwarded) {
     message::put(to, &forwarded.message);
 }
 
+/// For [`RETAINED`].
+pub(crate) fn encode_retained(to: &mut Vec<u8>, setting: &Setting) {
+    encode_retained_before_content(to, setting);
+    to.extend_from_slice(setting.message.content());
+}
+
+/// The same but for the message's content, which is to follow.
+pub(crate) fn encode_retained_before_content(to: &mut Vec<u8>, setting: &Setting) {
+    to.u64(setting.version);
+    to.u64(setting.expires_at.map_or(0, |at| at.millis()));
+    message::put_before_content(to, &setting.message);
+}
+
 pub(crate) fn encode_forwards_done(to: &mut Vec<u8>, ids: &[u64]) {
     ids.iter().for_each(|id| to.u64(*id));
 }
@@ -410,7 +428,9 @@ impl Entry {
         };
         let entry = match kind {
             QUEUE_DECLARED..=QUEUE_IDS => topology(&mut fields)?,
-            ENQUEUED | SETTLED | RETURNED | FORWARDED => Self::Change(change(&mut fields)?),
+            ENQUEUED | SETTLED | RETURNED | FORWARDED | RETAINED => {
+                Self::Change(change(&mut fields)?)
+            }
             MARKED => Self::Marked {
                 queue: fields.queue()?,
                 mark: fields.sequence()?,
@@ -549,7 +569,22 @@ fn change(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
                 message: message::take(fields)?,
             })
         }
+        RETAINED => Change::Retained(retained(fields)?),
         other => return Err(EntryError::UnknownKind(other)),
+    })
+}
+
+fn retained(fields: &mut Fields<'_>) -> Result<Setting, EntryError> {
+    let version = fields.number("version")?;
+    let expires_at = fields.moment("expires")?;
+    let message = message::take(fields)?;
+    if message.exchange() != Address::TOPIC_EXCHANGE {
+        return Err(fields.bad("exchange"));
+    }
+    Ok(Setting {
+        version,
+        expires_at: (expires_at.millis() > 0).then_some(expires_at),
+        message,
     })
 }
 

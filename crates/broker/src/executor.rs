@@ -138,10 +138,6 @@ impl Executor {
         // What has come counts before it is asked how short memory is: there may be no other step.
         self.note_moved_bytes();
         self.move_out(now);
-        for (subscriber, target) in self.deliveries.take_browsed() {
-            self.shard(target.shard)
-                .forget_browser(target.queue, subscriber);
-        }
         for index in 0..self.shards.len() {
             let shard = &mut self.shards[index];
             for (subscriber, refusal) in shard.take_ended() {
@@ -277,6 +273,11 @@ impl Executor {
         } in publishes
         {
             match to {
+                PublishTo::Log(shard, setting) => {
+                    let shard = self.shard(shard);
+                    let enqueued = shard.retain(*setting);
+                    confirm_publish(shard, &outbox, enqueued, confirm, &mut at_once);
+                }
                 PublishTo::One(target) => {
                     let shard = self.shard(target.shard);
                     let enqueued = shard.publish_one(now, target.queue, message);
@@ -372,6 +373,14 @@ impl Executor {
             Control::Purge { target, asker } => {
                 self.shard(target.shard).purge(now, target.queue, asker);
             }
+            Control::QueueRetained {
+                target,
+                messages,
+                asker,
+            } => {
+                let shard = self.shard(target.shard);
+                shard.queue_retained(now, target.queue, messages, asker);
+            }
             Control::Forward(..)
             | Control::Forwarded { .. }
             | Control::Transact { .. }
@@ -420,6 +429,7 @@ impl Executor {
             | Control::Used(_)
             | Control::FreePages(_)
             | Control::End { .. }
+            | Control::QueueRetained { .. }
             | Control::Purge { .. } => unreachable!("these are of one shard"),
         }
     }

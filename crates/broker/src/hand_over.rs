@@ -31,6 +31,9 @@ impl Connection {
         }
         for Direct { to, message } in direct.drain(..) {
             let bytes = message.cost_bytes();
+            let Some(message) = self.showings.hold_back(to, message) else {
+                continue;
+            };
             match to {
                 DirectTo::Subscription(subscription) => {
                     if message.envelope().delay_ms > 0 {
@@ -177,7 +180,7 @@ impl Connection {
     }
 }
 
-fn direct_delivery(subscription: SubscriptionId, message: Message) -> Event {
+pub(crate) fn direct_delivery(subscription: SubscriptionId, message: Message) -> Event {
     Event::Delivery(Delivery {
         subscription,
         sequence: Sequence(0),

@@ -14,7 +14,8 @@
 //! [`Executor::step`] when its waker is woken or its deadline passed, and the store's journal makes
 //! its rounds beside it; the simulator does both in one thread.
 //!
-//! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together.
+//! Locks: an outbox and a mailbox each have one, held for pushes and takes only, never together. Who publishes what is to
+//! be retained holds a turn with its key meanwhile (`retained`).
 
 mod blocked;
 mod commit;
@@ -30,6 +31,7 @@ mod hand_over;
 mod head;
 mod hold;
 mod identities;
+mod lent;
 mod login;
 mod logins;
 mod mailbox;
@@ -38,10 +40,12 @@ mod permit;
 mod private;
 mod publish;
 mod recovery;
+mod retained;
 mod routes;
 mod settings;
 mod shard;
 mod shared_queue;
+mod show;
 mod subscribe;
 mod topology;
 mod transaction;
@@ -62,6 +66,7 @@ use log_store::ShardLog;
 use logins::Logins;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, Message, QueueRules, ShardId};
+use retained::Retained;
 use routes::{QueueRoute, Routes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,6 +82,7 @@ pub(crate) struct Node {
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
+    pub(crate) retained: Retained,
     pub(crate) logins: Logins,
     pub(crate) subscriptions: Gauge,
     pub(crate) counters: Arc<Counters>,
@@ -201,6 +207,7 @@ impl Broker {
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),
+            retained: Retained::new(logs.len()),
             logins: Logins::new(&settings),
             subscriptions: Gauge::default(),
             counters: Arc::default(),

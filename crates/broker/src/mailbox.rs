@@ -1,6 +1,7 @@
 //! The input of an executor.
 
 use crate::outbox::Outbox;
+use crate::retained::Setting;
 use crate::routes::{QueueTarget, Targets};
 use crate::shared_queue::SharedQueue;
 use crate::topology::Request;
@@ -59,6 +60,12 @@ pub(crate) enum Control {
     Purge {
         target: QueueTarget,
         asker: Asker,
+    },
+    /// What was retained goes into a queue; who asked is told behind the last of it.
+    QueueRetained {
+        target: QueueTarget,
+        messages: Vec<Message>,
+        asker: Option<Asker>,
     },
     /// A message from another shard.
     Forward(Box<Forward>),
@@ -143,7 +150,7 @@ pub(crate) struct Forward {
     pub(crate) from: Option<(ShardId, u64)>,
 }
 
-/// A message for shared queues.
+/// A message for shared queues, or for the log as a retained one.
 pub(crate) struct Publish {
     pub(crate) to: PublishTo,
     pub(crate) message: Message,
@@ -154,6 +161,8 @@ pub(crate) struct Publish {
 pub(crate) enum PublishTo {
     One(QueueTarget),
     Many(Arc<Targets>),
+    /// It is the last of its key; the log is that of this shard.
+    Log(ShardId, Box<Setting>),
 }
 
 /// The publishes that one read batch of one connection has for one executor.

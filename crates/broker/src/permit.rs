@@ -70,7 +70,9 @@ pub(crate) fn permit(
         | Command::Subscribe(_)
         | Command::Cancel(_)
         | Command::Grant(..)
-        | Command::Settle(_) => match role {
+        | Command::Settle(_)
+        | Command::ShowRetained(_)
+        | Command::QueueRetained(_) => match role {
             Some(Role::User | Role::Operator) => Ok(()),
             None => Err(Refusal::NotConnected),
         },

@@ -6,6 +6,7 @@ use crate::dead_letter;
 use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
+use crate::retained::{Limit, Retained};
 use crate::routes::{DirectTarget, FilterWork, Route, RouteCache, Snapshot, Targets};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
 use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
@@ -54,8 +55,67 @@ impl Publisher {
         publishing: Publishing,
         answers: &mut VecDeque<Event>,
     ) {
+        if Retained::takes(&message) {
+            self.publish_retained(to, id, message, publishing, answers);
+            return;
+        }
         let route = self.cache.route(to.node, to.table, &message);
-        self.send(to, route, id, message, publishing, answers);
+        self.send(to, route, (id, message, publishing), Kept::No, answers);
+    }
+
+    /// Sets a message as the last of its key, and sends it on its way before another can be set.
+    fn publish_retained(
+        &mut self,
+        to: &Way<'_>,
+        id: CommandId,
+        message: Message,
+        publishing: Publishing,
+        answers: &mut VecDeque<Event>,
+    ) {
+        let Way {
+            node, now, outbox, ..
+        } = *to;
+        let _turn = node.retained.turn(message.key());
+        let publisher = Some(outbox.connection());
+        let set = node
+            .retained
+            .set(&node.settings, now, &message, publisher, Limit::Checked);
+        let kept = match set {
+            Ok(setting) => {
+                let shard = node.retained.shard_of(message.key());
+                let publish = Publish {
+                    message: setting.message.clone(),
+                    to: PublishTo::Log(shard, Box::new(setting)),
+                    confirm: (publishing.confirm == Confirm::Wanted).then_some(id),
+                };
+                self.stage(node, node.executor_of(shard), publish);
+                Kept::Yes
+            }
+            Err(refusal) if publishing.confirm == Confirm::Wanted => {
+                answers.push_back(Event::Done(id, Err(refusal)));
+                return;
+            }
+            // Nobody would be told; who is there gets it all the same.
+            Err(_) => {
+                counters::add(&node.counters.not_retained, 1);
+                Kept::No
+            }
+        };
+        // Whoever had looked before it was set stands in these.
+        let table = &node.routes.load();
+        let route = self.cache.route(node, table, &message);
+        let to = Way { table, ..*to };
+        let is_queued = match &route {
+            Route::Queue(_) => true,
+            Route::Many(targets) => !targets.queues.is_empty(),
+            Route::Nowhere | Route::NoExchange | Route::Internal => false,
+        };
+        self.send(&to, route, (id, message, publishing), kept, answers);
+        if is_queued {
+            self.flush(node, now, outbox, answers);
+        } else {
+            self.flush_run(node, now, outbox.connection(), answers);
+        }
     }
 
     /// Sends a dead letter of a private queue on its way, as [`publish`](Self::publish) does.
@@ -64,21 +124,22 @@ impl Publisher {
         let random = self.cache.draw(to.node);
         let route = Route::to(dead_letter::resolve(to.node, &letter, &deaths, random));
         let (nobody, publishing) = (CommandId(0), Publishing::new(Confirm::Unwanted));
-        self.send(to, route, nobody, letter, publishing, &mut VecDeque::new());
+        let (letter, answers) = ((nobody, letter, publishing), &mut VecDeque::new());
+        self.send(to, route, letter, Kept::No, answers);
     }
 
     fn send(
         &mut self,
         to: &Way<'_>,
         route: Route,
-        id: CommandId,
-        message: Message,
-        publishing: Publishing,
+        (id, message, publishing): (CommandId, Message, Publishing),
+        kept: Kept,
         answers: &mut VecDeque<Event>,
     ) {
         let confirm = (publishing.confirm == Confirm::Wanted).then_some(id);
         match route {
             Route::Queue(target) => {
+                self.count(confirm, 1, kept);
                 let publish = Publish {
                     to: PublishTo::One(target),
                     message,
@@ -86,7 +147,12 @@ impl Publisher {
                 };
                 self.stage(to.node, target.executor, publish);
             }
-            Route::Many(targets) => self.publish_to_many(to, targets, message, confirm, answers),
+            Route::Many(targets) => {
+                self.publish_to_many(to, targets, message, (confirm, kept), answers);
+            }
+            Route::Nowhere if kept == Kept::Yes => {
+                counters::add(&to.node.counters.published, 1);
+            }
             Route::Nowhere => {
                 counters::add(&to.node.counters.published, 1);
                 if publishing.unroutable == Unroutable::Return {
@@ -111,16 +177,11 @@ impl Publisher {
         to: &Way<'_>,
         targets: Arc<Targets>,
         message: Message,
-        confirm: Option<CommandId>,
+        (confirm, kept): (Option<CommandId>, Kept),
         answers: &mut VecDeque<Event>,
     ) {
-        let is_queued = !targets.queues.is_empty();
-        if let Some(command) = confirm
-            && targets.shard_count > 1
-        {
-            self.counted
-                .insert(command.0, Counted::new(targets.shard_count));
-        }
+        let is_logged = !targets.queues.is_empty() || kept == Kept::Yes;
+        self.count(confirm, targets.shard_count, kept);
         for run in targets
             .queues
             .chunk_by(|one, two| one.executor == two.executor)
@@ -141,12 +202,22 @@ impl Publisher {
             .as_ref()
             .is_none_or(|known| !Arc::ptr_eq(known, &targets))
         {
-            self.flush_run(to.node, to.now, to.connection, answers);
+            self.flush_run(to.node, to.now, to.outbox.connection(), answers);
             self.run_targets = Some(targets);
         }
         self.run.push(message);
-        if !is_queued {
+        if !is_logged {
             self.run_confirms.extend(confirm);
+        }
+    }
+
+    /// Notes in how many parts a confirm comes, if they are several.
+    fn count(&mut self, confirm: Option<CommandId>, shard_count: u32, kept: Kept) {
+        let parts = shard_count + u32::from(kept == Kept::Yes);
+        if let Some(command) = confirm
+            && parts > 1
+        {
+            self.counted.insert(command.0, Counted::new(parts));
         }
     }
 
@@ -227,7 +298,9 @@ impl Publisher {
             }
             let publishes = std::mem::take(publishes);
             node.blocked.tell(outbox);
-            counters::add(&node.counters.published, publishes.len());
+            let is_message = |publish: &&Publish| !matches!(publish.to, PublishTo::Log(..));
+            let message_count = publishes.iter().filter(is_message).count();
+            counters::add(&node.counters.published, message_count);
             let bytes = publishes
                 .iter()
                 .map(|publish| publish.message.cost_bytes())
@@ -364,7 +437,14 @@ pub(crate) struct Way<'a> {
     pub(crate) node: &'a Node,
     pub(crate) table: &'a Snapshot,
     pub(crate) now: Instant,
-    pub(crate) connection: ConnectionId,
+    pub(crate) outbox: &'a Arc<Outbox>,
+}
+
+/// Whether a message was set as the last of its key, which its confirm waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    No,
+    Yes,
 }
 
 /// An answer that comes in several parts.

@@ -1,6 +1,7 @@
 //! From records back to queues.
 
 use crate::entry::{self, Change, Entry, EntryError, Forwarded};
+use crate::retained::Setting;
 use crate::topology::{bind_of, binding_of};
 use crate::transaction::{Prepared, TransactionId};
 use broker_api::Bind;
@@ -137,6 +138,8 @@ pub(crate) struct RecoveredShard {
     pub(crate) prepared: BTreeMap<TransactionId, Prepared>,
     pub(crate) decided: BTreeMap<u64, Vec<ShardId>>,
     pub(crate) next_page: PageNumber,
+    /// The last that was set of each key.
+    pub(crate) retained: BTreeMap<Box<[u8]>, Setting>,
 }
 
 impl Default for RecoveredShard {
@@ -149,6 +152,7 @@ impl Default for RecoveredShard {
             prepared: BTreeMap::new(),
             decided: BTreeMap::new(),
             next_page: PageNumber(1),
+            retained: BTreeMap::new(),
         }
     }
 }
@@ -404,6 +408,16 @@ impl Recovery {
                 let shard = self.shard(at);
                 shard.next_forward = shard.next_forward.max(id + 1);
                 shard.outgoing.insert(id, (message, to));
+            }
+            Change::Retained(setting) => {
+                let retained = &mut self.shard(at).retained;
+                let key = setting.message.key();
+                if retained
+                    .get(key)
+                    .is_none_or(|before| before.version < setting.version)
+                {
+                    retained.insert(key.into(), setting);
+                }
             }
         }
     }

@@ -23,6 +23,10 @@ pub struct Settings {
     pub parked_bytes: usize,
     /// Bytes of messages in shared queues beyond which publishes to queues wait.
     pub queued_bytes: usize,
+    /// Messages that may be retained.
+    pub retained_count: usize,
+    /// Bytes that these may take, with their keys and what else they need in memory.
+    pub retained_bytes: usize,
     /// So many small pages of a queue that stand side by side become one; at least 2.
     pub merged_pages_min: usize,
     /// How long what needs no sync of its own may wait for a round to ride along with.
@@ -57,6 +61,8 @@ impl Default for Settings {
             when_stalled: StalledPolicy::DropOldest,
             parked_bytes: 1 << 20,
             queued_bytes: 1 << 30,
+            retained_count: 1_000_000,
+            retained_bytes: 64 << 20,
             merged_pages_min: 16,
             ride_delay: Duration::from_millis(50),
             heads: |_| &Headless,

@@ -10,6 +10,7 @@ mod memory;
 mod merges;
 mod pages;
 mod publish;
+mod retained;
 mod riders;
 mod snapshot;
 mod transactions;
@@ -34,6 +35,7 @@ use model::{
 };
 use pages::Pages;
 use queue::{Keys, Left, Placement, Port, Queue, Returned, Stop, SubscriberId};
+use retained::Kept;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 pub(crate) use transactions::Fate;
@@ -97,6 +99,8 @@ pub(crate) struct Shard {
     memory: Memory,
     pages: Pages,
     merges: Merges,
+    /// The last messages of keys whose records stand in this log.
+    kept: Kept,
     /// How short memory was when this was last told.
     pressure: Pressure,
     /// Set where the log is damaged: the shard is out of service.
@@ -119,7 +123,6 @@ pub(crate) struct Shard {
 struct Hosted {
     shared: Arc<SharedQueue>,
     queue: Queue,
-    subscribers: BTreeSet<SubscriberId>,
     /// Since when nobody has used it.
     unused_since: Option<Instant>,
     /// When it stands in the shard's deadlines.
@@ -149,8 +152,7 @@ impl Hosted {
 
     /// Whether a look at it can lead to anything: a message waits, or its body is to be read, or somebody browses.
     fn has_work(&self) -> bool {
-        let has_browsers = self.subscribers.len() > self.queue.subscription_count();
-        self.queue.ready_count() > 0 || has_browsers || self.queue.awaits_bodies()
+        self.queue.ready_count() > 0 || self.queue.has_browsers() || self.queue.awaits_bodies()
     }
 
     /// When it is to be looked at even if nobody asks for it.
@@ -201,6 +203,7 @@ impl Shard {
             memory: Memory::default(),
             pages: Pages::new(node.settings.queued_bytes),
             merges: Merges::default(),
+            kept: Kept::default(),
             pressure: Pressure::None,
             refused: None,
             damaged: BTreeMap::new(),
@@ -340,7 +343,8 @@ impl Shard {
             self.pages.rewrite_at,
             self.bodies.due_at,
         ];
-        let later = pages.into_iter().chain([self.memory.reconsider_at]);
+        let others = [self.memory.reconsider_at, self.kept.deadline()];
+        let later = pages.into_iter().chain(others);
         first.into_iter().chain(later.flatten()).min()
     }
 
@@ -354,7 +358,7 @@ impl Shard {
             self.deadlines.pop_first();
             due.push(id);
         }
-        let mut has_more = false;
+        let mut has_more = self.expire_retained(now);
         for id in due {
             let Some(hosted) = self.queues.get_mut(&id) else {
                 continue;
@@ -413,6 +417,10 @@ impl Shard {
             if !std::mem::replace(&mut hosted.is_in_batch, true) {
                 self.batch_queues.push(id);
             }
+        }
+        if self.pressure >= Pressure::High {
+            // Or what is read for subscribers that settle nothing would fill memory while others are saved.
+            hosted.queue.strip_hands();
         }
         self.handle_moved(now, id);
         self.note_pages(now, id, self.pressure);

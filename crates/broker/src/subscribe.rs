@@ -5,9 +5,11 @@ use crate::head::MessageFilter;
 use crate::mailbox::{Control, Settlement, Subscribing};
 use crate::private::PrivateQueue;
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget, SubscriberTarget};
+use crate::show::{Showing, pattern_of, place_of};
 use crate::topology::check::invalid_binding;
 use broker_api::{
-    Confirm, Event, Grant, OwnMessages, Refusal, Settle, SettleMode, Sharing, Source, Subscribe,
+    Confirm, Event, Grant, OwnMessages, Refusal, Retained, Settle, SettleMode, Sharing, Source,
+    Subscribe,
 };
 use model::{
     CommandId, Durability, ExchangeName, Instant, Lifetime, Message, Outcome, Ownership,
@@ -35,6 +37,7 @@ struct Asked {
     filter: Option<Arc<MessageFilter>>,
     sharing: Sharing,
     own_messages: OwnMessages,
+    retained: Retained,
 }
 
 impl Asked {
@@ -90,6 +93,7 @@ impl Connection {
             filter: filter.map(Arc::new),
             sharing: subscribe.sharing,
             own_messages: subscribe.own_messages,
+            retained: subscribe.retained,
         };
         match subscribe.source {
             Source::Queue(name) => self.subscribe_queue(now, &asked, name),
@@ -211,6 +215,13 @@ impl Connection {
                 }
             })?;
         self.done(asked.command);
+        // It stands in the routes: what comes from now on is held back until it has been shown the rest.
+        if asked.retained == Retained::Send && *exchange == ExchangeName::topic() {
+            let to = place_of(asked.subscriber.subscription, queue);
+            let showing = Showing::new(&pattern_of(&binding.key), asked.own_messages)
+                .with_filter(asked.filter.clone());
+            self.showings.begin(to, showing);
+        }
         let Some(queue) = queue else {
             return Ok(Subscription::Direct { delayed: None });
         };
@@ -247,6 +258,7 @@ impl Connection {
             filter: None,
             sharing: Sharing::Competing { priority: 0 },
             own_messages: OwnMessages::Deliver,
+            retained: Retained::Skip,
         };
         self.add_own_queue(now, &asked, queue);
         let delayed = Some(queue);
@@ -300,6 +312,7 @@ impl Connection {
                 });
             }
             Some(Subscription::Direct { delayed }) => {
+                self.end_showing(now, place_of(subscription, None));
                 self.unsubscribe(subscriber);
                 let delayed = delayed.and_then(|queue| self.private_queues.remove(&queue));
                 self.private_bytes -= delayed.map_or(0, |delayed| delayed.bytes());
@@ -309,6 +322,7 @@ impl Connection {
                 queue,
                 is_own: true,
             }) => {
+                self.end_showing(now, place_of(subscription, Some(queue)));
                 self.unsubscribe(subscriber);
                 if let Some(private) = self.private_queues.remove(&queue) {
                     self.private_bytes -= private.bytes();

@@ -56,7 +56,7 @@ pub(crate) struct Prepared {
     pub(crate) settles: Vec<PreparedSettle>,
 }
 
-/// A message for queues of one shard.
+/// A message for queues of one shard; without a queue, one that is to be retained in the shard's log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PreparedPublish {
     pub(crate) queues: Vec<QueueId>,

@@ -32,8 +32,8 @@ pub use composite::{Composite, Destination};
 pub use error::{BadKey, Error, Origin};
 pub use key::{Key, keys, reference};
 pub use settings::{
-    Auth, Config, Connection, Listen, Log, Mqtt, Queue, Stomp, Store, Subscriber, VirtualTopic,
-    WhenStalled,
+    Auth, Config, Connection, Listen, Log, Mqtt, Queue, Retained, Stomp, Store, Subscriber,
+    VirtualTopic, WhenStalled,
 };
 pub use store::{StoreCommand, StoreInvocation};
 pub use tracing::Level;

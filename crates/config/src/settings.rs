@@ -29,6 +29,8 @@ pub struct Config {
     pub store: Store,
     /// Limits of queues.
     pub queue: Queue,
+    /// Limits of what is retained.
+    pub retained: Retained,
     /// Topics that reach queues by the queues' names.
     pub virtual_topic: VirtualTopic,
     /// Names that stand for several others. In the order of the file; no two have the same name.
@@ -178,6 +180,15 @@ pub struct Queue {
     pub memory_bytes_max: usize,
 }
 
+/// The last messages of topics, for who subscribes later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retained {
+    /// How many there may be.
+    pub count_max: usize,
+    /// Memory that they may take, in bytes.
+    pub bytes_max: usize,
+}
+
 /// What the broker tells its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -249,6 +260,10 @@ impl Config {
             },
             queue: Queue {
                 memory_bytes_max: 0,
+            },
+            retained: Retained {
+                count_max: 0,
+                bytes_max: 0,
             },
             virtual_topic: VirtualTopic {
                 topics: String::new(),

@@ -472,6 +472,22 @@ pub(crate) static KEYS: &[Key] = &[
         "Memory for queued messages: from half of it on, the backlog moves to the disk; publishers to queues wait beyond it",
         |config, number| config.queue.memory_bytes_max = size(number),
     ),
+    number(
+        "retained.count_max",
+        STORE,
+        count(0, 100_000_000),
+        "1000000",
+        "Messages that may be retained; a publish that is to be retained is refused beyond it",
+        |config, number| config.retained.count_max = size(number),
+    ),
+    number(
+        "retained.bytes_max",
+        STORE,
+        bytes(0, 64 * GIB),
+        "64MiB",
+        "Memory for retained messages, their keys and what else they need; a publish that is to be retained is refused beyond it",
+        |config, number| config.retained.bytes_max = size(number),
+    ),
     Key {
         path: "virtual_topic.topics",
         flag: None,

@@ -141,7 +141,7 @@ pub const TABLE: &[Row] = &[
             Cell::Native("RETAIN"),
             Cell::Native("RETAIN"),
         ],
-        note: "Shown only: a header retains nothing.",
+        note: "A message to a topic is kept as its last, whichever protocol says so. To a queue it only says so.",
     },
     Row {
         property: Property::Priority,

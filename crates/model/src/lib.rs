@@ -15,6 +15,7 @@ mod name;
 mod outcome;
 mod queue_definition;
 mod sequence_map;
+mod solo_map;
 mod time;
 mod value;
 
@@ -28,12 +29,13 @@ pub use id::{
     CommandId, ConnectionId, ConversationId, LogIndex, PageNumber, QueueId, Sequence, ShardId,
     SubscriptionId,
 };
-pub use message::{Dialect, Envelope, Message, Parts, Persistence};
+pub use message::{Dialect, Envelope, Message, Parts, Persistence, Retain};
 pub use name::{Pattern, PatternLevel, QueueName, QueueNameError, levels};
 pub use outcome::Outcome;
 pub use queue_definition::{
     DeadLetter, Durability, Lifetime, Overflow, Ownership, QueueDefinition, QueueRules, Redelivery,
 };
 pub use sequence_map::SequenceMap;
+pub use solo_map::SoloMap;
 pub use time::Instant;
 pub use value::{Float, Property, Value};

@@ -55,6 +55,18 @@ pub enum Persistence {
     Persistent,
 }
 
+/// What a message has to do with the last one that is kept of its exchange and key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Retain {
+    /// Nothing.
+    #[default]
+    No,
+    /// Its publisher asks that it be kept as the last one; without a body, that none be kept.
+    Keep,
+    /// It was kept so, and is shown to a subscription that began later.
+    Shown,
+}
+
 /// What the core knows of a message without reading its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -68,6 +80,8 @@ pub struct Envelope {
     pub priority: u8,
     /// Whether the head names a group whose messages one subscription gets, in order.
     pub is_grouped: bool,
+    /// Whether it is, or is to be, the last message that is kept of its exchange and key.
+    pub retain: Retain,
     /// How long it may wait in a queue, in milliseconds from its arrival there; no bound if none.
     pub ttl_ms: Option<u64>,
     /// How long it is to wait in a queue before it is delivered, in milliseconds from its arrival there.
@@ -84,6 +98,7 @@ impl Envelope {
             persistence,
             priority: 0,
             is_grouped: false,
+            retain: Retain::No,
             ttl_ms: None,
             delay_ms: 0,
         }
@@ -161,6 +176,19 @@ impl Message {
         assert_eq!(at, content_len, "every byte of a message is written once");
         // SAFETY: the loop wrote the slice from its start, without a gap, to `content_len`.
         Self(unsafe { unique.assume_init_slice_with_header() }.shareable())
+    }
+
+    /// A copy with another envelope.
+    #[must_use]
+    pub fn with_envelope(&self, envelope: Envelope) -> Self {
+        Self::new(&Parts {
+            envelope,
+            exchange: self.exchange(),
+            key: self.key(),
+            annotations: self.annotations(),
+            head: &[self.head()],
+            body: self.body(),
+        })
     }
 
     /// What the core knows of it.
@@ -272,6 +300,7 @@ mod tests {
             persistence: Persistence::Persistent,
             priority: 3,
             is_grouped: true,
+            retain: Retain::Keep,
             ttl_ms: Some(4),
             delay_ms: 2,
         };
@@ -291,5 +320,13 @@ mod tests {
         assert_eq!(message.head(), b"x:1\ny:2\n");
         assert_eq!(message.body(), b"\0!");
         assert_eq!(message.head_and_body(), b"x:1\ny:2\n\0!");
+        let shown = Envelope {
+            retain: Retain::Shown,
+            ..envelope
+        };
+        let copy = message.with_envelope(shown);
+        assert_eq!(copy.envelope(), shown);
+        assert_eq!(copy.content(), message.content());
+        assert_eq!(copy.with_envelope(envelope), message);
     }
 }

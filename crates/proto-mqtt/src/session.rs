@@ -27,6 +27,7 @@ mod open;
 mod publish;
 mod received;
 mod settle;
+mod share;
 mod subscribe;
 mod subscriptions;
 
@@ -68,7 +69,7 @@ struct Link {
     connection: ConnectionId,
     /// A number of this process, for names that are made up.
     seed: u64,
-    limits: SessionLimits,
+    limits: Arc<SessionLimits>,
     /// Reads the heads of messages that came by other protocols.
     heads: Heads,
     /// None for nothing.
@@ -175,10 +176,18 @@ impl Link {
 
 impl Mqtt {
     /// A session at the start of its connection. With `seed`, a number of this process, it makes up
-    /// client identifiers.
+    /// client identifiers. Sessions may share their limits.
     #[must_use]
-    pub fn new(now: Instant, connection: ConnectionId, limits: SessionLimits, seed: u64) -> Self {
+    pub fn new(
+        now: Instant,
+        connection: ConnectionId,
+        limits: impl Into<Arc<SessionLimits>>,
+        seed: u64,
+    ) -> Self {
+        let limits = limits.into();
+        let deadline = now + limits.connect_timeout;
         Self {
+            codec: Codec::of_server(limits.packets),
             link: Link {
                 connection,
                 seed,
@@ -188,8 +197,7 @@ impl Mqtt {
                 now,
                 next_command: 0,
             },
-            codec: Codec::of_server(limits.packets),
-            state: State::AwaitConnect(AwaitConnect::new(now + limits.connect_timeout)),
+            state: State::AwaitConnect(AwaitConnect::new(deadline)),
             left_bytes: 0,
             missing_bytes: 0,
         }
@@ -452,5 +460,18 @@ fn push_reason(properties: &mut PropertyList, text: &str) {
     let end = text.floor_char_boundary(REASON_BYTES_MAX);
     if let Ok(text) = Text::new(&text[..end]) {
         properties.push(Property::ReasonString(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_small() {
+        let bytes = size_of::<Mqtt>();
+        assert!(bytes <= 160, "{bytes} bytes");
+        let bytes = size_of::<Open>();
+        assert!(bytes <= 512, "{bytes} bytes");
     }
 }

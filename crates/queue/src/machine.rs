@@ -12,7 +12,7 @@ use crate::ready::{Ready, Spot};
 use crate::subscription::Subscription;
 use crate::takers::Takers;
 use crate::values::Values;
-use model::{Instant, LogIndex, Message, Overflow, QueueRules, Sequence, SequenceMap};
+use model::{Instant, LogIndex, Message, Overflow, QueueRules, Sequence, SequenceMap, SoloMap};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,8 +48,7 @@ pub struct Queue {
     pub(crate) next: Sequence,
     pub(crate) ready: Ready,
     pub(crate) holdings: Holdings,
-    /// Boxed: most queues have one, and nodes of a map have room for eleven.
-    pub(crate) subscriptions: BTreeMap<SubscriberId, Box<Subscription>>,
+    pub(crate) subscriptions: SoloMap<SubscriberId, Box<Subscription>>,
     /// All that ever subscribed, but to browse.
     pub(crate) subscribed_count: u64,
     /// The subscriptions that have a filter.
@@ -128,7 +127,7 @@ impl Queue {
             seed,
             next,
             holdings: Holdings::default(),
-            subscriptions: BTreeMap::new(),
+            subscriptions: SoloMap::default(),
             subscribed_count: 0,
             filtered_count: 0,
             has_cursors: false,
@@ -187,6 +186,20 @@ impl Queue {
     #[must_use]
     pub fn subscription_count(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// Whether somebody browses.
+    #[must_use]
+    pub fn has_browsers(&self) -> bool {
+        !self.browsers.is_empty()
+    }
+
+    /// All subscriptions, those that browse last.
+    pub fn subscribers(&self) -> impl Iterator<Item = SubscriberId> {
+        self.subscriptions
+            .keys()
+            .chain(self.browsers.keys())
+            .copied()
     }
 
     /// Whether the queue takes another message. Where a full queue drops others instead, it always does.

@@ -83,6 +83,7 @@ impl Queue {
         if !is_new {
             return PageSaved::Rewritten;
         }
+        pages.note_saved(page);
         if is_of_hands {
             self.strip_in_hands(page);
         }
@@ -132,6 +133,13 @@ impl Queue {
             .map(move |(number, page)| {
                 page.state(number, returned.remove(&number).unwrap_or_default())
             })
+    }
+
+    /// Whether it has so many pages, saved or being saved.
+    #[must_use]
+    pub fn has_pages(&self, count: usize) -> bool {
+        let pages = self.holdings.pages.as_ref();
+        pages.map_or(count == 0, |pages| pages.has(count))
     }
 
     /// All its pages, saved or being saved, ascending: for when the queue is deleted. Without those that

@@ -7,6 +7,9 @@ use crate::sorted::Sorted;
 use model::{Instant, PageNumber, Sequence};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// So many pages that were saved are remembered one by one.
+const SAVED_MAX: usize = 16;
+
 /// The pages of a queue.
 ///
 /// Invariants: `order` and `wide` have, together, each page with a cold member once, at its first; the ranges
@@ -33,6 +36,10 @@ pub(crate) struct Pages {
     pub(crate) bodiless: BTreeSet<PageNumber>,
     /// Those of which messages may be in subscribers' hands with their bodies.
     pub(crate) in_hands: BTreeSet<PageNumber>,
+    /// Those that were saved since messages last left memory for pages.
+    pub(crate) saved: Vec<PageNumber>,
+    /// What was kept in front then, if nothing else was.
+    pub(crate) shed_keep: Option<usize>,
     /// Messages that only pages have: cold and delayed.
     pub(crate) count: usize,
     pub(crate) cost_bytes: u64,
@@ -66,11 +73,26 @@ impl Pages {
         self.pages.iter()
     }
 
+    /// Whether there are so many.
+    pub(crate) fn has(&self, count: usize) -> bool {
+        self.pages.has(count)
+    }
+
     pub(crate) fn insert(&mut self, number: PageNumber, page: Page) {
         let standing = page.standing();
         let previous = self.pages.insert(number, page);
         assert!(previous.is_none(), "page {number} is a new one");
         self.restand(number, &Standing::default(), &standing);
+    }
+
+    /// A new page is durable: what it has may leave memory.
+    pub(crate) fn note_saved(&mut self, number: PageNumber) {
+        if self.saved.len() < SAVED_MAX {
+            self.saved.push(number);
+        } else {
+            self.saved.clear();
+            self.shed_keep = None;
+        }
     }
 
     /// Forgets a page.

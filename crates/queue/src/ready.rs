@@ -41,6 +41,8 @@ pub(crate) struct Ready {
     /// Bytes of bodies; only counted if a rule needs it.
     body_bytes: u64,
     counts_body_bytes: bool,
+    /// Whether messages have come that a page has, since that was last asked.
+    has_new_paged: bool,
 }
 
 impl Ready {
@@ -54,6 +56,7 @@ impl Ready {
             grouped_count: 0,
             body_bytes: 0,
             counts_body_bytes: rules.bytes_max.is_some(),
+            has_new_paged: false,
         }
     }
 
@@ -68,6 +71,15 @@ impl Ready {
     /// Gives back the memory for far more messages than there are.
     pub(crate) fn shrink(&mut self) {
         self.lanes.iter_mut().for_each(Lane::shrink);
+    }
+
+    /// Whether messages have come that a page has, since [`forget_new_paged`](Self::forget_new_paged).
+    pub(crate) fn has_new_paged(&self) -> bool {
+        self.has_new_paged
+    }
+
+    pub(crate) fn forget_new_paged(&mut self) {
+        self.has_new_paged = false;
     }
 
     /// Whether no message is in a lane.
@@ -117,6 +129,7 @@ impl Ready {
     #[inline]
     pub(crate) fn insert_at(&mut self, spot: Spot, entry: Entry) {
         self.count += 1;
+        self.has_new_paged |= entry.page().is_some();
         if self.counts_body_bytes {
             self.body_bytes += entry.body_bytes();
         }
@@ -196,6 +209,7 @@ impl Ready {
             return Some(Ended::Away(spot, entry));
         }
         self.grouped_count += usize::from(entry.group().is_some());
+        self.has_new_paged |= entry.page().is_some();
         self.lanes[usize::from(spot.lane)].insert(entry);
         Some(Ended::Ready(spot))
     }

@@ -2,6 +2,7 @@
 
 use crate::Queue;
 use crate::entry::Entry;
+use crate::lane::Lane;
 use crate::machine::Holdings;
 use crate::page::{Member, Page, Stage, Sunk};
 use crate::pages::Pages;
@@ -14,23 +15,92 @@ impl Queue {
     /// messages, all but about `keep_bytes` in front, and but what a subscription that chooses is looking at. Needs no
     /// writing; returns what those are charged with.
     ///
-    /// What is kept should not be less than what is read ahead, or it goes and comes again.
+    /// What is kept should not be less than what is read ahead, or it goes and comes again. Costs a look at each message
+    /// in memory, unless only pages have been saved since the last time: then, a look at theirs.
     pub fn shed(&mut self, keep_bytes: usize) -> usize {
-        let kept_pages = self.looked_at();
-        let Some(pages) = self.holdings.pages.as_deref() else {
+        let looked_at = self.looked_at();
+        let Some(pages) = self.holdings.pages.as_deref_mut() else {
             return 0;
         };
+        let saved = std::mem::take(&mut pages.saved);
+        let is_rest_known =
+            pages.shed_keep.is_some_and(|kept| kept <= keep_bytes) && !self.ready.has_new_paged();
+        let spots = match is_rest_known {
+            true => self.cold_in_pages(&saved, keep_bytes, &looked_at),
+            false => None,
+        };
+        let spots = spots.unwrap_or_else(|| self.cold_anywhere(keep_bytes, &looked_at));
+        if let Some(pages) = self.holdings.pages.as_deref_mut() {
+            let kept = pages.shed_keep.filter(|_| is_rest_known);
+            let kept = kept.map_or(keep_bytes, |kept| kept.min(keep_bytes));
+            pages.shed_keep = looked_at.is_empty().then_some(kept);
+            self.ready.forget_new_paged();
+        }
+        self.sink_all(&spots)
+    }
+
+    /// Of these pages, what of their messages is to leave memory, ascending; none if more must be looked at.
+    fn cold_in_pages(
+        &self,
+        saved: &[PageNumber],
+        keep_bytes: usize,
+        looked_at: &BTreeSet<PageNumber>,
+    ) -> Option<Vec<Spot>> {
+        let pages = self.holdings.pages.as_deref()?;
         let mut spots = Vec::new();
+        for number in saved {
+            let Some(page) = pages.get(*number) else {
+                continue;
+            };
+            if page.available_first().is_some() {
+                return None;
+            }
+            let lane = page.lane;
+            let (_, messages) = self.ready.by_lane().find(|(own, _)| *own == lane)?;
+            let Some(begin) = first_behind(messages, keep_bytes) else {
+                continue;
+            };
+            let begin = begin.max(page.first());
+            let cold = messages
+                .range(begin, page.last().next())
+                .filter(|entry| entry.page() == Some(*number) && page.holds(entry))
+                .map(|entry| entry.sequence);
+            if !looked_at.contains(number) {
+                spots.extend(cold.map(|sequence| Spot { lane, sequence }));
+            }
+        }
+        spots.sort_unstable();
+        Some(spots)
+    }
+
+    /// The same of all pages.
+    fn cold_anywhere(&self, keep_bytes: usize, looked_at: &BTreeSet<PageNumber>) -> Vec<Spot> {
+        let mut spots = Vec::new();
+        let Some(pages) = self.holdings.pages.as_deref() else {
+            return spots;
+        };
+        // Most stand beside others of the same page.
+        let mut last = None;
+        let mut is_held = |lane: u8, entry: &Entry| {
+            let Some(number) = entry.page() else {
+                return false;
+            };
+            let page = match last {
+                Some((known, page)) if known == number => page,
+                Some(_) | None => {
+                    let page = pages.get(number).filter(|page| page.lane == lane);
+                    last = Some((number, page));
+                    page
+                }
+            };
+            page.is_some_and(|page| page.lane == lane && page.holds(entry))
+                && !looked_at.contains(&number)
+        };
         for (lane, messages) in self.ready.by_lane() {
             let mut kept = 0usize;
             for entry in messages.ordered() {
                 kept = kept.saturating_add(entry.cost_bytes());
-                let is_cold = kept > keep_bytes
-                    && entry.page().is_some_and(|page| {
-                        let is_read = pages.get(page).is_some_and(|page| page.lane == lane);
-                        is_read && !kept_pages.contains(&page) && pages.holds(page, entry)
-                    });
-                if is_cold {
+                if kept > keep_bytes && is_held(lane, entry) {
                     let sequence = entry.sequence;
                     spots.push(Spot { lane, sequence });
                 }
@@ -39,26 +109,37 @@ impl Queue {
         let mut kept = 0usize;
         for (spot, entry) in self.ready.delayed_first() {
             kept = kept.saturating_add(entry.cost_bytes());
-            let is_read = |page| pages.get(page).is_some_and(|page| page.lane == spot.lane);
-            let has_page = |page| is_read(page) && pages.holds(page, entry);
+            let has_page = |page| {
+                let is_read = pages.get(page).is_some_and(|page| page.lane == spot.lane);
+                is_read && pages.holds(page, entry)
+            };
             if kept > keep_bytes && entry.page().is_some_and(has_page) {
                 spots.push(spot);
             }
         }
+        spots
+    }
+
+    /// Only their pages have these messages from now on. Returns what those are charged with.
+    fn sink_all(&mut self, spots: &[Spot]) -> usize {
         if spots.is_empty() {
             return 0;
         }
         let before = self.resident_bytes();
-        let mut sunk = BTreeSet::new();
+        let mut sunk = Vec::new();
         // From behind: so each leaves the end of its lane.
-        for spot in spots.into_iter().rev() {
-            if let Some(entry) = self.ready.take(spot) {
-                sunk.extend(entry.page());
-                self.holdings.sink(&entry);
+        for spot in spots.iter().rev() {
+            if let Some(entry) = self.ready.take(*spot) {
+                sunk.extend(self.holdings.let_go(&entry));
             }
         }
         if let Some(pages) = &mut self.holdings.pages {
-            for page in sunk {
+            for run in sunk.chunk_by(|(one, _), (two, _)| one == two) {
+                let sink = |page: &mut Page| run.iter().for_each(|(_, sunk)| page.sink(sunk));
+                pages.change(run[0].0, sink);
+            }
+            let touched: BTreeSet<_> = sunk.iter().map(|(page, _)| *page).collect();
+            for page in touched {
                 pages.change(page, Page::come_to_rest);
             }
         }
@@ -161,9 +242,16 @@ impl Holdings {
 
     /// A message that is in memory, and does not wait there, is from now on only in its page.
     pub(crate) fn sink(&mut self, entry: &Entry) {
-        let Some((pages, page)) = self.pages.as_mut().zip(entry.page()) else {
-            return;
-        };
+        if let Some((page, sunk)) = self.let_go(entry)
+            && let Some(pages) = &mut self.pages
+        {
+            pages.change(page, |page| page.sink(&sunk));
+        }
+    }
+
+    /// The same, but for what its page is to be told.
+    fn let_go(&mut self, entry: &Entry) -> Option<(PageNumber, Sunk)> {
+        let (pages, page) = self.pages.as_mut().zip(entry.page())?;
         if entry.message_here().is_none() {
             pages.away_bytes -= entry.cost_bytes();
         }
@@ -182,7 +270,7 @@ impl Holdings {
             is_known: entry.message_here().is_some(),
             counts: was_delivered.then(|| (entry.delivery_count(), entry.acquired_count())),
         };
-        pages.change(page, |page| page.sink(&sunk));
+        Some((page, sunk))
     }
 
     /// A message that is in memory leaves, and with it its page's claim.
@@ -197,13 +285,28 @@ impl Holdings {
     }
 }
 
+/// Where the messages begin that have so many bytes of others in front.
+fn first_behind(messages: &Lane, keep_bytes: usize) -> Option<Sequence> {
+    let mut kept = 0usize;
+    let mut behind = messages.ordered().skip_while(|entry| {
+        kept = kept.saturating_add(entry.cost_bytes());
+        kept <= keep_bytes
+    });
+    behind.next().map(|entry| entry.sequence)
+}
+
+impl Page {
+    /// Whether it is durable, can be read, and has this message, which is in memory.
+    fn holds(&self, entry: &Entry) -> bool {
+        let is_readable = matches!(self.stage, Stage::Saved | Stage::Reading);
+        is_readable && self.member(entry.sequence) == Some(Member::Out)
+    }
+}
+
 impl Pages {
     /// Whether the page is durable, can be read, and has this message, which is in memory.
     pub(crate) fn holds(&self, page: PageNumber, entry: &Entry) -> bool {
-        self.get(page).is_some_and(|page| {
-            let is_readable = matches!(page.stage, Stage::Saved | Stage::Reading);
-            is_readable && page.member(entry.sequence) == Some(Member::Out)
-        })
+        self.get(page).is_some_and(|page| page.holds(entry))
     }
 
     /// Whether a page has this message, or is to have it.

@@ -30,6 +30,18 @@ impl<K: Ord + Copy, V> Sorted<K, V> {
         self.chunks.is_empty()
     }
 
+    /// Whether there are so many entries. Costs no more than that many.
+    pub(crate) fn has(&self, count: usize) -> bool {
+        let mut missing = count;
+        for chunk in &self.chunks {
+            if missing == 0 {
+                break;
+            }
+            missing = missing.saturating_sub(chunk.len());
+        }
+        missing == 0
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
         let all = self.chunks.iter().flatten();
         all.map(|(key, value)| (*key, value))

@@ -34,8 +34,8 @@ impl Queue {
             Sharing::Exclusive => 0,
             Sharing::Competing { priority } => priority,
         };
-        let mut others = self.subscriptions.values();
-        if others.next().is_some_and(|first| first.is_exclusive) {
+        let other = self.subscriptions.values().next();
+        if other.is_some_and(|first| first.is_exclusive) {
             return Err(InUse);
         }
         self.subscribed_count += 1;

@@ -1,7 +1,7 @@
 //! Whose turn it is.
 
 use crate::port::SubscriberId;
-use std::collections::BTreeSet;
+use model::SoloMap;
 use std::ops::Bound;
 
 /// The subscriptions that have credit, by priority; those of one priority take turns.
@@ -17,7 +17,7 @@ struct Level {
     priority: i32,
     /// All that have this priority, with credit or not.
     subscription_count: usize,
-    takers: BTreeSet<SubscriberId>,
+    takers: SoloMap<SubscriberId, ()>,
     /// The one that was served last; the turn is the next one's.
     served: Option<SubscriberId>,
 }
@@ -39,7 +39,7 @@ impl Takers {
                     Level {
                         priority,
                         subscription_count: 0,
-                        takers: BTreeSet::new(),
+                        takers: SoloMap::default(),
                         served: None,
                     },
                 );
@@ -63,14 +63,16 @@ impl Takers {
     /// A subscription has credit.
     pub(crate) fn insert(&mut self, priority: i32, id: SubscriberId) {
         if let Ok(at) = self.level(priority) {
-            self.count += usize::from(self.levels[at].takers.insert(id));
+            let before = self.levels[at].takers.insert(id, ());
+            self.count += usize::from(before.is_none());
         }
     }
 
     /// A subscription has no credit.
     pub(crate) fn remove(&mut self, priority: i32, id: SubscriberId) {
         if let Ok(at) = self.level(priority) {
-            self.count -= usize::from(self.levels[at].takers.remove(&id));
+            let before = self.levels[at].takers.remove(&id);
+            self.count -= usize::from(before.is_some());
         }
     }
 
@@ -99,16 +101,15 @@ impl Takers {
 
 impl Level {
     fn find(&self, mut test: impl FnMut(SubscriberId) -> bool) -> Option<SubscriberId> {
-        let mut test = |id: &&SubscriberId| test(**id);
+        let mut test = |id: &SubscriberId| test(*id);
         let Some(served) = self.served.filter(|_| self.takers.len() > 1) else {
-            return self.takers.iter().find(&mut test).copied();
+            return self.takers.keys().copied().find(&mut test);
         };
-        let mut behind = self
+        let behind = (Bound::Excluded(served), Bound::Unbounded);
+        let behind = self
             .takers
-            .range((Bound::Excluded(served), Bound::Unbounded));
-        let found = behind.find(&mut test);
-        found
-            .or_else(|| self.takers.range(..=served).find(&mut test))
-            .copied()
+            .range(behind)
+            .chain(self.takers.range(..=served));
+        behind.map(|(id, ())| *id).find(&mut test)
     }
 }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     cell::{Cell, Shape},
     cell_result::CellResult,
+    connection::Refused,
     disk_sync::{SyncProbe, SyncReading},
     load::Sample,
     progress,
@@ -65,7 +66,7 @@ impl Campaign {
             for round in 1..=self.rounds {
                 for result in &mut results {
                     done += 1;
-                    if outcome.is_err() || result.is_overloaded() {
+                    if outcome.is_err() || result.is_final() {
                         continue;
                     }
                     let (name, system) = (cell.name(), result.system);
@@ -101,6 +102,7 @@ impl Campaign {
                 system,
                 samples: Vec::new(),
                 failures: Vec::new(),
+                refusal: None,
             })
             .collect()
     }
@@ -128,11 +130,19 @@ impl Campaign {
             Ok(mut sample) => {
                 let around = before.zip(self.read_disk()?);
                 sample.disk = around.map(|(before, after)| before + after);
+                if sample.server.is_empty() {
+                    sample.server.clone_from(&target.version);
+                }
                 tell(&sample);
                 result.samples.push(sample);
             }
             Err(error) => {
                 crate::check_interrupted()?;
+                if let Some(refused) = error.downcast_ref::<Refused>() {
+                    progress(format_args!("    {refused}"));
+                    result.refusal = Some(refused.to_string());
+                    return Ok(());
+                }
                 progress(format_args!("    failed: {error:#}"));
                 result.failures.push(format!("{error:#}"));
                 // It may be dead, or busy with what the run left behind.
@@ -151,7 +161,8 @@ impl Campaign {
     /// Starts a system and breaks it in.
     fn start(&self, system: System) -> Result<Running> {
         progress(format_args!("    starting {system}"));
-        let running = Running::start(system, &self.dir, &self.barid)?;
+        let protocol = self.break_in.protocol();
+        let running = Running::start(system, protocol, &self.dir, &self.barid)?;
         let all = [self.break_in, Shape::Receipts(1000), Shape::Topic(1)];
         let all = all.map(|shape| Cell {
             shape,
@@ -167,7 +178,7 @@ impl Campaign {
             crate::check_interrupted()?;
             progress(format_args!("    breaking in {system} failed: {error:#}"));
         }
-        running.check_queues(system)?;
+        running.check_queues(system, protocol)?;
         running.pause();
         Ok(running)
     }

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use crate::{
     load::{Load, Pace},
+    stamp::Form,
     systems::{Running, System},
-    wire::{Safety, Target},
+    wire::{Protocol, Safety, Session, Target},
 };
 
+mod mqtt;
+
+pub(crate) use mqtt::Mqtt;
+
 /// Bodies that are measured unless others are asked for.
-pub(crate) const BODY_BYTES: [usize; 2] = [100, 1024];
+const BODY_BYTES: [usize; 2] = [100, 1024];
 
 /// One shape of load with one body size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +36,8 @@ pub(crate) enum Shape {
     Topic(usize),
     /// A fixed rate over one of the three ways.
     Rate(u64, Way),
+    /// One of those over MQTT.
+    Mqtt(Mqtt),
 }
 
 /// The ways that are measured at a fixed rate.
@@ -75,6 +82,7 @@ impl Shape {
             Self::Rate(per_second, Way::Queue) => format!("rate-{per_second}-queue"),
             Self::Rate(per_second, Way::Persistent) => format!("rate-{per_second}-persistent"),
             Self::Rate(per_second, Way::Topic) => format!("rate-{per_second}-topic"),
+            Self::Mqtt(mqtt) => mqtt.name(),
         }
     }
 
@@ -83,7 +91,7 @@ impl Shape {
             Self::TransientQueue
             | Self::Receipts(_)
             | Self::Rate(_, Way::Queue | Way::Persistent) => Target::Queue,
-            Self::Topic(_) | Self::Rate(_, Way::Topic) => Target::Topic,
+            Self::Topic(_) | Self::Rate(_, Way::Topic) | Self::Mqtt(_) => Target::Topic,
         }
     }
 
@@ -93,6 +101,7 @@ impl Shape {
             Self::TransientQueue | Self::Topic(_) | Self::Rate(_, Way::Queue | Way::Topic) => {
                 Safety::Transient
             }
+            Self::Mqtt(mqtt) => mqtt.safety,
         }
     }
 
@@ -101,21 +110,74 @@ impl Shape {
             Self::TransientQueue | Self::Topic(_) => Pace::Full,
             Self::Receipts(count) => Pace::Outstanding(count),
             Self::Rate(per_second, _) => Pace::Rate(per_second),
+            Self::Mqtt(mqtt) => mqtt.pace(),
         }
     }
 
-    fn subscribers(self) -> usize {
+    fn publishers(self) -> usize {
+        match self {
+            Self::Mqtt(mqtt) => mqtt.publishers,
+            Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => 1,
+        }
+    }
+
+    /// Subscribers, each of which gets every message that is sent to a topic.
+    pub(crate) fn subscribers(self) -> usize {
         match self {
             Self::Topic(count) => count,
             Self::TransientQueue | Self::Receipts(_) | Self::Rate(_, _) => 1,
+            Self::Mqtt(mqtt) => mqtt.subscribers,
+        }
+    }
+
+    fn session(self) -> Session {
+        match self {
+            Self::Mqtt(mqtt) => mqtt.session,
+            Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => {
+                Session::Clean
+            }
+        }
+    }
+
+    /// The protocol that those speak which have no other.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Self::Mqtt(_) => Protocol::Mqtt,
+            Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => {
+                Protocol::Stomp
+            }
+        }
+    }
+
+    /// How its bodies begin.
+    pub(crate) fn stamp(self) -> Form {
+        match self.protocol() {
+            Protocol::Stomp => Form::Text,
+            Protocol::Mqtt => Form::Short,
+        }
+    }
+
+    /// Sizes of bodies that it is measured with unless others are asked for.
+    fn bodies(self) -> &'static [usize] {
+        match self {
+            Self::Mqtt(mqtt) => mqtt.bodies(),
+            Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => {
+                &BODY_BYTES
+            }
         }
     }
 }
 
 impl Cell {
-    /// All cells of these shapes with these bodies whose name holds one of the comma-separated parts of `filter`.
+    /// All cells of these shapes whose name holds one of the comma-separated parts of `filter`, with these bodies, or
+    /// with their own if there are none.
     pub(crate) fn matching(shapes: &[Shape], bodies: &[usize], filter: &str) -> Vec<Self> {
         let cells = shapes.iter().copied().flat_map(|shape| {
+            let bodies = if bodies.is_empty() {
+                shape.bodies()
+            } else {
+                bodies
+            };
             bodies.iter().map(move |body_bytes| Self {
                 shape,
                 body_bytes: *body_bytes,
@@ -136,10 +198,15 @@ impl Cell {
 
     /// Whether `system` can do it.
     pub(crate) fn suits(&self, system: System) -> bool {
-        match system {
-            System::Barid | System::Rabbitmq | System::Activemq => true,
-            System::RabbitmqQuorum => self.shape.safety() == Safety::Confirmed,
-            System::Nats => self.shape.target() == Target::Topic,
+        match (self.shape.protocol(), system) {
+            (_, System::Barid | System::Rabbitmq) | (Protocol::Stomp, System::Activemq) => true,
+            (Protocol::Stomp, System::RabbitmqQuorum) => self.shape.safety() == Safety::Confirmed,
+            (Protocol::Stomp, System::Nats) => self.shape.target() == Target::Topic,
+            (Protocol::Stomp, System::Mosquitto) => false,
+            (Protocol::Mqtt, System::Mosquitto) => true,
+            // Its own protocol has nothing of the others.
+            (Protocol::Mqtt, System::Nats) => self.shape.safety() == Safety::Transient,
+            (Protocol::Mqtt, System::Activemq | System::RabbitmqQuorum) => false,
         }
     }
 
@@ -153,14 +220,17 @@ impl Cell {
         window: Duration,
     ) -> Load {
         Load {
-            wire: system.wire(),
+            wire: system.wire(self.shape.protocol()),
             address: running.address,
             broker_pid: running.pid,
             flushes: running.flushes.clone(),
             target: self.shape.target(),
             name,
+            publishers: self.shape.publishers(),
             subscribers: self.shape.subscribers(),
+            session: self.shape.session(),
             body_bytes: self.body_bytes,
+            stamp: self.shape.stamp(),
             safety: self.shape.safety(),
             pace: self.shape.pace(),
             warm_up,
@@ -175,7 +245,7 @@ mod tests {
 
     fn check(filter: &str, count: usize) {
         assert_eq!(
-            Cell::matching(&Shape::STOMP, &BODY_BYTES, filter).len(),
+            Cell::matching(&Shape::STOMP, &[], filter).len(),
             count,
             "{filter:?}"
         );
@@ -202,5 +272,12 @@ mod tests {
         assert_eq!(count(&Shape::STOMP, System::RabbitmqQuorum), 5);
         assert_eq!(count(&Shape::DURABLE, System::RabbitmqQuorum), 3);
         assert_eq!(count(&Shape::DURABLE, System::Nats), 0);
+        assert_eq!(count(&Shape::STOMP, System::Mosquitto), 0);
+        let mqtt = Shape::mqtt();
+        assert_eq!(count(&mqtt, System::Barid), mqtt.len());
+        assert_eq!(count(&mqtt, System::Mosquitto), mqtt.len());
+        assert_eq!(count(&mqtt, System::Rabbitmq), mqtt.len());
+        assert_eq!(count(&mqtt, System::Nats), 8);
+        assert_eq!(count(&mqtt, System::Activemq), 0);
     }
 }

@@ -22,12 +22,14 @@ pub(crate) struct CellResult {
     pub(crate) samples: Vec<Sample>,
     /// Why the others did not.
     pub(crate) failures: Vec<String>,
+    /// What the system said instead of doing it.
+    pub(crate) refusal: Option<String>,
 }
 
 impl CellResult {
     /// Whether no round was begun.
     pub(crate) fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.failures.is_empty()
+        self.samples.is_empty() && self.failures.is_empty() && self.refusal.is_none()
     }
 
     /// Rounds that count.
@@ -68,6 +70,9 @@ impl CellResult {
 
     /// How many rounds count, and why the others do not.
     pub(crate) fn runs(&self) -> String {
+        if let Some(refusal) = &self.refusal {
+            return refusal.clone();
+        }
         let rounds = self.samples.len() + self.failures.len();
         let mut out = format!("{}/{rounds}", self.valid().count());
         let lossy = self
@@ -92,8 +97,8 @@ impl CellResult {
         out
     }
 
-    /// Whether another round would only show again that the rate is too high.
-    pub(crate) fn is_overloaded(&self) -> bool {
-        self.samples.iter().any(|sample| !sample.rate_held)
+    /// Whether another round would only show again that the rate is too high, or that the system does not offer it.
+    pub(crate) fn is_final(&self) -> bool {
+        self.refusal.is_some() || self.samples.iter().any(|sample| !sample.rate_held)
     }
 }

@@ -1,6 +1,7 @@
 //! One client connection: opened and set up with blocking calls, then driven without.
 
 use std::{
+    fmt,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     time::Duration,
@@ -26,6 +27,28 @@ pub(crate) struct Connection {
     written: usize,
 }
 
+/// A broker does not offer what was asked for: no fault of the run, and no use in trying again.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What a broker says to something that was asked of it in set-up.
+enum Answer {
+    /// The connection is open; what the broker calls itself, if it says it.
+    Connected(String),
+    /// It is done.
+    Done,
+    /// A subscription stands, with this quality of service.
+    Granted(u8),
+}
+
 /// Whether a socket has taken all it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
@@ -41,6 +64,18 @@ impl Connection {
     /// # Errors
     /// If the broker is not there or refuses.
     pub(crate) fn open(address: SocketAddr, wire: Wire) -> Result<(Self, String)> {
+        Self::open_with(address, wire, &wire.connect())
+    }
+
+    /// The same, with what is to be said first.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub(crate) fn open_with(
+        address: SocketAddr,
+        wire: Wire,
+        hello: &[u8],
+    ) -> Result<(Self, String)> {
         let stream = TcpStream::connect(address).context("connecting")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
@@ -55,10 +90,12 @@ impl Connection {
         };
         connection
             .stream
-            .write_all(&wire.connect())
+            .write_all(hello)
             .context("sending the login")?;
-        let server = connection.await_answer().context("logging in")?;
-        Ok((connection, server))
+        match connection.await_answer().context("logging in")? {
+            Answer::Connected(server) => Ok((connection, server)),
+            Answer::Done | Answer::Granted(_) => bail!("an answer to something else came first"),
+        }
     }
 
     /// Subscribes, and returns once the broker says that the subscription stands.
@@ -69,21 +106,50 @@ impl Connection {
         self.stream
             .write_all(request)
             .context("sending a subscription")?;
-        self.await_answer().map(drop).context("subscribing")
+        self.await_subscribed(request)
     }
 
     /// Sends `count` subscriptions at once, and returns when the broker says that all stand.
     ///
     /// # Errors
     /// If the broker refuses one or does not answer.
-    pub(crate) fn subscribe_all(&mut self, requests: &[u8], count: usize) -> Result<()> {
+    pub(crate) fn subscribe_all(&mut self, requests: &[Vec<u8>]) -> Result<()> {
         self.stream
-            .write_all(requests)
+            .write_all(&requests.concat())
             .context("sending subscriptions")?;
-        for _ in 0..count {
-            self.await_answer().context("subscribing")?;
+        requests
+            .iter()
+            .try_for_each(|request| self.await_subscribed(request))
+    }
+
+    fn await_subscribed(&mut self, request: &[u8]) -> Result<()> {
+        let Answer::Granted(quality) = self.await_answer().context("subscribing")? else {
+            return Ok(());
+        };
+        // A SUBSCRIBE of MQTT ends with the quality that it asks for.
+        let asked = request.last().copied().unwrap_or_default();
+        let granted = match quality {
+            0..=2 => format!("QoS {quality} was granted"),
+            _ => "nothing was granted".to_owned(),
+        };
+        if quality != asked {
+            bail!(Refused(format!(
+                "not offered: {granted} where QoS {asked} was asked for"
+            )));
         }
         Ok(())
+    }
+
+    /// The protocol spoken.
+    #[inline]
+    pub(crate) fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    /// Whether [`Self::flush`] has something to send.
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
     }
 
     /// What [`Self::flush`] sends, to be appended to.
@@ -111,23 +177,35 @@ impl Connection {
             .and_then(|()| self.stream.write_all(&rest))
             .and_then(|()| self.stream.write_all(self.wire.disconnect()));
         if farewell.is_ok() {
-            // A broker may as well close instead of answering.
-            drop(self.await_answer());
+            // A broker may as well close instead of answering. Other answers may come before: a socket that is
+            // closed with something unread takes back what the broker has not read.
+            let wire = self.wire;
+            drop(self.await_answer_that(|frame| wire.is_farewell(frame)));
         }
     }
 
-    /// Reads until the broker accepts, passing over deliveries, and gives its name if it says it.
-    fn await_answer(&mut self) -> Result<String> {
+    /// Reads until the broker accepts, passing over deliveries.
+    fn await_answer(&mut self) -> Result<Answer> {
+        self.await_answer_that(|_| true)
+    }
+
+    /// The same, of an answer whose frame this is said of.
+    fn await_answer_that(&mut self, is_it: impl Fn(&[u8]) -> bool) -> Result<Answer> {
         let mut part = [0; 4096];
         loop {
             while let Some(scanned) = self.wire.scan(&self.partial)? {
                 let text = |range| String::from_utf8_lossy(&self.partial[range]).into_owned();
                 let answer = match scanned.frame {
-                    Frame::Connected { server } => Some(text(server)),
-                    Frame::Receipt { .. } => Some(String::new()),
+                    Frame::Connected { server } => Some(Answer::Connected(text(server))),
+                    Frame::Receipt { .. } => Some(Answer::Done),
+                    Frame::Granted { quality } => Some(Answer::Granted(quality)),
+                    Frame::Refused { code } => {
+                        bail!(Refused(format!("refused: CONNACK with return code {code}")))
+                    }
                     Frame::Error { text: said } => bail!("refused: {}", text(said)),
-                    Frame::Message { .. } | Frame::Other => None,
+                    Frame::Message { .. } | Frame::Half { .. } | Frame::Other => None,
                 };
+                let answer = answer.filter(|_| is_it(&self.partial[..scanned.len]));
                 self.partial.drain(..scanned.len);
                 if let Some(answer) = answer {
                     return Ok(answer);
@@ -140,8 +218,8 @@ impl Connection {
     }
 
     /// Reads what is there into `scratch` behind the partial frame of last time, hands each whole
-    /// frame to `each` with the bytes its ranges point into, and keeps the rest. Gives the bytes
-    /// read, and whether more may be there.
+    /// frame to `each` with the bytes its ranges point into, and keeps the rest. The middle of an
+    /// exchange is answered in the output. Gives the bytes read, and whether more may be there.
     ///
     /// # Errors
     /// If the connection ends, the broker refuses something, or a frame makes no sense.
@@ -164,10 +242,18 @@ impl Connection {
         let mut at = 0;
         while let Some(scanned) = self.wire.scan(&scratch[at..end])? {
             let input = &scratch[at..end];
-            if let Frame::Error { text } = scanned.frame {
-                bail!("refused: {}", String::from_utf8_lossy(&input[text]));
+            match scanned.frame {
+                Frame::Error { text } => {
+                    bail!("refused: {}", String::from_utf8_lossy(&input[text]))
+                }
+                Frame::Half { answer } => self.output.extend_from_slice(&answer),
+                frame @ (Frame::Connected { .. }
+                | Frame::Message { .. }
+                | Frame::Receipt { .. }
+                | Frame::Granted { .. }
+                | Frame::Refused { .. }
+                | Frame::Other) => each(input, frame, &mut self.output),
             }
-            each(input, scanned.frame, &mut self.output);
             at += scanned.len;
         }
         self.partial.clear();

@@ -3,20 +3,13 @@
 
 use crate::{
     campaign::{Campaign, PROBE},
-    cell::Cell,
     cell_result::CellResult,
     disk_sync::SyncSummary,
     load::Sample,
     measure::{Machine, Quantiles},
+    ratios::{Figure, ratios, text},
     report::{heading, line, losses, mib, notes, plain},
-    systems::System,
 };
-
-/// A figure of a run that Barid is compared by.
-struct Figure {
-    name: &'static str,
-    value: fn(&Sample) -> Option<f64>,
-}
 
 /// In the order of the columns.
 const FIGURES: [Figure; 5] = [
@@ -54,7 +47,7 @@ pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
             there would be no figures\n\n";
     out += &cells(&campaign.results);
     out += &notes(&campaign.results);
-    out += &ratios(campaign);
+    out += &ratios(campaign, &FIGURES);
     out
 }
 
@@ -123,53 +116,14 @@ fn confirm(result: &CellResult) -> String {
     }
 }
 
-/// Barid's medians to those of each peer, cell by cell.
-fn ratios(campaign: &Campaign) -> String {
-    let names = FIGURES.map(|figure| figure.name).join(" | ");
-    let mut out = format!(
-        "| cell | body | ratio of medians | {names} |\n|---|--:|---|{}\n",
-        "--:|".repeat(FIGURES.len())
-    );
-    for cell in &campaign.cells {
-        let Some(ours) = find(campaign, cell, System::Barid) else {
-            continue;
-        };
-        let peers = campaign.systems.iter().copied();
-        for peer in peers.filter(|system| *system != System::Barid) {
-            let Some(theirs) = find(campaign, cell, peer) else {
-                continue;
-            };
-            let columns = FIGURES.map(|Figure { value, .. }| {
-                let both = ours.median(value).zip(theirs.median(value));
-                text(both.map(|(ours, theirs)| ours / theirs), |ratio| {
-                    let decimals = if ratio < 0.1 { 4 } else { 2 };
-                    format!("{ratio:.decimals$}")
-                })
-            });
-            let (shape, body) = (cell.shape.name(), cell.body_bytes);
-            let columns = columns.join(" | ");
-            line(
-                &mut out,
-                format_args!("| {shape} | {body} | Barid / {peer} | {columns} |"),
-            );
-        }
-    }
-    out
-}
-
-fn text(value: Option<f64>, render: impl Fn(f64) -> String) -> String {
-    value.map_or("–".to_owned(), render)
-}
-
-fn find<'a>(campaign: &'a Campaign, cell: &Cell, system: System) -> Option<&'a CellResult> {
-    let mut results = campaign.results.iter();
-    results.find(|result| result.cell == *cell && result.system == system)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cell::Shape, disk_sync::SyncReading};
+    use crate::{
+        cell::{Cell, Shape},
+        disk_sync::SyncReading,
+        systems::System,
+    };
 
     fn result(system: System, per_second: f64, flushed_per_second: Option<f64>) -> CellResult {
         let sample = Sample {
@@ -191,6 +145,7 @@ mod tests {
             system,
             samples: vec![sample],
             failures: Vec::new(),
+            refusal: None,
         }
     }
 
@@ -215,34 +170,6 @@ mod tests {
                 .filter(|line| !line.is_empty())
                 .all(|line| columns(line) == columns(rows[0])),
             "{text}"
-        );
-    }
-
-    #[test]
-    fn barid_is_compared_with_each_peer_that_was_measured() {
-        let results = vec![
-            result(System::Barid, 40_000.0, None),
-            result(System::RabbitmqQuorum, 10_000.0, None),
-            result(System::Activemq, 100.0, None),
-        ];
-        let text = ratios(&Campaign::example(results));
-        let rows = text.lines().skip(2).collect::<Vec<_>>();
-        assert_eq!(
-            rows,
-            [
-                "| receipts-16 | 100 | Barid / RabbitMQ quorum | 4.00 | 1.00 | 1.00 | 0.25 | 1.00 |",
-                "| receipts-16 | 100 | Barid / ActiveMQ | 400.00 | 1.00 | 1.00 | 0.0025 | 1.00 |",
-            ]
-        );
-        assert!(
-            ratios(&Campaign::example(vec![result(
-                System::Activemq,
-                1.0,
-                None
-            )]))
-            .lines()
-            .count()
-                == 2
         );
     }
 }

@@ -37,6 +37,18 @@ pub(crate) fn ensure_installed(program: &Path, package: &str) -> Result<()> {
     Ok(())
 }
 
+/// The name and version of an installed package; nothing if that cannot be told.
+pub(crate) fn version(package: &str) -> String {
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${Version}", package])
+        .stdin(Stdio::null())
+        .output();
+    let told = output.ok().filter(|output| output.status.success());
+    told.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    })
+}
+
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
         .args(arguments)

@@ -5,19 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use crate::{
     disk_sync::{FlushCounter, SyncReading},
     measure::Quantiles,
+    stamp::Form,
     tally::Loss,
-    wire::{Safety, Target, Wire},
+    wire::{Safety, Session, Target, Wire},
 };
-
-/// Most messages in flight to the slowest subscriber.
-const WINDOW_COUNT: u64 = 10_000;
-
-/// Most deliveries in flight to all subscribers together, so that a run is not mostly the wait
-/// for what was sent before it. No subscriber gets less than a tenth of [`WINDOW_COUNT`].
-const FAN_OUT_COUNT: u64 = 10 * WINDOW_COUNT;
-
-/// Most body bytes in flight to the slowest subscriber.
-const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How fast messages are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +36,16 @@ pub(crate) struct Load {
     pub(crate) target: Target,
     /// Name of a queue or topic nobody has used.
     pub(crate) name: String,
+    /// Publishers, each with a connection.
+    pub(crate) publishers: usize,
     /// Subscribers, each with a connection.
     pub(crate) subscribers: usize,
+    /// What becomes of a subscriber's session when its connection ends.
+    pub(crate) session: Session,
     /// Size of each body.
     pub(crate) body_bytes: usize,
+    /// How what each body begins with is written.
+    pub(crate) stamp: Form,
     /// What is asked of the broker.
     pub(crate) safety: Safety,
     /// How fast.
@@ -112,21 +109,6 @@ impl Sample {
     }
 }
 
-impl Load {
-    /// Bound on what is sent and not received, or sent and not confirmed.
-    pub(crate) fn in_flight_max(&self) -> u64 {
-        match self.pace {
-            Pace::Full | Pace::Outstanding(_) => {
-                let share = FAN_OUT_COUNT / self.subscribers as u64;
-                let count = share.clamp(WINDOW_COUNT / 10, WINDOW_COUNT);
-                count.min((WINDOW_BYTES / self.body_bytes as u64).max(1))
-            }
-            // A broker that is a second behind does not hold the rate.
-            Pace::Rate(per_second) => per_second,
-        }
-    }
-}
-
 /// Messages that are due after `elapsed_ns` of a fixed rate, the first of them at once.
 pub(crate) fn due_count(elapsed_ns: u64, per_second: u64) -> u64 {
     let due = u128::from(elapsed_ns) * u128::from(per_second) / 1_000_000_000;
@@ -137,6 +119,30 @@ pub(crate) fn due_count(elapsed_ns: u64, per_second: u64) -> u64 {
 pub(crate) fn due_ns(sequence: u64, per_second: u64) -> u64 {
     let due = u128::from(sequence) * 1_000_000_000;
     u64::try_from(due.div_ceil(u128::from(per_second))).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+impl Load {
+    /// A load that goes nowhere.
+    pub(crate) fn example() -> Self {
+        Self {
+            wire: Wire::Mqtt,
+            address: ([127, 0, 0, 1], 0).into(),
+            broker_pid: 0,
+            flushes: None,
+            target: Target::Topic,
+            name: "name".to_owned(),
+            publishers: 1,
+            subscribers: 1,
+            session: Session::Clean,
+            body_bytes: 100,
+            stamp: Form::Short,
+            safety: Safety::Transient,
+            pace: Pace::Full,
+            warm_up: Duration::ZERO,
+            window: Duration::ZERO,
+        }
+    }
 }
 
 #[cfg(test)]

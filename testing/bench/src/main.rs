@@ -1,7 +1,7 @@
 //! `bench`: measures Barid beside its peers, in one run and in turn, on one machine.
 //!
 //! The flow: `peers` reads the options, `campaign` runs each cell on each system round by round,
-//! `run` does one load, `report` and `durable_report` make Markdown of the samples. `systems` starts and stops the
+//! `run` does one load, `report`, `durable_report` and `mqtt_report` make Markdown of the samples. `systems` starts and stops the
 //! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` and
 //! `backlog` are further suites with loads of their own.
 
@@ -29,9 +29,12 @@ mod durable_report;
 mod install;
 mod load;
 mod measure;
+mod mqtt_report;
+mod pacing;
 mod peers;
 mod process;
 mod publisher;
+mod ratios;
 mod report;
 mod run;
 mod scale;
@@ -58,6 +61,10 @@ enum Suite {
     /// Persistent messages, a receipt for each, beside RabbitMQ (both kinds of queues) and ActiveMQ, and beside what the
     /// disk does by itself.
     Durable(peers::PeerOptions),
+    /// QoS 0, 1 and 2 over MQTT, beside Mosquitto, RabbitMQ and (QoS 0 only) NATS.
+    Mqtt(peers::PeerOptions),
+    /// Ten thousand connections and a hundred thousand subscriptions over MQTT, beside Mosquitto.
+    MqttScale(scale::ScaleOptions),
     /// What a message costs with one and with ten thousand queues, subscriptions and connections.
     Scale(scale::ScaleOptions),
     /// What it costs to have many messages wait in queues.
@@ -68,6 +75,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().suite {
         Suite::Stomp(options) => peers::stomp(&options),
         Suite::Durable(options) => peers::durable(&options),
+        Suite::Mqtt(options) => peers::mqtt(&options),
+        Suite::MqttScale(options) => scale::mqtt_scale(&options),
         Suite::Scale(options) => scale::scale(&options),
         Suite::Backlog(options) => backlog::backlog(&options),
     };

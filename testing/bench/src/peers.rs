@@ -8,12 +8,12 @@ use clap::Args;
 use crate::{
     DataDir,
     campaign::Campaign,
-    cell::{self, Cell, Shape},
+    cell::{Cell, Shape},
     default_barid,
     disk_sync::SyncProbe,
     durable_report,
     measure::Machine,
-    print, report, stamp,
+    mqtt_report, print, report,
     systems::System,
     watch_for_signals,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// A suite: what it measures unless less is asked for.
 struct Comparison {
     systems: &'static [System],
-    shapes: &'static [Shape],
+    shapes: fn() -> Vec<Shape>,
     /// What each system is broken in by, if it can do it.
     break_in: Shape,
     /// Whether the disk is measured beside the systems.
@@ -36,7 +36,7 @@ const STOMP: Comparison = Comparison {
         System::Activemq,
         System::Nats,
     ],
-    shapes: &Shape::STOMP,
+    shapes: || Shape::STOMP.to_vec(),
     break_in: Shape::TransientQueue,
     is_disk_read: false,
     render: report::render,
@@ -49,13 +49,26 @@ const DURABLE: Comparison = Comparison {
         System::Rabbitmq,
         System::Activemq,
     ],
-    shapes: &Shape::DURABLE,
+    shapes: || Shape::DURABLE.to_vec(),
     break_in: Shape::Receipts(1000),
     is_disk_read: true,
     render: durable_report::render,
 };
 
-/// The options of `bench stomp` and `bench durable`.
+const MQTT: Comparison = Comparison {
+    systems: &[
+        System::Barid,
+        System::Mosquitto,
+        System::Rabbitmq,
+        System::Nats,
+    ],
+    shapes: Shape::mqtt,
+    break_in: Shape::MQTT_FIRST,
+    is_disk_read: false,
+    render: mqtt_report::render,
+};
+
+/// The options of `bench stomp`, `bench durable` and `bench mqtt`.
 #[derive(Debug, Args)]
 pub(crate) struct PeerOptions {
     /// Barid's binary.
@@ -67,8 +80,8 @@ pub(crate) struct PeerOptions {
     /// Cells to measure: parts of their names, by comma [default: all].
     #[arg(long, value_name = "FILTER", default_value = "")]
     cells: String,
-    /// Body sizes in bytes, by comma.
-    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = cell::BODY_BYTES)]
+    /// Body sizes in bytes, by comma, of all cells [default: 100,1024; of mqtt 16,100,1024 from one to one, else 100].
+    #[arg(long, value_name = "BYTES", value_delimiter = ',')]
     payload: Vec<usize>,
     /// Length of each measured window.
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
@@ -109,18 +122,34 @@ pub(crate) fn durable(options: &PeerOptions) -> Result<()> {
     measure(&DURABLE, options)
 }
 
+/// Runs `bench mqtt`.
+///
+/// # Errors
+/// As of [`measure`].
+pub(crate) fn mqtt(options: &PeerOptions) -> Result<()> {
+    measure(&MQTT, options)
+}
+
 /// Measures what is asked for, and prints the report, also of a run that is cut short.
 ///
 /// # Errors
 /// If an option is out of bounds, a system cannot be started, or a signal asks to end.
 fn measure(suite: &Comparison, options: &PeerOptions) -> Result<()> {
     check_options(options)?;
-    let cells = Cell::matching(suite.shapes, &options.payload, &options.cells);
+    let cells = Cell::matching(&(suite.shapes)(), &options.payload, &options.cells);
     ensure!(
         !cells.is_empty(),
         "no cell matches {:?}; see --list",
         options.cells
     );
+    for cell in &cells {
+        let smallest = cell.shape.stamp().bytes();
+        let size = cell.body_bytes;
+        ensure!(
+            (smallest..=1 << 20).contains(&size),
+            "--payload {size}: {smallest} to 1048576"
+        );
+    }
     if options.list {
         let names = cells.iter().map(Cell::name).collect::<Vec<_>>().join("\n");
         return print(&format!("{names}\n"));
@@ -185,13 +214,6 @@ fn measure(suite: &Comparison, options: &PeerOptions) -> Result<()> {
 }
 
 fn check_options(options: &PeerOptions) -> Result<()> {
-    let smallest = stamp::STAMP_BYTES;
-    for size in &options.payload {
-        ensure!(
-            (smallest..=1 << 20).contains(size),
-            "--payload {size}: {smallest} to 1048576"
-        );
-    }
     for (name, seconds) in [
         ("--seconds", options.seconds),
         ("--warm-up", options.warm_up),

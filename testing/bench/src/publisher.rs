@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     connection::{Connection, Written, write_from},
     measure::Latencies,
-    stamp::{self, DIGITS, decode_digits, encode_digits},
+    stamp::{Form, Stamp},
     wire::{Frame, Template},
 };
 
@@ -19,6 +19,8 @@ const BATCH_FRAMES_MAX: usize = 512;
 pub(crate) struct Publisher {
     /// Its connection.
     pub(crate) connection: Connection,
+    number: u16,
+    stamp: Form,
     /// As many copies of the frame as a batch holds.
     batch: Vec<u8>,
     frame: Template,
@@ -34,11 +36,20 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher of `frame` with at most `unconfirmed_max` receipts outstanding.
-    pub(crate) fn new(connection: Connection, frame: Template, unconfirmed_max: usize) -> Self {
+    /// Publisher `number` of `frame`, whose bodies begin with a `stamp`, with at most `unconfirmed_max` receipts
+    /// outstanding.
+    pub(crate) fn new(
+        connection: Connection,
+        number: u16,
+        frame: Template,
+        stamp: Form,
+        unconfirmed_max: usize,
+    ) -> Self {
         let frames = (BATCH_BYTES / frame.bytes.len()).clamp(1, BATCH_FRAMES_MAX);
         Self {
             connection,
+            number,
+            stamp,
             batch: frame.bytes.repeat(frames),
             frame,
             rendered: 0,
@@ -49,23 +60,27 @@ impl Publisher {
         }
     }
 
-    /// Whether the socket still holds back a part of what was rendered.
+    /// Whether the socket still holds back a part of what was rendered, or of answers.
     #[inline]
     pub(crate) fn is_blocked(&self) -> bool {
-        self.written < self.rendered
+        self.written < self.rendered || self.connection.has_output()
     }
 
-    /// Goes on with a write that was cut short.
+    /// Goes on with a write that was cut short, and sends answers behind it.
     ///
     /// # Errors
     /// If the connection ends.
     #[inline]
     pub(crate) fn flush(&mut self) -> Result<Written> {
-        write_from(
+        let batch = write_from(
             &self.connection.stream,
             &self.batch[..self.rendered],
             &mut self.written,
-        )
+        )?;
+        match batch {
+            Written::All => self.connection.flush(),
+            Written::Blocked => Ok(Written::Blocked),
+        }
     }
 
     /// Renders and sends one batch of at most `count` messages, `sent_at` giving each sequence its
@@ -90,12 +105,14 @@ impl Publisher {
         self.written = 0;
         for frame in self.batch[..self.rendered].chunks_exact_mut(frame_bytes) {
             let time = sent_at(self.sent);
-            let sequence = encode_digits(self.sent);
-            let body = &mut frame[self.frame.body_at..];
-            body[stamp::SEQUENCE_AT..][..DIGITS].copy_from_slice(&sequence);
-            body[stamp::TIME_AT..][..DIGITS].copy_from_slice(&encode_digits(time));
-            if let Some(at) = self.frame.receipt_at {
-                frame[at..][..DIGITS].copy_from_slice(&sequence);
+            let stamp = Stamp {
+                publisher: self.number,
+                sequence: self.sent,
+                sent_at: time,
+            };
+            self.stamp.patch(&mut frame[self.frame.body_at..], stamp);
+            if self.frame.receipt.is_some() {
+                self.frame.patch_receipt(frame, self.sent);
                 self.sent_at[slot(self.sent, mask)] = time;
             }
             self.sent += 1;
@@ -129,14 +146,16 @@ impl Publisher {
             sent_at,
             ..
         } = self;
+        let wire = connection.wire();
         let mask = sent_at.len() - 1;
         let mut strange = false;
         let (count, _) = connection.read_frames(scratch, |input, frame, _| {
             let Frame::Receipt { id } = frame else { return };
-            let Some(sequence) = input[id].first_chunk().map(decode_digits) else {
+            let sequence = wire.receipt_sequence(&input[id], *sent);
+            let Some(sequence) = sequence.filter(|sequence| *sequence < *sent) else {
+                strange = true;
                 return;
             };
-            strange |= sequence >= *sent;
             *confirmed += 1;
             let time = sent_at[slot(sequence, mask)];
             if window.contains(&time) {

@@ -280,6 +280,7 @@ mod tests {
             system,
             samples,
             failures: Vec::new(),
+            refusal: None,
         }
     }
 

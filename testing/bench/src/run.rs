@@ -1,4 +1,4 @@
-//! One run: a publisher, its subscribers, a warm-up, a measured window, and the wait for the rest.
+//! One run: publishers, their subscribers, a warm-up, a measured window, and the wait for the rest.
 //!
 //! One thread drives all connections. Each pass
 //! 1. waits for sockets, or not at all while there is something to publish,
@@ -21,14 +21,16 @@ use rustix::{
 
 use crate::{
     connection::{Connection, Written},
-    disk_sync::FlushCounter,
-    load::{Load, Pace, Sample, due_count, due_ns},
-    measure::{Clock, CpuTime, Latencies, nap, resident_bytes},
+    load::{Load, Pace, Sample, due_ns},
+    measure::{Clock, Latencies, nap, resident_bytes},
+    pacing::{Pacing, Progress},
     publisher::Publisher,
-    stamp::{Stamp, blank_body},
-    tally::{Loss, Tally},
-    wire::{Frame, Safety, stomp},
+    tally::Tally,
+    wire::{Frame, Safety},
 };
+
+mod meters;
+mod parties;
 
 /// Read at once from one connection.
 const SCRATCH_BYTES: usize = 256 * 1024;
@@ -60,34 +62,32 @@ const QUIET_NS: u64 = 3_000_000_000;
 /// After the window, a run is over at last.
 const DRAIN_NS: u64 = 60_000_000_000;
 
-/// The publisher's mark among the ready sockets; a subscriber's is its index.
-const PUBLISHER: u64 = u64::MAX;
+/// Set in a publisher's mark among the ready sockets; the rest, and all of a subscriber's, is its index.
+const PUBLISHER: u64 = 1 << 63;
 
 /// A connection that receives.
 struct Subscriber {
     connection: Connection,
-    tally: Tally,
+    /// What it has of each publisher.
+    tallies: Vec<Tally>,
     /// Whether it waits for its socket to take more acknowledgments.
     blocked: bool,
 }
 
-/// Readings at one end of the window.
-struct Reading {
-    at: u64,
-    delivered: u64,
-    confirmed: u64,
-    flushes: Option<u64>,
-    broker: CpuTime,
-    generator: CpuTime,
+/// A connection that sends.
+struct Sender {
+    publisher: Publisher,
+    /// Whether the epoll is to report room in its socket.
+    watched_for_room: bool,
 }
 
 /// A run under way.
 struct Run<'a> {
     load: &'a Load,
+    pacing: Pacing,
     clock: Clock,
     epoll: OwnedFd,
-    publisher: Publisher,
-    publisher_watched_for_room: bool,
+    publishers: Vec<Sender>,
     subscribers: Vec<Subscriber>,
     scratch: Vec<u8>,
     /// Messages with a send time in here have their latency recorded.
@@ -109,43 +109,30 @@ impl Load {
     /// # Errors
     /// If the broker refuses, closes or dies; not if it loses messages.
     pub(crate) fn run(&self) -> Result<Sample> {
-        let destination = self.wire.destination(self.target, &self.name);
-        let request = self.wire.subscribe(self.target, &self.name, self.safety);
-        let mut subscribers = Vec::with_capacity(self.subscribers);
-        for _ in 0..self.subscribers {
-            let (mut connection, _) = Connection::open(self.address, self.wire)?;
-            connection.subscribe(&request)?;
-            subscribers.push(Subscriber {
-                connection,
-                tally: Tally::default(),
-                blocked: false,
-            });
-        }
-        let (connection, server) = Connection::open(self.address, self.wire)?;
-        let body = blank_body(self.body_bytes);
-        let template = self.wire.template(&destination, &body, self.safety);
-        let unconfirmed_max = usize::try_from(self.in_flight_max())?;
-        let publisher = Publisher::new(connection, template, unconfirmed_max);
-
-        let mut run = Run::new(self, publisher, subscribers)?;
+        let subscribers = self.open_subscribers()?;
+        let (publishers, server) = self.open_publishers()?;
+        let mut run = Run::new(self, publishers, subscribers)?;
         let sample = run.measure()?;
-        run.publisher.connection.close();
-        run.subscribers
-            .into_iter()
-            .for_each(|subscriber| subscriber.connection.close());
+        for sender in run.publishers {
+            sender.publisher.connection.close();
+        }
+        for subscriber in run.subscribers {
+            subscriber.connection.close();
+        }
+        self.forget_sessions()?;
         Ok(Sample { server, ..sample })
     }
 }
 
 impl<'a> Run<'a> {
-    fn new(load: &'a Load, publisher: Publisher, subscribers: Vec<Subscriber>) -> Result<Self> {
+    fn new(load: &'a Load, publishers: Vec<Sender>, subscribers: Vec<Subscriber>) -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("creating an epoll")?;
         let mut run = Self {
             load,
+            pacing: Pacing::of(load),
             clock: Clock::start(),
             epoll,
-            publisher,
-            publisher_watched_for_room: false,
+            publishers,
             subscribers,
             scratch: vec![0; SCRATCH_BYTES + 2 * (load.body_bytes + 4096)],
             window: 0..0,
@@ -157,23 +144,17 @@ impl<'a> Run<'a> {
             confirm: Latencies::new(),
             lateness: Latencies::new(),
         };
-        run.publisher.connection.go()?;
-        let data = EventData::new_u64(PUBLISHER);
-        epoll::add(
-            &run.epoll,
-            &run.publisher.connection.stream,
-            data,
-            EventFlags::IN,
-        )?;
+        for (index, sender) in (0..).zip(&mut run.publishers) {
+            let connection = &mut sender.publisher.connection;
+            connection.go()?;
+            let data = EventData::new_u64(PUBLISHER | index);
+            epoll::add(&run.epoll, &connection.stream, data, EventFlags::IN)?;
+        }
         for (index, subscriber) in (0..).zip(&mut run.subscribers) {
-            subscriber.connection.go()?;
+            let connection = &mut subscriber.connection;
+            connection.go()?;
             let data = EventData::new_u64(index);
-            epoll::add(
-                &run.epoll,
-                &subscriber.connection.stream,
-                data,
-                EventFlags::IN,
-            )?;
+            epoll::add(&run.epoll, &connection.stream, data, EventFlags::IN)?;
         }
         Ok(run)
     }
@@ -213,7 +194,7 @@ impl<'a> Run<'a> {
         let mut last_moved = began;
         loop {
             let now = self.clock.now_ns();
-            let done = self.in_flight() == 0 && self.unconfirmed() == 0;
+            let done = !self.is_anything_open();
             if done || now - last_moved > QUIET_NS || now - began > DRAIN_NS {
                 return Ok(());
             }
@@ -224,39 +205,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sent, and not received by the slowest subscriber.
-    fn in_flight(&self) -> u64 {
-        let slowest = self
-            .subscribers
-            .iter()
-            .map(|subscriber| subscriber.tally.next())
-            .min();
-        self.publisher.sent - slowest.unwrap_or(self.publisher.sent)
-    }
-
-    /// Sent, and no receipt seen.
-    fn unconfirmed(&self) -> u64 {
-        match self.load.safety {
-            Safety::Transient => 0,
-            Safety::Confirmed => self.publisher.sent.saturating_sub(self.publisher.confirmed),
+    /// How far a publisher is.
+    fn progress(&self, index: usize) -> Progress {
+        let Publisher {
+            sent, confirmed, ..
+        } = self.publishers[index].publisher;
+        let arrived = self.subscribers.iter().map(|it| it.tallies[index].next());
+        Progress {
+            publisher: index as u64,
+            sent,
+            in_flight: sent - arrived.min().unwrap_or(sent),
+            unconfirmed: match self.load.safety {
+                Safety::Transient => 0,
+                Safety::Confirmed | Safety::Once => sent.saturating_sub(confirmed),
+            },
         }
     }
 
-    /// How many messages may be sent now.
-    fn allowance(&mut self, now: u64) -> u64 {
-        let free = self.load.in_flight_max().saturating_sub(self.in_flight());
-        match self.load.pace {
-            Pace::Full => free,
-            Pace::Outstanding(count) => free.min(count.saturating_sub(self.unconfirmed())),
-            Pace::Rate(per_second) => {
-                let due = due_count(now - self.started_at, per_second);
-                // What a full socket has not let out yet is late as well.
-                let unsent = due.saturating_sub(self.publisher.sent);
-                let unanswered = self.in_flight().max(self.unconfirmed());
-                self.rate_held &= unsent + unanswered < self.load.in_flight_max();
-                unsent.min(self.load.in_flight_max().saturating_sub(unanswered))
-            }
+    /// Whether a message is on its way, or to be confirmed.
+    fn is_anything_open(&self) -> bool {
+        let mut all = (0..self.publishers.len()).map(|index| self.progress(index));
+        all.any(|it| it.in_flight > 0 || it.unconfirmed > 0)
+    }
+
+    /// How many messages a publisher may send now.
+    fn allowance(&mut self, index: usize, now: u64) -> u64 {
+        if self.publishers[index].publisher.is_blocked() {
+            return 0;
         }
+        let progress = self.progress(index);
+        let allowance = self.pacing.allowance(&progress, now - self.started_at);
+        self.rate_held &= allowance.rate_held;
+        allowance.count
     }
 
     /// Sends what may be sent. Gives the bytes rendered.
@@ -264,37 +244,46 @@ impl<'a> Run<'a> {
         let mut rendered = 0;
         for _ in 0..TURNS {
             let now = self.clock.now_ns();
-            let count = self.allowance(now);
-            if count == 0 || self.publisher.is_blocked() {
+            let before = rendered;
+            for index in 0..self.publishers.len() {
+                rendered += self.publish_from(index, now)?;
+            }
+            if rendered == before {
                 break;
             }
-            let (started_at, lateness) = (self.started_at, &mut self.lateness);
-            let count = match self.load.pace {
-                Pace::Full | Pace::Outstanding(_) => self.publisher.publish(count, |_| now)?,
-                Pace::Rate(per_second) => self.publisher.publish(count, |sequence| {
-                    let due = started_at + due_ns(sequence, per_second);
-                    lateness.record(now.saturating_sub(due).max(1));
-                    due
-                })?,
-            };
-            rendered += usize::try_from(count)? * self.publisher.frame_bytes();
         }
-        self.watch_for_room()?;
         Ok(rendered)
     }
 
-    /// Has the epoll report room in the publisher's socket exactly while that is waited for.
-    fn watch_for_room(&mut self) -> Result<()> {
-        let blocked = self.publisher.is_blocked();
-        if blocked != self.publisher_watched_for_room {
-            let data = EventData::new_u64(PUBLISHER);
-            epoll::modify(
-                &self.epoll,
-                &self.publisher.connection.stream,
-                data,
-                interest(blocked),
-            )?;
-            self.publisher_watched_for_room = blocked;
+    fn publish_from(&mut self, index: usize, now: u64) -> Result<usize> {
+        let count = self.allowance(index, now);
+        if count == 0 {
+            return Ok(0);
+        }
+        let (started_at, lateness, pacing) = (self.started_at, &mut self.lateness, &self.pacing);
+        let publisher = &mut self.publishers[index].publisher;
+        let count = match self.load.pace {
+            Pace::Full | Pace::Outstanding(_) => publisher.publish(count, |_| now)?,
+            Pace::Rate(per_second) => publisher.publish(count, |sequence| {
+                let due = started_at + pacing.due_ns(index as u64, sequence, per_second);
+                lateness.record(now.saturating_sub(due).max(1));
+                due
+            })?,
+        };
+        let rendered = usize::try_from(count)? * publisher.frame_bytes();
+        self.watch_for_room(index)?;
+        Ok(rendered)
+    }
+
+    /// Has the epoll report room in a publisher's socket exactly while that is waited for.
+    fn watch_for_room(&mut self, index: usize) -> Result<()> {
+        let sender = &mut self.publishers[index];
+        let blocked = sender.publisher.is_blocked();
+        if blocked != sender.watched_for_room {
+            let data = EventData::new_u64(PUBLISHER | index as u64);
+            let stream = &sender.publisher.connection.stream;
+            epoll::modify(&self.epoll, stream, data, interest(blocked))?;
+            sender.watched_for_room = blocked;
         }
         Ok(())
     }
@@ -319,9 +308,11 @@ impl<'a> Run<'a> {
         let mut moved = 0;
         for event in &ready[..count] {
             let data = event.data;
-            moved += match data.u64() {
-                PUBLISHER => self.serve_publisher()?,
-                index => self.serve_subscriber(usize::try_from(index)?)?,
+            let index = usize::try_from(data.u64() & !PUBLISHER)?;
+            moved += if data.u64() & PUBLISHER == 0 {
+                self.serve_subscriber(index)?
+            } else {
+                self.serve_publisher(index)?
             };
         }
         Ok(moved)
@@ -329,11 +320,11 @@ impl<'a> Run<'a> {
 
     /// How long there is nothing to do unless a socket says so.
     fn timeout_ns(&mut self) -> u64 {
-        if self.stopped || self.publisher.is_blocked() {
+        if self.stopped {
             return WAIT_NS_MAX;
         }
         let now = self.clock.now_ns();
-        if self.allowance(now) > 0 {
+        if (0..self.publishers.len()).any(|index| self.allowance(index, now) > 0) {
             return 0;
         }
         match self.load.pace {
@@ -345,28 +336,35 @@ impl<'a> Run<'a> {
     /// How long a fixed rate leaves to wait: until the next message is due, or until shortly before
     /// if the generator is to be awake then.
     fn pause_ns(&self, now: u64, per_second: u64) -> u64 {
-        let due = self.started_at + due_ns(self.publisher.sent, per_second);
-        let left = due.saturating_sub(now);
+        let senders = (0..).zip(&self.publishers);
+        let free = senders.filter(|(_, sender)| !sender.publisher.is_blocked());
+        let due = free
+            .map(|(index, sender)| self.pacing.due_ns(index, sender.publisher.sent, per_second));
+        let Some(due) = due.min() else {
+            return WAIT_NS_MAX;
+        };
+        let left = (self.started_at + due).saturating_sub(now);
         let interval = due_ns(1, per_second);
         if interval < WATCH_INTERVAL_NS_MIN {
             return left.clamp(1, WAIT_NS_MAX);
         }
         let just_sent = left + WATCH_AFTER_NS > interval;
-        let waiting = self.in_flight() > 0 || self.unconfirmed() > 0;
-        if just_sent && waiting {
+        if just_sent && self.is_anything_open() {
             return 0;
         }
         left.saturating_sub(WATCH_BEFORE_NS).min(WAIT_NS_MAX)
     }
 
-    fn serve_publisher(&mut self) -> Result<usize> {
-        if self.publisher.is_blocked() && self.publisher.flush()? == Written::All {
-            self.watch_for_room()?;
-        }
+    fn serve_publisher(&mut self, index: usize) -> Result<usize> {
         let now = self.clock.now_ns();
         let (scratch, confirm) = (&mut self.scratch, &mut self.confirm);
-        self.publisher
-            .read_receipts(scratch, now, &self.window, confirm)
+        let publisher = &mut self.publishers[index].publisher;
+        let count = publisher.read_receipts(scratch, now, &self.window, confirm)?;
+        if publisher.is_blocked() {
+            publisher.flush()?;
+        }
+        self.watch_for_room(index)?;
+        Ok(count)
     }
 
     fn serve_subscriber(&mut self, index: usize) -> Result<usize> {
@@ -376,7 +374,8 @@ impl<'a> Run<'a> {
             Pace::Outstanding(_) | Pace::Rate(_) => 1,
         };
         let (window, latency) = (&self.window, &mut self.latency);
-        let (tally, delivered) = (&mut subscriber.tally, &mut self.delivered);
+        let (tallies, delivered) = (&mut subscriber.tallies, &mut self.delivered);
+        let (wire, form) = (self.load.wire, self.load.stamp);
         let mut strange = 0_u64;
         let mut moved = 0;
         for _ in 0..TURNS {
@@ -386,7 +385,9 @@ impl<'a> Run<'a> {
                 let Frame::Message { body, ack, .. } = frame else {
                     return;
                 };
-                let Some(stamp) = Stamp::decode(&input[body]) else {
+                let stamp = form.decode(&input[body]);
+                let tally = stamp.and_then(|it| tallies.get_mut(usize::from(it.publisher)));
+                let (Some(stamp), Some(tally)) = (stamp, tally) else {
                     strange += 1;
                     return;
                 };
@@ -397,7 +398,7 @@ impl<'a> Run<'a> {
                     latency.record(now.saturating_sub(stamp.sent_at).max(1));
                 }
                 if !ack.is_empty() {
-                    stomp::append_ack(output, &input[ack]);
+                    wire.append_ack(output, input, ack);
                 }
             };
             let (count, more) = subscriber.connection.read_frames(&mut self.scratch, each)?;
@@ -415,54 +416,6 @@ impl<'a> Run<'a> {
             subscriber.blocked = blocked;
         }
         Ok(moved)
-    }
-
-    fn read_meters(&self) -> Result<Reading> {
-        let broker = CpuTime::of(self.load.broker_pid)?;
-        let generator = CpuTime::of(std::process::id())?;
-        Ok(Reading {
-            at: self.clock.now_ns(),
-            delivered: self.delivered,
-            confirmed: self.publisher.confirmed,
-            flushes: self.load.flushes.as_ref().and_then(FlushCounter::read),
-            broker,
-            generator,
-        })
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts and times of one run are below 2^52"
-    )]
-    fn sample(&self, first: &Reading, last: &Reading, resident_bytes: u64) -> Sample {
-        let mut loss = Loss {
-            unconfirmed: self.unconfirmed(),
-            ..Loss::default()
-        };
-        for subscriber in &self.subscribers {
-            subscriber.tally.add_to(&mut loss, self.publisher.sent);
-        }
-        let window_ns = (last.at - first.at) as f64;
-        let deliveries = (last.delivered - first.delivered).max(1) as f64;
-        let generator_ns = last.generator.since(&first.generator) as f64;
-        let per_second = |count: u64| count as f64 * 1e9 / window_ns;
-        let flushes = last.flushes.zip(first.flushes);
-        Sample {
-            delivered_per_second: per_second(last.delivered - first.delivered),
-            confirmed_per_second: per_second(last.confirmed - first.confirmed),
-            flushed_per_second: flushes.map(|(last, first)| per_second(last - first)),
-            disk: None,
-            broker_cpu_us: last.broker.since(&first.broker) as f64 / 1e3 / deliveries,
-            generator_cpu_us: generator_ns / 1e3 / deliveries,
-            generator_cores: generator_ns / window_ns,
-            latency: self.latency.quantiles(),
-            confirm: self.confirm.quantiles(),
-            lateness: self.lateness.quantiles(),
-            resident_bytes,
-            loss,
-            rate_held: self.rate_held,
-            server: String::new(),
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! Every run has a broker of its own, so that memory is that run's and no port is used up.
 
 mod load;
+mod names;
 mod report;
 mod run;
 mod setup;
@@ -21,7 +22,7 @@ use crate::{
     measure::Machine,
     progress,
     systems::{Running, System},
-    wire::Wire,
+    wire::{Protocol, Wire},
 };
 use shape::Shape;
 
@@ -31,15 +32,15 @@ const BODY_BYTES: usize = 100;
 /// Descriptors that a process of this suite needs: 10,000 connections and what it has beside them.
 const DESCRIPTORS_MIN: u64 = 11_000;
 
-/// The options of `bench scale`.
+/// The options of `bench scale` and `bench mqtt-scale`.
 #[derive(Debug, Args)]
 pub(crate) struct ScaleOptions {
     /// Barid's binary.
     #[arg(long, value_name = "PATH", default_value_os_t = default_barid())]
     barid: PathBuf,
-    /// The system to measure, one that speaks STOMP.
-    #[arg(long, value_name = "SYSTEM", default_value = "barid")]
-    system: System,
+    /// The systems to measure, by comma, which have to speak the protocol [default: barid, and of mqtt-scale mosquitto].
+    #[arg(long, value_name = "SYSTEMS", value_delimiter = ',')]
+    system: Vec<System>,
     /// Shapes to measure: parts of their names, by comma [default: all].
     #[arg(long, value_name = "FILTER", default_value = "")]
     cells: String,
@@ -57,23 +58,46 @@ pub(crate) struct ScaleOptions {
     list: bool,
 }
 
+/// Runs `bench scale`.
+///
+/// # Errors
+/// As of [`measure`].
+pub(crate) fn scale(options: &ScaleOptions) -> Result<()> {
+    measure(Protocol::Stomp, &[System::Barid], options)
+}
+
+/// Runs `bench mqtt-scale`.
+///
+/// # Errors
+/// As of [`measure`].
+pub(crate) fn mqtt_scale(options: &ScaleOptions) -> Result<()> {
+    let systems = [System::Barid, System::Mosquitto];
+    measure(Protocol::Mqtt, &systems, options)
+}
+
 /// Measures what matches, and prints the table.
 ///
 /// # Errors
-/// If nothing matches, the system does not start, or a signal asks to end. A shape that fails is a row
+/// If nothing matches, a system does not start, or a signal asks to end. A shape that fails is a row
 /// that says so.
-pub(crate) fn scale(options: &ScaleOptions) -> Result<()> {
-    let shapes = Shape::matching(&options.cells);
+fn measure(protocol: Protocol, systems: &[System], options: &ScaleOptions) -> Result<()> {
+    let shapes = Shape::matching(protocol, &options.cells);
     ensure!(
         !shapes.is_empty(),
         "no shape matches {:?}; see --list",
         options.cells
     );
-    ensure!(
-        options.system.wire() == Wire::Stomp,
-        "this suite speaks STOMP, and declares no queues: not with {}",
-        options.system
-    );
+    let systems = if options.system.is_empty() {
+        systems
+    } else {
+        &options.system
+    };
+    for system in systems {
+        ensure!(
+            speaks(*system, protocol),
+            "this suite speaks {protocol}, and declares no queues: not with {system}"
+        );
+    }
     ensure!(
         (0.1..=3600.0).contains(&options.seconds),
         "--seconds {}: 0.1 to 3600",
@@ -92,32 +116,52 @@ pub(crate) fn scale(options: &ScaleOptions) -> Result<()> {
     raise_descriptors()?;
     let dir = DataDir::create(&options.dir)?;
     let machine = Machine::describe(&dir.path)?;
-    let window = Duration::from_secs_f64(options.seconds);
-    let mut rows = Vec::new();
-    for (number, shape) in shapes.iter().enumerate() {
-        check_interrupted()?;
-        progress(format_args!(
-            "[{}/{}] {}",
-            number + 1,
-            shapes.len(),
-            shape.name()
-        ));
-        let broker = Running::start(options.system, &dir.path, &options.barid)?;
-        let outcome = run::measure(shape, &broker, window);
-        drop(broker);
-        if outcome.is_err() {
-            check_interrupted()?;
-        }
-        let row = report::Row::new(shape, outcome);
-        progress(format_args!("    {row}"));
-        rows.push(row);
-    }
-    let text = report::render(&machine, options.system, &rows);
+    let rows = rows(&shapes, systems, options, &dir)?;
+    let text = report::render(&machine, &rows);
     crate::print(&text)?;
     if let Some(out) = &options.out {
         std::fs::write(out, &text).with_context(|| format!("writing {}", out.display()))?;
     }
     Ok(())
+}
+
+/// Each shape on each system in turn.
+fn rows(
+    shapes: &[Shape],
+    systems: &[System],
+    options: &ScaleOptions,
+    dir: &DataDir,
+) -> Result<Vec<report::Row>> {
+    let window = Duration::from_secs_f64(options.seconds);
+    let mut rows = Vec::new();
+    let total = shapes.len() * systems.len();
+    for shape in shapes {
+        for system in systems {
+            check_interrupted()?;
+            let (number, name) = (rows.len() + 1, shape.name());
+            progress(format_args!("[{number}/{total}] {name} on {system}"));
+            let broker = Running::start(*system, shape.protocol, &dir.path, &options.barid)?;
+            let outcome = run::measure(shape, &broker, window);
+            let version = broker.version.clone();
+            drop(broker);
+            if outcome.is_err() {
+                check_interrupted()?;
+            }
+            let row = report::Row::new(shape, *system, version, outcome);
+            progress(format_args!("    {row}"));
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Whether a system can be measured by this suite.
+fn speaks(system: System, protocol: Protocol) -> bool {
+    match (system, protocol) {
+        (System::Mosquitto, Protocol::Stomp) | (System::Activemq, Protocol::Mqtt) => false,
+        (_, Protocol::Stomp) => system.wire(protocol) == Wire::Stomp,
+        (_, Protocol::Mqtt) => system.wire(protocol) == Wire::Mqtt,
+    }
 }
 
 /// Takes as many descriptors as there may be; the broker, a child, has as many.

@@ -10,9 +10,15 @@
 //!
 //! All fields are hexadecimal text of fixed width, so that a frame rendered once is sent again by
 //! patching these bytes, and so that a capture can be read by eye.
+//!
+//! Where the smallest bodies are smaller than that, the same stands in 16 bytes, big-endian: the publisher in two, the
+//! sequence in six, the send time in eight.
 
-/// Bytes of the stamp, and with them the smallest body.
-pub(crate) const STAMP_BYTES: usize = 39;
+/// Bytes of the stamp as text, and with them the smallest body.
+const STAMP_BYTES: usize = 39;
+
+/// Bytes of the short form.
+const SHORT_BYTES: usize = 16;
 
 /// Digits of a sequence or time.
 pub(crate) const DIGITS: usize = 16;
@@ -25,9 +31,20 @@ pub(crate) const TIME_AT: usize = 22;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
+/// How stamps are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As text, of a single publisher.
+    Text,
+    /// In 16 bytes.
+    Short,
+}
+
 /// The part of a stamp that every delivery is checked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
+    /// Who sent it, from 0.
+    pub(crate) publisher: u16,
     /// Number of the message, dense from 0.
     pub(crate) sequence: u64,
     /// Nanoseconds on the run's clock at which it was sent, or should have been.
@@ -35,22 +52,67 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Reads the stamp of a body, or nothing where the body is none of ours.
+    /// Reads the stamp of a body that is text, or nothing where the body is none of ours.
     #[inline]
     pub(crate) fn decode(body: &[u8]) -> Option<Self> {
         let stamp = body.first_chunk::<STAMP_BYTES>()?;
         Some(Self {
+            publisher: 0,
             sequence: decode_digits(stamp[SEQUENCE_AT..].first_chunk()?),
             sent_at: decode_digits(stamp[TIME_AT..].first_chunk()?),
         })
     }
 }
 
-/// A body with a zero stamp, padded to `size` bytes.
+impl Form {
+    /// Bytes of a stamp, and with them the smallest body.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Text => STAMP_BYTES,
+            Self::Short => SHORT_BYTES,
+        }
+    }
+
+    /// Writes a stamp into a body that was made by [`blank_body`].
+    #[inline]
+    pub(crate) fn patch(self, body: &mut [u8], stamp: Stamp) {
+        match self {
+            Self::Text => {
+                body[SEQUENCE_AT..][..DIGITS].copy_from_slice(&encode_digits(stamp.sequence));
+                body[TIME_AT..][..DIGITS].copy_from_slice(&encode_digits(stamp.sent_at));
+            }
+            Self::Short => {
+                body[..8].copy_from_slice(&stamp.sequence.to_be_bytes());
+                body[..2].copy_from_slice(&stamp.publisher.to_be_bytes());
+                body[8..16].copy_from_slice(&stamp.sent_at.to_be_bytes());
+            }
+        }
+    }
+
+    /// Reads the stamp of a body, or nothing where the body is none of ours.
+    #[inline]
+    pub(crate) fn decode(self, body: &[u8]) -> Option<Stamp> {
+        match self {
+            Self::Text => Stamp::decode(body),
+            Self::Short => {
+                let (head, rest) = body.split_first_chunk::<8>()?;
+                let sent_at = u64::from_be_bytes(*rest.first_chunk()?);
+                Some(Stamp {
+                    publisher: u16::from_be_bytes(*head.first_chunk()?),
+                    sequence: u64::from_be_bytes(*head) & 0xffff_ffff_ffff,
+                    sent_at,
+                })
+            }
+        }
+    }
+}
+
+/// A body with a zero stamp, as text, padded to `size` bytes, and cut to these if that is less.
 pub(crate) fn blank_body(size: usize) -> Vec<u8> {
     let mut body = b"0001 0000000000000000 0000000000000000 ".to_vec();
     let padding = b"abcdefghijklmnopqrstuvwxyz0123456789".iter().cycle();
     body.extend(padding.take(size.saturating_sub(STAMP_BYTES)));
+    body.truncate(size);
     body
 }
 
@@ -127,10 +189,27 @@ mod tests {
         body[SEQUENCE_AT..][..DIGITS].copy_from_slice(&encode_digits(77));
         body[TIME_AT..][..DIGITS].copy_from_slice(&encode_digits(1_234_567_890));
         let stamp = Stamp {
+            publisher: 0,
             sequence: 77,
             sent_at: 1_234_567_890,
         };
         assert_eq!(Stamp::decode(&body), Some(stamp));
         assert_eq!(Stamp::decode(&body[..STAMP_BYTES - 1]), None);
+    }
+
+    #[test]
+    fn each_form_gives_back_what_was_patched_in() {
+        for (form, publisher) in [(Form::Text, 0), (Form::Short, 99)] {
+            let stamp = Stamp {
+                publisher,
+                sequence: 0xab_cdef_0123,
+                sent_at: 1_234_567_890_123,
+            };
+            let mut body = blank_body(form.bytes());
+            form.patch(&mut body, stamp);
+            assert_eq!(form.decode(&body), Some(stamp), "{form:?}");
+            assert_eq!(form.decode(&body[1..]), None, "{form:?}");
+        }
+        assert_eq!(blank_body(16).len(), 16);
     }
 }

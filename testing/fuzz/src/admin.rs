@@ -147,6 +147,8 @@ impl Driven {
             | Command::Commit(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)
+            | Command::ShowRetained(_)
+            | Command::QueueRetained(_)
             | Command::Grant(..)
             | Command::Settle(_) => unreachable!("an admin neither publishes nor subscribes"),
         })

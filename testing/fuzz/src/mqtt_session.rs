@@ -210,6 +210,14 @@ impl Driven {
                 assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max);
                 Answer::Subscribed(id)
             }
+            Command::ShowRetained(show) => {
+                let id = show.subscription;
+                assert!(
+                    self.subscriptions.contains_key(&id),
+                    "{id} was not subscribed"
+                );
+                Answer::Done
+            }
             Command::Cancel(id) => {
                 let known = self.subscriptions.remove(&id).is_some();
                 assert!(known || self.ended.contains(&id), "{id} was not subscribed");
@@ -238,16 +246,17 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
+            // On the way to a shared subscription.
+            Command::DeclareQueue(_) | Command::Bind(_) => Answer::Done,
             other @ (Command::PutUser(_)
             | Command::DeleteUser(_)
-            | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
+            | Command::QueueRetained(_)
             | Command::Commit(_)) => unreachable!("a client cannot ask for {other:?}"),
         };
         self.unanswered.push_back((id, answer));

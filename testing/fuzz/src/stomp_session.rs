@@ -198,6 +198,9 @@ impl Driven {
             }
             Command::Commit(transaction) => self.take_transaction(*transaction),
             Command::Subscribe(subscribe) => self.take_subscribe(&subscribe),
+            Command::ShowRetained(_) | Command::QueueRetained(_) => {
+                unreachable!("a client cannot ask for it")
+            }
             Command::Cancel(id) => Answer::Canceled(id),
             Command::Grant(id, grant) => {
                 self.take_grant(id, grant);

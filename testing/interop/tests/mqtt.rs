@@ -37,8 +37,13 @@ cases! {
     a_second_client_takes_over,
     logins_are_checked,
     sessions_are_not_kept,
-    retained_messages_are_refused,
-    shared_subscriptions_are_refused,
+    retained_messages_are_shown,
+    retained_messages_of_hidden_topics_are_not_shown_to_all,
+    wills_are_retained,
+    groups_get_everything_each,
+    members_get_each_message_once,
+    what_a_member_leaves_goes_to_the_others,
+    members_come_and_go,
     messages_cross_to_stomp,
     messages_cross_from_stomp,
 }
@@ -51,6 +56,8 @@ cases! {
     own_messages_are_skipped_if_wished,
     no_more_is_in_hand_than_the_client_takes,
     nobody_there_is_told,
+    retain_handling_and_retain_as_published,
+    retained_messages_expire,
 }
 
 cases! {
@@ -83,6 +90,27 @@ cases! {
     each_quality_goes_both_ways,
     lines_keep_their_order,
     wills_are_published,
+    retained_messages_are_shown,
+}
+
+/// What is retained is there after a kill, and what was taken away is not.
+#[test]
+fn retained_messages_outlive_a_kill() -> Result<()> {
+    for version in ["3.1.1", "5.0"] {
+        let mut stage = Stage::new()?;
+        let paho = ClientKind::PahoMqtt;
+        stage.run(paho, "publishes_what_outlives_a_kill", version)?;
+        stage.run(
+            ClientKind::Mosquitto,
+            "publishes_what_outlives_a_kill",
+            version,
+        )?;
+        stage.broker.kill()?;
+        stage.broker.restart()?;
+        stage.run(paho, "finds_what_has_outlived_it", version)?;
+        stage.run(ClientKind::Mosquitto, "finds_what_has_outlived_it", version)?;
+    }
+    Ok(())
 }
 
 /// A stage on which there is a user `ada` with the password `pencil`.

@@ -1,19 +1,22 @@
 //! Messages, as records keep them.
 //!
 //! ```text
-//! dialect u8 · dialect flags u8 · bits u8 (1 persistent, 2 grouped, 4 has a ttl, 8 has a delay) · priority u8 ·
-//! [ ttl u64 ] · [ delay u64 ] · exchange length u8 · key length u32 · annotations length u32 · head length u32 ·
-//! exchange · key · annotations · head · body (to the end)
+//! dialect u8 · dialect flags u8 · bits u8 (1 persistent, 2 grouped, 4 has a ttl, 8 has a delay, 16 is to be retained,
+//! 32 is shown as retained) · priority u8 · [ ttl u64 ] · [ delay u64 ] · exchange length u8 · key length u32 ·
+//! annotations length u32 · head length u32 · exchange · key · annotations · head · body (to the end)
 //! ```
 
 use super::EntryError;
 use super::fields::{Fields, Put, count_u32};
-use model::{Dialect, Envelope, Message, Parts, Persistence};
+use model::{Dialect, Envelope, Message, Parts, Persistence, Retain};
 
 const PERSISTENT: u8 = 1;
 const GROUPED: u8 = 2;
 const HAS_TTL: u8 = 4;
 const HAS_DELAY: u8 = 8;
+const TO_BE_RETAINED: u8 = 16;
+const RETAINED: u8 = 32;
+const BITS: u8 = PERSISTENT | GROUPED | HAS_TTL | HAS_DELAY | TO_BE_RETAINED | RETAINED;
 
 pub(super) fn put(to: &mut Vec<u8>, message: &Message) {
     put_before_content(to, message);
@@ -30,7 +33,9 @@ pub(super) fn put_before_content(to: &mut Vec<u8>, message: &Message) {
         bit(envelope.persistence == Persistence::Persistent, PERSISTENT)
             | bit(envelope.is_grouped, GROUPED)
             | bit(envelope.ttl_ms.is_some(), HAS_TTL)
-            | bit(envelope.delay_ms > 0, HAS_DELAY),
+            | bit(envelope.delay_ms > 0, HAS_DELAY)
+            | bit(envelope.retain == Retain::Keep, TO_BE_RETAINED)
+            | bit(envelope.retain == Retain::Shown, RETAINED),
     );
     to.u8(envelope.priority);
     envelope.ttl_ms.into_iter().for_each(|ttl| to.u64(ttl));
@@ -49,10 +54,16 @@ pub(super) fn take(fields: &mut Fields<'_>) -> Result<Message, EntryError> {
     let dialect = Dialect::from_number(fields.u8("dialect")?).ok_or(fields.bad("dialect"))?;
     let dialect_flags = fields.u8("dialect flags")?;
     let bits = fields.u8("bits")?;
-    if bits & !(PERSISTENT | GROUPED | HAS_TTL | HAS_DELAY) != 0 {
+    if bits & !BITS != 0 {
         return Err(fields.bad("bits"));
     }
     let has = |bit: u8| bits & bit != 0;
+    let retain = match (has(TO_BE_RETAINED), has(RETAINED)) {
+        (false, false) => Retain::No,
+        (true, false) => Retain::Keep,
+        (false, true) => Retain::Shown,
+        (true, true) => return Err(fields.bad("bits")),
+    };
     let priority = fields.u8("priority")?;
     let ttl_ms = has(HAS_TTL).then(|| fields.u64("ttl")).transpose()?;
     let delay_ms = has(HAS_DELAY).then(|| fields.u64("delay")).transpose()?;
@@ -77,6 +88,7 @@ pub(super) fn take(fields: &mut Fields<'_>) -> Result<Message, EntryError> {
         },
         priority,
         is_grouped: has(GROUPED),
+        retain,
         ttl_ms,
         delay_ms: delay_ms.unwrap_or_default(),
     };

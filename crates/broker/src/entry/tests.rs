@@ -5,7 +5,7 @@ use broker_api::BindTo;
 use model::PageNumber;
 use model::{
     Arguments, BindingKey, DeadLetter, Dialect, Envelope, ExchangeKind, HashOn, Instant, Overflow,
-    Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Value,
+    Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
 };
 use proptest::prelude::*;
 use queue::{Members, PageOut, Paged};
@@ -325,6 +325,50 @@ fn records_of_transactions_read_back() {
     check(FINISHED, &Entry::Finished { number: 4 }, |to| {
         encode_finished(to, 4);
     });
+}
+
+#[test]
+fn records_of_retained_messages_read_back() {
+    for expires_at in [None, Some(Instant::from_millis(9))] {
+        for retain in [Retain::Shown, Retain::Keep, Retain::No] {
+            let envelope = Envelope {
+                retain,
+                ..message().envelope()
+            };
+            let setting = Setting {
+                version: 7,
+                expires_at,
+                message: message().with_envelope(envelope),
+            };
+            let entry = Entry::Change(Change::Retained(setting.clone()));
+            check(RETAINED, &entry, |to| encode_retained(to, &setting));
+            let mut group = Group::default();
+            group.push(RETAINED, |to| encode_retained(to, &setting));
+            let entry = Entry::Transacted(vec![Change::Retained(setting)]);
+            check(TRANSACTED, &entry, |to| group.encode(to));
+        }
+    }
+    let mut payload = Vec::new();
+    let mut setting = Setting {
+        version: 1,
+        expires_at: None,
+        message: message(),
+    };
+    encode_retained(&mut payload, &setting);
+    // The bits of a message stand third; a message is not both.
+    payload[8 + 8 + 2] |= 16 | 32;
+    assert!(Entry::decode(RETAINED, &payload).is_err());
+    setting.message = Message::new(&Parts {
+        envelope: message().envelope(),
+        exchange: b"other",
+        key: b"k",
+        annotations: &[],
+        head: &[],
+        body: b"x",
+    });
+    payload.clear();
+    encode_retained(&mut payload, &setting);
+    assert!(Entry::decode(RETAINED, &payload).is_err());
 }
 
 fn page_record(page: u64) -> PageRecord {

@@ -81,6 +81,11 @@ pub(crate) fn assemble(
             shard.recover_refused(recovered.next_transaction);
             continue;
         }
+        for setting in recovered.retained.into_values() {
+            if node.retained.recover(now, &setting) {
+                shard.recover_retained(setting);
+            }
+        }
         shard.recover_pages(recovered.next_page);
         shard.recover_forwards(
             recovered.next_forward,

@@ -68,7 +68,7 @@ impl Shard {
         if !hosted.queue.page_damaged(page, &mut given_up) {
             return;
         }
-        let subscribers = std::mem::take(&mut hosted.subscribers);
+        let subscribers: Vec<_> = hosted.queue.subscribers().collect();
         for subscriber in &subscribers {
             let (left, returned) = (&mut self.left, &mut self.returned);
             let cause = CancelCause::Asked;

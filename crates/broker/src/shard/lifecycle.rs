@@ -11,7 +11,6 @@ use crate::transaction::Asker;
 use broker_api::{DeleteIf, Event, Refusal, Reply};
 use model::{Instant, Lifetime, QueueId};
 use queue::{CancelCause, InUse, Queue, SubscriberId, SubscriptionOptions};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Shard {
@@ -22,7 +21,6 @@ impl Shard {
             Box::new(Hosted {
                 shared: Arc::clone(shared),
                 queue,
-                subscribers: BTreeSet::new(),
                 unused_since: Some(now),
                 deadline: None,
                 is_touched: false,
@@ -57,7 +55,6 @@ impl Shard {
         let hosted = self.queues.get_mut(&id).ok_or(Subscribing::NoQueue)?;
         match hosted.queue.subscribe(subscriber, options) {
             Ok(()) => {
-                hosted.subscribers.insert(subscriber);
                 hosted.unused_since = if hosted.is_used() { None } else { Some(now) };
                 self.touch(id);
                 Ok(())
@@ -80,7 +77,6 @@ impl Shard {
         let (left, returned) = (&mut self.left, &mut self.returned);
         let was_used = hosted.is_used();
         hosted.queue.cancel(now, subscriber, cause, left, returned);
-        hosted.subscribers.remove(&subscriber);
         let is_unused = was_used && !hosted.is_used();
         if is_unused {
             hosted.unused_since = Some(now);
@@ -94,13 +90,6 @@ impl Shard {
                 empty: false,
             };
             self.end_if(now, id, condition, None);
-        }
-    }
-
-    /// A subscription that browsed has seen all, and the machine has ended it.
-    pub(crate) fn forget_browser(&mut self, id: QueueId, subscriber: SubscriberId) {
-        if let Some(hosted) = self.queues.get_mut(&id) {
-            hosted.subscribers.remove(&subscriber);
         }
     }
 
@@ -164,7 +153,7 @@ impl Shard {
             self.deadlines.remove(&(deadline, id));
         }
         let refusal = Refusal::QueueDeleted(hosted.shared.name.clone());
-        let ended = hosted.subscribers.into_iter();
+        let ended = hosted.queue.subscribers();
         self.ended
             .extend(ended.map(|subscriber| (subscriber, refusal.clone())));
         let request = Request::RemoveQueue {

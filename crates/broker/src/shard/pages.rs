@@ -233,7 +233,7 @@ impl Shard {
                 return;
             }
             if self.pages.saving_bytes >= room {
-                self.shed_fullest(pressure, bytes_min);
+                // What is on its way leaves memory as it is saved.
                 return;
             }
             let Some(id) = self.memory.fullest(bytes_min).next() else {
@@ -250,7 +250,7 @@ impl Shard {
         }
     }
 
-    /// The disk is behind: what pages hold already leaves memory nevertheless.
+    /// The disk is full: what pages hold already leaves memory nevertheless.
     fn shed_fullest(&mut self, pressure: Pressure, bytes_min: usize) {
         let fullest: Vec<_> = self.memory.fullest(bytes_min).take(LOOKS_MAX / 8).collect();
         for id in fullest {
@@ -270,7 +270,7 @@ impl Shard {
         } else {
             hosted.queue.strip_hands()
         };
-        if shed > 0 {
+        if shed > 0 && hosted.queue.has_pages(self.node.settings.merged_pages_min) {
             self.note_mergeable(id);
         }
         shed + stripped
@@ -440,6 +440,9 @@ impl Shard {
         }
         if self.has_passed_over() {
             self.reconsider_one(id);
+        }
+        if self.pressure != Pressure::None {
+            self.shed_queue(id, self.pressure);
         }
         self.touch(id);
     }

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use crate::entry::{self, Forwarded};
+use crate::retained::Setting;
 use log_store::SnapshotSource;
 use model::{Message, QueueId, ShardId};
 use queue::{Placement, Returned};
@@ -42,6 +43,7 @@ impl Shard {
             messages: messages.into_iter(),
             counts: Vec::new(),
             behind: behind.into_iter(),
+            retained: self.kept.settings().into_iter(),
         }
     }
 
@@ -96,6 +98,7 @@ pub(crate) struct Snapshot {
     /// Counts of messages that were written.
     counts: Vec<(QueueId, Returned)>,
     behind: std::vec::IntoIter<(u8, Vec<u8>)>,
+    retained: std::vec::IntoIter<Setting>,
 }
 
 struct Held {
@@ -128,8 +131,12 @@ impl SnapshotSource for Snapshot {
             entry::encode_enqueued(payload, &places, &held.message);
             return Some(entry::ENQUEUED);
         }
-        let (kind, state) = self.behind.next()?;
-        payload.extend_from_slice(&state);
-        Some(kind)
+        if let Some((kind, state)) = self.behind.next() {
+            payload.extend_from_slice(&state);
+            return Some(kind);
+        }
+        let setting = self.retained.next()?;
+        entry::encode_retained(payload, &setting);
+        Some(entry::RETAINED)
     }
 }

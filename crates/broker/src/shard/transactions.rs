@@ -414,7 +414,13 @@ impl Shard {
         for settle in prepared.settles {
             self.settle_in_group(now, &settle, &mut group);
         }
-        let placed = self.place(now, prepared.publishes);
+        let to_be_retained = |publish: &PreparedPublish| publish.queues.is_empty();
+        let (retained, publishes): (Vec<_>, Vec<_>) =
+            prepared.publishes.into_iter().partition(to_be_retained);
+        for publish in &retained {
+            self.retain_in_group(now, &publish.message, &mut group);
+        }
+        let placed = self.place(now, publishes);
         for (message, places) in &placed {
             let durable: Vec<_> = places
                 .iter()

@@ -5,8 +5,8 @@ use broker::Settings;
 use broker_api::{
     Bind, BindTo, Command, Confirm, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf,
     DeleteQueue, Event, Field, Grant, HeadReader, IfExists, IfMissing, ListedExchange, ListedQueue,
-    Listing, OwnMessages, Publishing, Refusal, Reply, Settle, SettleMode, Sharing, Source,
-    Subscribe, Transaction, Unroutable,
+    Listing, OwnMessages, Publishing, Refusal, Reply, Retained, Settle, SettleMode, Sharing,
+    Source, Subscribe, Transaction, Unroutable,
 };
 use model::{
     Access, Arguments, BindingKey, CommandId, DeadLetter, Deaths, Dialect, Durability,
@@ -220,6 +220,14 @@ pub fn selecting(subscribe: Subscribe, selector: &str) -> Subscribe {
 pub fn not_own(subscribe: Subscribe) -> Subscribe {
     Subscribe {
         own_messages: OwnMessages::Skip,
+        ..subscribe
+    }
+}
+
+/// It is shown what is retained.
+pub fn with_retained(subscribe: Subscribe) -> Subscribe {
+    Subscribe {
+        retained: Retained::Send,
         ..subscribe
     }
 }

@@ -10,7 +10,7 @@ use broker_api::{
 use log_store::{MemoryStore, ShardLog};
 use model::{
     CommandId, ConnectionId, ConversationId, Dialect, Envelope, Instant, Message, Outcome, Parts,
-    Pattern, Persistence, QueueName, Sequence, ShardId, SubscriptionId,
+    Pattern, Persistence, QueueName, Retain, Sequence, ShardId, SubscriptionId,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -390,6 +390,12 @@ impl Draft {
 
     pub fn priority(mut self, priority: u8) -> Self {
         self.envelope.priority = priority;
+        self
+    }
+
+    /// To be retained.
+    pub fn retained(mut self) -> Self {
+        self.envelope.retain = Retain::Keep;
         self
     }
 

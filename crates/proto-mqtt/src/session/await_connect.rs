@@ -120,10 +120,6 @@ impl AwaitConnect {
         out: &mut Out,
     ) -> Result<(), Ending> {
         let properties = &connect.properties;
-        // [MQTT-3.2.2-13]
-        if connect.will.is_some_and(|will| will.retain) {
-            return Err(Ending::Retain);
-        }
         if connect
             .will
             .is_some_and(|will| is_of_the_broker(will.topic.as_str()))
@@ -362,7 +358,6 @@ impl Connecting {
             properties.push(Property::SessionExpiryInterval(0));
         }
         properties.push(Property::ReceiveMaximum(limits.receive_max));
-        properties.push(Property::RetainAvailable(false));
         let packet_bytes_max = u32::try_from(limits.packets.packet_bytes_max).unwrap_or(u32::MAX);
         if let Some(bytes) = NonZeroU32::new(packet_bytes_max) {
             properties.push(Property::MaximumPacketSize(bytes));
@@ -373,7 +368,6 @@ impl Connecting {
         if limits.topic_alias_max > 0 {
             properties.push(Property::TopicAliasMaximum(limits.topic_alias_max));
         }
-        properties.push(Property::SharedSubscriptionAvailable(false));
         if self.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(self.keep_alive));
         }

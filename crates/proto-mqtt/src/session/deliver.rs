@@ -2,11 +2,12 @@
 
 use super::in_flight::{Awaits, Sent};
 use super::open::Open;
+use super::subscriptions::Reader;
 use super::{Link, put};
 use crate::frame::{Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason};
 use crate::translate::{Outgoing, PublishedAs, is_hidden, put_publish};
 use broker_api::{Command, Delivery, Out};
-use model::{Instant, Outcome, Sequence, SubscriptionId};
+use model::{Instant, Outcome, Retain, Sequence, SubscriptionId};
 
 impl Open {
     pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
@@ -15,7 +16,10 @@ impl Open {
             return;
         };
         subscription.handle_delivered();
-        if let Some(before) = subscription.replaces.take() {
+        // What is retained may come before what the earlier one has still to bring.
+        if delivery.message.envelope().retain != Retain::Shown
+            && let Some(before) = subscription.replaces.take()
+        {
             self.subscriptions.remove(before);
             link.submit(out, Command::Cancel(before));
         }
@@ -62,10 +66,8 @@ impl Open {
             self.settle_unsent(link, &delivery, out);
             return Ok(());
         }
-        let awaits = match subscription
-            .qos
-            .min(PublishedAs::of(message, link.heads).qos)
-        {
+        let published = PublishedAs::of(message, link.heads);
+        let awaits = match subscription.qos.min(published.qos) {
             Qos::AtMostOnce => None,
             Qos::AtLeastOnce => Some(Awaits::Puback),
             Qos::ExactlyOnce => Some(Awaits::Pubrec),
@@ -91,6 +93,11 @@ impl Open {
                 None => PublishQos::AtMostOnce,
                 Some((id, Awaits::Puback)) => PublishQos::AtLeastOnce(id),
                 Some((id, Awaits::Pubrec | Awaits::Pubcomp)) => PublishQos::ExactlyOnce(id),
+            },
+            // [MQTT-3.3.1-8], [MQTT-3.3.1-9], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+            retain: match message.envelope().retain {
+                Retain::Shown => true,
+                Retain::No | Retain::Keep => subscription.retain_as_published && published.retain,
             },
             message_expiry,
             subscription_ids: subscription.identifier.as_slice(),
@@ -147,6 +154,20 @@ impl Open {
         let settled = (sent.subscription, sent.sequence);
         self.settle(link, settled, outcome, 0, out);
         self.send_waiting(link, out);
+    }
+
+    /// The session ends: what the client was sent with QoS 2 by a shared subscription, and may have, is not for the
+    /// other members. [MQTT-4.8.2-5]
+    pub(super) fn keep_from_others(&mut self, link: &mut Link, out: &mut Out) {
+        let sent: Vec<_> = self.in_flight.sent().collect();
+        for sent in sent {
+            let subscription = self.subscriptions.get_mut(sent.subscription);
+            let is_shared = subscription.is_some_and(|it| it.reader == Reader::Group);
+            if is_shared && sent.awaits != Awaits::Puback {
+                let settled = (sent.subscription, sent.sequence);
+                self.settle(link, settled, Outcome::Accept, 0, out);
+            }
+        }
     }
 
     /// [MQTT-4.3.2-3]

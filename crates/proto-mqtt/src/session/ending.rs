@@ -24,9 +24,6 @@ pub(super) enum Ending {
     /// [MQTT-4.12.0-4], [MQTT-4.12.1-2]
     #[error("{0}")]
     NotAuthenticated(Refusal),
-    /// [MQTT-3.2.2-13], §3.2.2.3.5
-    #[error("this server does not retain messages")]
-    Retain,
     /// A session in 3.x that outlives its connection.
     #[error("this server keeps no sessions: connect with a clean session")]
     SessionToKeep,
@@ -84,7 +81,6 @@ impl Ending {
                 Some(refusal::connack(refusal))
             }
             Self::NotAuthenticated(refusal) => Some(refusal::not_authenticated(refusal)),
-            Self::Retain => Some(ConnackReason::RetainNotSupported),
             Self::PayloadFormat => Some(ConnackReason::PayloadFormatInvalid),
             Self::SessionToKeep => Some(ConnackReason::ServerUnavailable),
             Self::AnswerTooLarge => Some(ConnackReason::PacketTooLarge),
@@ -107,7 +103,6 @@ impl Ending {
             | Self::PublishRefused(refusal)
             | Self::NotAuthenticated(refusal) => refusal::disconnect(refusal),
             Self::Silent(_) | Self::ConnectTimeout(_) => DisconnectReason::KeepAliveTimeout,
-            Self::Retain => DisconnectReason::RetainNotSupported,
             Self::PayloadFormat => DisconnectReason::PayloadFormatInvalid,
             Self::ReceiveMaximum { .. } => DisconnectReason::ReceiveMaximumExceeded,
             Self::TopicAliasTooHigh { .. } => DisconnectReason::TopicAliasInvalid,

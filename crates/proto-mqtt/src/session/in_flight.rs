@@ -69,6 +69,11 @@ impl InFlight {
         Some(id)
     }
 
+    /// All of them.
+    pub(super) fn sent(&self) -> impl Iterator<Item = Sent> {
+        self.slots.iter().flatten().copied()
+    }
+
     pub(super) fn get_mut(&mut self, id: PacketId) -> Option<&mut Sent> {
         self.slots.get_mut(place(id))?.as_mut()
     }

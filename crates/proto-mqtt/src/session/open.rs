@@ -58,8 +58,8 @@ pub(super) struct Open {
     /// PUBLISH packets with QoS 1 and 2 of the client whose exchange is not over.
     pub(super) receiving: u16,
     pub(super) subscriptions: Subscriptions,
-    /// The commands of the SUBSCRIBE or UNSUBSCRIBE that the next packet waits for.
-    pub(super) awaited: Option<Awaited>,
+    /// The commands of the SUBSCRIBE or UNSUBSCRIBE that the next packet waits for. Mostly none, so in a box.
+    pub(super) awaited: Option<Box<Awaited>>,
     pub(super) in_flight: InFlight,
     /// Deliveries that the client has no room for, in order. Their queues hold them too, and count them.
     pub(super) waiting: VecDeque<Delivery>,
@@ -215,6 +215,7 @@ impl Open {
 
     /// The session ends: what was settled before counts, and the will is published.
     pub(super) fn end(&mut self, link: &mut Link, out: &mut Out) {
+        self.keep_from_others(link, out);
         self.flush(link, out);
         if let Some(will) = self.will.take() {
             let publishing = Publishing::new(Confirm::Unwanted);

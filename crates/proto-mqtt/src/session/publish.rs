@@ -18,10 +18,6 @@ impl Open {
         publish: &Publish<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
-        // §3.2.2.3.5; 3.x has no word for it, and what it asked for must not be lost in silence.
-        if publish.retain {
-            return Err(Ending::Retain);
-        }
         if link.limits.validate_payload_utf8 && is_mislabeled(publish) && !self.has_come(publish) {
             return self.refuse_payload(link, publish, out);
         }

@@ -2,15 +2,16 @@
 
 use super::ending::Ending;
 use super::open::Open;
+use super::share::{self, Next, Share};
 use super::subscriptions::Subscription;
 use super::{Link, put};
 use crate::frame::{
-    Packet, PacketId, Properties, Qos, Reasons, Suback, Subscribe, SubscribeReason,
+    Packet, PacketId, Properties, Qos, Reasons, RetainHandling, Suback, Subscribe, SubscribeReason,
     SubscriptionIdentifier, Unsuback, Unsubscribe, UnsubscribeReason,
 };
 use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
-use broker_api::{Command, Out, OwnMessages, Refusal, Source};
+use broker_api::{Command, Out, Refusal, Retained, SettleMode, ShowRetained, Source};
 use model::{CommandId, SubscriptionId};
 use std::collections::VecDeque;
 
@@ -32,11 +33,13 @@ enum Answer {
 }
 
 /// One command, and which filter it is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Asked {
     command: CommandId,
     at: usize,
     subscription: SubscriptionId,
+    /// More may follow it.
+    share: Option<Box<Share>>,
 }
 
 impl Awaited {
@@ -55,6 +58,18 @@ impl Awaited {
     }
 }
 
+impl Asked {
+    /// For the first filter.
+    const fn of(command: CommandId, subscription: SubscriptionId) -> Self {
+        Self {
+            command,
+            at: 0,
+            subscription,
+            share: None,
+        }
+    }
+}
+
 impl Open {
     /// The answers come before anything else is read. [MQTT-3.8.4-1]
     pub(super) fn handle_subscribe(
@@ -69,14 +84,13 @@ impl Open {
             let reason = match self.refusal_of(link, &asked) {
                 Some(reason) => reason,
                 None => {
-                    let begun = self.begin(link, &asked, identifier, out);
+                    let begun = match asked.filter.shared() {
+                        None => self.begin(link, &asked, identifier, out),
+                        Some(shared) => self.begin_shared(link, &asked, shared, identifier, out),
+                    };
                     awaited
                         .commands
-                        .extend(begun.map(|(command, subscription)| Asked {
-                            command,
-                            at,
-                            subscription,
-                        }));
+                        .extend(begun.map(|begun| Asked { at, ..begun }));
                     granted(asked.options.qos)
                 }
             };
@@ -88,8 +102,10 @@ impl Open {
     /// Why a subscription cannot be had.
     fn refusal_of(&self, link: &Link, asked: &frame::Subscription<'_>) -> Option<SubscribeReason> {
         let filter = asked.filter.as_str();
-        if asked.filter.shared().is_some() {
-            return Some(SubscribeReason::SharedSubscriptionsNotSupported);
+        // The name of the queue is limited.
+        let shared = asked.filter.shared();
+        if shared.is_some_and(|(name, pattern)| share::queue_of(name, pattern).is_none()) {
+            return Some(SubscribeReason::QuotaExceeded);
         }
         let limits = &link.limits;
         let is_new = self.subscriptions.id_of(filter).is_none();
@@ -108,26 +124,36 @@ impl Open {
         asked: &frame::Subscription<'_>,
         identifier: Option<SubscriptionIdentifier>,
         out: &mut Out,
-    ) -> Option<(CommandId, SubscriptionId)> {
+    ) -> Option<Asked> {
         let filter = asked.filter.as_str();
         let options = asked.options;
-        let own_messages = match options.no_local {
-            true => OwnMessages::Skip,
-            false => OwnMessages::Deliver,
-        };
         let before = self.subscriptions.id_of(filter);
+        // [MQTT-3.3.1-9] to [MQTT-3.3.1-11]
+        let retained = match (options.retain_handling, before) {
+            (RetainHandling::Send, _) | (RetainHandling::SendIfNew, None) => Retained::Send,
+            (RetainHandling::SendIfNew, Some(_)) | (RetainHandling::DoNotSend, _) => Retained::Skip,
+        };
+        let pattern = pattern_of(filter);
         if let Some(before) = before
             && let Some(subscription) = self.subscriptions.get_mut(before)
-            && subscription.own_messages == own_messages
-            // One that is settled here can send what need not be answered, but not the other way round.
-            && (subscription.is_explicit() || options.qos == Qos::AtMostOnce)
+            && subscription.can_be(options)
         {
-            subscription.qos = options.qos;
-            subscription.identifier = identifier;
-            return None;
+            subscription.change(options, identifier);
+            return match retained {
+                Retained::Skip => None,
+                Retained::Send => {
+                    let show = ShowRetained {
+                        subscription: before,
+                        pattern,
+                        own_messages: subscription.own_messages,
+                    };
+                    let command = link.barrier(out, Command::ShowRetained(show));
+                    Some(Asked::of(command, before))
+                }
+            };
         }
-        let hidden = skips_hidden(filter);
-        let mut subscription = Subscription::new(options.qos, own_messages, identifier, hidden);
+        let mut subscription = Subscription::new(options, identifier, skips_hidden(filter));
+        let own_messages = subscription.own_messages;
         let settle_mode = subscription.settle_mode;
         let grant = subscription.grant(self.in_flight.limit());
         if let Some(before) = before
@@ -140,13 +166,71 @@ impl Open {
             subscription.replaces = Some(before);
         }
         let id = self.subscriptions.insert(filter, subscription);
-        let source = Source::topic(pattern_of(filter));
+        let source = Source::topic(pattern);
         let subscribe = broker_api::Subscribe {
             own_messages,
+            retained,
             ..broker_api::Subscribe::new(id, source, settle_mode, grant)
         };
         let command = link.barrier(out, Command::Subscribe(Box::new(subscribe)));
-        Some((command, id))
+        Some(Asked::of(command, id))
+    }
+
+    /// Begins a shared subscription, or changes the one that there is: any quality can be had by it. Nothing that is
+    /// retained is sent.
+    fn begin_shared(
+        &mut self,
+        link: &mut Link,
+        asked: &frame::Subscription<'_>,
+        (share_name, pattern): (&str, &str),
+        identifier: Option<SubscriptionIdentifier>,
+        out: &mut Out,
+    ) -> Option<Asked> {
+        let filter = asked.filter.as_str();
+        let before = self.subscriptions.id_of(filter);
+        if let Some(before) = before.and_then(|before| self.subscriptions.get_mut(before)) {
+            before.change(asked.options, identifier);
+            return None;
+        }
+        let queue = share::queue_of(share_name, pattern)?;
+        let subscription = Subscription::shared(asked.options, identifier, skips_hidden(pattern));
+        let id = self.subscriptions.insert(filter, subscription);
+        let share = Share::new(queue, filter, pattern);
+        let command = link.barrier(out, share.declare());
+        Some(Asked {
+            share: Some(Box::new(share)),
+            ..Asked::of(command, id)
+        })
+    }
+
+    /// What follows an answer on the way to a shared subscription, if anything does.
+    fn go_on(
+        &mut self,
+        link: &mut Link,
+        asked: &mut Asked,
+        refused: Option<&Refusal>,
+        out: &mut Out,
+    ) -> Option<CommandId> {
+        let share = asked.share.as_mut()?;
+        let command = match share.handle_answer(refused) {
+            Next::Answered => return None,
+            Next::Ask(command) => command,
+            Next::Subscribe(queue) => {
+                let id = self
+                    .subscriptions
+                    .renew(asked.subscription, &share.filter)?;
+                asked.subscription = id;
+                let grant = self
+                    .subscriptions
+                    .get_mut(id)?
+                    .grant(self.in_flight.limit());
+                let source = Source::Queue(queue);
+                let mode = SettleMode::Explicit;
+                let subscribe = broker_api::Subscribe::new(id, source, mode, grant);
+                Command::Subscribe(Box::new(subscribe))
+            }
+        };
+        Some(link.barrier(out, command))
     }
 
     /// The answers come before anything else is read. [MQTT-3.10.4-4]
@@ -170,9 +254,8 @@ impl Open {
                     }
                     let command = link.barrier(out, Command::Cancel(id));
                     awaited.commands.push_back(Asked {
-                        command,
                         at,
-                        subscription: id,
+                        ..Asked::of(command, id)
                     });
                     UnsubscribeReason::Success
                 }
@@ -191,7 +274,7 @@ impl Open {
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
         } else {
-            self.awaited = Some(awaited);
+            self.awaited = Some(Box::new(awaited));
         }
         Ok(())
     }
@@ -210,17 +293,21 @@ impl Open {
         let Some(place) = awaited.commands.iter().position(|it| it.command == id) else {
             return;
         };
-        let Some(Asked {
-            at, subscription, ..
-        }) = awaited.commands.remove(place)
-        else {
+        let Some(mut asked) = awaited.commands.remove(place) else {
             return;
         };
+        if let Some(command) = self.go_on(link, &mut asked, refused, out) {
+            if let Some(awaited) = &mut self.awaited {
+                awaited.commands.push_back(Asked { command, ..asked });
+            }
+            return;
+        }
         if let Some(refusal) = refused
+            && let Some(awaited) = &mut self.awaited
             && awaited.answer == Answer::Suback
         {
-            awaited.codes[at] = refusal::subscribe(refusal).code();
-            self.subscriptions.forget(subscription);
+            awaited.codes[asked.at] = refusal::subscribe(refusal).code();
+            self.subscriptions.forget(asked.subscription);
         }
         if self
             .awaited

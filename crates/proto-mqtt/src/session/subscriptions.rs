@@ -1,9 +1,8 @@
 //! The subscriptions of a connection.
 
-use crate::frame::{Qos, SubscriptionIdentifier};
+use crate::frame::{Qos, SubscriptionIdentifier, SubscriptionOptions};
 use broker_api::{Grant, OwnMessages, SettleMode};
-use model::{SequenceMap, SubscriptionId};
-use std::collections::BTreeMap;
+use model::{SequenceMap, SoloMap, SubscriptionId};
 use std::num::NonZeroU16;
 
 /// One subscription of the client, which is one of the broker's.
@@ -15,10 +14,13 @@ pub(super) struct Subscription {
     pub(super) own_messages: OwnMessages,
     /// What deliveries carry, at most one.
     pub(super) identifier: Option<SubscriptionIdentifier>,
+    /// Whether messages are sent with the RETAIN that they were published with.
+    pub(super) retain_as_published: bool,
     /// Whether topics that begin with `$` are not for it.
     pub(super) skips_hidden: bool,
     /// Whether deliveries are settled by us. Then they may need an answer of the client.
     pub(super) settle_mode: SettleMode,
+    pub(super) reader: Reader,
     /// An earlier one to the same filter that could not be changed into this one. It ends when this one
     /// has its first delivery: until then, what was published before this one began may come by that.
     pub(super) replaces: Option<SubscriptionId>,
@@ -30,27 +32,68 @@ pub(super) struct Subscription {
     is_grant_due: bool,
 }
 
+/// Who gets a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// This client.
+    Client,
+    /// One of those that share the subscription.
+    Group,
+}
+
 impl Subscription {
     pub(super) const fn new(
-        qos: Qos,
-        own_messages: OwnMessages,
+        options: SubscriptionOptions,
         identifier: Option<SubscriptionIdentifier>,
         skips_hidden: bool,
     ) -> Self {
+        let qos = options.qos;
         Self {
             qos,
-            own_messages,
+            own_messages: own_messages(options),
             identifier,
+            retain_as_published: options.retain_as_published,
             skips_hidden,
             settle_mode: match qos {
                 Qos::AtMostOnce => SettleMode::Presettled,
                 Qos::AtLeastOnce | Qos::ExactlyOnce => SettleMode::Explicit,
             },
+            reader: Reader::Client,
             replaces: None,
             delivered: 0,
             in_hand: 0,
             is_grant_due: false,
         }
+    }
+
+    /// One that competes with those of other clients. It is settled here whatever its quality: what the client is
+    /// sent is the client's.
+    pub(super) const fn shared(
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+        skips_hidden: bool,
+    ) -> Self {
+        let mut subscription = Self::new(options, identifier, skips_hidden);
+        subscription.settle_mode = SettleMode::Explicit;
+        subscription.reader = Reader::Group;
+        subscription
+    }
+
+    /// Whether it can be changed into one with these options. One that is settled here can send what need not be
+    /// answered, but not the other way round.
+    pub(super) fn can_be(&self, options: SubscriptionOptions) -> bool {
+        let is_explicit = self.is_explicit() || options.qos == Qos::AtMostOnce;
+        self.own_messages == own_messages(options) && is_explicit
+    }
+
+    pub(super) const fn change(
+        &mut self,
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+    ) {
+        self.qos = options.qos;
+        self.identifier = identifier;
+        self.retain_as_published = options.retain_as_published;
     }
 
     pub(super) const fn is_explicit(&self) -> bool {
@@ -86,11 +129,18 @@ impl Subscription {
     }
 }
 
+const fn own_messages(options: SubscriptionOptions) -> OwnMessages {
+    match options.no_local {
+        true => OwnMessages::Skip,
+        false => OwnMessages::Deliver,
+    }
+}
+
 /// The subscriptions of a connection, by the broker's id and by filter.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     by_id: SequenceMap<Subscription>,
-    by_filter: BTreeMap<Box<str>, SubscriptionId>,
+    by_filter: SoloMap<Box<str>, SubscriptionId>,
     /// What all filters take.
     filter_bytes: usize,
     last_id: u32,
@@ -129,6 +179,12 @@ impl Subscriptions {
         id
     }
 
+    /// Gives a subscription that the broker does not know another id: the broker is told of them in ascending order.
+    pub(super) fn renew(&mut self, id: SubscriptionId, filter: &str) -> Option<SubscriptionId> {
+        let subscription = self.remove(id)?;
+        Some(self.insert(filter, subscription))
+    }
+
     /// Takes a subscription out that no filter leads to.
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
         self.by_id.remove(u64::from(id.0))
@@ -138,14 +194,15 @@ impl Subscriptions {
     /// replace again, if there was one.
     pub(super) fn forget(&mut self, id: SubscriptionId) {
         let replaced = self.remove(id).and_then(|it| it.replaces);
-        let mut found = self.by_filter.iter_mut().filter(|(_, at)| **at == id);
-        let Some((filter, at)) = found.next() else {
+        let found = self.by_filter.iter().find(|(_, at)| **at == id);
+        let Some(filter) = found.map(|(filter, _)| filter.clone()) else {
             return;
         };
         match replaced {
-            Some(before) => *at = before,
+            Some(before) => {
+                self.by_filter.insert(filter, before);
+            }
             None => {
-                let filter = filter.clone();
                 self.filter_bytes -= filter.len();
                 self.by_filter.remove(&filter);
             }

@@ -27,6 +27,7 @@ pub(crate) struct Outgoing<'a> {
     /// Reads the heads of messages that came by other protocols.
     pub(crate) heads: Heads,
     pub(crate) qos: PublishQos,
+    pub(crate) retain: bool,
     /// What is left of the message's life, in seconds.
     pub(crate) message_expiry: Option<u32>,
     pub(crate) subscription_ids: &'a [SubscriptionIdentifier],
@@ -124,7 +125,7 @@ fn put(
         version: outgoing.version,
         dup: false,
         qos: outgoing.qos,
-        retain: false,
+        retain: outgoing.retain,
         topic: name,
         properties: HeadProperties {
             topic_alias,

@@ -1,11 +1,11 @@
 //! PUBLISH, and the will of CONNECT, into a message.
 
-use super::FLAG_QOS;
 use super::topic::put_key;
 use super::user_properties::put_carried;
+use super::{FLAG_QOS, FLAG_RETAIN};
 use crate::Version;
 use crate::frame::{Properties, PropertyKind, PropertyList, Publish, Qos, Will};
-use model::{Dialect, Envelope, Message, Parts, Persistence};
+use model::{Dialect, Envelope, Message, Parts, Persistence, Retain};
 
 /// The exchange that topics lead to.
 const TOPIC_EXCHANGE: &[u8] = b"amq.topic";
@@ -26,7 +26,11 @@ pub(crate) fn message_of(version: Version, publish: &Publish<'_>, key: &[u8]) ->
         *place = piece;
     }
     Message::new(&Parts {
-        envelope: envelope_of(version, publish.qos.qos(), &publish.properties),
+        envelope: envelope_of(
+            version,
+            (publish.qos.qos(), publish.retain),
+            &publish.properties,
+        ),
         exchange: TOPIC_EXCHANGE,
         key,
         annotations: &[],
@@ -46,7 +50,7 @@ pub(crate) fn will_of(version: Version, will: &Will<'_>) -> Message {
     let mut key = Vec::new();
     put_key(will.topic.as_bytes(), &mut key);
     Message::new(&Parts {
-        envelope: envelope_of(version, will.qos, &will.properties),
+        envelope: envelope_of(version, (will.qos, will.retain), &will.properties),
         exchange: TOPIC_EXCHANGE,
         key: &key,
         annotations: &[],
@@ -55,7 +59,11 @@ pub(crate) fn will_of(version: Version, will: &Will<'_>) -> Message {
     })
 }
 
-fn envelope_of(version: Version, qos: Qos, properties: &Properties<'_>) -> Envelope {
+fn envelope_of(
+    version: Version,
+    (qos, retain): (Qos, bool),
+    properties: &Properties<'_>,
+) -> Envelope {
     let dialect = match version {
         Version::V31 | Version::V311 => Dialect::Mqtt3,
         Version::V5 => Dialect::Mqtt5,
@@ -65,8 +73,13 @@ fn envelope_of(version: Version, qos: Qos, properties: &Properties<'_>) -> Envel
         Qos::AtLeastOnce | Qos::ExactlyOnce => Persistence::Persistent,
     };
     let expiry = properties.message_expiry_interval();
+    let (retain_flag, retain) = match retain {
+        true => (FLAG_RETAIN, Retain::Keep),
+        false => (0, Retain::No),
+    };
     let mut envelope = Envelope {
-        dialect_flags: qos.bits() & FLAG_QOS,
+        dialect_flags: qos.bits() & FLAG_QOS | retain_flag,
+        retain,
         ttl_ms: expiry.map(|seconds| u64::from(seconds) * 1000),
         ..Envelope::new(dialect, persistence)
     };

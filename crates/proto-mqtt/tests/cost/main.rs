@@ -113,6 +113,8 @@ impl Driven {
                 | Command::Commit(_)
                 | Command::Subscribe(_)
                 | Command::Cancel(_)
+                | Command::ShowRetained(_)
+                | Command::QueueRetained(_)
                 | Command::Grant(..) => {}
             }
         }

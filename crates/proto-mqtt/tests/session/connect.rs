@@ -33,8 +33,8 @@ fn check_with(
     driven.take_log()
 }
 
-const ACCEPTED_5: &str = "CONNACK Success [ReceiveMaximum(1024), RetainAvailable(false), \
-    MaximumPacketSize(16777216), TopicAliasMaximum(16), SharedSubscriptionAvailable(false)]";
+const ACCEPTED_5: &str = "CONNACK Success [ReceiveMaximum(1024), \
+    MaximumPacketSize(16777216), TopicAliasMaximum(16)]";
 
 #[test]
 fn the_broker_is_asked_and_connack_answers() {
@@ -115,24 +115,6 @@ fn no_session_outlives_its_connection() {
         let log = check(wishing, "CONNACK ServerUnavailable", true);
         assert!(log.is_empty());
     }
-}
-
-#[test]
-fn a_will_to_be_retained_is_refused() {
-    let retained = |version| Connect {
-        will: Some(Will {
-            qos: Qos::AtMostOnce,
-            retain: true,
-            properties: Properties::NONE,
-            topic: name("w"),
-            payload: Binary::default(),
-        }),
-        ..connect(version)
-    };
-    let said = "CONNACK RetainNotSupported \
-        [ReasonString(\"this server does not retain messages\")]";
-    check(retained(Version::V5), said, true);
-    check(retained(Version::V311), "", true);
 }
 
 #[test]

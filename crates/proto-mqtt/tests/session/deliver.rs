@@ -4,7 +4,7 @@ use crate::scripted_broker::{
     Driven, connect, filters, foreign, id, message, properties, puback, pubcomp, publish_of,
     pubrec, with_qos,
 };
-use model::Persistence;
+use model::{Message, Persistence, Retain};
 use proto_mqtt::{
     Ack, Connect, Packet, Properties, Property, Publish, PublishQos, PublishReason, Qos, Subscribe,
     SubscriptionIdentifier, SubscriptionOptions, Text, Version,
@@ -263,14 +263,53 @@ fn messages_of_other_protocols_are_delivered() {
     assert!(said[2].contains(carrier), "{said:?}");
 }
 
+/// A copy of a message that says so of being retained.
+fn with_retain(version: Version, retain: Retain) -> Message {
+    let message = message(version, "a", "x", Qos::AtLeastOnce);
+    let mut envelope = message.envelope();
+    envelope.retain = retain;
+    if retain != Retain::No {
+        envelope.dialect_flags |= 4;
+    }
+    message.with_envelope(envelope)
+}
+
 #[test]
-fn retain_as_published_changes_nothing_yet() {
+fn retain_is_what_was_retained_or_as_published() {
+    for version in Version::ALL {
+        for as_published in [false, true] {
+            let mut driven = Driven::connected(version);
+            let options = SubscriptionOptions {
+                retain_as_published: as_published && version == Version::V5,
+                ..with_qos(Qos::AtLeastOnce)
+            };
+            driven.subscribe_with(&[("a", options)], Properties::NONE);
+            let mut flags = Vec::new();
+            for (sequence, retain) in (1..).zip([Retain::No, Retain::Keep, Retain::Shown]) {
+                driven.deliver(1, sequence, &with_retain(version, retain));
+                let said = driven.take_wire();
+                flags.push(said[0].ends_with(" retain"));
+            }
+            let kept = options.retain_as_published;
+            assert_eq!(flags, [false, kept, true], "{version:?}, {as_published}");
+        }
+    }
+}
+
+#[test]
+fn retain_as_published_shows_what_other_protocols_say() {
     let mut driven = Driven::connected(Version::V5);
     let options = SubscriptionOptions {
         retain_as_published: true,
         ..SubscriptionOptions::default()
     };
     driven.subscribe_with(&[("a", options)], Properties::NONE);
-    driven.deliver(1, 0, &message(Version::V5, "a", "x", Qos::AtMostOnce));
-    assert_eq!(driven.take_wire(), ["PUBLISH 0 a: x"]);
+    let foreign = foreign(b"a", Persistence::Transient);
+    driven.deliver(1, 0, &foreign);
+    let mut envelope = foreign.envelope();
+    envelope.retain = Retain::Shown;
+    driven.deliver(1, 0, &foreign.with_envelope(envelope));
+    let said = driven.take_wire();
+    assert!(!said[0].contains(" retain"), "{said:?}");
+    assert!(said[1].contains(" retain"), "{said:?}");
 }

@@ -34,6 +34,29 @@ fn with_will(version: Version, qos: Qos, keep_alive: u16) -> Driven {
     driven
 }
 
+/// [MQTT-3.1.2-14], [MQTT-3.1.2-15]
+#[test]
+fn a_will_is_retained_if_wished() {
+    for (version, dialect) in [(Version::V5, "Mqtt5"), (Version::V311, "Mqtt3")] {
+        let mut driven = Driven::new(version);
+        let will = Will {
+            qos: Qos::AtMostOnce,
+            retain: true,
+            properties: Properties::NONE,
+            topic: name("w"),
+            payload: Binary::new(b"x").unwrap(),
+        };
+        driven.talk(&[Packet::Connect(Connect {
+            will: Some(will),
+            ..connect(version)
+        })]);
+        driven.take_log();
+        driven.close();
+        let published = format!("Publish(amq.topic w: x {dialect} Transient 4 retain)");
+        assert_eq!(driven.take_log(), [published]);
+    }
+}
+
 fn disconnect(reason: DisconnectReason) -> Packet<'static> {
     Packet::Disconnect(Disconnect {
         reason,

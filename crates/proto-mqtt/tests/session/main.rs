@@ -11,6 +11,7 @@ mod given_aliases;
 mod payload_format;
 mod publish;
 mod scripted_broker;
+mod shared;
 mod split;
 mod subscribe;
 mod told;

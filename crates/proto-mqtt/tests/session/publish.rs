@@ -157,20 +157,53 @@ fn what_the_broker_refuses_is_told_or_ends_the_connection() {
     assert!(!driven.out.is_closing());
 }
 
+fn retained(topic: &'static str, payload: &'static str, qos: PublishQos) -> Packet<'static> {
+    Packet::Publish(Publish {
+        retain: true,
+        ..publish_of(topic, payload, qos)
+    })
+}
+
 #[test]
-fn retained_messages_are_refused() {
-    for version in Version::ALL {
+fn what_is_to_be_retained_is_published_so() {
+    for (version, dialect) in [(Version::V311, "Mqtt3"), (Version::V5, "Mqtt5")] {
         let mut driven = Driven::connected(version);
-        let said = driven.talk(&[Packet::Publish(Publish {
-            retain: true,
-            ..publish_of("t", "x", AT_MOST_ONCE)
-        })]);
-        let is_told = said
-            .first()
-            .is_some_and(|it| it.starts_with("DISCONNECT RetainNotSupported"));
-        assert_eq!(is_told, version == Version::V5, "{said:?}");
-        assert!(driven.out.is_closing() && driven.published.is_empty());
+        let said = driven.talk(&[
+            retained("t/u", "x", AT_MOST_ONCE),
+            retained("t/u", "", at_least_once(1)),
+            publish("t/u", "y", AT_MOST_ONCE),
+        ]);
+        assert_eq!(said, ["PUBACK 1 Success"]);
+        let expected = [
+            format!("Publish(amq.topic t.u: x {dialect} Transient 4 retain)"),
+            format!("Publish(amq.topic t.u:  {dialect} Persistent 5 confirmed retain)"),
+            format!("Publish(amq.topic t.u: y {dialect} Transient 0)"),
+        ];
+        assert_eq!(driven.take_log(), expected);
     }
+}
+
+#[test]
+fn what_cannot_be_retained_is_told() {
+    let full = || Refusal::LimitReached {
+        what: "retained messages",
+        limit: 1,
+    };
+    let mut driven = Driven::connected(Version::V5);
+    driven.refusals = vec![("Publish", full()), ("Publish", full())];
+    let said = driven.talk(&[
+        retained("t", "x", at_least_once(1)),
+        retained("t", "x", exactly_once(2)),
+    ]);
+    assert_eq!(said, ["PUBACK 1 QuotaExceeded", "PUBREC 2 QuotaExceeded"]);
+    let mut driven = Driven::connected(Version::V311);
+    driven.refusals = vec![("Publish", full())];
+    assert!(
+        driven
+            .talk(&[retained("t", "x", at_least_once(1))])
+            .is_empty()
+    );
+    assert!(driven.out.is_closing());
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use broker_api::{
     Authenticate, Command, Confirm, Delivery, Event, Out, OwnMessages, Publishing, Refusal, Reply,
-    Session, Source, Submission, Subscribe, Unroutable,
+    Retained, Session, ShowRetained, Source, Submission, Subscribe, Unroutable,
 };
 use bytes::BytesMut;
 use model::{
-    CommandId, ConnectionId, Dialect, Envelope, Instant, Message, Parts, Persistence, Sequence,
-    SubscriptionId,
+    BindingKey, CommandId, ConnectionId, Dialect, Envelope, Instant, Message, Parts, Persistence,
+    Retain, Sequence, SubscriptionId,
 };
 use proto_mqtt::{
     Ack, Codec, Connect, Decoded, Limits, Mqtt, Packet, PacketId, Properties, PropertyList,
@@ -234,6 +234,25 @@ impl Driven {
                 self.granted.remove(&subscription);
                 (Answer::Done, format!("Cancel({subscription})"))
             }
+            Command::DeclareQueue(declare) => {
+                let name = declare.name.expect("it has a name");
+                (Answer::Done, format!("Declare({name})"))
+            }
+            Command::Bind(bind) => {
+                let key = String::from_utf8_lossy(&bind.key.spelling()).into_owned();
+                let text = format!("Bind({:?}, {} {key})", bind.destination, bind.source);
+                (Answer::Done, text)
+            }
+            Command::ShowRetained(ShowRetained {
+                subscription,
+                pattern,
+                own_messages,
+            }) => {
+                let key = BindingKey::Pattern(pattern);
+                let key = String::from_utf8_lossy(&key.spelling()).into_owned();
+                let own = own(own_messages);
+                (Answer::Done, format!("Show({subscription}, {key}{own})"))
+            }
             Command::Subscribe(subscribe) => {
                 let text = subscribed(&subscribe);
                 self.granted
@@ -279,14 +298,13 @@ impl Driven {
             other @ (Command::Connect(_)
             | Command::PutUser(_)
             | Command::DeleteUser(_)
-            | Command::DeclareQueue(_)
             | Command::DeleteQueue(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
-            | Command::Bind(_)
             | Command::Unbind(_)
             | Command::List(_)
+            | Command::QueueRetained(_)
             | Command::Commit(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());
@@ -306,8 +324,13 @@ fn published(message: &Message, publishing: Publishing) -> String {
         [] => String::new(),
         head => format!(" {:?}", Properties::kept(head)),
     };
+    let retain = match envelope.retain {
+        Retain::No => "",
+        Retain::Keep => " retain",
+        Retain::Shown => " shown",
+    };
     format!(
-        "Publish({} {}: {}{head} {:?} {:?} {}{}{confirm})",
+        "Publish({} {}: {}{head} {:?} {:?} {}{}{confirm}{retain})",
         text(message.exchange()),
         text(message.key()),
         text(message.body()),
@@ -330,12 +353,20 @@ fn subscribed(subscribe: &Subscribe) -> String {
         u64::MAX => String::new(),
         limit => format!(", limit {limit}"),
     };
-    let own = match subscribe.own_messages {
-        OwnMessages::Deliver => "",
-        OwnMessages::Skip => ", not own",
+    let own = own(subscribe.own_messages);
+    let retained = match subscribe.retained {
+        Retained::Send => "",
+        Retained::Skip => ", none retained",
     };
     let (id, mode) = (subscribe.subscription, subscribe.settle_mode);
-    format!("Subscribe({id}, {source}, {mode:?}{limit}{own})")
+    format!("Subscribe({id}, {source}, {mode:?}{limit}{own}{retained})")
+}
+
+const fn own(messages: OwnMessages) -> &'static str {
+    match messages {
+        OwnMessages::Deliver => "",
+        OwnMessages::Skip => ", not own",
+    }
 }
 
 pub(crate) fn bytes_of(version: Version, packets: &[Packet<'_>]) -> Vec<u8> {

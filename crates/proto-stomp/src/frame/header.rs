@@ -52,6 +52,8 @@ pub enum HeaderName {
     Schedule,
     /// `JMSXGroupID`.
     GroupId,
+    /// `x-mqtt-retain`, as the table of conversion has it.
+    Retain,
     ClientId,
     /// `x-priority` of RabbitMQ, `activemq.priority`.
     SubscriptionPriority,
@@ -122,6 +124,7 @@ impl HeaderName {
                 (b"subscription", Self::Subscription),
                 (b"x-queue-name", Self::QueueName),
             ],
+            13 => &[(b"x-mqtt-retain", Self::Retain)],
             14 => &[
                 (b"content-length", Self::ContentLength),
                 (b"prefetch-count", Self::PrefetchCount),

@@ -5,12 +5,12 @@ use super::value::number;
 use crate::Version;
 use crate::frame::{Frame, HeaderName};
 use crate::violation::{Excerpt, Violation};
-use model::{Envelope, Instant, Message, Parts, Persistence};
+use model::{Envelope, Instant, Message, Parts, Persistence, Retain};
 
 /// Runs of kept header lines that go into a message as they are; more are first put together.
 const RUNS_MAX: usize = 8;
 
-/// The headers beside `persistent` that say something to the broker.
+/// The headers beside `persistent` that say something to the broker, most of them in numbers.
 const NUMBERS: u64 = HeaderName::set(&[
     HeaderName::Priority,
     HeaderName::Expires,
@@ -19,6 +19,7 @@ const NUMBERS: u64 = HeaderName::set(&[
     HeaderName::ScheduledDelay,
     HeaderName::Schedule,
     HeaderName::GroupId,
+    HeaderName::Retain,
 ]);
 
 const MILLISECONDS: &str = "a number of milliseconds";
@@ -65,6 +66,12 @@ pub(crate) fn envelope_of(
     envelope.is_grouped = frame
         .value(HeaderName::GroupId)
         .is_some_and(|group| !group.is_empty());
+    if frame
+        .value(HeaderName::Retain)
+        .is_some_and(|value| *value == *b"true")
+    {
+        envelope.retain = Retain::Keep;
+    }
     Ok(envelope)
 }
 
@@ -280,6 +287,8 @@ mod tests {
         check("AMQ_SCHEDULED_DELAY:8", |it| it.delay_ms = 8);
         check("JMSXGroupID:g", |it| it.is_grouped = true);
         check("JMSXGroupID:", |_| {});
+        check("x-mqtt-retain:true", |it| it.retain = Retain::Keep);
+        check("x-mqtt-retain:false", |_| {});
     }
 
     #[test]

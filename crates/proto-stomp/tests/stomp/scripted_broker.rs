@@ -292,6 +292,8 @@ impl Driven {
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
             | Command::Unbind(_)
+            | Command::ShowRetained(_)
+            | Command::QueueRetained(_)
             | Command::List(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());

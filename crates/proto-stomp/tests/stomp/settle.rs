@@ -78,7 +78,9 @@ fn settlements_of_one_input_are_gathered_in_order() {
             | Command::List(_)
             | Command::Commit(_)
             | Command::Subscribe(_)
-            | Command::Cancel(_)) => format!("{other:?}"),
+            | Command::Cancel(_)
+            | Command::ShowRetained(_)
+            | Command::QueueRetained(_)) => format!("{other:?}"),
         })
         .collect();
     assert_eq!(

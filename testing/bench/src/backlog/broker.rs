@@ -13,6 +13,7 @@ use crate::{
     measure::{Clock, CpuTime, nap, reset_resident_bytes_max, resident_bytes, resident_bytes_max},
     process::Owned,
     systems::barid,
+    wire::Protocol,
 };
 
 /// Time a broker has to come up with its backlog, or to go.
@@ -178,14 +179,14 @@ impl Broker {
 
 fn spawn(binary: &Path, dir: &Path, memory_bytes_max: Option<&str>) -> Result<Owned> {
     let memory = memory_bytes_max.map(|bytes| (MEMORY, bytes));
-    barid::spawn(binary, dir, memory.as_slice())
+    barid::spawn(binary, Protocol::Stomp, dir, memory.as_slice())
 }
 
 /// As `wait_for`, but to the millisecond.
 fn await_ready(process: &mut Owned, dir: &Path) -> Result<SocketAddr> {
     let clock = Clock::start();
     loop {
-        if let Some(address) = barid::address(dir)? {
+        if let Some(address) = barid::address(Protocol::Stomp, dir)? {
             return Ok(address);
         }
         crate::check_interrupted()?;

@@ -1,7 +1,7 @@
 //! The sending side: frames rendered into the connection's output, each patched with its queue, its body and its
 //! receipt id.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     body::BODY_BYTES_MIN,
@@ -10,8 +10,8 @@ use super::{
     site::{NUMBER_DIGITS, Site, destination},
 };
 use crate::{
-    stamp::{DIGITS, encode_digits},
-    wire::{Safety, Template, Wire},
+    stamp::DIGITS,
+    wire::{Receipt, Safety, Template, Wire},
 };
 
 /// Rendered before a write, at most.
@@ -136,9 +136,7 @@ impl Publisher {
                 identity.queue,
             );
             identity.write(&mut frame[template.body_at..][..self.body_bytes]);
-            if let Some(at) = template.receipt_at {
-                frame[at..][..DIGITS].copy_from_slice(&encode_digits(self.sent));
-            }
+            template.patch_receipt(frame, self.sent);
             self.asked += u64::from(asks);
             self.is_last_asking = asks;
             self.sent += 1;
@@ -150,7 +148,9 @@ impl Publisher {
 
 /// The same frame, asking for nothing.
 fn without_receipt(asking: &Template) -> Result<Template> {
-    let digits_at = asking.receipt_at.context("the frame asks for a receipt")?;
+    let Some(Receipt::Digits(digits_at)) = asking.receipt else {
+        bail!("the frame asks for no receipt");
+    };
     let line = digits_at - b"receipt:".len()..digits_at + DIGITS + 1;
     let mut bytes = asking.bytes.clone();
     let body_at = asking.body_at - line.len();
@@ -158,7 +158,7 @@ fn without_receipt(asking: &Template) -> Result<Template> {
     Ok(Template {
         bytes,
         body_at,
-        receipt_at: None,
+        receipt: None,
     })
 }
 

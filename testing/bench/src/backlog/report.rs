@@ -14,6 +14,8 @@ use crate::measure::Machine;
 pub(super) mod name {
     pub(crate) const EMPTY: &str = "empty queue, both ways";
     pub(crate) const SHORT: &str = "short queue, consumed";
+    pub(crate) const EMPTY_ALL: &str = "all queues empty, both ways";
+    pub(crate) const SHORT_ALL: &str = "all queues short, consumed";
     pub(crate) const FILL_BEGIN: &str = "fill, its begin";
     pub(crate) const FILL_END: &str = "fill, its last tenth";
     pub(crate) const FILL: &str = "fill";

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 
 use super::{
-    BacklogOptions,
+    BacklogOptions, Spread,
     broker::{Broker, Ending},
     first::First,
     ledger::Ledger,
@@ -168,7 +168,59 @@ impl<'a> Run<'a> {
         traffic.run(&mut Plan::none(), |own| own.ledger.waiting() == 0)?;
         let span = meter.span()?;
         traffic.close()?;
-        self.finish(name::SHORT, span, 0, SHORT_COUNT)
+        self.finish(name::SHORT, span, 0, SHORT_COUNT)?;
+        if self.options.queues > 1 {
+            self.empty_all()?;
+        }
+        Ok(())
+    }
+
+    /// The same with all the queues of the backlog, which are made before it is measured.
+    fn empty_all(&mut self) -> Result<()> {
+        let queues = self.options.queues;
+        let queue_of = |number| Spread::RoundRobin.queue_of(number, u64::MAX, queues);
+        let every = self.options.receipt_every;
+        let (site, pid, length) = (self.site()?, self.pid()?, self.length());
+        self.broker()?.begin()?;
+        let mut traffic = consume_all(site, queues, &mut self.ledger)?;
+        traffic.add_publisher(every)?;
+        let mut once = Plan {
+            left: u64::from(queues),
+            ahead_max: AHEAD_MAX,
+            queue_of,
+        };
+        traffic.run(&mut once, |own| own.consumed == u64::from(queues))?;
+        let (meter, published, consumed) =
+            (Meter::start(pid)?, traffic.confirmed(), traffic.consumed);
+        let mut plan = Plan {
+            left: u64::MAX,
+            ..once
+        };
+        traffic.run_for(&mut plan, length, |_| false)?;
+        let span = meter.span()?;
+        let published = traffic.confirmed() - published;
+        let consumed = traffic.consumed - consumed;
+        traffic.confirm_all(queue_of)?;
+        traffic.run(&mut Plan::none(), |own| own.ledger.waiting() == 0)?;
+        traffic.close()?;
+        self.finish(name::EMPTY_ALL, span, published, consumed)?;
+
+        let mut traffic = Traffic::new(site, &mut self.ledger)?;
+        traffic.add_publisher(every)?;
+        let mut plan = Plan {
+            left: SHORT_COUNT,
+            ahead_max: u64::MAX,
+            queue_of,
+        };
+        traffic.run(&mut plan, |own| own.confirmed() == SHORT_COUNT)?;
+        traffic.close()?;
+        self.broker()?.begin()?;
+        let meter = Meter::start(pid)?;
+        let mut traffic = consume_all(site, queues, &mut self.ledger)?;
+        traffic.run(&mut Plan::none(), |own| own.ledger.waiting() == 0)?;
+        let span = meter.span()?;
+        traffic.close()?;
+        self.finish(name::SHORT_ALL, span, 0, SHORT_COUNT)
     }
 
     fn fill(&mut self) -> Result<()> {

@@ -28,7 +28,7 @@ type Side = (&'static str, fn(&Row) -> Option<f64>);
 fn comparisons(rows: &[Row], lines: &mut Vec<[String; 3]>) {
     let published: fn(&Row) -> Option<f64> = Row::published_per_second;
     let consumed: fn(&Row) -> Option<f64> = Row::consumed_per_second;
-    let all: [(&str, Side, Side); 5] = [
+    let all: [(&str, Side, Side); 8] = [
         (
             "published/s, both ways",
             (name::DEPTH, published),
@@ -53,6 +53,21 @@ fn comparisons(rows: &[Row], lines: &mut Vec<[String; 3]>) {
             "consumed/s alone",
             (name::DRAIN, consumed),
             (name::SHORT, consumed),
+        ),
+        (
+            "published/s alone",
+            (name::FILL_END, published),
+            (name::EMPTY_ALL, published),
+        ),
+        (
+            "consumed/s alone",
+            (name::DRAIN, consumed),
+            (name::EMPTY_ALL, consumed),
+        ),
+        (
+            "consumed/s alone",
+            (name::DRAIN, consumed),
+            (name::SHORT_ALL, consumed),
         ),
     ];
     for (what, deep, shallow) in all {

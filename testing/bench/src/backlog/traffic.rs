@@ -243,7 +243,12 @@ impl<'a> Traffic<'a> {
                 Err(found) => fault = fault.or(Some(found)),
             },
             Frame::Receipt { .. } => answered += u64::from(Some(index) == publishing),
-            Frame::Connected { .. } | Frame::Error { .. } | Frame::Other => {}
+            Frame::Connected { .. }
+            | Frame::Half { .. }
+            | Frame::Granted { .. }
+            | Frame::Refused { .. }
+            | Frame::Error { .. }
+            | Frame::Other => {}
         };
         let moved = self.reactor.pass(wait_ns, each)?;
         if let Some(fault) = fault {

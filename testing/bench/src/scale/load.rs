@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, ensure};
 
-use super::{BODY_BYTES, setup::destination, shape::Shape};
+use super::{
+    BODY_BYTES,
+    names::{NINES, Topic, places, topic},
+    setup::wire,
+    shape::Shape,
+};
 use crate::{
     connection::{Connection, Written},
     stamp::{self, DIGITS, blank_body, encode_digits},
-    wire::{Template, Wire},
+    wire::Template,
 };
-
-/// Digits of a destination's number.
-const NUMBER_DIGITS: usize = 5;
 
 /// Rendered before a write, at most.
 const TURN_BYTES: usize = 256 * 1024;
@@ -21,8 +23,9 @@ const TURN_BYTES: usize = 256 * 1024;
 pub(super) struct Publishers {
     shape: Shape,
     frame: Template,
-    /// Where the digits of the destination stand.
-    number_at: usize,
+    /// Where the digits of the destination stand, and those of what its name leaves open.
+    number_at: Vec<usize>,
+    open_at: Vec<usize>,
     /// Where the publishers are among the connections.
     range: Range<usize>,
     /// Whose turn it is.
@@ -41,19 +44,20 @@ impl Publishers {
     /// # Errors
     /// If the frame has no place for what changes.
     pub(super) fn new(shape: Shape, range: Range<usize>) -> Result<Self> {
-        let destination = destination(shape.target(), 0);
         let body = blank_body(BODY_BYTES);
-        let frame = Wire::Stomp.template(&destination, &body, shape.safety());
-        let name = destination.as_bytes();
-        let at = frame
-            .bytes
-            .windows(name.len())
-            .position(|part| part == name);
-        let number_at = at.context("the frame names its destination")? + name.len() - NUMBER_DIGITS;
+        let render = |destination, open| {
+            let topic = topic(shape, &Topic { destination, open });
+            wire(shape).template(&topic, &body, shape.safety())
+        };
+        let frame = render(0, 0);
+        let number_at = places(&frame.bytes, &render(NINES, 0).bytes);
+        let open_at = places(&frame.bytes, &render(0, NINES).bytes);
+        ensure!(!number_at.is_empty(), "the frame names no destination");
         Ok(Self {
             shape,
             frame,
             number_at,
+            open_at,
             turn: range.start,
             range,
             sent: 0,
@@ -100,15 +104,18 @@ impl Publishers {
     /// Writes what makes a frame this message's.
     fn patch(&self, at: usize, bytes: &mut [u8]) {
         let frame = &mut bytes[at..];
-        let mut number = self.shape.destination_of(self.sent);
-        for place in frame[self.number_at..][..NUMBER_DIGITS].iter_mut().rev() {
-            *place = b"0123456789"[(number % 10) as usize];
-            number /= 10;
-        }
+        put_number(frame, &self.number_at, self.shape.destination_of(self.sent));
+        put_number(frame, &self.open_at, self.sent);
         let sequence = encode_digits(self.sent);
         frame[self.frame.body_at + stamp::SEQUENCE_AT..][..DIGITS].copy_from_slice(&sequence);
-        if let Some(at) = self.frame.receipt_at {
-            frame[at..][..DIGITS].copy_from_slice(&sequence);
-        }
+        self.frame.patch_receipt(frame, self.sent);
+    }
+}
+
+/// Writes the last decimal digits of a number, as many as there are places.
+fn put_number(frame: &mut [u8], places: &[usize], mut number: u64) {
+    for place in places.iter().rev() {
+        frame[*place] = b"0123456789"[(number % 10) as usize];
+        number /= 10;
     }
 }

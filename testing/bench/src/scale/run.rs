@@ -25,7 +25,7 @@ use crate::{
     measure::{Clock, CpuTime, nap, resident_bytes},
     stamp::Stamp,
     systems::Running,
-    wire::{Frame, Safety, stomp},
+    wire::{Frame, Safety},
 };
 
 /// Read at once from one connection.
@@ -201,7 +201,7 @@ impl Run {
         let arrived = self.delivered / self.shape.deliveries_per_message();
         let arrived = match self.shape.safety() {
             Safety::Transient => arrived,
-            Safety::Confirmed => arrived.min(self.confirmed),
+            Safety::Confirmed | Safety::Once => arrived.min(self.confirmed),
         };
         self.publishers.sent - arrived.min(self.publishers.sent)
     }
@@ -267,6 +267,7 @@ impl Run {
     /// Reads what one connection has, and writes what it could not.
     fn serve(&mut self, index: usize) -> Result<usize> {
         let connection = &mut self.connections[index];
+        let wire = connection.wire();
         let (delivered, sum) = (&mut self.delivered, &mut self.sequence_sum);
         let confirmed = &mut self.confirmed;
         let mut strange = 0_u64;
@@ -278,11 +279,16 @@ impl Run {
                     None => strange += 1,
                 }
                 if !ack.is_empty() {
-                    stomp::append_ack(output, &input[ack]);
+                    wire.append_ack(output, input, ack);
                 }
             }
             Frame::Receipt { .. } => *confirmed += 1,
-            Frame::Connected { .. } | Frame::Error { .. } | Frame::Other => {}
+            Frame::Connected { .. }
+            | Frame::Half { .. }
+            | Frame::Granted { .. }
+            | Frame::Refused { .. }
+            | Frame::Error { .. }
+            | Frame::Other => {}
         };
         let (moved, _) = connection.read_frames(&mut self.scratch, each)?;
         ensure!(strange == 0, "{strange} deliveries are none of this run");

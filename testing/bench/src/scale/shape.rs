@@ -1,9 +1,12 @@
 //! The shapes: each a dimension at one size.
 
-use crate::wire::{Safety, Target};
+use crate::wire::{Protocol, Safety, Target};
 
 /// Sizes of each dimension.
 const SIZES: [usize; 3] = [1, 100, 10_000];
+
+/// Numbers of subscriptions with wildcards. A single one has one connection, all others have the same number.
+const WILDCARD_SIZES: [usize; 4] = [1, 10, 1000, 100_000];
 
 /// Connections that many subscriptions are spread over, where it is not they that are counted.
 const SHARED_CONNECTIONS: usize = 10;
@@ -46,11 +49,17 @@ pub(super) enum Dimension {
     FanOutShared,
     /// Connections with a subscription each, and nothing to do.
     Idle,
+    /// Connections without one.
+    IdleBare,
+    /// Subscriptions each to topics of its own, every second of whose levels is open; a message is for one of them,
+    /// and no topic is like one before.
+    Wildcards { levels: usize },
 }
 
 /// A dimension at one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
+    pub(super) protocol: Protocol,
     pub(super) dimension: Dimension,
     pub(super) size: usize,
 }
@@ -67,7 +76,7 @@ pub(super) enum Pace {
 }
 
 impl Dimension {
-    const ALL: [Self; 11] = [
+    const STOMP: [Self; 11] = [
         Self::Queues,
         Self::PersistentQueues,
         Self::Consumers,
@@ -81,20 +90,36 @@ impl Dimension {
         Self::Idle,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    const MQTT: [Self; 6] = [
+        Self::FanOut,
+        Self::IdleBare,
+        Self::Idle,
+        Self::Wildcards { levels: 2 },
+        Self::Wildcards { levels: 4 },
+        Self::Wildcards { levels: 8 },
+    ];
+
+    pub(super) fn name(self) -> String {
         match self {
-            Self::Queues => "queues",
-            Self::PersistentQueues => "persistent-queues",
-            Self::Consumers => "consumers",
-            Self::Keys => "subscriptions",
-            Self::Subscribers => "subscribers",
-            Self::SubscribersAtRate => "subscribers-at-rate",
-            Self::Publishers => "publishers",
-            Self::PublishersAtRate => "publishers-at-rate",
-            Self::FanOut => "fan-out",
-            Self::FanOutShared => "fan-out-shared",
-            Self::Idle => "idle",
+            Self::Queues => "queues".to_owned(),
+            Self::PersistentQueues => "persistent-queues".to_owned(),
+            Self::Consumers => "consumers".to_owned(),
+            Self::Keys => "subscriptions".to_owned(),
+            Self::Subscribers => "subscribers".to_owned(),
+            Self::SubscribersAtRate => "subscribers-at-rate".to_owned(),
+            Self::Publishers => "publishers".to_owned(),
+            Self::PublishersAtRate => "publishers-at-rate".to_owned(),
+            Self::FanOut => "fan-out".to_owned(),
+            Self::FanOutShared => "fan-out-shared".to_owned(),
+            Self::Idle => "idle".to_owned(),
+            Self::IdleBare => "idle-bare".to_owned(),
+            Self::Wildcards { levels } => format!("wildcards-{levels}-levels"),
         }
+    }
+
+    /// Whether nothing happens once all connections stand.
+    pub(super) fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::IdleBare)
     }
 
     fn sizes(self) -> &'static [usize] {
@@ -109,17 +134,23 @@ impl Dimension {
             | Self::PublishersAtRate
             | Self::FanOut => &SIZES,
             Self::FanOutShared => &[100, 10_000],
-            Self::Idle => &[10_000],
+            Self::Idle | Self::IdleBare => &[10_000],
+            Self::Wildcards { .. } => &WILDCARD_SIZES,
         }
     }
 }
 
 impl Shape {
-    /// All whose name holds one of the comma-separated parts of `filter`.
-    pub(super) fn matching(filter: &str) -> Vec<Self> {
-        let shapes = Dimension::ALL.into_iter().flat_map(|dimension| {
+    /// All of a protocol whose name holds one of the comma-separated parts of `filter`.
+    pub(super) fn matching(protocol: Protocol, filter: &str) -> Vec<Self> {
+        let dimensions: &[Dimension] = match protocol {
+            Protocol::Stomp => &Dimension::STOMP,
+            Protocol::Mqtt => &Dimension::MQTT,
+        };
+        let shapes = dimensions.iter().copied().flat_map(|dimension| {
             let sizes = dimension.sizes().iter();
             sizes.map(move |size| Self {
+                protocol,
                 dimension,
                 size: *size,
             })
@@ -146,7 +177,9 @@ impl Shape {
             | Dimension::PublishersAtRate
             | Dimension::FanOut
             | Dimension::FanOutShared
-            | Dimension::Idle => Target::Topic,
+            | Dimension::Idle
+            | Dimension::IdleBare
+            | Dimension::Wildcards { .. } => Target::Topic,
         }
     }
 
@@ -164,11 +197,12 @@ impl Shape {
             | Dimension::Consumers
             | Dimension::Keys
             | Dimension::Subscribers
-            | Dimension::Publishers => Pace::InFlight(IN_FLIGHT),
+            | Dimension::Publishers
+            | Dimension::Wildcards { .. } => Pace::InFlight(IN_FLIGHT),
             Dimension::PersistentQueues => Pace::InFlight(RECEIPTS),
             Dimension::SubscribersAtRate | Dimension::PublishersAtRate => Pace::Rate(RATE),
             Dimension::FanOut | Dimension::FanOutShared => Pace::InFlight(FAN_OUT_IN_FLIGHT),
-            Dimension::Idle => Pace::None,
+            Dimension::Idle | Dimension::IdleBare => Pace::None,
         }
     }
 
@@ -180,7 +214,9 @@ impl Shape {
             | Dimension::Keys
             | Dimension::Subscribers
             | Dimension::SubscribersAtRate
-            | Dimension::Idle => self.size,
+            | Dimension::Idle
+            | Dimension::IdleBare
+            | Dimension::Wildcards { .. } => self.size,
             Dimension::Consumers
             | Dimension::Publishers
             | Dimension::PublishersAtRate
@@ -191,6 +227,7 @@ impl Shape {
 
     pub(super) fn subscriptions(self) -> usize {
         match self.dimension {
+            Dimension::IdleBare => 0,
             Dimension::Publishers | Dimension::PublishersAtRate => 1,
             Dimension::Queues
             | Dimension::PersistentQueues
@@ -200,7 +237,8 @@ impl Shape {
             | Dimension::SubscribersAtRate
             | Dimension::FanOut
             | Dimension::FanOutShared
-            | Dimension::Idle => self.size,
+            | Dimension::Idle
+            | Dimension::Wildcards { .. } => self.size,
         }
     }
 
@@ -211,19 +249,22 @@ impl Shape {
             | Dimension::PersistentQueues
             | Dimension::Publishers
             | Dimension::PublishersAtRate => 1,
-            Dimension::Consumers | Dimension::Keys => self.size.min(SHARED_CONNECTIONS),
+            Dimension::Consumers | Dimension::Keys | Dimension::Wildcards { .. } => {
+                self.size.min(SHARED_CONNECTIONS)
+            }
             Dimension::FanOutShared => self.size / 100,
             Dimension::Subscribers
             | Dimension::SubscribersAtRate
             | Dimension::FanOut
-            | Dimension::Idle => self.size,
+            | Dimension::Idle
+            | Dimension::IdleBare => self.size,
         }
     }
 
     /// Connections that publish in turn.
     pub(super) fn publishers(self) -> usize {
         match self.dimension {
-            Dimension::Idle => 0,
+            Dimension::Idle | Dimension::IdleBare => 0,
             Dimension::Publishers | Dimension::PublishersAtRate => self.size,
             Dimension::Queues
             | Dimension::PersistentQueues
@@ -232,7 +273,8 @@ impl Shape {
             | Dimension::Subscribers
             | Dimension::SubscribersAtRate
             | Dimension::FanOut
-            | Dimension::FanOutShared => 1,
+            | Dimension::FanOutShared
+            | Dimension::Wildcards { .. } => 1,
         }
     }
 
@@ -240,7 +282,8 @@ impl Shape {
     pub(super) fn deliveries_per_message(self) -> u64 {
         match self.target() {
             Target::Queue => 1,
-            Target::Topic => (self.subscriptions() / self.destinations()) as u64,
+            // Where nobody is subscribed, nobody publishes.
+            Target::Topic => (self.subscriptions() / self.destinations()).max(1) as u64,
         }
     }
 
@@ -261,7 +304,13 @@ mod tests {
 
     #[test]
     fn every_message_has_a_destination_that_is_subscribed() {
-        for shape in Shape::matching("") {
+        let both = [Protocol::Stomp, Protocol::Mqtt].into_iter();
+        let shapes = both.flat_map(|protocol| Shape::matching(protocol, ""));
+        for shape in shapes {
+            assert!(shape.deliveries_per_message() > 0, "{}", shape.name());
+            if shape.publishers() == 0 {
+                continue;
+            }
             let count = shape.destinations() as u64;
             assert!(count <= shape.subscriptions() as u64, "{}", shape.name());
             assert!((0..30_000).all(|sequence| shape.destination_of(sequence) < count));
@@ -271,8 +320,11 @@ mod tests {
 
     #[test]
     fn a_filter_takes_the_shapes_that_hold_one_of_its_parts() {
-        assert_eq!(Shape::matching("").len(), 30);
-        assert_eq!(Shape::matching("idle, fan-out-10000").len(), 2);
-        assert!(Shape::matching("none").is_empty());
+        let count = |protocol, filter| Shape::matching(protocol, filter).len();
+        assert_eq!(count(Protocol::Stomp, ""), 30);
+        assert_eq!(count(Protocol::Stomp, "idle, fan-out-10000"), 2);
+        assert_eq!(count(Protocol::Stomp, "none"), 0);
+        assert_eq!(count(Protocol::Mqtt, ""), 17);
+        assert_eq!(count(Protocol::Mqtt, "wildcards-8"), 4);
     }
 }

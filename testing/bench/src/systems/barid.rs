@@ -10,21 +10,24 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{START_LIMIT, Started};
-use crate::{measure::wait_for, process::Owned};
+use crate::{measure::wait_for, process::Owned, wire::Protocol};
 
 /// Folder of the data below the one that is Barid's own.
 const DATA: &str = "data";
+
+/// A free port on loopback.
+const FREE: &str = "127.0.0.1:0";
 
 /// The file in it that says where the broker listens.
 const LISTENERS: &str = "listeners.json";
 
 /// Starts `barid serve` with its data in `dir`.
-pub(super) fn start(binary: &Path, dir: &Path) -> Result<Started> {
-    let mut process = spawn(binary, dir, &[])?;
+pub(super) fn start(binary: &Path, protocol: Protocol, dir: &Path) -> Result<Started> {
+    let mut process = spawn(binary, protocol, dir, &[])?;
     let address = wait_for("listeners.json", START_LIMIT, || {
         crate::check_interrupted()?;
         process.check_alive()?;
-        address(dir)
+        address(protocol, dir)
     })?;
     Ok(Started {
         processes: vec![process],
@@ -34,12 +37,24 @@ pub(super) fn start(binary: &Path, dir: &Path) -> Result<Started> {
     })
 }
 
+/// What the program says of itself; nothing if it does not.
+pub(super) fn version(binary: &Path) -> String {
+    let output = Command::new(binary).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    text.unwrap_or_default()
+}
+
 /// Starts `barid serve` on what data there is in `dir`, with `environment` beside that of this process. It is
 /// ready once [`address`] gives one.
 ///
 /// # Errors
 /// If the program is not there or cannot be started.
-pub(crate) fn spawn(binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> Result<Owned> {
+pub(crate) fn spawn(
+    binary: &Path,
+    protocol: Protocol,
+    dir: &Path,
+    environment: &[(&str, &str)],
+) -> Result<Owned> {
     ensure!(
         binary.exists(),
         "{} is missing: build it with `cargo build --release`, or name another with --barid",
@@ -54,14 +69,15 @@ pub(crate) fn spawn(binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> 
         Ok(()) | Err(_) => {}
     }
     let mut command = Command::new(binary);
-    command.arg("serve").arg("--data-dir").arg(&data_dir).args([
-        "--stomp",
-        "127.0.0.1:0",
-        "--mqtt",
-        "off",
-        "--ws",
-        "off",
-    ]);
+    let (stomp, mqtt) = match protocol {
+        Protocol::Stomp => (FREE, "off"),
+        Protocol::Mqtt => ("off", FREE),
+    };
+    command
+        .arg("serve")
+        .arg("--data-dir")
+        .arg(&data_dir)
+        .args(["--stomp", stomp, "--mqtt", mqtt, "--ws", "off"]);
     command.envs(environment.iter().copied());
     Owned::spawn("barid", dir, &mut command)
 }
@@ -70,9 +86,10 @@ pub(crate) fn spawn(binary: &Path, dir: &Path, environment: &[(&str, &str)]) -> 
 ///
 /// # Errors
 /// If it has written something strange.
-pub(crate) fn address(dir: &Path) -> Result<Option<SocketAddr>> {
+pub(crate) fn address(protocol: Protocol, dir: &Path) -> Result<Option<SocketAddr>> {
     let text = std::fs::read_to_string(data_dir(dir).join(LISTENERS)).ok();
-    text.as_deref().map(stomp_address).transpose()
+    let address = text.map(|text| listener(&text, protocol));
+    address.transpose()
 }
 
 /// The folder of the data of a broker that was started in `dir`.
@@ -80,12 +97,16 @@ pub(crate) fn data_dir(dir: &Path) -> PathBuf {
     dir.join(DATA)
 }
 
-/// The first STOMP listener of a `listeners.json`.
-fn stomp_address(text: &str) -> Result<SocketAddr> {
+/// The first listener of a protocol in a `listeners.json`.
+fn listener(text: &str, protocol: Protocol) -> Result<SocketAddr> {
     let listeners: serde_json::Value = serde_json::from_str(text).context("listeners.json")?;
-    let address = listeners["stomp"][0]
+    let name = match protocol {
+        Protocol::Stomp => "stomp",
+        Protocol::Mqtt => "mqtt",
+    };
+    let address = listeners[name][0]
         .as_str()
-        .context("listeners.json has no stomp listener")?;
+        .with_context(|| format!("listeners.json has no {name} listener"))?;
     address
         .parse()
         .with_context(|| format!("{address} in listeners.json is no address"))
@@ -97,9 +118,11 @@ mod tests {
 
     #[test]
     fn the_listener_is_found_in_its_file() {
-        let address = stomp_address("{\"stomp\":[\"127.0.0.1:4711\"],\"mqtt\":[]}").unwrap();
-        assert_eq!(address.port(), 4711);
-        assert!(stomp_address("{\"stomp\":[]}").is_err());
-        assert!(stomp_address("not json").is_err());
+        let text = "{\"stomp\":[\"127.0.0.1:4711\"],\"mqtt\":[\"127.0.0.1:4712\"]}";
+        assert_eq!(listener(text, Protocol::Stomp).unwrap().port(), 4711);
+        assert_eq!(listener(text, Protocol::Mqtt).unwrap().port(), 4712);
+        assert!(listener("{\"stomp\":[]}", Protocol::Stomp).is_err());
+        assert!(listener("{\"stomp\":[\"127.0.0.1:1\"]}", Protocol::Mqtt).is_err());
+        assert!(listener("not json", Protocol::Stomp).is_err());
     }
 }

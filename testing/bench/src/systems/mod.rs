@@ -9,10 +9,17 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{disk_sync::FlushCounter, measure::wait_for, process::Owned, wire::Wire};
+use crate::{
+    disk_sync::FlushCounter,
+    install,
+    measure::wait_for,
+    process::Owned,
+    wire::{Protocol, Wire},
+};
 
 mod activemq;
 pub(crate) mod barid;
+mod mosquitto;
 mod nats;
 mod rabbitmq;
 
@@ -22,9 +29,9 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// One of the systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum System {
-    /// This project's broker, over STOMP.
+    /// This project's broker, over STOMP or MQTT.
     Barid,
-    /// RabbitMQ with its STOMP plugin, classic queues.
+    /// RabbitMQ with its STOMP plugin, classic queues, or its MQTT plugin.
     Rabbitmq,
     /// The same with quorum queues. Persistent messages only.
     RabbitmqQuorum,
@@ -32,15 +39,38 @@ pub(crate) enum System {
     Activemq,
     /// nats-server, over its own protocol. Topics only.
     Nats,
+    /// Mosquitto, over MQTT.
+    Mosquitto,
 }
 
 impl System {
-    /// The protocol it is measured by.
-    pub(crate) fn wire(self) -> Wire {
+    /// The protocol it is measured by in a suite of `protocol`.
+    pub(crate) fn wire(self, protocol: Protocol) -> Wire {
+        match (self, protocol) {
+            (Self::Nats, Protocol::Stomp | Protocol::Mqtt) => Wire::Nats,
+            (Self::RabbitmqQuorum, Protocol::Stomp) => Wire::StompQuorum,
+            (Self::Barid | Self::Rabbitmq | Self::Activemq | Self::Mosquitto, Protocol::Stomp) => {
+                Wire::Stomp
+            }
+            (
+                Self::Barid
+                | Self::Rabbitmq
+                | Self::RabbitmqQuorum
+                | Self::Activemq
+                | Self::Mosquitto,
+                Protocol::Mqtt,
+            ) => Wire::Mqtt,
+        }
+    }
+
+    /// The package that it comes in, where it comes in one.
+    fn package(self) -> Option<&'static str> {
         match self {
-            Self::Barid | Self::Rabbitmq | Self::Activemq => Wire::Stomp,
-            Self::RabbitmqQuorum => Wire::StompQuorum,
-            Self::Nats => Wire::Nats,
+            Self::Barid => None,
+            Self::Rabbitmq | Self::RabbitmqQuorum => Some("rabbitmq-server"),
+            Self::Activemq => Some("activemq"),
+            Self::Nats => Some("nats-server"),
+            Self::Mosquitto => Some("mosquitto"),
         }
     }
 }
@@ -53,6 +83,7 @@ impl fmt::Display for System {
             Self::RabbitmqQuorum => "RabbitMQ quorum",
             Self::Activemq => "ActiveMQ",
             Self::Nats => "NATS",
+            Self::Mosquitto => "Mosquitto",
         })
     }
 }
@@ -78,32 +109,48 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
     /// Counts the flushes of the disk with its data.
     pub(crate) flushes: Option<FlushCounter>,
+    /// What it is, for a protocol that has no words for that; empty if unknown.
+    pub(crate) version: String,
     control: Option<rabbitmq::Control>,
 }
 
 impl Running {
     /// Starts `system` with nothing but an empty folder of its own below `dir`, and waits until
-    /// it takes connections. `barid` is the path of Barid's binary.
+    /// it takes connections of `protocol`. `barid` is the path of Barid's binary.
     ///
     /// # Errors
-    /// If it cannot be installed or does not come up.
-    pub(crate) fn start(system: System, dir: &Path, barid: &Path) -> Result<Self> {
+    /// If it cannot be installed or does not come up, or does not speak the protocol.
+    pub(crate) fn start(
+        system: System,
+        protocol: Protocol,
+        dir: &Path,
+        barid: &Path,
+    ) -> Result<Self> {
         let own_dir = dir.join(system.to_string().to_lowercase().replace(' ', "-"));
         if own_dir.exists() {
             std::fs::remove_dir_all(&own_dir).context("removing what the last start left")?;
         }
         std::fs::create_dir_all(&own_dir).context("creating a data folder")?;
         let started = match system {
-            System::Barid => barid::start(barid, &own_dir)?,
-            System::Rabbitmq | System::RabbitmqQuorum => rabbitmq::start(&own_dir)?,
+            System::Barid => barid::start(barid, protocol, &own_dir)?,
+            System::Rabbitmq | System::RabbitmqQuorum => rabbitmq::start(protocol, &own_dir)?,
             System::Activemq => activemq::start(&own_dir)?,
             System::Nats => nats::start(&own_dir)?,
+            System::Mosquitto => mosquitto::start(&own_dir)?,
         };
         let flushes = FlushCounter::of(&own_dir);
-        Self::when_ready(started, flushes).with_context(|| format!("waiting for {system}"))
+        let version = match system.package() {
+            None => barid::version(barid),
+            Some(package) => install::version(package),
+        };
+        Self::when_ready(started, flushes, version).with_context(|| format!("waiting for {system}"))
     }
 
-    fn when_ready(started: Started, flushes: Option<FlushCounter>) -> Result<Self> {
+    fn when_ready(
+        started: Started,
+        flushes: Option<FlushCounter>,
+        version: String,
+    ) -> Result<Self> {
         let Started {
             mut processes,
             worker,
@@ -125,6 +172,7 @@ impl Running {
             address,
             pid,
             flushes,
+            version,
             control,
         })
     }
@@ -133,12 +181,15 @@ impl Running {
     /// what was asked of it.
     ///
     /// # Errors
-    /// If it has none or others, or does not tell.
-    pub(crate) fn check_queues(&self, system: System) -> Result<()> {
-        let kind = match system {
-            System::Rabbitmq => rabbitmq::Kind::Classic,
-            System::RabbitmqQuorum => rabbitmq::Kind::Quorum,
-            System::Barid | System::Activemq | System::Nats => return Ok(()),
+    /// If it has none or others, or does not tell. Not asked where nothing that the suite does needs such.
+    pub(crate) fn check_queues(&self, system: System, protocol: Protocol) -> Result<()> {
+        let kind = match (system, protocol) {
+            (System::Rabbitmq, Protocol::Stomp) => rabbitmq::Kind::Classic,
+            (System::RabbitmqQuorum, Protocol::Stomp) => rabbitmq::Kind::Quorum,
+            (_, Protocol::Mqtt)
+            | (System::Barid | System::Activemq | System::Nats | System::Mosquitto, _) => {
+                return Ok(());
+            }
         };
         let control = self.control.as_ref();
         control.map_or(Ok(()), |control| control.check_queues(kind))

@@ -1,4 +1,4 @@
-//! RabbitMQ with its STOMP plugin, as Debian packages it.
+//! RabbitMQ with its STOMP or MQTT plugin, as Debian packages it.
 //!
 //! It depends on a name service, epmd, which it would start on its own and leave behind. It is
 //! given one that is already there, on a port of its own, and that ends with it.
@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Started, free_address, write_config};
-use crate::{install::ensure_installed, measure::wait_for, process::Owned};
+use crate::{install::ensure_installed, measure::wait_for, process::Owned, wire::Protocol};
 
 const SCRIPT: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -34,18 +34,30 @@ pub(super) struct Control {
 }
 
 /// Starts epmd, then RabbitMQ with all its files in `dir`.
-pub(super) fn start(dir: &Path) -> Result<Started> {
+pub(super) fn start(protocol: Protocol, dir: &Path) -> Result<Started> {
     ensure_installed(Path::new(SCRIPT), "rabbitmq-server")?;
     let (address, epmd, distribution) = (free_address()?, free_address()?, free_address()?);
     let config = write_config(
         dir,
         "rabbitmq.conf",
         &format!(
-            "listeners.tcp = none\nstomp.listeners.tcp.1 = {address}\n\
-             cluster_name = bench\nlog.file.level = warning\n"
+            "listeners.tcp = none\n{}\ncluster_name = bench\nlog.file.level = warning\n",
+            match protocol {
+                Protocol::Stomp => format!("stomp.listeners.tcp.1 = {address}"),
+                // Its default is 10 deliveries to a client that acknowledges, of which the others have no bound or
+                // a higher one.
+                Protocol::Mqtt => format!(
+                    "mqtt.listeners.tcp.1 = {address}\nmqtt.prefetch = 1000\n\
+                     mqtt.allow_anonymous = true"
+                ),
+            }
         ),
     )?;
-    let plugins = write_config(dir, "enabled_plugins", "[rabbitmq_stomp].\n")?;
+    let plugin = match protocol {
+        Protocol::Stomp => "[rabbitmq_stomp].\n",
+        Protocol::Mqtt => "[rabbitmq_mqtt].\n",
+    };
+    let plugins = write_config(dir, "enabled_plugins", plugin)?;
 
     let epmd_port = epmd.port().to_string();
     let mut epmd_command = Command::new("epmd");

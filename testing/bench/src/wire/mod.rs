@@ -4,10 +4,13 @@
 //! Scanning knows nothing of sockets: it is given the unread bytes and names the first whole frame
 //! in them, or says that more are needed.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use anyhow::Result;
 
+use crate::stamp::{DIGITS, decode_digits, encode_digits};
+
+pub(crate) mod mqtt;
 pub(crate) mod nats;
 pub(crate) mod stomp;
 
@@ -23,6 +26,35 @@ pub(crate) enum Wire {
     StompQuorum,
     /// The NATS client protocol.
     Nats,
+    /// MQTT 3.1.1. Topics only.
+    Mqtt,
+}
+
+/// The protocol of a suite. NATS is measured by its own in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// STOMP.
+    Stomp,
+    /// MQTT.
+    Mqtt,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Stomp => "STOMP",
+            Self::Mqtt => "MQTT",
+        })
+    }
+}
+
+/// What becomes of a subscriber's session when its connection ends, where the protocol lets it choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// It ends, too.
+    Clean,
+    /// The broker keeps it.
+    Kept,
 }
 
 /// What kind of destination a run sends to.
@@ -39,8 +71,10 @@ pub(crate) enum Target {
 pub(crate) enum Safety {
     /// Nothing: not persistent, no receipt, consumed without acknowledgment.
     Transient,
-    /// Persistent, each message with a receipt, each delivery acknowledged by itself.
+    /// Persistent, each message with a receipt, each delivery acknowledged by itself. QoS 1.
     Confirmed,
+    /// The same, and nothing comes twice, where the protocol has words for it. QoS 2.
+    Once,
 }
 
 /// The first whole frame of some input.
@@ -66,6 +100,12 @@ pub(crate) enum Frame {
     },
     /// A receipt for the frame that asked for it under this id.
     Receipt { id: Range<usize> },
+    /// The middle of an exchange, and what it is to be answered with.
+    Half { answer: [u8; 4] },
+    /// A subscription stands, with this quality of service, or failed, which is none of the qualities.
+    Granted { quality: u8 },
+    /// The connection is refused.
+    Refused { code: u8 },
     /// The broker refused something; what it says of it.
     Error { text: Range<usize> },
     /// Nothing that matters here. Also a PING: a run is over long before it is missed.
@@ -79,8 +119,33 @@ pub(crate) struct Template {
     pub(crate) bytes: Vec<u8>,
     /// Where its body begins.
     pub(crate) body_at: usize,
-    /// Where the digits of its receipt id begin, if it asks for one.
-    pub(crate) receipt_at: Option<usize>,
+    /// What its receipt will be known by, if it asks for one.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// What a receipt is known by, and where that stands in the frame that asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    /// The digits of the sequence.
+    Digits(usize),
+    /// The packet identifier that the sequence has.
+    PacketId(usize),
+}
+
+impl Template {
+    /// Writes what the receipt for a sequence will be known by into a copy of the frame.
+    #[inline]
+    pub(crate) fn patch_receipt(&self, frame: &mut [u8], sequence: u64) {
+        match self.receipt {
+            None => {}
+            Some(Receipt::Digits(at)) => {
+                frame[at..][..DIGITS].copy_from_slice(&encode_digits(sequence));
+            }
+            Some(Receipt::PacketId(at)) => {
+                frame[at..][..2].copy_from_slice(&mqtt::packet_id(sequence));
+            }
+        }
+    }
 }
 
 impl Wire {
@@ -90,6 +155,7 @@ impl Wire {
         match self {
             Self::Stomp | Self::StompQuorum => stomp::scan(input),
             Self::Nats => nats::scan(input),
+            Self::Mqtt => mqtt::scan(input),
         }
     }
 
@@ -98,17 +164,19 @@ impl Wire {
         match self {
             Self::Stomp | Self::StompQuorum => stomp::connect(),
             Self::Nats => nats::connect(),
+            Self::Mqtt => mqtt::connect("", Session::Clean),
         }
     }
 
-    /// Asks for deliveries; the broker answers with a [`Frame::Receipt`] once they will come. A queue that is not
-    /// there yet begins with this.
+    /// Asks for deliveries; the broker answers with a [`Frame::Receipt`] or [`Frame::Granted`] once they will come. A
+    /// queue that is not there yet begins with this.
     pub(crate) fn subscribe(self, target: Target, name: &str, safety: Safety) -> Vec<u8> {
         match self {
             Self::Stomp => stomp::subscribe(&self.destination(target, name), 1, safety),
             // Only this destination declares a queue, of the type that a header names.
             Self::StompQuorum => stomp::subscribe_quorum(&format!("/queue/{name}"), safety),
             Self::Nats => nats::subscribe(&self.destination(target, name)),
+            Self::Mqtt => mqtt::subscribe(&self.destination(target, name), 0, safety),
         }
     }
 
@@ -117,7 +185,18 @@ impl Wire {
         match self {
             Self::Stomp | Self::StompQuorum => b"DISCONNECT\nreceipt:bye\n\n\0",
             Self::Nats => b"PING\r\n",
+            Self::Mqtt => mqtt::DISCONNECT,
         }
+    }
+
+    /// Whether a frame is the answer to that. There is none in MQTT.
+    pub(crate) fn is_farewell(self, frame: &[u8]) -> bool {
+        let word: &[u8] = match self {
+            Self::Stomp | Self::StompQuorum => b"receipt-id:bye\n",
+            Self::Nats => b"PONG\r\n",
+            Self::Mqtt => return false,
+        };
+        memchr::memmem::find(frame, word).is_some()
     }
 
     /// Renders the frame that publishes `body`.
@@ -125,6 +204,26 @@ impl Wire {
         match self {
             Self::Stomp | Self::StompQuorum => stomp::template(destination, body, safety),
             Self::Nats => nats::template(destination, body),
+            Self::Mqtt => mqtt::template(destination, body, safety),
+        }
+    }
+
+    /// Appends the acknowledgment of a delivery, `ack` being what its frame said of that.
+    #[inline]
+    pub(crate) fn append_ack(self, output: &mut Vec<u8>, delivery: &[u8], ack: Range<usize>) {
+        match self {
+            Self::Stomp | Self::StompQuorum => stomp::append_ack(output, &delivery[ack]),
+            Self::Mqtt => mqtt::append_ack(output, delivery, ack),
+            Self::Nats => {}
+        }
+    }
+
+    /// The message that a receipt is for, if it is one of the first `sent`, or none of a message.
+    #[inline]
+    pub(crate) fn receipt_sequence(self, id: &[u8], sent: u64) -> Option<u64> {
+        match self {
+            Self::Stomp | Self::StompQuorum | Self::Nats => id.first_chunk().map(decode_digits),
+            Self::Mqtt => mqtt::sequence_of(*id.first_chunk()?, sent),
         }
     }
 
@@ -136,6 +235,7 @@ impl Wire {
             // A queue that is there already, so that no message has to name its type.
             (Self::StompQuorum, Target::Queue) => format!("/amq/queue/{name}"),
             (Self::Nats, Target::Queue | Target::Topic) => name.to_owned(),
+            (Self::Mqtt, Target::Queue | Target::Topic) => name.replace('.', "/"),
         }
     }
 }
@@ -159,6 +259,9 @@ mod tests {
                 format!("message {body} ack {ack}{again}")
             }
             Frame::Receipt { id } => format!("receipt {}", text(id)),
+            Frame::Half { answer } => format!("half {answer:x?}"),
+            Frame::Granted { quality } => format!("granted {quality}"),
+            Frame::Refused { code } => format!("refused {code}"),
             Frame::Error { text: said } => format!("error {}", text(said)),
             Frame::Other => "other".to_owned(),
         }

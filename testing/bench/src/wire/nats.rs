@@ -32,7 +32,7 @@ pub(super) fn template(subject: &str, body: &[u8]) -> Template {
     Template {
         bytes,
         body_at,
-        receipt_at: None,
+        receipt: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use anyhow::{Context as _, Result, ensure};
 use memchr::memchr;
 
-use super::{FRAME_BYTES_MAX, Frame, Safety, Scanned, Template};
+use super::{FRAME_BYTES_MAX, Frame, Receipt, Safety, Scanned, Template};
 use crate::stamp::DIGITS;
 
 /// Deliveries a consumer that acknowledges may hold.
@@ -21,7 +21,9 @@ pub(super) fn connect() -> Vec<u8> {
 pub(crate) fn subscribe(destination: &str, number: usize, safety: Safety) -> Vec<u8> {
     let ack = match safety {
         Safety::Transient => "ack:auto\n",
-        Safety::Confirmed => return subscribe_acknowledging(destination, number, PREFETCH_COUNT),
+        Safety::Confirmed | Safety::Once => {
+            return subscribe_acknowledging(destination, number, PREFETCH_COUNT);
+        }
     };
     request(destination, number, ack)
 }
@@ -50,12 +52,12 @@ fn request(destination: &str, number: usize, ack: &str) -> Vec<u8> {
 /// Renders a SEND frame with a blank receipt id where one is asked for.
 pub(super) fn template(destination: &str, body: &[u8], safety: Safety) -> Template {
     let mut bytes = format!("SEND\ndestination:{destination}\n").into_bytes();
-    let mut receipt_at = None;
+    let mut receipt = None;
     match safety {
         Safety::Transient => {}
-        Safety::Confirmed => {
+        Safety::Confirmed | Safety::Once => {
             bytes.extend_from_slice(b"persistent:true\nreceipt:");
-            receipt_at = Some(bytes.len());
+            receipt = Some(Receipt::Digits(bytes.len()));
             bytes.extend_from_slice(&[b'0'; DIGITS]);
             bytes.push(b'\n');
         }
@@ -67,7 +69,7 @@ pub(super) fn template(destination: &str, body: &[u8], safety: Safety) -> Templa
     Template {
         bytes,
         body_at,
-        receipt_at,
+        receipt,
     }
 }
 
@@ -281,7 +283,9 @@ mod tests {
     #[test]
     fn a_template_knows_its_places() {
         let template = template("/queue/q", b"body", Safety::Confirmed);
-        let receipt_at = template.receipt_at.unwrap();
+        let Some(Receipt::Digits(receipt_at)) = template.receipt else {
+            panic!("the receipt is known by digits");
+        };
         assert_eq!(&template.bytes[receipt_at - 8..receipt_at], b"receipt:");
         assert_eq!(&template.bytes[template.body_at..], b"body\0");
         let plain = super::template("/queue/q", b"body", Safety::Transient);
