@@ -5,8 +5,8 @@
 //! whoever shows many wrong ones has no more than that one thread, and takes no turns from connections.
 //!
 //! - Addresses take turns: one that shows many passwords waits for itself.
-//! - What waits is bounded by the work that it is ([`WAITING_ITERATIONS_MAX`]); beyond that a login is refused as
-//!   [`Refusal::Busy`].
+//! - What waits is bounded by the work that it is, for each address ([`ADDRESS_ITERATIONS_MAX`]) and together
+//!   ([`WAITING_ITERATIONS_MAX`]); beyond that a login is refused as [`Refusal::Busy`].
 //! - A password that was right is remembered, so that it is hashed once only ([`auth::Remembered`]).
 //! - A user that is not there is checked against a decoy: it takes as long and ends as a wrong password does.
 
@@ -26,6 +26,9 @@ use std::task::{Context, Waker};
 
 /// What the passwords that wait are worth, in iterations of their hash: a few seconds of one core.
 const WAITING_ITERATIONS_MAX: u64 = 8 << 20;
+
+/// What those of one address are worth: one alone does not keep others out.
+const ADDRESS_ITERATIONS_MAX: u64 = WAITING_ITERATIONS_MAX / 4;
 
 /// Changes of users that wait at a time.
 const CHANGES_MAX: usize = 64;
@@ -49,14 +52,22 @@ pub(crate) struct Logins {
 /// What the worker is to do.
 #[derive(Default)]
 struct Waiting {
-    /// By address, each with what it is worth.
-    checks: BTreeMap<IpAddr, VecDeque<(u64, Check)>>,
+    checks: BTreeMap<IpAddr, OfAddress>,
     /// What all of them are worth.
     iterations: u64,
     /// Whose turn it was last.
     last: Option<IpAddr>,
     changes: VecDeque<Change>,
     waker: Option<Waker>,
+}
+
+/// What waits of one address.
+#[derive(Default)]
+struct OfAddress {
+    /// What all of them are worth.
+    iterations: u64,
+    /// Each with what it is worth.
+    checks: VecDeque<(u64, Check)>,
 }
 
 /// A password to be checked.
@@ -115,12 +126,18 @@ impl Logins {
     pub(crate) fn check(&self, address: IpAddr, check: Check) -> Result<(), Refusal> {
         let worth = self.worth(&check.name);
         let mut waiting = self.waiting.lock();
-        if waiting.iterations > 0 && waiting.iterations + worth > WAITING_ITERATIONS_MAX {
+        // One may be worth more.
+        let is_over = |before: u64, max| before > 0 && before + worth > max;
+        let theirs = waiting.checks.get(&address).map_or(0, |it| it.iterations);
+        if is_over(waiting.iterations, WAITING_ITERATIONS_MAX)
+            || is_over(theirs, ADDRESS_ITERATIONS_MAX)
+        {
             return Err(Refusal::Busy);
         }
         waiting.iterations += worth;
-        let checks = waiting.checks.entry(address).or_default();
-        checks.push_back((worth, check));
+        let theirs = waiting.checks.entry(address).or_default();
+        theirs.iterations += worth;
+        theirs.checks.push_back((worth, check));
         waiting.wake();
         Ok(())
     }
@@ -218,9 +235,10 @@ impl Waiting {
         };
         let after = self.checks.range(behind).next();
         let address = *after.or_else(|| self.checks.iter().next())?.0;
-        let checks = self.checks.get_mut(&address)?;
-        let (worth, check) = checks.pop_front()?;
-        if checks.is_empty() {
+        let theirs = self.checks.get_mut(&address)?;
+        let (worth, check) = theirs.checks.pop_front()?;
+        theirs.iterations -= worth;
+        if theirs.checks.is_empty() {
             self.checks.remove(&address);
         }
         self.iterations -= worth;

@@ -348,15 +348,20 @@ fn addresses_take_turns_and_the_waiting_is_bounded() {
         (guest, done)
     };
     assert!(!house.work());
-    // Eight of a million iterations are what may wait.
-    let mut many: Vec<_> = (0..8).map(|_| ask(&mut house, THERE, "slow")).collect();
+    // Eight of a million iterations are what may wait, and two of one address.
+    let mut many = Vec::new();
+    for address in [THERE, "10.0.0.3", "10.0.0.4", "10.0.0.5"] {
+        many.extend([(); 2].map(|()| ask(&mut house, address, "slow")));
+        let one_more = ask(&mut house, address, "slow").1;
+        assert_eq!(one_more, Some(Err(Refusal::Busy)));
+    }
     assert!(many.iter().all(|(_, done)| done.is_none()));
     assert_eq!(house.woken.0.load(Ordering::Relaxed), 1, "it is woken once");
     assert_eq!(ask(&mut house, HERE, "slow").1, Some(Err(Refusal::Busy)));
     // Who has gone meanwhile is passed over, and makes room.
     many[0].0.connection.close(model::Instant::default());
     assert!(house.work());
-    let (mut other, asked) = ask(&mut house, HERE, "ada");
+    let (mut other, asked) = ask(&mut house, "10.0.0.2", "ada");
     assert!(asked.is_none());
     assert!(house.work());
     assert_eq!(

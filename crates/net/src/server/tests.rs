@@ -86,6 +86,7 @@ async fn serves_all_listeners_until_it_stops() {
     setup.serving.await.unwrap().unwrap();
     assert_eq!(setup.counters.open(), 0);
     assert_eq!(setup.counters.accepted.load(Ordering::Relaxed), count);
+    assert_eq!(setup.counters.open_max.load(Ordering::Relaxed), count);
     assert_eq!(setup.counters.bytes_in.load(Ordering::Relaxed), 6 * count);
     assert_eq!(setup.counters.bytes_out.load(Ordering::Relaxed), 29 * count);
     // Nothing listens any more.
