@@ -46,7 +46,8 @@ pub(super) struct Open {
     pub(super) keep_alive: KeepAlive,
     pub(super) packet_bytes_max: usize,
     ends_with_connection: bool,
-    pub(super) authentication: Option<Authentication>,
+    /// Mostly none, so in a box.
+    pub(super) authentication: Option<Box<Authentication>>,
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
     pub(super) aliases: Aliases,
@@ -77,7 +78,7 @@ impl Open {
             keep_alive: KeepAlive::new(link.now, terms.keep_alive),
             packet_bytes_max: terms.packet_bytes_max,
             ends_with_connection: terms.ends_with_connection,
-            authentication: terms.authentication,
+            authentication: terms.authentication.map(Box::new),
             will: terms.will,
             aliases: Aliases::default(),
             given_aliases: GivenAliases::new(terms.topic_alias_max),
