@@ -12,9 +12,11 @@ use crate::retained::{Found, KeyPattern, Place, Shown};
 use crate::routes::{PrivateQueueId, QueueRoute};
 use crate::transaction::Asker;
 use broker_api::{Event, OwnMessages, QueueRetained, Refusal, ShowRetained};
-use model::{BindingKey, CommandId, ConnectionId, Instant, Message, Pattern, SubscriptionId};
+use model::{
+    BindingKey, CommandId, ConnectionId, Instant, Message, Pattern, SoloMap, SubscriptionId,
+};
 use queue::Filter as _;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -24,7 +26,8 @@ const QUEUED_BYTES: usize = 256 << 10;
 /// Subscriptions that are being shown what is retained, by where they are pushed to.
 #[derive(Default)]
 pub(crate) struct Showings {
-    by_place: BTreeMap<DirectTo, Showing>,
+    /// Mostly none, and for a short time: a map that keeps nothing when it is empty.
+    by_place: SoloMap<DirectTo, Box<Showing>>,
     /// Each of them once.
     turns: VecDeque<DirectTo>,
 }
@@ -95,7 +98,7 @@ impl Showings {
             before.next = Some(Bound::Unbounded);
             return;
         }
-        self.by_place.insert(to, showing);
+        self.by_place.insert(to, Box::new(showing));
         self.turns.push_back(to);
     }
 
@@ -170,6 +173,9 @@ impl Connection {
                 self.showings.by_place.insert(to, showing);
                 self.showings.turns.push_back(to);
             }
+        }
+        if self.showings.turns.is_empty() {
+            self.showings.turns = VecDeque::new();
         }
         any
     }
