@@ -20,7 +20,8 @@ use std::task::{Context, Poll};
 /// mailbox has refused publishes, all that come later wait behind them.
 #[derive(Default)]
 pub(crate) struct Publisher {
-    cache: RouteCache,
+    /// Made with the first message: many connections only receive.
+    cache: Option<Box<RouteCache>>,
     /// Messages in a row that are pushed to the same receivers: together, one lock each.
     run: Vec<Message>,
     run_targets: Option<Arc<Targets>>,
@@ -59,7 +60,8 @@ impl Publisher {
             self.publish_retained(to, id, message, publishing, answers);
             return;
         }
-        let route = self.cache.route(to.node, to.table, &message);
+        let cache = self.cache.get_or_insert_default();
+        let route = cache.route(to.node, to.table, &message);
         let route = route.without(to.skipped);
         self.send(to, route, (id, message, publishing), Kept::No, answers);
     }
@@ -104,7 +106,8 @@ impl Publisher {
         };
         // Whoever had looked before it was set stands in these.
         let table = &node.routes.load();
-        let route = self.cache.route(node, table, &message);
+        let cache = self.cache.get_or_insert_default();
+        let route = cache.route(node, table, &message);
         let route = route.without(to.skipped);
         let to = Way { table, ..*to };
         let is_queued = match &route {
@@ -123,7 +126,7 @@ impl Publisher {
     /// Sends a dead letter of a private queue on its way, as [`publish`](Self::publish) does.
     pub(crate) fn publish_letter(&mut self, to: &Way<'_>, letter: Message) {
         let deaths = Deaths::decode(letter.annotations()).unwrap_or_default();
-        let random = self.cache.draw(to.node);
+        let random = self.cache.get_or_insert_default().draw(to.node);
         let route = Route::to(dead_letter::resolve(to.node, &letter, &deaths, random));
         let (nobody, publishing) = (CommandId(0), Publishing::new(Confirm::Unwanted));
         let (letter, answers) = ((nobody, letter, publishing), &mut VecDeque::new());

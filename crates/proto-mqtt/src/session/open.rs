@@ -48,6 +48,7 @@ pub(super) struct Open {
     pub(super) keep_alive: KeepAlive,
     pub(super) packet_bytes_max: usize,
     ends_with_connection: bool,
+    /// Mostly none, so in a box.
     pub(super) authentication: Option<Box<Authentication>>,
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
