@@ -260,7 +260,7 @@ impl AwaitConnect {
                             .topic_alias_max
                             .min(link.limits.topic_alias_send_max),
                         ends_with_connection: !connecting.wants_session,
-                        authentication: connecting.authenticated.map(|(it, _)| it),
+                        authentication: connecting.authenticated.map(|(it, _)| Box::new(it)),
                         will: connecting.will,
                     },
                 )))

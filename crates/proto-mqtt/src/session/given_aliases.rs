@@ -11,8 +11,13 @@ const KEY_BYTES_MIN: usize = 3;
 
 /// The keys that have an alias to the client: those that come first get the aliases that there are. None is
 /// given to another key later, so what many topics share in turn costs nothing.
+///
+/// Most clients take none, and cost nothing.
 #[derive(Debug)]
-pub(super) struct GivenAliases {
+pub(super) struct GivenAliases(Option<Box<Given>>);
+
+#[derive(Debug)]
+struct Given {
     /// The highest. [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     max: u16,
     by_key: BTreeMap<Box<[u8]>, NonZeroU16>,
@@ -30,23 +35,27 @@ pub(crate) enum Alias {
 }
 
 impl GivenAliases {
-    pub(super) const fn new(max: u16) -> Self {
-        Self {
-            max,
-            by_key: BTreeMap::new(),
-        }
+    pub(super) fn new(max: u16) -> Self {
+        let by_key = BTreeMap::new();
+        Self((max > 0).then(|| Box::new(Given { max, by_key })))
     }
 
     /// How the topic of a key is told next.
     #[inline]
     pub(super) fn of(&self, key: &[u8]) -> Alias {
-        if self.max == 0 {
-            return Alias::None;
-        }
-        self.of_some(key)
+        self.0.as_ref().map_or(Alias::None, |given| given.of(key))
     }
 
-    fn of_some(&self, key: &[u8]) -> Alias {
+    /// The client has been told so of the key.
+    pub(super) fn note_told(&mut self, key: &[u8], told: Alias) {
+        if let (Alias::Set(alias), Some(given)) = (told, &mut self.0) {
+            given.by_key.insert(key.into(), alias);
+        }
+    }
+}
+
+impl Given {
+    fn of(&self, key: &[u8]) -> Alias {
         if let Some(alias) = self.by_key.get(key) {
             return Alias::Known(*alias);
         }
@@ -55,13 +64,6 @@ impl GivenAliases {
         let next = next.filter(|next| is_worth_it && *next <= self.max);
         next.and_then(NonZeroU16::new)
             .map_or(Alias::None, Alias::Set)
-    }
-
-    /// The client has been told so of the key.
-    pub(super) fn note_told(&mut self, key: &[u8], told: Alias) {
-        if let Alias::Set(alias) = told {
-            self.by_key.insert(key.into(), alias);
-        }
     }
 }
 

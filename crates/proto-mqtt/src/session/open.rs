@@ -35,7 +35,7 @@ pub(super) struct Terms {
     /// CONNECT asked for a session that ends with the connection.
     pub(super) ends_with_connection: bool,
     /// How the client has shown who it is, if CONNECT named a method.
-    pub(super) authentication: Option<Authentication>,
+    pub(super) authentication: Option<Box<Authentication>>,
     pub(super) will: Option<Message>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Open {
     pub(super) keep_alive: KeepAlive,
     pub(super) packet_bytes_max: usize,
     ends_with_connection: bool,
-    pub(super) authentication: Option<Authentication>,
+    pub(super) authentication: Option<Box<Authentication>>,
     /// What is published when the session ends, unless the client says good-bye.
     will: Option<Message>,
     pub(super) aliases: Aliases,
