@@ -11,15 +11,17 @@ const KEY_BYTES_MIN: usize = 3;
 
 /// The keys that have an alias to the client: those that come first get the aliases that there are. None is
 /// given to another key later, so what many topics share in turn costs nothing.
+///
+/// Most clients take none, and cost nothing.
 #[derive(Debug)]
-pub(super) struct GivenAliases {
+pub(super) struct GivenAliases(Option<Box<Given>>);
+
+#[derive(Debug)]
+struct Given {
     /// The highest. [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     max: u16,
-    /// Boxed: most clients take none.
-    by_key: Option<Box<ByKey>>,
+    by_key: BTreeMap<Box<[u8]>, NonZeroU16>,
 }
-
-type ByKey = BTreeMap<Box<[u8]>, NonZeroU16>;
 
 /// How a topic is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,37 +35,35 @@ pub(crate) enum Alias {
 }
 
 impl GivenAliases {
-    pub(super) const fn new(max: u16) -> Self {
-        Self { max, by_key: None }
+    pub(super) fn new(max: u16) -> Self {
+        let by_key = BTreeMap::new();
+        Self((max > 0).then(|| Box::new(Given { max, by_key })))
     }
 
     /// How the topic of a key is told next.
     #[inline]
     pub(super) fn of(&self, key: &[u8]) -> Alias {
-        if self.max == 0 {
-            return Alias::None;
-        }
-        self.of_some(key)
-    }
-
-    fn of_some(&self, key: &[u8]) -> Alias {
-        let known = self.by_key.as_ref();
-        if let Some(alias) = known.and_then(|by_key| by_key.get(key)) {
-            return Alias::Known(*alias);
-        }
-        let is_worth_it = (KEY_BYTES_MIN + 1..=KEY_BYTES_MAX).contains(&key.len());
-        let next = u16::try_from(known.map_or(0, |by_key| by_key.len()) + 1).ok();
-        let next = next.filter(|next| is_worth_it && *next <= self.max);
-        next.and_then(NonZeroU16::new)
-            .map_or(Alias::None, Alias::Set)
+        self.0.as_ref().map_or(Alias::None, |given| given.of(key))
     }
 
     /// The client has been told so of the key.
     pub(super) fn note_told(&mut self, key: &[u8], told: Alias) {
-        if let Alias::Set(alias) = told {
-            let by_key = self.by_key.get_or_insert_default();
-            by_key.insert(key.into(), alias);
+        if let (Alias::Set(alias), Some(given)) = (told, &mut self.0) {
+            given.by_key.insert(key.into(), alias);
         }
+    }
+}
+
+impl Given {
+    fn of(&self, key: &[u8]) -> Alias {
+        if let Some(alias) = self.by_key.get(key) {
+            return Alias::Known(*alias);
+        }
+        let is_worth_it = (KEY_BYTES_MIN + 1..=KEY_BYTES_MAX).contains(&key.len());
+        let next = u16::try_from(self.by_key.len() + 1).ok();
+        let next = next.filter(|next| is_worth_it && *next <= self.max);
+        next.and_then(NonZeroU16::new)
+            .map_or(Alias::None, Alias::Set)
     }
 }
 
