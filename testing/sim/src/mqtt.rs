@@ -11,5 +11,5 @@ mod client;
 mod packets;
 mod run;
 
-pub use client::{Client, Fault, Got, Sent, WillFate};
+pub use client::{Bequest, Client, Fault, Got, Habits, Sent, Subscribed, WillFate};
 pub use run::{Report, run};
