@@ -6,12 +6,15 @@
 //! or a log for each shard that loses its tail by itself, for nothing may rely on a shared one. Then faults end, and
 //! everything is drained: what the clients have seen must satisfy every invariant in [`invariant`].
 //!
+//! [`mqtt`] has a workload of its own: sessions that outlive their connections.
+//!
 //! Read first: [`run`], then [`world`] (the broker and its steps), [`scene`] (what the clients use) and [`actor`]
 //! (the clients).
 
 pub mod actor;
 pub mod history;
 pub mod invariant;
+pub mod mqtt;
 pub mod run;
 pub mod scene;
 pub mod store;

@@ -17,6 +17,9 @@ struct Arguments {
     /// Crash two small workloads at every step and in every disk operation, for each seed.
     #[arg(long)]
     every: bool,
+    /// Sessions of MQTT instead.
+    #[arg(long, conflicts_with = "every")]
+    mqtt: bool,
 }
 
 #[expect(
@@ -26,6 +29,9 @@ struct Arguments {
 )]
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if arguments.mqtt {
+        return run_mqtt(&arguments);
+    }
     let mut runs = 0_u64;
     let mut tally = Tally::default();
     let mut failed = 0_u64;
@@ -86,6 +92,40 @@ fn main() -> anyhow::Result<()> {
     println!("{} passed, {failed} failed", runs - failed);
     if failed > 0 {
         bail!("{failed} of {runs} runs broke an invariant");
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to its user"
+)]
+fn run_mqtt(arguments: &Arguments) -> anyhow::Result<()> {
+    let (mut crashes, mut sent, mut got, mut failed) = (0, 0, 0, 0_u64);
+    for seed in arguments.seed..arguments.seed + arguments.count {
+        let store = [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)];
+        match std::panic::catch_unwind(|| sim::mqtt::run(seed, store)) {
+            Ok(Ok(report)) => {
+                crashes += report.crashes;
+                sent += report.sent;
+                got += report.got;
+            }
+            Ok(Err(broken)) => {
+                eprintln!("seed {seed}, {store:?}: {broken}");
+                failed += 1;
+            }
+            Err(_) => {
+                eprintln!("seed {seed}, {store:?}: panicked");
+                failed += 1;
+            }
+        }
+    }
+    let (seed, count) = (arguments.seed, arguments.count);
+    println!("{crashes} crashes, {sent} messages sent, {got} received, from seed {seed}");
+    println!("{} passed, {failed} failed", count - failed);
+    if failed > 0 {
+        bail!("{failed} of {count} runs broke a promise");
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use fastrand::Rng;
 use log_store::MemoryDisk;
 use model::Instant;
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 pub use trouble::Tally;
 use trouble::Trouble;
@@ -186,6 +187,7 @@ impl Run {
                 rng.usize(8000..60_000)
             },
             merged_pages_min: 2 + (plan.seed % 3) as usize,
+            send_max: NonZeroU16::MIN,
         };
         let now = Instant::default();
         let world = World::start(&store, now, bounds).map_err(|error| format!("{error:?}"))?;

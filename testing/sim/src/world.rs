@@ -2,12 +2,14 @@
 
 use crate::store::{Opened, Rounds, Store};
 use broker::{Broker, Executor, Recovery, RecoveryError, Settings, Step};
-use broker_api::{Attachment, Event, Out, Peer, Session};
+use broker_api::{Attachment, Event, HeadReader, Out, Peer, Session};
 use bytes::BytesMut;
 use log_store::OpenError;
-use model::{ConnectionId, Instant, ShardId};
-use proto_stomp::{Limits, Stomp};
+use model::{ConnectionId, Dialect, Instant, ShardId};
+use proto_mqtt::{Mqtt, MqttHeads, SessionLimits};
+use proto_stomp::{Limits, Stomp, StompHeads};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -48,7 +50,7 @@ pub struct Wire {
     /// Whether the broker has ended the connection.
     pub is_closed: bool,
     woken: Arc<Woken>,
-    session: Stomp,
+    session: Box<dyn Session>,
     attachment: broker::Connection,
     input: BytesMut,
     out: Out,
@@ -65,6 +67,8 @@ pub struct Bounds {
     pub queued_bytes: usize,
     /// So many small pages become one.
     pub merged_pages_min: usize,
+    /// PUBLISH packets that a client of MQTT may have to answer at a time.
+    pub send_max: NonZeroU16,
 }
 
 /// A broker that is told to stop has so many rounds.
@@ -100,6 +104,7 @@ pub struct World {
     pub damaged: Vec<ShardId>,
     /// The time, which only passes when the run says so.
     pub now: Instant,
+    send_max: NonZeroU16,
     last_connection: u64,
 }
 
@@ -121,7 +126,7 @@ impl World {
             queued_bytes: limits.queued_bytes,
             merged_pages_min: limits.merged_pages_min,
             parked_bytes: 1000,
-            heads: |_| &proto_stomp::StompHeads,
+            heads,
             ..Settings::default()
         };
         let (broker, executors, _) = Broker::open(settings, now, logs, recovery)?;
@@ -135,6 +140,7 @@ impl World {
             rounds,
             damaged,
             now,
+            send_max: limits.send_max,
             last_connection: 0,
         })
     }
@@ -207,8 +213,27 @@ impl World {
         self.now = self.now + duration;
     }
 
-    /// A new connection.
+    /// A new connection of STOMP.
     pub fn connect(&mut self, number: u32) -> Wire {
+        let session = |now, id| Stomp::new(now, id, Limits::default());
+        self.connect_with(number, |now, id| Box::new(session(now, id)))
+    }
+
+    /// A new connection of MQTT.
+    pub fn connect_mqtt(&mut self, number: u32) -> Wire {
+        let limits = SessionLimits {
+            send_max: self.send_max,
+            ..SessionLimits::default()
+        };
+        let session = |now, id| Mqtt::new(now, id, limits, 1).with_heads(heads);
+        self.connect_with(number, |now, id| Box::new(session(now, id)))
+    }
+
+    fn connect_with(
+        &mut self,
+        number: u32,
+        session: impl FnOnce(Instant, ConnectionId) -> Box<dyn Session>,
+    ) -> Wire {
         self.last_connection += 1;
         let id = ConnectionId(self.last_connection);
         let peer = Peer {
@@ -220,7 +245,7 @@ impl World {
             to_client: Vec::new(),
             is_closed: false,
             woken: Woken::new(),
-            session: Stomp::new(self.now, id, Limits::default()),
+            session: session(self.now, id),
             attachment: self.broker.attach(id, peer),
             input: BytesMut::new(),
             out: Out::new(),
@@ -316,5 +341,13 @@ impl Wire {
         }
         self.attachment.submit(now, &mut self.out.commands);
         count > 0 || self.input.len() < before
+    }
+}
+
+/// Who reads the head of a message.
+fn heads(dialect: Dialect) -> &'static dyn HeadReader {
+    match dialect {
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
+        Dialect::Mqtt3 | Dialect::Mqtt5 => &MqttHeads,
     }
 }
