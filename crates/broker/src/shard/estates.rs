@@ -49,6 +49,8 @@ impl Shard {
         let hosted = self.queues.get(&id).filter(|hosted| !hosted.is_ending());
         let hosted = hosted.ok_or(Subscribing::NoQueue)?;
         let others: Vec<_> = hosted.queue.subscribers().collect();
+        // It may have come due without a step in between: whoever left it went with the last life of the broker.
+        self.publish_due_will(now, id);
         for other in others {
             self.cancel_subscription(now, id, other, CancelCause::Asked);
             self.ended.push((other, Refusal::TakenOver));

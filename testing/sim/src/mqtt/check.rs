@@ -2,7 +2,7 @@
 
 use super::client::{Client, Fault, Got, Sent, WillFate};
 use proto_mqtt::Qos;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The clients of a run, by name.
 pub(super) type Clients = BTreeMap<String, Client>;
@@ -56,14 +56,16 @@ fn nothing_invented(clients: &Clients, client: &Client) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What comes with the highest quality comes once, live.
+/// What comes with the highest quality, and never came with a lower one, comes once, live.
 fn nothing_twice(clients: &Clients, client: &Client) -> Result<(), Fault> {
     let mut counts = BTreeMap::<(&str, usize), u32>::new();
+    let at_least_once = client.got.iter().filter(|got| got.qos == Qos::AtLeastOnce);
+    let at_least_once: BTreeSet<_> = at_least_once.map(|got| got.payload.as_str()).collect();
     for got in client.got.iter().filter(|got| !got.is_shown) {
         let Some((publisher, number, sent)) = find(clients, got) else {
             continue;
         };
-        let is_once = sent.qos != Qos::AtLeastOnce && got.qos != Qos::AtLeastOnce;
+        let is_once = sent.qos != Qos::AtLeastOnce && !at_least_once.contains(&*got.payload);
         if got.qos > sent.qos {
             return Err(format!("{} was given {got:?} of {sent:?}", client.name));
         }
@@ -76,15 +78,19 @@ fn nothing_twice(clients: &Clients, client: &Client) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What one publishes to one topic with one quality comes in that order, the first time that it comes.
+/// What one publishes to one topic with one quality comes in that order, the first time that it comes. What was sent
+/// before may be sent again later, and come then first.
 fn in_order(clients: &Clients, client: &Client) -> Result<(), Fault> {
     let mut last = BTreeMap::<(&str, &str, Qos), usize>::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for got in client.got.iter().filter(|got| !got.is_shown) {
         let Some((publisher, number, sent)) = find(clients, got) else {
             continue;
         };
-        if !seen.insert((publisher, number)) {
+        let subscribed = client.subscribed.iter();
+        let mut matching = subscribed.filter(|it| lets_through(&it.filter, &sent.topic));
+        let is_later = matching.all(|it| it.granted_at.is_some_and(|at| sent.at > at));
+        if !is_later || !seen.insert((publisher, number)) {
             continue;
         }
         let last = last.entry((publisher, &sent.topic, sent.qos)).or_default();

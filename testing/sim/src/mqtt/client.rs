@@ -100,6 +100,9 @@ pub struct Habits {
     pub will: Option<bool>,
     /// Whether its session ends with its connection.
     pub is_clean: bool,
+    /// The quality of what it has retained: were there several, an older message might rightly be sent again behind a
+    /// later one.
+    pub retained_qos: Qos,
 }
 
 /// A client, over all its connections.
@@ -132,6 +135,8 @@ pub struct Client {
     pub subscribed: Vec<Subscribed>,
     /// Its wills, by connection.
     pub wills: BTreeMap<u32, Bequest>,
+    /// Connections of this life of the broker that it has ended in order: a crash may undo that.
+    left: Vec<u32>,
 }
 
 impl Client {
@@ -161,6 +166,7 @@ impl Client {
             got: Vec::new(),
             subscribed: subscribed.collect(),
             wills: BTreeMap::new(),
+            left: Vec::new(),
             habits,
         }
     }
@@ -267,6 +273,11 @@ impl Client {
     /// The broker has ended; what it had sent has come before.
     pub fn lose(&mut self, step: u64) -> Result<(), Fault> {
         self.read(step)?;
+        for connection in self.left.drain(..) {
+            if let Some(will) = self.wills.get_mut(&connection) {
+                will.fate = WillFate::May;
+            }
+        }
         self.wire = None;
         self.ghosts.clear();
         self.begin();
@@ -280,6 +291,7 @@ impl Client {
             world.disconnect(&mut ghost);
         }
         self.cut(world);
+        self.left.clear();
         Ok(())
     }
 
@@ -345,7 +357,7 @@ impl Client {
                 format!("t/{}", rng.u32(..3))
             },
             qos: if is_retained {
-                qos[rng.usize(1..4)]
+                self.habits.retained_qos
             } else {
                 qos[rng.usize(..4)]
             },
@@ -420,6 +432,7 @@ impl Client {
             if let Some(will) = self.wills.get_mut(&self.connects) {
                 will.fate = WillFate::MustNot;
             }
+            self.left.push(self.connects);
             self.wire = None;
             self.begin();
         }

@@ -84,6 +84,7 @@ impl Run {
             filters: vec![("will/+".into(), Qos::ExactlyOnce)],
             will: None,
             is_clean: false,
+            retained_qos: Qos::ExactlyOnce,
         };
         clients.insert("watcher".into(), Client::new("watcher", watcher));
         Ok(Self {
@@ -177,7 +178,12 @@ impl Run {
                 let stand_in = start(&Store::new(Kind::Apart), self.now, self.bounds)?;
                 let world = std::mem::replace(&mut self.world, stand_in);
                 let stopped = world.stop();
-                stopped.map_err(|error| format!("does not stop: {error:#}"))?;
+                if self.store.disk().is_some_and(MemoryDisk::is_crashed) {
+                    let rng = &mut self.rng;
+                    self.store.crash(&mut |below| rng.u64(..below));
+                } else {
+                    stopped.map_err(|error| format!("does not stop: {error:#}"))?;
+                }
             }
             1 if has_power => {
                 self.lose(steps)?;
@@ -189,7 +195,16 @@ impl Run {
                 self.store.crash(&mut |below| rng.u64(..below));
             }
         }
-        self.world = start(&self.store, self.now, self.bounds)?;
+        self.world = match World::start(&self.store, self.now, self.bounds) {
+            Ok(world) => world,
+            // The power has failed again meanwhile.
+            Err(_) if self.store.disk().is_some_and(MemoryDisk::is_crashed) => {
+                let rng = &mut self.rng;
+                self.store.crash(&mut |below| rng.u64(..below));
+                start(&self.store, self.now, self.bounds)?
+            }
+            Err(error) => return Err(format!("does not start: {error:?}")),
+        };
         if self.rng.u32(..3) == 0 {
             self.store.crash_at(self.rng.u64(1..400));
         }
@@ -252,6 +267,7 @@ impl Run {
             filters: vec![("last/+".into(), Qos::AtLeastOnce)],
             will: None,
             is_clean: true,
+            retained_qos: Qos::ExactlyOnce,
         };
         let publishers = std::mem::take(&mut self.clients);
         self.clients
@@ -283,5 +299,6 @@ fn habits(rng: &mut Rng) -> Habits {
         filters,
         will: (rng.u32(..2) == 0).then_some(false),
         is_clean: false,
+        retained_qos: qos[rng.usize(..2)],
     }
 }
