@@ -28,8 +28,9 @@ pub struct Connection {
     /// Whether only who runs the broker can be at the other end.
     pub(crate) is_operators: bool,
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) showing: Showing,
-    pub(crate) principal: Option<Principal>,
+    /// What is not settled of who is at the other end.
+    pub(crate) showing: Option<Box<Showing>>,
+    pub(crate) principal: Option<Box<Principal>>,
     /// What no other connection may be at the same time.
     pub(crate) identity: Option<Box<[u8]>>,
     pub(crate) subscriptions: SoloMap<SubscriptionId, Subscription>,
@@ -104,7 +105,7 @@ impl Connection {
             peer,
             is_operators: false,
             outbox: Arc::new(Outbox::new(id)),
-            showing: Showing::default(),
+            showing: None,
             principal: None,
             identity: None,
             subscriptions: SoloMap::default(),
@@ -133,7 +134,7 @@ impl Connection {
     fn carry_out(&mut self, now: Instant, submission: Submission) {
         let id = submission.id;
         let settings = &self.node.settings;
-        if let Err(refusal) = permit(self.principal.as_ref(), &submission.command, settings) {
+        if let Err(refusal) = permit(self.principal.as_deref(), &submission.command, settings) {
             self.refuse(id, refusal);
             return;
         }
@@ -303,7 +304,7 @@ impl Attachment for Connection {
                     command: Command::Publish(message, publishing),
                     ..
                 } => {
-                    let principal = self.principal.as_ref();
+                    let principal = self.principal.as_deref();
                     if let Err(refusal) = permit_publish(principal, &message, &node.settings) {
                         self.refuse(id, refusal);
                         continue;
