@@ -2,7 +2,9 @@
 
 use broker::{Broker, Connection, Totals};
 use broker_api::{Attachment as _, Command, Confirm, Connect, Publishing, Submission};
-use model::{CommandId, ConversationId, Dialect, Envelope, Instant, Message, Parts, Persistence};
+use model::{
+    CommandId, ConversationId, Dialect, Envelope, Instant, Message, Parts, Persistence, Retain,
+};
 use net::{Clock, Counters};
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -35,6 +37,8 @@ struct Sample {
 struct Now<'a> {
     uptime: Duration,
     broker: &'a Broker,
+    /// How many messages are in queues, and what they are charged with.
+    queued: (u64, u64),
     clients: &'a Counters,
     sample: Sample,
     loads: &'a Loads,
@@ -56,7 +60,7 @@ const TOLD: &[Told] = &[
     ("messages.sent", |now| {
         now.sample.totals.delivered.to_string()
     }),
-    ("messages.stored", |now| now.broker.queued().0.to_string()),
+    ("messages.stored", |now| now.queued.0.to_string()),
     ("publish.messages.received", |now| {
         now.sample.totals.published.to_string()
     }),
@@ -71,12 +75,11 @@ const TOLD: &[Told] = &[
     ("subscriptions.count", |now| {
         now.broker.subscription_count().to_string()
     }),
-    ("store.messages.count", |now| {
-        now.broker.queued().0.to_string()
+    ("retained messages.count", |now| {
+        now.broker.retained_count().to_string()
     }),
-    ("store.messages.bytes", |now| {
-        now.broker.queued().1.to_string()
-    }),
+    ("store.messages.count", |now| now.queued.0.to_string()),
+    ("store.messages.bytes", |now| now.queued.1.to_string()),
 ];
 
 /// What averages there are of, per minute, with the number that they are made of.
@@ -121,9 +124,10 @@ impl Loads {
 
 /// A topic, and what is told there.
 struct Topic {
-    /// A message to it that says nothing, to find out who would get one.
-    empty: Message,
+    key: String,
     what: What,
+    /// What was told last.
+    last: String,
 }
 
 #[derive(Clone, Copy)]
@@ -132,8 +136,8 @@ enum What {
     Average { series: usize, window: usize },
 }
 
-/// Tells the broker's subscribers of itself, at intervals: only at topics where somebody listens. Publishes by a
-/// connection of its own, without a session.
+/// Tells the broker's subscribers of itself, at intervals: what has changed since it was told last. It is retained, in
+/// memory alone, so who comes later is told at once. Publishes by a connection of its own, without a session.
 pub(crate) struct SysTopics {
     broker: Broker,
     clients: Arc<Counters>,
@@ -216,13 +220,13 @@ impl SysTopics {
         let told = Now {
             uptime: now.since(self.started),
             broker: &self.broker,
+            queued: self.broker.queued(),
             clients: &self.clients,
             sample,
             loads: &self.loads,
         };
-        let heard = self.topics.iter();
-        let heard = heard.filter(|topic| self.broker.reaches_anybody(&topic.empty));
-        let messages: Vec<_> = heard.map(|topic| topic.message(&told)).collect();
+        let topics = self.topics.iter_mut();
+        let messages: Vec<_> = topics.filter_map(|topic| topic.tell(&told)).collect();
         let publishing = Publishing::new(Confirm::Unwanted);
         let publish = |message| Command::Publish(message, publishing);
         let commands = messages.into_iter().map(publish);
@@ -240,21 +244,27 @@ impl SysTopics {
 }
 
 impl Topic {
-    fn message(&self, now: &Now<'_>) -> Message {
+    /// What is to be told now, if it is anything new.
+    fn tell(&mut self, now: &Now<'_>) -> Option<Message> {
         let text = match self.what {
             What::Told(tell) => tell(now),
             What::Average { series, window } => {
                 format!("{:.2}", now.loads.averages[series][window])
             }
         };
-        message(self.empty.key(), text.as_bytes())
+        if text == self.last {
+            return None;
+        }
+        self.last = text;
+        Some(message(self.key.as_bytes(), self.last.as_bytes()))
     }
 }
 
 fn topics() -> Vec<Topic> {
     let topic = |name: String, what| Topic {
-        empty: message(format!("{PREFIX}.{name}").as_bytes(), b""),
+        key: format!("{PREFIX}.{name}"),
         what,
+        last: String::new(),
     };
     let told = TOLD
         .iter()
@@ -271,7 +281,10 @@ fn topics() -> Vec<Topic> {
 
 fn message(key: &[u8], body: &[u8]) -> Message {
     Message::new(&Parts {
-        envelope: Envelope::new(Dialect::Mqtt3, Persistence::Transient),
+        envelope: Envelope {
+            retain: Retain::Keep,
+            ..Envelope::new(Dialect::Mqtt3, Persistence::Transient)
+        },
         exchange: EXCHANGE,
         key,
         annotations: &[],
@@ -321,7 +334,10 @@ mod tests {
     #[test]
     fn every_topic_is_there_once() {
         let topics = topics();
-        let mut keys: Vec<_> = topics.iter().map(|it| it.empty.key().to_vec()).collect();
+        let mut keys: Vec<_> = topics
+            .iter()
+            .map(|it| it.key.clone().into_bytes())
+            .collect();
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), TOLD.len() + SERIES.len() * WINDOWS.len());

@@ -28,7 +28,8 @@ pub struct Connection {
     /// Whether only who runs the broker can be at the other end.
     pub(crate) is_operators: bool,
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) showing: Showing,
+    /// What is not settled of who is at the other end.
+    pub(crate) showing: Option<Box<Showing>>,
     pub(crate) principal: Option<Box<Principal>>,
     /// What no other connection may be at the same time.
     pub(crate) identity: Option<Box<[u8]>>,
@@ -106,7 +107,7 @@ impl Connection {
             peer,
             is_operators: false,
             outbox: Arc::new(Outbox::new(id)),
-            showing: Showing::default(),
+            showing: None,
             principal: None,
             identity: None,
             subscriptions: SoloMap::default(),

@@ -69,7 +69,7 @@ use identities::Identities;
 use log_store::ShardLog;
 use logins::Logins;
 use mailbox::Mailbox;
-use model::{ConnectionId, Instant, Message, QueueRules, ShardId};
+use model::{ConnectionId, Instant, QueueRules, ShardId};
 use retained::Retained;
 use routes::{QueueRoute, Routes};
 use std::sync::Arc;
@@ -265,11 +265,10 @@ impl Broker {
         })
     }
 
-    /// Whether there is anybody to get a message with this one's address.
+    /// The retained messages.
     #[must_use]
-    pub fn reaches_anybody(&self, message: &Message) -> bool {
-        let found = routes::resolve(&self.node, &self.node.routes.load(), message, 0);
-        !found.shared.is_empty() || !found.direct.is_empty()
+    pub fn retained_count(&self) -> usize {
+        self.node.retained.count()
     }
 
     /// What the messages in all shared queues are charged with in memory, in bytes.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              Begin                     shown
-//!  Unknown ───────────► Exchange ──────────────────► Shown ──Connect──► a principal
+//!  (none)  ───────────► Exchange ──────────────────► Shown ──Connect──► a principal
 //!     │                  │    ▲ challenge, answer      ▲                    │
 //!     │                  └────┘                        │  Begin: the same, beside all else,
 //!     │                  │                             │  and it must be the same user
@@ -20,12 +20,8 @@ use broker_api::{Authenticate, Authenticated, Connect, Event, PutUser, Refusal, 
 use model::CommandId;
 use std::sync::Arc;
 
-/// What the other end of a connection has shown of itself.
-#[derive(Default)]
+/// What the other end of a connection has shown of itself, while that is not settled.
 pub(crate) enum Showing {
-    /// Nothing.
-    #[default]
-    Unknown,
     /// Its next message is awaited.
     Exchange(Exchange),
     /// Whether its password is right is being found out.
@@ -34,7 +30,7 @@ pub(crate) enum Showing {
         /// Who connects with it, if it was shown so.
         connect: Option<Box<Connect>>,
     },
-    /// That it is this user.
+    /// That it is this user, who has not connected.
     Shown(Box<str>),
     /// That it is not who it said.
     Failed,
@@ -54,24 +50,24 @@ impl Connection {
             return;
         }
         let login = connect.login.take();
-        let user = match (std::mem::take(&mut self.showing), login) {
-            (Showing::Unknown | Showing::Shown(_), Some(login)) => {
+        let user = match (self.showing.take().map(|it| *it), login) {
+            (None | Some(Showing::Shown(_)), Some(login)) => {
                 match self.judge(command, &login.user, login.password) {
                     Ok(Verdict::Right(user)) => Ok(user),
                     Ok(Verdict::Later) => {
                         let connect = Some(Box::new(connect));
-                        self.showing = Showing::Checking { command, connect };
+                        self.set_showing(Showing::Checking { command, connect });
                         return;
                     }
                     Err(refusal) => Err(refusal),
                 }
             }
-            (Showing::Shown(user), None) => Ok(user),
-            (Showing::Unknown, None) => match self.operator_or_guest() {
+            (Some(Showing::Shown(user)), None) => Ok(user),
+            (None, None) => match self.present() {
                 Ok((user, role)) => return self.admit(command, connect, user, role),
                 Err(refusal) => Err(refusal),
             },
-            (Showing::Exchange(_) | Showing::Checking { .. } | Showing::Failed, _) => {
+            (Some(Showing::Exchange(_) | Showing::Checking { .. } | Showing::Failed), _) => {
                 Err(login_failed(""))
             }
         };
@@ -86,23 +82,25 @@ impl Connection {
         if self.refuse_while_checking(command) {
             return;
         }
-        let (exchange, data) = match (std::mem::take(&mut self.showing), step) {
-            (Showing::Unknown | Showing::Shown(_), Authenticate::Begin { mechanism, data }) => {
+        let (exchange, data) = match (self.showing.take().map(|it| *it), step) {
+            (None | Some(Showing::Shown(_)), Authenticate::Begin { mechanism, data }) => {
                 let Some(known) = Mechanism::from_name(&mechanism) else {
                     let mechanism = auth::Excerpt::of(&mechanism).to_string();
                     return self.fail_login(command, Refusal::UnknownMechanism { mechanism });
                 };
                 (Exchange::new(known), data)
             }
-            (Showing::Exchange(exchange), Authenticate::Continue { data }) => {
+            (Some(Showing::Exchange(exchange)), Authenticate::Continue { data }) => {
                 (exchange, Some(data))
             }
             (
-                Showing::Unknown
-                | Showing::Exchange(_)
-                | Showing::Checking { .. }
-                | Showing::Shown(_)
-                | Showing::Failed,
+                None
+                | Some(
+                    Showing::Exchange(_)
+                    | Showing::Checking { .. }
+                    | Showing::Shown(_)
+                    | Showing::Failed,
+                ),
                 Authenticate::Begin { .. } | Authenticate::Continue { .. },
             ) => return self.fail_login(command, login_failed("")),
         };
@@ -110,7 +108,7 @@ impl Connection {
         let entropy = &self.node.settings.entropy;
         match exchange.step(data.as_deref(), &users, || entropy.draw_nonce()) {
             Ok(Step::Challenge(challenge, next)) => {
-                self.showing = Showing::Exchange(next);
+                self.set_showing(Showing::Exchange(next));
                 self.answer(command, Ok(Reply::Challenge(challenge)));
             }
             Ok(Step::Verified { name, data }) => self.shown(command, name.into(), data),
@@ -119,7 +117,7 @@ impl Connection {
                     Ok(Verdict::Right(user)) => self.shown(command, user, Vec::new()),
                     Ok(Verdict::Later) => {
                         let connect = None;
-                        self.showing = Showing::Checking { command, connect };
+                        self.set_showing(Showing::Checking { command, connect });
                     }
                     Err(refusal) => self.fail_login(command, refusal),
                 }
@@ -137,7 +135,7 @@ impl Connection {
 
     /// One password is enough at a time: whether it is right is told first.
     fn refuse_while_checking(&mut self, command: CommandId) -> bool {
-        let is_checking = matches!(self.showing, Showing::Checking { .. });
+        let is_checking = matches!(self.showing.as_deref(), Some(Showing::Checking { .. }));
         if is_checking {
             let text = "a password is being checked".to_owned();
             self.refuse(command, Refusal::Invalid(text));
@@ -147,19 +145,19 @@ impl Connection {
 
     /// What becomes of an answer that may be about a password. Passes on what is not.
     pub(crate) fn password_checked(&mut self, event: Event) -> Option<Event> {
-        let Showing::Checking { command, .. } = self.showing else {
+        let Some(Showing::Checking { command, .. }) = self.showing.as_deref() else {
             return Some(event);
         };
+        let command = *command;
         let Event::Done(id, done) = event else {
             return Some(event);
         };
         if id != command {
             return Some(Event::Done(id, done));
         }
-        let showing = std::mem::take(&mut self.showing);
-        let connect = match showing {
-            Showing::Checking { connect, .. } => connect,
-            Showing::Unknown | Showing::Exchange(_) | Showing::Shown(_) | Showing::Failed => None,
+        let connect = match self.showing.take().map(|it| *it) {
+            Some(Showing::Checking { connect, .. }) => connect,
+            None | Some(Showing::Exchange(_) | Showing::Shown(_) | Showing::Failed) => None,
         };
         match (done, connect) {
             (Ok(Reply::Authenticated(shown)), Some(connect)) => {
@@ -237,7 +235,10 @@ impl Connection {
     }
 
     /// Who connects without saying who it is.
-    fn operator_or_guest(&self) -> Result<(Box<str>, Role), Refusal> {
+    fn present(&self) -> Result<(Box<str>, Role), Refusal> {
+        if let Some(principal) = &self.principal {
+            return Ok((principal.user.clone(), principal.role));
+        }
         if self.is_operators {
             return Ok(("operator".into(), Role::Operator));
         }
@@ -260,10 +261,6 @@ impl Connection {
             vhost = %String::from_utf8_lossy(&connect.vhost),
             "connected"
         );
-        self.showing = match role {
-            Role::User => Showing::Shown(user.clone()),
-            Role::Operator => Showing::Unknown,
-        };
         self.principal = Some(Box::new(Principal {
             user,
             vhost: connect.vhost,
@@ -278,18 +275,21 @@ impl Connection {
 
     /// It has been shown who is there; who is connected must stay the same.
     fn shown(&mut self, command: CommandId, user: Box<str>, data: Vec<u8>) {
-        if let Some(principal) = &self.principal
-            && principal.user != user
-        {
-            return self.fail_login(command, login_failed(&user));
+        match &self.principal {
+            None => self.set_showing(Showing::Shown(user.clone())),
+            Some(principal) if principal.user == user => {}
+            Some(_) => return self.fail_login(command, login_failed(&user)),
         }
-        self.showing = Showing::Shown(user.clone());
         let shown = Authenticated { user, data };
         self.answer(command, Ok(Reply::Authenticated(Box::new(shown))));
     }
 
+    fn set_showing(&mut self, showing: Showing) {
+        self.showing = Some(Box::new(showing));
+    }
+
     fn fail_login(&mut self, command: CommandId, refusal: Refusal) {
-        self.showing = Showing::Failed;
+        self.set_showing(Showing::Failed);
         self.refuse(command, refusal);
     }
 }

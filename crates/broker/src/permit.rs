@@ -109,7 +109,7 @@ pub(crate) fn permit_publish(
 
 /// Whether a message goes to a topic with this first level.
 #[inline]
-fn is_own_topic(message: &Message, level: &[u8]) -> bool {
+pub(crate) fn is_own_topic(message: &Message, level: &[u8]) -> bool {
     if level.is_empty() || message.exchange() != TOPICS {
         return false;
     }

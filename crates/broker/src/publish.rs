@@ -6,6 +6,7 @@ use crate::dead_letter;
 use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
+use crate::permit::is_own_topic;
 use crate::retained::{Limit, Retained};
 use crate::routes::{DirectTarget, FilterWork, QueueTarget, Route, RouteCache, Snapshot, Targets};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
@@ -80,10 +81,21 @@ impl Publisher {
         } = *to;
         let _turn = node.retained.turn(message.key());
         let publisher = Some(outbox.connection());
+        // What the broker tells of itself is few, and worth nothing behind a restart.
+        let is_own = is_own_topic(&message, &node.settings.own_topics);
+        let limit = if is_own {
+            Limit::Passed
+        } else {
+            Limit::Checked
+        };
         let set = node
             .retained
-            .set(&node.settings, now, &message, publisher, Limit::Checked);
+            .set(&node.settings, now, &message, publisher, limit);
         let kept = match set {
+            Ok(_) if is_own => {
+                node.retained.logged(message.key());
+                Kept::No
+            }
             Ok(setting) => {
                 let shard = node.retained.shard_of(message.key());
                 let publish = Publish {

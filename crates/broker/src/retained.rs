@@ -106,6 +106,11 @@ impl Retained {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
     /// Whether this is to be retained.
     pub(crate) fn takes(message: &Message) -> bool {
         message.envelope().retain == Retain::Keep && message.exchange() == Address::TOPIC_EXCHANGE
