@@ -43,8 +43,8 @@ pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
     out += "- MQTT 3.1.1, subscriptions of the same quality of service as the messages; `qosQ-P-S`: P publishers to one \
             topic with S subscribers, each on a connection of its own; with QoS 1 and 2 at most 1,000 exchanges of \
             publishers are open; msg/s: deliveries/s to each of them\n\
-            - `session`: clean_session=0; Barid's is to be durable, and until it is, Barid refuses it; Mosquitto's is not, \
-            since its persistence is off\n\
+            - `session`: clean_session=0; what waits for one is durable with Barid and RabbitMQ and is not with Mosquitto, whose \
+            persistence is off\n\
             - Mosquitto: `persistence false`, `max_queued_messages 0`, `max_inflight_messages 0` (no bounds), \
             `set_tcp_nodelay true`; RabbitMQ: `mqtt.prefetch = 1000`; NATS by its own protocol, which has nothing of QoS 1 \
             and 2, for the CPU that a message costs\n\
