@@ -271,6 +271,9 @@ impl Client {
     }
 
     /// The broker has ended; what it had sent has come before.
+    ///
+    /// # Errors
+    /// As [`carry`](Self::carry).
     pub fn lose(&mut self, step: u64) -> Result<(), Fault> {
         self.read(step)?;
         for connection in self.left.drain(..) {
@@ -285,6 +288,9 @@ impl Client {
     }
 
     /// All connections end, for the broker is to.
+    ///
+    /// # Errors
+    /// As [`carry`](Self::carry).
     pub fn hang_up(&mut self, world: &World, step: u64) -> Result<(), Fault> {
         self.read(step)?;
         for mut ghost in std::mem::take(&mut self.ghosts) {
@@ -503,7 +509,13 @@ impl Client {
                     return Err(format!("{reason:?}: {disconnect:?}"));
                 }
             }
-            other => return Err(format!("the broker sent {:?}", other.kind())),
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::Unsuback(_)
+            | Packet::Pingreq
+            | Packet::Pingresp
+            | Packet::Auth(_) => return Err(format!("the broker sent {:?}", packet.kind())),
         }
         Ok(())
     }
