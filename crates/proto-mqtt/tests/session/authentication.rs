@@ -113,7 +113,7 @@ fn a_client_shows_step_by_step_who_it_is() {
         "{log:?}"
     );
     // A session that was kept ends with this.
-    assert!(log[2].starts_with("Declare("), "{log:?}");
+    assert!(log[2].starts_with("Delete(mqtt.session."), "{log:?}");
     assert_eq!(log.len(), 3);
     assert_eq!(driven.talk(&[Packet::Pingreq]), ["PINGRESP"]);
 }
