@@ -233,7 +233,8 @@ impl Shard {
                 return;
             }
             if self.pages.saving_bytes >= room {
-                // What is on its way leaves memory as it is saved.
+                // What is on its way leaves memory as it is saved; what was read, and is not taken, leaves it now.
+                self.shed_fullest(pressure, bytes_min);
                 return;
             }
             let Some(id) = self.memory.fullest(bytes_min).next() else {
@@ -250,7 +251,7 @@ impl Shard {
         }
     }
 
-    /// The disk is full: what pages hold already leaves memory nevertheless.
+    /// The disk is behind, or full: what pages hold already leaves memory nevertheless.
     fn shed_fullest(&mut self, pressure: Pressure, bytes_min: usize) {
         let fullest: Vec<_> = self.memory.fullest(bytes_min).take(LOOKS_MAX / 8).collect();
         for id in fullest {
