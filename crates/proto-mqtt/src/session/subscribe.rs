@@ -26,6 +26,8 @@ pub(super) struct Awaited {
     pub(super) commands: VecDeque<Asked>,
     /// What follows then, in a session that outlives its connection.
     pub(super) next: Option<kept::Next>,
+    /// Filters that what is retained is put into the session's queue for, one after the other: each may be much.
+    pub(super) shown: VecDeque<Box<str>>,
     /// Why one of the commands was refused that are for no filter.
     pub(super) refused: Option<Refusal>,
 }
@@ -70,6 +72,7 @@ impl Awaited {
             codes: Vec::new(),
             commands: VecDeque::new(),
             next: None,
+            shown: VecDeque::new(),
             refused: None,
         }
     }
@@ -348,6 +351,12 @@ impl Open {
         {
             self.go_on_kept(link, next, &mut awaited, out);
         }
+        if awaited.commands.is_empty()
+            && let Some(filter) = awaited.shown.pop_front()
+        {
+            let asked = self.show_kept(link, &filter, out);
+            awaited.commands.extend(asked);
+        }
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
             out.release_barrier();
@@ -377,8 +386,8 @@ impl Open {
             (What::Bind { replaces, is_shown }, code) => {
                 code.into_iter().for_each(|code| awaited.codes[at] = code);
                 let bound = (subscription, replaces, is_shown);
-                let asked = self.handle_bound(link, bound, refused, out);
-                awaited.commands.extend(asked);
+                let shown = self.handle_bound(link, bound, refused, out);
+                awaited.shown.extend(shown);
             }
             (What::Other, _) => awaited.refused = refused.cloned(),
         }
