@@ -13,7 +13,7 @@ use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
 use broker_api::{Command, Out, Refusal, Retained, SettleMode, ShowRetained, Source};
 use model::{CommandId, SubscriptionId};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE.
 #[derive(Debug)]
@@ -62,6 +62,22 @@ pub(super) enum What {
     },
     /// Something for the whole packet.
     Other,
+}
+
+/// New filters of a SUBSCRIBE that subscriptions to have not begun, and count all the same.
+#[derive(Debug, Default)]
+pub(super) struct Coming<'a> {
+    filters: BTreeSet<&'a str>,
+    bytes: usize,
+}
+
+impl<'a> Coming<'a> {
+    /// Adds one. Returns whether it was not among them.
+    pub(super) fn insert(&mut self, filter: &'a str) -> bool {
+        let is_new = self.filters.insert(filter);
+        self.bytes += if is_new { filter.len() } else { 0 };
+        is_new
+    }
 }
 
 impl Awaited {
@@ -118,7 +134,7 @@ impl Open {
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
-            let reason = match self.refusal_of(link, &asked) {
+            let reason = match self.refusal_of(link, &asked, &Coming::default()) {
                 Some(reason) => reason,
                 None => {
                     let begun = match asked.filter.shared() {
@@ -136,11 +152,12 @@ impl Open {
         self.await_or_answer(awaited, out)
     }
 
-    /// Why a subscription cannot be had.
+    /// Why a subscription cannot be had, beside those that are to come.
     pub(super) fn refusal_of(
         &self,
         link: &Link,
         asked: &frame::Subscription<'_>,
+        coming: &Coming<'_>,
     ) -> Option<SubscribeReason> {
         let filter = asked.filter.as_str();
         // The name of the queue is limited.
@@ -149,10 +166,10 @@ impl Open {
             return Some(SubscribeReason::QuotaExceeded);
         }
         let limits = &link.limits;
-        let is_new = self.subscriptions.id_of(filter).is_none();
-        let bytes = self.subscriptions.filter_bytes() + filter.len();
+        let is_new = self.subscriptions.id_of(filter).is_none() && !coming.filters.contains(filter);
+        let bytes = self.subscriptions.filter_bytes() + coming.bytes + filter.len();
         let is_over = is_new
-            && (self.subscriptions.len() >= limits.subscriptions_max
+            && (self.subscriptions.len() + coming.filters.len() >= limits.subscriptions_max
                 || bytes > limits.filter_bytes_max)
             || filter.split('/').nth(limits.filter_levels_max).is_some();
         is_over.then_some(SubscribeReason::QuotaExceeded)

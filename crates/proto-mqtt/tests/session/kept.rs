@@ -44,7 +44,11 @@ fn will(payload: &str) -> Will<'_> {
 
 /// A session that is kept, its CONNACK read.
 pub(crate) fn kept(version: Version) -> Driven {
-    let mut driven = Driven::new(version);
+    kept_with(version, SessionLimits::default())
+}
+
+pub(crate) fn kept_with(version: Version, limits: SessionLimits) -> Driven {
+    let mut driven = Driven::with_limits(version, limits);
     driven.feed(&keeping(version, false, None));
     driven.answer_all();
     let said = driven.take_wire();

@@ -12,7 +12,7 @@ use crate::refusal;
 use crate::session::Link;
 use crate::session::ending::Ending;
 use crate::session::open::Open;
-use crate::session::subscribe::{Answer, Asked, Awaited, What, granted};
+use crate::session::subscribe::{Answer, Asked, Awaited, Coming, What, granted};
 use crate::session::subscriptions::Subscription;
 use crate::translate::{pattern_of, skips_hidden};
 use broker_api::{Bind, BindTo, Command, Note, Notes, Out, OwnMessages, QueueRetained, Refusal};
@@ -53,13 +53,13 @@ impl Open {
         let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
         let (mut noted, mut entries) = (Vec::new(), Vec::new());
         let mut bound = BTreeSet::new();
-        let mut new = BTreeSet::new();
+        let mut new = Coming::default();
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
             let filter = asked.filter.as_str();
             // The identifiers of deliveries are those of places in one queue, the session's own.
             let is_shared = asked.filter.shared().is_some();
             let unsupported = is_shared.then_some(SubscribeReason::SharedSubscriptionsNotSupported);
-            let reason = match unsupported.or_else(|| self.refusal_of(link, &asked)) {
+            let reason = match unsupported.or_else(|| self.refusal_of(link, &asked, &new)) {
                 Some(reason) => reason,
                 None => {
                     let options = asked.options;
