@@ -253,7 +253,7 @@ impl Open {
         let queue = share::queue_of(share_name, pattern)?;
         let subscription = Subscription::shared(asked.options, identifier, skips_hidden(pattern));
         let id = self.subscriptions.insert(filter, subscription);
-        let share = Share::new(queue, filter, pattern);
+        let share = Share::new(queue, filter, pattern, link.limits.session_messages_max);
         let command = link.barrier(out, share.declare());
         Some(Asked {
             share: Some(Box::new(share)),
