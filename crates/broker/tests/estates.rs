@@ -262,6 +262,35 @@ fn notes_are_bounded_and_can_always_be_given_up() {
 }
 
 #[test]
+fn an_answer_to_a_delivery_is_kept_where_there_is_no_room_for_notes() {
+    let mut settings = settings();
+    settings.notes_bytes = 300;
+    let mut node = Node::new(settings);
+    let mut client = node.connect();
+    client.declare_as(&mut node, "a", QueueDefinition::DURABLE);
+    client.publish(&node, to("a", 7));
+    let mut client = owner(&mut node, "a");
+    client.grant(&mut node, 1, 1);
+    assert_eq!(client.numbers(&mut node), [7]);
+    let long = "v".repeat(230);
+    client.ok(&mut node, note(&[("1", Some(&long))]));
+    let noted = |accepted, value: &str| {
+        let mut notes = notes(&[("2", Some(value))]);
+        notes.accepted = accepted;
+        Command::Note(Box::new(notes))
+    };
+    for (accepted, value) in [(vec![], "v"), (vec![Sequence(1)], &*long)] {
+        let refusal = client.refused(&mut node, noted(accepted, value));
+        let is_limit = matches!(refusal, Refusal::LimitReached { .. });
+        assert!(is_limit, "{refusal:?}");
+    }
+    client.ok(&mut node, noted(vec![Sequence(1)], "v"));
+    let mut node = node.crashed(|_, _| 0);
+    assert_eq!(kept(&mut node, "a"), pairs(&[("1", &long), ("2", "v")]));
+    assert!(node.contents("a").is_empty());
+}
+
+#[test]
 fn a_note_is_answered_and_recalled_once_it_is_durable() {
     let mut node = node();
     let mut client = owner(&mut node, "a");
