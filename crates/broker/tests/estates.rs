@@ -291,6 +291,37 @@ fn an_answer_to_a_delivery_is_kept_where_there_is_no_room_for_notes() {
 }
 
 #[test]
+fn wills_leave_room_for_notes() {
+    let mut settings = settings();
+    settings.queued_bytes = 1 << 20;
+    let mut node = Node::new(settings);
+    let mut client = node.connect();
+    let mut owners = Vec::new();
+    let mut refused = None;
+    for number in 0..40 {
+        let name = format!("a{number}");
+        client.declare_as(&mut node, &name, QueueDefinition::DURABLE);
+        let mut owner = owner(&mut node, &name);
+        let message = message("will", number).of_bytes(1 << 20).build();
+        let will = Some(Will {
+            message,
+            delay_ms: DAY_MS,
+        });
+        let bequeathed = owner.call(&mut node, bequeath(None, will));
+        refused = bequeathed.err();
+        owners.push(owner);
+        if refused.is_some() {
+            break;
+        }
+    }
+    let is_limit = matches!(refused, Some(Refusal::LimitReached { .. }));
+    assert!(is_limit, "{refused:?}");
+    for owner in &mut owners {
+        owner.ok(&mut node, note(&[("k", Some(&"v".repeat(100_000)))]));
+    }
+}
+
+#[test]
 fn a_note_is_answered_and_recalled_once_it_is_durable() {
     let mut node = node();
     let mut client = owner(&mut node, "a");

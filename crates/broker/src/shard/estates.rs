@@ -239,7 +239,7 @@ impl Shard {
         } = bequeathing;
         let id = target.queue;
         let bytes = will.as_ref().map_or(0, |will| will.message.cost_bytes());
-        let max = EstateBytes::max(self.node.settings.queued_bytes);
+        let max = EstateBytes::max_with_wills(self.node.settings.queued_bytes);
         let check = match self.owned(id, subscriber) {
             Ok(_) if bytes > 0 && self.node.estates.get() + bytes > max => {
                 too_much("bytes of notes and wills", max)
