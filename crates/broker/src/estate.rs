@@ -150,6 +150,11 @@ impl EstateBytes {
         (queued_bytes / 4).max(ESTATE_BYTES_MIN)
     }
 
+    /// What may be kept for a will to be added: wills, which may wait for ever, leave room for notes.
+    pub(crate) fn max_with_wills(queued_bytes: usize) -> usize {
+        Self::max(queued_bytes) / 2
+    }
+
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

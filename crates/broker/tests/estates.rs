@@ -262,6 +262,66 @@ fn notes_are_bounded_and_can_always_be_given_up() {
 }
 
 #[test]
+fn an_answer_to_a_delivery_is_kept_where_there_is_no_room_for_notes() {
+    let mut settings = settings();
+    settings.notes_bytes = 300;
+    let mut node = Node::new(settings);
+    let mut client = node.connect();
+    client.declare_as(&mut node, "a", QueueDefinition::DURABLE);
+    client.publish(&node, to("a", 7));
+    let mut client = owner(&mut node, "a");
+    client.grant(&mut node, 1, 1);
+    assert_eq!(client.numbers(&mut node), [7]);
+    let long = "v".repeat(230);
+    client.ok(&mut node, note(&[("1", Some(&long))]));
+    let noted = |accepted, value: &str| {
+        let mut notes = notes(&[("2", Some(value))]);
+        notes.accepted = accepted;
+        Command::Note(Box::new(notes))
+    };
+    for (accepted, value) in [(vec![], "v"), (vec![Sequence(1)], &*long)] {
+        let refusal = client.refused(&mut node, noted(accepted, value));
+        let is_limit = matches!(refusal, Refusal::LimitReached { .. });
+        assert!(is_limit, "{refusal:?}");
+    }
+    client.ok(&mut node, noted(vec![Sequence(1)], "v"));
+    let mut node = node.crashed(|_, _| 0);
+    assert_eq!(kept(&mut node, "a"), pairs(&[("1", &long), ("2", "v")]));
+    assert!(node.contents("a").is_empty());
+}
+
+#[test]
+fn wills_leave_room_for_notes() {
+    let mut settings = settings();
+    settings.queued_bytes = 1 << 20;
+    let mut node = Node::new(settings);
+    let mut client = node.connect();
+    let mut owners = Vec::new();
+    let mut refused = None;
+    for number in 0..40 {
+        let name = format!("a{number}");
+        client.declare_as(&mut node, &name, QueueDefinition::DURABLE);
+        let mut owner = owner(&mut node, &name);
+        let message = message("will", number).of_bytes(1 << 20).build();
+        let will = Some(Will {
+            message,
+            delay_ms: DAY_MS,
+        });
+        let bequeathed = owner.call(&mut node, bequeath(None, will));
+        refused = bequeathed.err();
+        owners.push(owner);
+        if refused.is_some() {
+            break;
+        }
+    }
+    let is_limit = matches!(refused, Some(Refusal::LimitReached { .. }));
+    assert!(is_limit, "{refused:?}");
+    for owner in &mut owners {
+        owner.ok(&mut node, note(&[("k", Some(&"v".repeat(100_000)))]));
+    }
+}
+
+#[test]
 fn a_note_is_answered_and_recalled_once_it_is_durable() {
     let mut node = node();
     let mut client = owner(&mut node, "a");

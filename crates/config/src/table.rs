@@ -372,7 +372,7 @@ pub(crate) static KEYS: &[Key] = &[
         MQTT,
         count(1, 1_000_000_000),
         "100000",
-        "Messages that may wait for the client of a session that is kept; the oldest are dropped beyond it. For sessions that begin from now on",
+        "Messages that may wait for the client of a session that is kept, or for those that share a subscription; the oldest are dropped beyond it. For those that begin from now on",
         |config, number| config.mqtt.session_messages_max = number,
     ),
     number(

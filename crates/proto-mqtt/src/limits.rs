@@ -61,7 +61,8 @@ pub struct SessionLimits {
     /// For how long a session is kept at most once its connection has ended, in seconds; `u32::MAX` for ever. A 5.0 client
     /// that asks for more is told; one of 3.x, which cannot ask for less than for ever, is not.
     pub session_expiry_seconds_max: u32,
-    /// Messages that wait for the client of a session that outlives its connection; the oldest are dropped. At least 1.
+    /// Messages that wait for the client of a session that outlives its connection, or for those that share a subscription; the
+    /// oldest are dropped. At least 1.
     pub session_messages_max: u64,
 }
 

@@ -273,7 +273,7 @@ impl Mqtt {
             Answer::Nothing => {}
             Answer::Connack(version, reason) => {
                 let text = error.to_string();
-                await_connect::put_refused(version, (reason, None), &text, out);
+                await_connect::put_refused((version, usize::MAX), (reason, None), &text, out);
             }
             Answer::Disconnect(reason) => match &self.state {
                 // CONNACK has not been sent. §4.13

@@ -6,8 +6,8 @@ use super::open::Open;
 use super::opening::{Asked, Opening};
 use super::{Elsewhere, Link, Step, kept, push_reason, push_server, put};
 use crate::frame::{
-    Connack, ConnackReason, Connect, DisconnectReason, Packet, PayloadFormat, PropertyList, Secret,
-    Text,
+    Connack, ConnackReason, Connect, DisconnectReason, Packet, PayloadFormat, Properties,
+    PropertyList, Secret, Text,
 };
 use crate::translate::will_of;
 use crate::{SessionLimits, Version};
@@ -25,6 +25,8 @@ pub(super) struct AwaitConnect {
     deadline: Instant,
     /// Since CONNECT has come.
     version: Option<Version>,
+    /// The longest packet that the client takes, as far as it has said so.
+    packet_bytes_max: usize,
     authenticating: Option<Box<Authenticating>>,
     connecting: Option<Box<Opening>>,
 }
@@ -43,6 +45,7 @@ impl AwaitConnect {
         Self {
             deadline,
             version: None,
+            packet_bytes_max: usize::MAX,
             authenticating: None,
             connecting: None,
         }
@@ -89,6 +92,7 @@ impl AwaitConnect {
             return Err(Ending::Unexpected);
         };
         self.version = Some(connect.version);
+        self.packet_bytes_max = packet_bytes_max(connect);
         self.connect(link, connect, out)?;
         Ok(Step::Taken)
     }
@@ -141,11 +145,7 @@ impl AwaitConnect {
             asked_expiry,
             expiry,
             receive_maximum: properties.receive_maximum().unwrap_or(NonZeroU16::MAX),
-            packet_bytes_max: properties
-                .maximum_packet_size()
-                .map_or(usize::MAX, |bytes| {
-                    usize::try_from(bytes.get()).unwrap_or(usize::MAX)
-                }),
+            packet_bytes_max: self.packet_bytes_max,
             topic_alias_max: properties.topic_alias_maximum().unwrap_or(0),
             response_information: response_information(link, connect, assigned_id.as_deref()),
             will: connect.will.map(|will| Will {
@@ -252,7 +252,8 @@ impl AwaitConnect {
         if let Some(version) = self.version {
             let reason = ConnackReason::from_code(reason.code());
             let reason = reason.unwrap_or(ConnackReason::ProtocolError);
-            put_refused(version, (reason, None), text, out);
+            let client = (version, self.packet_bytes_max);
+            put_refused(client, (reason, None), text, out);
         }
     }
 
@@ -268,7 +269,8 @@ impl AwaitConnect {
             None => ending.connack_reason().map(|reason| (reason, None)),
         };
         if let (Some(version), Some(told)) = (self.version, told) {
-            put_refused(version, told, &ending.to_string(), out);
+            let client = (version, self.packet_bytes_max);
+            put_refused(client, told, &ending.to_string(), out);
         }
     }
 }
@@ -276,7 +278,7 @@ impl AwaitConnect {
 /// Tells a client that it is not accepted, with a Server Reference if there is one. What its version has no word
 /// for is not told.
 pub(super) fn put_refused(
-    version: Version,
+    (version, packet_bytes_max): (Version, usize),
     (reason, server): (ConnackReason, Option<&str>),
     text: &str,
     out: &mut Out,
@@ -284,11 +286,15 @@ pub(super) fn put_refused(
     let mut properties = PropertyList::new();
     push_server(&mut properties, server);
     push_reason(&mut properties, text);
-    let connack = Connack {
+    let mut connack = Connack {
         session_present: false,
         reason,
         properties: properties.as_properties(),
     };
+    // [MQTT-3.1.2-24], [MQTT-3.2.2-19]
+    if Packet::Connack(connack).packet_len(version) > packet_bytes_max {
+        connack.properties = Properties::NONE;
+    }
     put(version, &Packet::Connack(connack), out);
 }
 
@@ -339,6 +345,14 @@ fn login_of(connect: &Connect<'_>) -> Option<Login> {
     Some(Login {
         user: user.to_vec(),
         password: password.to_vec(),
+    })
+}
+
+/// The longest packet that the client takes.
+fn packet_bytes_max(connect: &Connect<'_>) -> usize {
+    let told = connect.properties.maximum_packet_size();
+    told.map_or(usize::MAX, |bytes| {
+        usize::try_from(bytes.get()).unwrap_or(usize::MAX)
     })
 }
 

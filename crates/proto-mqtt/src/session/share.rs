@@ -11,8 +11,8 @@
 use crate::translate::pattern_of;
 use broker_api::{Bind, BindTo, Command, DeclareQueue, IfExists, IfMissing, Refusal};
 use model::{
-    Arguments, BindingKey, Durability, ExchangeName, Lifetime, Ownership, QueueDefinition,
-    QueueName, QueueRules,
+    Arguments, BindingKey, Durability, ExchangeName, Lifetime, Overflow, Ownership,
+    QueueDefinition, QueueName, QueueRules,
 };
 
 /// What the names of the queues begin with; share name and filter follow, with a `/` between, which a share name
@@ -25,13 +25,20 @@ const TRIES_MAX: u8 = 16;
 /// So long a queue stays that was declared and that nobody has come to read.
 const UNUSED_MS: u64 = 60_000;
 
-const QUEUE: QueueDefinition = QueueDefinition {
-    durability: Durability::Transient,
-    ownership: Ownership::Shared,
-    lifetime: Lifetime::UntilUnused,
-    expires_ms: Some(UNUSED_MS),
-    rules: QueueRules::PLAIN,
-};
+/// What that queue is declared as: members that answer nothing do not make it grow for ever.
+const fn definition(messages_max: u64) -> QueueDefinition {
+    QueueDefinition {
+        durability: Durability::Transient,
+        ownership: Ownership::Shared,
+        lifetime: Lifetime::UntilUnused,
+        expires_ms: Some(UNUSED_MS),
+        rules: QueueRules {
+            length_max: Some(messages_max),
+            overflow: Overflow::DropHead,
+            ..QueueRules::PLAIN
+        },
+    }
+}
 
 /// A member that is on its way to its queue.
 #[derive(Debug)]
@@ -41,6 +48,8 @@ pub(super) struct Share {
     pub(super) filter: Box<str>,
     /// What keys have to match.
     pattern: Box<str>,
+    /// Messages that may wait for the members.
+    messages_max: u64,
     step: Step,
     tries_left: u8,
 }
@@ -71,11 +80,12 @@ pub(super) fn queue_of(share_name: &str, filter: &str) -> Option<QueueName> {
 }
 
 impl Share {
-    pub(super) fn new(queue: QueueName, filter: &str, pattern: &str) -> Self {
+    pub(super) fn new(queue: QueueName, filter: &str, pattern: &str, messages_max: u64) -> Self {
         Self {
             queue,
             filter: filter.into(),
             pattern: pattern.into(),
+            messages_max,
             step: Step::Declare,
             tries_left: TRIES_MAX,
         }
@@ -85,7 +95,7 @@ impl Share {
     pub(super) fn declare(&self) -> Command {
         Command::DeclareQueue(Box::new(DeclareQueue {
             name: Some(self.queue.clone()),
-            definition: QUEUE,
+            definition: definition(self.messages_max),
             if_exists: IfExists::MustEqual,
             if_missing: IfMissing::Create,
         }))

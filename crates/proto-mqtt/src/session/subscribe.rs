@@ -13,7 +13,7 @@ use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
 use broker_api::{Command, Out, Refusal, Retained, SettleMode, ShowRetained, Source};
 use model::{CommandId, SubscriptionId};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Awaited {
     pub(super) commands: VecDeque<Asked>,
     /// What follows then, in a session that outlives its connection.
     pub(super) next: Option<kept::Next>,
+    /// Filters that what is retained is put into the session's queue for, one after the other: each may be much.
+    pub(super) shown: VecDeque<Box<str>>,
     /// Why one of the commands was refused that are for no filter.
     pub(super) refused: Option<Refusal>,
 }
@@ -62,6 +64,22 @@ pub(super) enum What {
     Other,
 }
 
+/// New filters of a SUBSCRIBE that subscriptions to have not begun, and count all the same.
+#[derive(Debug, Default)]
+pub(super) struct Coming<'a> {
+    filters: BTreeSet<&'a str>,
+    bytes: usize,
+}
+
+impl<'a> Coming<'a> {
+    /// Adds one. Returns whether it was not among them.
+    pub(super) fn insert(&mut self, filter: &'a str) -> bool {
+        let is_new = self.filters.insert(filter);
+        self.bytes += if is_new { filter.len() } else { 0 };
+        is_new
+    }
+}
+
 impl Awaited {
     pub(super) const fn new(packet_id: PacketId, answer: Answer) -> Self {
         Self {
@@ -70,6 +88,7 @@ impl Awaited {
             codes: Vec::new(),
             commands: VecDeque::new(),
             next: None,
+            shown: VecDeque::new(),
             refused: None,
         }
     }
@@ -115,7 +134,7 @@ impl Open {
         let identifier = subscribe.properties.subscription_identifiers().next();
         let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
-            let reason = match self.refusal_of(link, &asked) {
+            let reason = match self.refusal_of(link, &asked, &Coming::default()) {
                 Some(reason) => reason,
                 None => {
                     let begun = match asked.filter.shared() {
@@ -133,11 +152,12 @@ impl Open {
         self.await_or_answer(awaited, out)
     }
 
-    /// Why a subscription cannot be had.
+    /// Why a subscription cannot be had, beside those that are to come.
     pub(super) fn refusal_of(
         &self,
         link: &Link,
         asked: &frame::Subscription<'_>,
+        coming: &Coming<'_>,
     ) -> Option<SubscribeReason> {
         let filter = asked.filter.as_str();
         // The name of the queue is limited.
@@ -146,10 +166,10 @@ impl Open {
             return Some(SubscribeReason::QuotaExceeded);
         }
         let limits = &link.limits;
-        let is_new = self.subscriptions.id_of(filter).is_none();
-        let bytes = self.subscriptions.filter_bytes() + filter.len();
+        let is_new = self.subscriptions.id_of(filter).is_none() && !coming.filters.contains(filter);
+        let bytes = self.subscriptions.filter_bytes() + coming.bytes + filter.len();
         let is_over = is_new
-            && (self.subscriptions.len() >= limits.subscriptions_max
+            && (self.subscriptions.len() + coming.filters.len() >= limits.subscriptions_max
                 || bytes > limits.filter_bytes_max)
             || filter.split('/').nth(limits.filter_levels_max).is_some();
         is_over.then_some(SubscribeReason::QuotaExceeded)
@@ -233,7 +253,7 @@ impl Open {
         let queue = share::queue_of(share_name, pattern)?;
         let subscription = Subscription::shared(asked.options, identifier, skips_hidden(pattern));
         let id = self.subscriptions.insert(filter, subscription);
-        let share = Share::new(queue, filter, pattern);
+        let share = Share::new(queue, filter, pattern, link.limits.session_messages_max);
         let command = link.barrier(out, share.declare());
         Some(Asked {
             share: Some(Box::new(share)),
@@ -348,6 +368,12 @@ impl Open {
         {
             self.go_on_kept(link, next, &mut awaited, out);
         }
+        if awaited.commands.is_empty()
+            && let Some(filter) = awaited.shown.pop_front()
+        {
+            let asked = self.show_kept(link, &filter, out);
+            awaited.commands.extend(asked);
+        }
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
             out.release_barrier();
@@ -377,8 +403,8 @@ impl Open {
             (What::Bind { replaces, is_shown }, code) => {
                 code.into_iter().for_each(|code| awaited.codes[at] = code);
                 let bound = (subscription, replaces, is_shown);
-                let asked = self.handle_bound(link, bound, refused, out);
-                awaited.commands.extend(asked);
+                let shown = self.handle_bound(link, bound, refused, out);
+                awaited.shown.extend(shown);
             }
             (What::Other, _) => awaited.refused = refused.cloned(),
         }

@@ -5,6 +5,7 @@ use broker_api::Refusal;
 use proto_mqtt::{
     Binary, Connect, Packet, Properties, Property, Qos, Secret, SessionLimits, Text, Version, Will,
 };
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 fn text(text: &str) -> Text<'_> {
@@ -72,6 +73,13 @@ fn refusals_have_a_reason_or_a_return_code() {
     let said = "CONNACK BadUserNameOrPassword";
     check_with(limits, failed(), connect(Version::V31), said, true);
     check_with(limits, failed(), connect(Version::V311), said, true);
+    // The text is left out where the client takes no packet of that length.
+    let small = properties(&[Property::MaximumPacketSize(NonZeroU32::new(20).unwrap())]);
+    let of_little = Connect {
+        properties: small.as_properties(),
+        ..connect(Version::V5)
+    };
+    check_with(limits, failed(), of_little, said, true);
     let said = format!("{said} [ReasonString(\"access refused for user 'x'\")]");
     check_with(limits, failed(), connect(Version::V5), &said, true);
     let stopping = Some(Refusal::ShuttingDown);

@@ -44,7 +44,11 @@ fn will(payload: &str) -> Will<'_> {
 
 /// A session that is kept, its CONNACK read.
 pub(crate) fn kept(version: Version) -> Driven {
-    let mut driven = Driven::new(version);
+    kept_with(version, SessionLimits::default())
+}
+
+pub(crate) fn kept_with(version: Version, limits: SessionLimits) -> Driven {
+    let mut driven = Driven::with_limits(version, limits);
     driven.feed(&keeping(version, false, None));
     driven.answer_all();
     let said = driven.take_wire();
@@ -395,6 +399,30 @@ fn each_step_of_a_subscription_waits_for_the_one_before() {
     }
     assert_eq!(steps, [0, 0, 0], "note, binding, retained messages");
     assert_eq!(driven.take_wire(), ["SUBACK 9 [01]"]);
+}
+
+#[test]
+fn what_is_retained_is_put_into_the_queue_for_one_filter_at_a_time() {
+    let mut driven = kept(Version::V5);
+    let list = ["a", "b/#", "c"].map(|filter| (filter, with_qos(Qos::AtLeastOnce)));
+    let list = filters(&list);
+    let subscribe = Packet::Subscribe(Subscribe {
+        packet_id: id(9),
+        properties: Properties::NONE,
+        subscriptions: list.as_subscriptions(),
+    });
+    let bytes = crate::scripted_broker::bytes_of(Version::V5, &[subscribe]);
+    driven.input.extend_from_slice(&bytes);
+    let (session, now) = (&mut driven.session, driven.now);
+    broker_api::Session::handle_input(session, now, &mut driven.input, &mut driven.out);
+    driven.collect();
+    let mut steps = Vec::new();
+    while driven.has_unanswered() {
+        steps.push(driven.take_log().len());
+        driven.answer_once();
+    }
+    assert_eq!(steps, [3, 3, 1, 1, 1], "notes, bindings, retained messages");
+    assert_eq!(driven.take_wire(), ["SUBACK 9 [01, 01, 01]"]);
 }
 
 #[test]

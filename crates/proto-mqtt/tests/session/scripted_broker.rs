@@ -28,6 +28,8 @@ pub(crate) struct Driven {
     pub(crate) out: Out,
     pub(crate) input: BytesMut,
     pub(crate) now: Instant,
+    /// Messages that may wait in a queue that is declared.
+    messages_max: u64,
     /// All bytes to the client.
     pub(crate) wire: Vec<u8>,
     /// All commands, as text; settlements one by one, without grants.
@@ -71,6 +73,7 @@ impl Driven {
     pub(crate) fn with_limits(version: Version, limits: SessionLimits) -> Self {
         let now = Instant::from_millis(1_000);
         Self {
+            messages_max: limits.session_messages_max,
             session: Mqtt::new(now, ConnectionId(7), limits, SEED),
             version,
             out: Out::new(),
@@ -323,6 +326,8 @@ impl Driven {
                     IfMissing::Refuse => ", if there",
                     IfMissing::Create => "",
                 };
+                let length_max = declare.definition.rules.length_max;
+                assert_eq!(length_max, Some(self.messages_max), "{name} is bounded");
                 (answer, format!("Declare({name}{only_if})"))
             }
             Command::DeleteQueue(delete) => {

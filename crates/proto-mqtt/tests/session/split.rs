@@ -162,7 +162,9 @@ fn outcome_kept(version: Version, cuts: Vec<usize>, damages: &[(Index, u8, u8)])
     outcome.extend(driven.take_log());
     outcome.extend(driven.granted.iter().map(|granted| format!("{granted:?}")));
     let kind = |line: &String| line.split([' ', '(']).next().map(str::to_owned);
-    outcome.sort_by_key(kind);
+    // What a note settles and what is settled by itself go different ways.
+    let settled = |line: &String| line.starts_with("Accept ").then(|| line.clone());
+    outcome.sort_by_key(|line| (kind(line), settled(line)));
     outcome
 }
 

@@ -148,14 +148,17 @@ fn subscriptions_are_limited() {
         filter_levels_max: 3,
         ..SessionLimits::default()
     };
-    let mut driven = Driven::connected_with(Version::V5, limits);
-    let said = driven.subscribe(
-        &["a/b/c", "a/b/c/d", "123456", "12345", "a", "a/b/c"],
-        Qos::AtMostOnce,
-    );
-    assert_eq!(said, ["SUBACK 9 [00, 97, 97, 00, 97, 00]"]);
-    assert_eq!(unsubscribe(&mut driven, &["12345"]), ["UNSUBACK 8 [00]"]);
-    assert_eq!(driven.subscribe(&["a"], Qos::AtMostOnce), ["SUBACK 9 [00]"]);
+    let of_connection = Driven::connected_with(Version::V5, limits);
+    let of_queue = crate::kept::kept_with(Version::V5, limits);
+    for mut driven in [of_connection, of_queue] {
+        let said = driven.subscribe(
+            &["a/b/c", "a/b/c/d", "123456", "12345", "a", "a/b/c"],
+            Qos::AtMostOnce,
+        );
+        assert_eq!(said, ["SUBACK 9 [00, 97, 97, 00, 97, 00]"]);
+        assert_eq!(unsubscribe(&mut driven, &["12345"]), ["UNSUBACK 8 [00]"]);
+        assert_eq!(driven.subscribe(&["a"], Qos::AtMostOnce), ["SUBACK 9 [00]"]);
+    }
 }
 
 #[test]

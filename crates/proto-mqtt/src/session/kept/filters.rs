@@ -3,8 +3,7 @@
 use crate::session::subscriptions::Subscriptions;
 use crate::translate::{is_hidden, pattern_of};
 use broker_api::OwnMessages;
-use model::{PatternLevel, SubscriptionId, levels};
-use std::collections::BTreeMap;
+use model::{PatternLevel, SoloMap, SubscriptionId, levels};
 
 /// A tree of the filters that are bound to the session's queue, by their levels: what a key costs grows with its levels
 /// and the filters that begin like it. Put together again when it is asked after a change.
@@ -20,7 +19,8 @@ pub(in crate::session) struct Filters {
 
 #[derive(Debug, Default)]
 struct Node {
-    words: BTreeMap<Box<[u8]>, usize>,
+    /// Mostly one: a map of one entry is small.
+    words: SoloMap<Box<[u8]>, usize>,
     /// For any level.
     one: Option<usize>,
     /// A filter that ends here.
@@ -109,7 +109,13 @@ impl Filters {
                     return;
                 }
                 PatternLevel::One => *node.one.get_or_insert(new),
-                PatternLevel::Word(word) => *node.words.entry(word.clone()).or_insert(new),
+                PatternLevel::Word(word) => {
+                    let known = node.words.get(&**word).copied();
+                    if known.is_none() {
+                        node.words.insert(word.clone(), new);
+                    }
+                    known.unwrap_or(new)
+                }
             };
             if to == new {
                 self.nodes.push(Node::default());

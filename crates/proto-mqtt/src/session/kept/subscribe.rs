@@ -12,12 +12,12 @@ use crate::refusal;
 use crate::session::Link;
 use crate::session::ending::Ending;
 use crate::session::open::Open;
-use crate::session::subscribe::{Answer, Asked, Awaited, What, granted};
+use crate::session::subscribe::{Answer, Asked, Awaited, Coming, What, granted};
 use crate::session::subscriptions::Subscription;
 use crate::translate::{pattern_of, skips_hidden};
 use broker_api::{Bind, BindTo, Command, Note, Notes, Out, OwnMessages, QueueRetained, Refusal};
 use model::{Arguments, BindingKey, ExchangeName, SubscriptionId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What follows when all commands so far are answered.
 #[derive(Debug)]
@@ -53,13 +53,13 @@ impl Open {
         let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
         let (mut noted, mut entries) = (Vec::new(), Vec::new());
         let mut bound = BTreeSet::new();
-        let mut new = BTreeSet::new();
+        let mut new = Coming::default();
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
             let filter = asked.filter.as_str();
             // The identifiers of deliveries are those of places in one queue, the session's own.
             let is_shared = asked.filter.shared().is_some();
             let unsupported = is_shared.then_some(SubscribeReason::SharedSubscriptionsNotSupported);
-            let reason = match unsupported.or_else(|| self.refusal_of(link, &asked)) {
+            let reason = match unsupported.or_else(|| self.refusal_of(link, &asked, &new)) {
                 Some(reason) => reason,
                 None => {
                     let options = asked.options;
@@ -135,7 +135,7 @@ impl Open {
                     return;
                 }
                 for noted in noted {
-                    let asked = self.begin_noted(link, &noted, out);
+                    let asked = self.begin_noted(link, &noted, &mut awaited.shown, out);
                     awaited.commands.extend(asked);
                 }
             }
@@ -148,7 +148,13 @@ impl Open {
     }
 
     /// Binds or begins a subscription that is noted, unless it is there and only changes.
-    fn begin_noted(&mut self, link: &mut Link, noted: &Noted, out: &mut Out) -> Option<Asked> {
+    fn begin_noted(
+        &mut self,
+        link: &mut Link,
+        noted: &Noted,
+        shown: &mut VecDeque<Box<str>>,
+        out: &mut Out,
+    ) -> Option<Asked> {
         let Noted {
             at,
             filter,
@@ -166,9 +172,8 @@ impl Open {
             return Some(Asked { at, ..begun });
         }
         let Some((subscription, replaces)) = self.add_bound(filter, it) else {
-            return is_shown
-                .then(|| self.show_kept(link, filter, out))
-                .flatten();
+            shown.extend(is_shown.then(|| filter.clone()));
+            return None;
         };
         let bind = self.bind_of(filter)?;
         let command = link.barrier(out, Command::Bind(Box::new(bind)));
@@ -184,7 +189,12 @@ impl Open {
     }
 
     /// Puts what is retained for a filter into the session's queue.
-    fn show_kept(&self, link: &mut Link, filter: &str, out: &mut Out) -> Option<Asked> {
+    pub(in crate::session) fn show_kept(
+        &self,
+        link: &mut Link,
+        filter: &str,
+        out: &mut Out,
+    ) -> Option<Asked> {
         let queue = self.kept.as_ref()?.queue.clone();
         let pattern = pattern_of(filter);
         let show = Command::QueueRetained(Box::new(QueueRetained { queue, pattern }));
@@ -224,24 +234,22 @@ impl Open {
         })
     }
 
-    /// A binding is made, or refused: then the subscription before it goes on, if there was one. Returns what is to be
-    /// waited for besides.
+    /// A binding is made, or refused: then the subscription before it goes on, if there was one. Returns the filter
+    /// if what is retained is to be sent for it.
     pub(in crate::session) fn handle_bound(
         &mut self,
         link: &mut Link,
         (subscription, replaces, is_shown): (SubscriptionId, Option<SubscriptionId>, bool),
         refused: Option<&Refusal>,
         out: &mut Out,
-    ) -> Option<Asked> {
+    ) -> Option<Box<str>> {
         let filter = self.subscriptions.filter_of(subscription)?;
         if refused.is_none() {
             if let Some(before) = replaces {
                 self.subscriptions.remove(before);
                 link.submit(out, Command::Cancel(before));
             }
-            return is_shown
-                .then(|| self.show_kept(link, &filter, out))
-                .flatten();
+            return is_shown.then_some(filter);
         }
         self.subscriptions.remove(subscription);
         let kept = self.kept.as_mut()?;
