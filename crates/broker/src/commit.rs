@@ -217,7 +217,10 @@ impl Connection {
         let mut parts = Parts::new();
         let mut following = Following::default();
         let own = self.own_queues(transaction.own_messages);
-        let mut gathered = Ok(());
+        let node = &self.node;
+        let mut gathered = node
+            .retained
+            .check(&node.settings, transaction.publishes.iter());
         for message in &transaction.publishes {
             gathered =
                 gathered.and_then(|()| self.route_part(message, &own, &mut parts, &mut following));
@@ -301,7 +304,6 @@ impl Connection {
         let table = node.routes.load();
         let is_retained = Retained::takes(message);
         if is_retained {
-            node.retained.check(&node.settings, message)?;
             let shard = node.retained.shard_of(message.key());
             parts
                 .entry(shard)

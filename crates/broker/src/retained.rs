@@ -31,7 +31,7 @@ use model::{Address, ConnectionId, Instant, Message, Parts, Retain, ShardId};
 pub(crate) use order::KeyPattern;
 use order::{Verdict, ordered};
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// Keys that take turns together.
@@ -55,6 +55,14 @@ struct State {
     /// By key, in the spelling of order.
     entries: BTreeMap<Box<[u8]>, Entry>,
     last_version: u64,
+    bytes: usize,
+}
+
+/// What is to be set together, and has not been.
+#[derive(Default)]
+struct Coming {
+    /// Keys that there are none of.
+    new: BTreeSet<Box<[u8]>>,
     bytes: usize,
 }
 
@@ -148,7 +156,7 @@ impl Retained {
         let expires_at = ttl_ms.map(|ttl| now.plus_millis(ttl));
         let mut state = self.state.lock();
         if limit == Limit::Checked && !is_cleared {
-            state.check(settings, &place, &shown)?;
+            state.check(settings, &place, &shown, &Coming::default())?;
         }
         let version = state.last_version + 1;
         state.last_version = version;
@@ -172,16 +180,31 @@ impl Retained {
         })
     }
 
-    /// Whether there is room for a message.
+    /// Whether there is room for messages that are set together.
     ///
     /// # Errors
     /// [`Refusal::LimitReached`].
-    pub(crate) fn check(&self, settings: &Settings, message: &Message) -> Result<(), Refusal> {
-        if message.body().is_empty() {
-            return Ok(());
+    pub(crate) fn check<'m>(
+        &self,
+        settings: &Settings,
+        messages: impl Iterator<Item = &'m Message>,
+    ) -> Result<(), Refusal> {
+        let mut coming = Coming::default();
+        let taken = messages.filter(|message| Self::takes(message) && !message.body().is_empty());
+        for message in taken {
+            let place = ordered(message.key());
+            let state = self.state.lock();
+            state.check(settings, &place, message, &coming)?;
+            let before = state.entries.get(&place);
+            let before_bytes =
+                before.map_or(0, |entry| entry_bytes(&place, entry.message.as_ref()));
+            let bytes = entry_bytes(&place, Some(message));
+            coming.bytes += bytes.saturating_sub(before_bytes);
+            if before.is_none() {
+                coming.new.insert(place);
+            }
         }
-        let place = ordered(message.key());
-        self.state.lock().check(settings, &place, message)
+        Ok(())
     }
 
     /// A record of the key has come to its log. Returns whether nothing is known of the key any more.
@@ -285,18 +308,26 @@ impl Retained {
 }
 
 impl State {
-    fn check(&self, settings: &Settings, place: &[u8], message: &Message) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        settings: &Settings,
+        place: &[u8],
+        message: &Message,
+        coming: &Coming,
+    ) -> Result<(), Refusal> {
         let before = self.entries.get(place);
         let before_bytes = before.map_or(0, |entry| entry_bytes(place, entry.message.as_ref()));
         let bytes = entry_bytes(place, Some(message));
-        if before.is_none() && self.entries.len() >= settings.retained_count {
+        let is_new = before.is_none() && !coming.new.contains(place);
+        if is_new && self.entries.len() + coming.new.len() >= settings.retained_count {
             return Err(Refusal::LimitReached {
                 what: "retained messages",
                 limit: settings.retained_count as u64,
             });
         }
         // One that takes less than the last one did is no harm.
-        if bytes > before_bytes && self.bytes - before_bytes + bytes > settings.retained_bytes {
+        let bytes_after = self.bytes - before_bytes + bytes + coming.bytes;
+        if bytes > before_bytes && bytes_after > settings.retained_bytes {
             return Err(Refusal::LimitReached {
                 what: "bytes of retained messages",
                 limit: settings.retained_bytes as u64,

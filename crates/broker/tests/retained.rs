@@ -717,3 +717,27 @@ fn nobody_ends_with_an_older_value_whoever_runs_when() {
         assert_eq!(last, shown, "round {round}");
     }
 }
+
+#[test]
+fn a_transaction_keeps_to_the_limit() {
+    let mut node = Node::new(Settings {
+        retained_count: 2,
+        retained_bytes: 8 << 10,
+        ..settings()
+    });
+    let mut client = node.connect();
+    let mut commit = |publishes: Vec<Draft>| {
+        let id = client.commit(&node, publishes, Vec::new());
+        client.answer(&mut node, id).expect("it is decided")
+    };
+    let three = ["a", "b", "c"].map(|key| kept(key, 1));
+    let long = ["a", "b"].map(|key| kept(key, 1).of_bytes(4 << 10));
+    for over in [Vec::from(three), Vec::from(long)] {
+        let refusal = commit(over).expect_err("it is too much");
+        let is_limit = matches!(refusal, Refusal::LimitReached { .. });
+        assert!(is_limit, "{refusal:?}");
+    }
+    let publishes = ["a", "b", "a"].map(|key| kept(key, 2)).into();
+    assert_eq!(commit(publishes), Ok(Reply::Nothing));
+    assert_eq!(shown(&mut node, "#"), [2, 2]);
+}
