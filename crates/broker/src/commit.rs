@@ -11,7 +11,7 @@
 
 use crate::Node;
 use crate::connection::{Connection, Subscription};
-use crate::follow::{Follow, Push};
+use crate::follow::{Follow, Push, post_to_others};
 use crate::mailbox::Control;
 use crate::publish::exchange_not_found;
 use crate::retained::Retained;
@@ -20,7 +20,7 @@ use crate::routes::{
 };
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedNotes, PreparedPublish};
 use broker_api::{Command, Event, Notes, Refusal, Reply, Settle, Submission, Transaction};
-use model::{CommandId, ConnectionId, Instant, Message, Outcome, Sequence, ShardId};
+use model::{CommandId, ConnectionId, Instant, Message, Outcome, QueueId, Sequence, ShardId};
 use queue::SubscriberId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -313,9 +313,10 @@ impl Connection {
                     queues: Vec::new(),
                     message: message.clone(),
                 });
-            following.pushes.push(Push::Retained(message.clone()));
         }
+        let mut known: Vec<_> = skipped.iter().map(|target| target.queue).collect();
         let mut publish = |queues: &[QueueTarget], message: &Message| {
+            known.extend(queues.iter().map(|target| target.queue));
             for run in queues.chunk_by(|one, two| one.shard == two.shard) {
                 let [first, ..] = run else { continue };
                 let part = parts.entry(first.shard).or_default();
@@ -344,6 +345,10 @@ impl Connection {
                 let text = "cannot publish to an internal exchange".to_owned();
                 return Err(Refusal::AccessRefused(text));
             }
+        }
+        if is_retained {
+            let message = message.clone();
+            following.pushes.push(Push::Retained { message, known });
         }
         Ok(())
     }
@@ -404,7 +409,7 @@ impl Connection {
                 Push::To(target, message) => {
                     self.publisher.push_one(&node, now, &target, &message);
                 }
-                Push::Retained(message) => self.push_retained(now, &message),
+                Push::Retained { message, known } => self.push_retained(now, &message, &known),
             }
         }
         for settle in following.settles {
@@ -418,17 +423,22 @@ impl Connection {
         }
     }
 
-    /// Pushes a message that a shard has set as the last of its key.
-    fn push_retained(&mut self, now: Instant, message: &Message) {
+    /// Pushes a message that a shard has set as the last of its key, also to queues that were not known when it was routed.
+    fn push_retained(&mut self, now: Instant, message: &Message, known: &[QueueId]) {
         let node = Arc::clone(&self.node);
         let _turn = node.retained.turn(message.key());
         let table = node.routes.load();
         let cache = self.commits.cache.get_or_insert_default();
         let route = cache.route(&node, &table, message);
-        if let Route::Many(targets) = route {
-            for target in takers(&node, self.outbox.connection(), &targets, message) {
-                self.publisher.push_one(&node, now, target, message);
+        match route {
+            Route::Queue(target) => post_to_others(&node, [target], known, message),
+            Route::Many(targets) => {
+                post_to_others(&node, targets.queues.iter().copied(), known, message);
+                for target in takers(&node, self.outbox.connection(), &targets, message) {
+                    self.publisher.push_one(&node, now, target, message);
+                }
             }
+            Route::Nowhere | Route::NoExchange | Route::Internal => {}
         }
     }
 }

@@ -1,15 +1,20 @@
 //! What follows a transaction once it is decided, whether its connection is still there or not.
 
 use crate::Node;
-use crate::routes::{self, DirectTarget, FilterWork};
-use model::{ConnectionId, Instant, Message};
+use crate::mailbox::{Control, Forward};
+use crate::routes::{self, DirectTarget, FilterWork, QueueTarget};
+use model::{ConnectionId, Instant, Message, QueueId};
 use parking_lot::Mutex;
 
 /// What goes to receivers directly.
 pub(crate) enum Push {
     To(DirectTarget, Message),
     /// One that is retained: to whomever stands in the routes once it is.
-    Retained(Message),
+    Retained {
+        message: Message,
+        /// The queues that got it with the transaction, or are not to get it.
+        known: Vec<QueueId>,
+    },
 }
 
 impl Push {
@@ -21,9 +26,11 @@ impl Push {
         };
         match self {
             Self::To(target, message) => push(&target, &message),
-            Self::Retained(message) => {
+            Self::Retained { message, known } => {
                 let _turn = node.retained.turn(message.key());
                 let found = routes::resolve(node, &node.routes.load(), &message, 0);
+                let queues = found.shared.iter().map(|shared| shared.target);
+                post_to_others(node, queues, &known, &message);
                 let mut work = FilterWork::new(&node.counters);
                 for target in &found.direct {
                     if target.takes(publisher, (0, &message), &mut work) {
@@ -32,6 +39,28 @@ impl Push {
                 }
             }
         }
+    }
+}
+
+/// Posts a message that is retained to queues that were bound while its transaction was under way: before they were, they
+/// may have been shown what was retained before it.
+pub(crate) fn post_to_others(
+    node: &Node,
+    queues: impl IntoIterator<Item = QueueTarget>,
+    known: &[QueueId],
+    message: &Message,
+) {
+    let others = queues.into_iter();
+    for target in others.filter(|target| !known.contains(&target.queue)) {
+        let forward = Forward {
+            shard: target.shard,
+            queues: vec![target.queue],
+            message: message.clone(),
+            setting: None,
+            from: None,
+        };
+        let control = Control::Forward(Box::new(forward));
+        node.mailboxes[target.executor].post(&mut vec![control]);
     }
 }
 

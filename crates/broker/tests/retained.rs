@@ -741,3 +741,51 @@ fn a_transaction_keeps_to_the_limit() {
     assert_eq!(commit(publishes), Ok(Reply::Nothing));
     assert_eq!(shown(&mut node, "#"), [2, 2]);
 }
+
+#[test]
+fn a_queue_bound_while_a_transaction_is_under_way_misses_nothing() {
+    for reversed in [false, true] {
+        let mut node = Node::new(settings());
+        let mut client = node.connect();
+        client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
+        let keys = ["a", "b", "c", "d", "e"];
+        for key in keys {
+            client.publish(&node, kept(key, 1));
+        }
+        node.settle_down();
+        let mut committing = node.connect();
+        let id = client.send(&node, Command::Bind(Box::new(bind("amq.topic", "q", "#"))));
+        let publishes = keys.iter().map(|key| kept(key, 2)).collect();
+        committing.commit(&node, publishes, Vec::new());
+        let is_bound = |events: &[Event]| {
+            let mut events = events.iter();
+            events.any(|event| matches!(event, Event::Done(done, Ok(_)) if *done == id))
+        };
+        while !is_bound(&client.drain(&mut node)) {
+            let mut any = node.store.round() > 0;
+            for index in 0..node.executors.len() {
+                let index = if reversed {
+                    node.executors.len() - 1 - index
+                } else {
+                    index
+                };
+                any |= node.step_executor(index) == broker::Step::Worked;
+            }
+            assert!(any, "it moves");
+        }
+        let ask = Command::QueueRetained(Box::new(QueueRetained {
+            queue: name("q"),
+            pattern: Pattern::dotted(b"#"),
+        }));
+        client.send(&node, ask);
+        node.settle_down();
+        committing.drain(&mut node);
+        node.settle_down();
+        let contents = node.contents("q");
+        assert_eq!(
+            contents.iter().filter(|it| **it == 2).count(),
+            5,
+            "{contents:?}"
+        );
+    }
+}
