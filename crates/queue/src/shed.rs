@@ -31,9 +31,11 @@ impl Queue {
         };
         let spots = spots.unwrap_or_else(|| self.cold_anywhere(keep_bytes, &looked_at));
         if let Some(pages) = self.holdings.pages.as_deref_mut() {
-            let kept = pages.shed_keep.filter(|_| is_rest_known);
-            let kept = kept.map_or(keep_bytes, |kept| kept.min(keep_bytes));
-            pages.shed_keep = looked_at.is_empty().then_some(kept);
+            // What was looked at now is kept in front as far as this says, whatever was kept of the rest.
+            let kept = pages
+                .shed_keep
+                .filter(|_| is_rest_known && saved.is_empty());
+            pages.shed_keep = looked_at.is_empty().then_some(kept.unwrap_or(keep_bytes));
             self.ready.forget_new_paged();
         }
         self.sink_all(&spots)
