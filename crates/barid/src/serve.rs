@@ -53,7 +53,13 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     let found = opened.recovered.clone();
     let clock = Clock::start();
     let users_file = UsersFile::new(config.users_file());
-    let settings = settings(config, cores, users_file.users()?)?;
+    let users = users_file.users()?;
+    if config.auth.guest && users.iter().next().is_some() {
+        warn!(
+            "beside the users, the guest is let in from this machine; auth.guest = false ends that"
+        );
+    }
+    let settings = settings(config, cores, users)?;
     let seed = settings.seed;
     let logs = opened.take_logs();
     let (broker, executors, recovered) = Broker::open(settings, clock.now(), logs, recovery)

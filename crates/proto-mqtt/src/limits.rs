@@ -39,6 +39,8 @@ pub struct SessionLimits {
     pub filter_bytes_max: usize,
     /// Levels of one filter: each is an entry in the broker's routes.
     pub filter_levels_max: usize,
+    /// Levels of all filters of a connection together, for the same reason.
+    pub filter_levels_all_max: usize,
     /// From the start of the connection until CONNECT must have come: a silent or foreign peer does not
     /// hold a connection.
     pub connect_timeout: Duration,
@@ -74,6 +76,7 @@ impl Default for SessionLimits {
             subscriptions_max: 10_000,
             filter_bytes_max: 4 * 1024 * 1024,
             filter_levels_max: 200,
+            filter_levels_all_max: 100_000,
             connect_timeout: Duration::from_secs(10),
             receive_max: window,
             send_max: window,

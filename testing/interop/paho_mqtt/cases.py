@@ -518,10 +518,10 @@ def finds_what_has_outlived_it():
 
 def groups_get_everything_each():
     with Client() as one, Client() as other, Client() as publisher:
-        same(one.subscribe("$share/one/work/+", 1), [1])
-        same(other.subscribe("$share/other/work/#", 2), [2])
+        same(one.subscribe("$share/one/jobs/+", 1), [1])
+        same(other.subscribe("$share/other/jobs/#", 2), [2])
         for number in range(200):
-            publisher.publish(f"work/{number % 3}", str(number), number % 3)
+            publisher.publish(f"jobs/{number % 3}", str(number), number % 3)
         for member in (one, other):
             # One with QoS 2 is handed over when it is released; others may come before.
             found = [int(member.message().payload) for _ in range(200)]

@@ -4,10 +4,41 @@ use super::in_flight::{Awaits, Sent};
 use super::open::Open;
 use super::subscriptions::Reader;
 use super::{Link, put};
-use crate::frame::{Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason};
+use crate::frame::{
+    Ack, Packet, PublishQos, PublishReason, Qos, ReleaseReason, SubscriptionIdentifier,
+};
 use crate::translate::{Outgoing, PublishedAs, is_hidden, put_publish};
 use broker_api::{Command, Delivery, Out};
-use model::{Instant, Outcome, Retain, Sequence, SubscriptionId};
+use model::{Instant, Message, Outcome, Retain, Sequence, SubscriptionId};
+
+/// How a delivery is sent.
+pub(super) struct Sending<'a> {
+    /// What the client is to answer, if it is.
+    pub(super) awaits: Option<Awaits>,
+    /// Whether it may have been sent before.
+    pub(super) is_again: bool,
+    pub(super) retain: bool,
+    /// What is left of the message's life, in seconds.
+    pub(super) message_expiry: Option<u32>,
+    pub(super) identifiers: &'a [SubscriptionIdentifier],
+}
+
+/// What a client answers to this quality first, if anything.
+pub(super) const fn awaits(qos: Qos) -> Option<Awaits> {
+    match qos {
+        Qos::AtMostOnce => None,
+        Qos::AtLeastOnce => Some(Awaits::Puback),
+        Qos::ExactlyOnce => Some(Awaits::Pubrec),
+    }
+}
+
+/// The retain flag of what is sent. [MQTT-3.3.1-8], [MQTT-3.3.1-9], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+pub(super) fn retain(message: &Message, as_published: bool) -> bool {
+    match message.envelope().retain {
+        Retain::Shown => true,
+        Retain::No | Retain::Keep => as_published,
+    }
+}
 
 impl Open {
     pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
@@ -71,29 +102,46 @@ impl Open {
             return Ok(());
         }
         let published = PublishedAs::of(message, link.heads);
-        let awaits = match subscription.qos.min(published.qos) {
-            Qos::AtMostOnce => None,
-            Qos::AtLeastOnce => Some(Awaits::Puback),
-            Qos::ExactlyOnce => Some(Awaits::Pubrec),
+        let identifier = subscription.identifier;
+        let sending = Sending {
+            awaits: awaits(subscription.qos.min(published.qos)),
+            is_again: false,
+            retain: retain(
+                message,
+                subscription.retain_as_published && published.retain,
+            ),
+            message_expiry,
+            identifiers: identifier.as_slice(),
         };
-        let packet_id = match awaits {
-            None => None,
-            Some(awaits) => {
-                let sent = Sent {
-                    subscription: delivery.subscription,
-                    sequence: delivery.sequence,
-                    awaits,
-                };
-                match self.in_flight.insert(sent) {
-                    None => return Err(delivery),
-                    Some(id) => Some((id, awaits)),
-                }
-            }
-        };
+        self.put_delivery(link, delivery, &sending, out)
+    }
+
+    /// Sends a delivery as it is said. Gives it back if the client has no room, or its identifier is in use.
+    pub(super) fn put_delivery(
+        &mut self,
+        link: &mut Link,
+        delivery: Delivery,
+        sending: &Sending<'_>,
+        out: &mut Out,
+    ) -> Result<(), Delivery> {
+        let mut packet_id = None;
+        if let Some(awaits) = sending.awaits {
+            let sent = Sent {
+                subscription: delivery.subscription,
+                sequence: delivery.sequence,
+                awaits,
+            };
+            let Some(id) = self.in_flight.insert(sent) else {
+                return Err(delivery);
+            };
+            packet_id = Some((id, awaits));
+        }
+        let message = &delivery.message;
         let outgoing = Outgoing {
             version: self.version,
             heads: link.heads,
-            dup: false,
+            // [MQTT-3.3.1-1], [MQTT-3.3.1-2]
+            dup: sending.is_again && packet_id.is_some(),
             qos: match packet_id {
                 None => PublishQos::AtMostOnce,
                 Some((id, Awaits::Puback)) => PublishQos::AtLeastOnce(id),
@@ -102,13 +150,9 @@ impl Open {
                     Awaits::Pubrec | Awaits::Noting | Awaits::Pubcomp | Awaits::Forgetting,
                 )) => PublishQos::ExactlyOnce(id),
             },
-            // [MQTT-3.3.1-8], [MQTT-3.3.1-9], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
-            retain: match message.envelope().retain {
-                Retain::Shown => true,
-                Retain::No | Retain::Keep => subscription.retain_as_published && published.retain,
-            },
-            message_expiry,
-            subscription_ids: subscription.identifier.as_slice(),
+            retain: sending.retain,
+            message_expiry: sending.message_expiry,
+            subscription_ids: sending.identifiers,
             alias: self.given_aliases.of(message.key()),
             packet_bytes_max: self.packet_bytes_max,
         };

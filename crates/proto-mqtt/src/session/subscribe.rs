@@ -3,7 +3,7 @@
 use super::ending::Ending;
 use super::open::Open;
 use super::share::{self, Next, Share};
-use super::subscriptions::Subscription;
+use super::subscriptions::{Subscription, levels_of};
 use super::{Link, kept, put};
 use crate::frame::{
     Packet, PacketId, Properties, Qos, Reasons, RetainHandling, Suback, Subscribe, SubscribeReason,
@@ -69,13 +69,17 @@ pub(super) enum What {
 pub(super) struct Coming<'a> {
     filters: BTreeSet<&'a str>,
     bytes: usize,
+    levels: u32,
 }
 
 impl<'a> Coming<'a> {
     /// Adds one. Returns whether it was not among them.
     pub(super) fn insert(&mut self, filter: &'a str) -> bool {
         let is_new = self.filters.insert(filter);
-        self.bytes += if is_new { filter.len() } else { 0 };
+        if is_new {
+            self.bytes += filter.len();
+            self.levels += levels_of(filter);
+        }
         is_new
     }
 }
@@ -168,10 +172,13 @@ impl Open {
         let limits = &link.limits;
         let is_new = self.subscriptions.id_of(filter).is_none() && !coming.filters.contains(filter);
         let bytes = self.subscriptions.filter_bytes() + coming.bytes + filter.len();
+        let levels = levels_of(filter) as usize;
+        let all_levels = (self.subscriptions.filter_levels() + coming.levels) as usize + levels;
         let is_over = is_new
-            && (self.subscriptions.len() + coming.filters.len() >= limits.subscriptions_max
+            && (all_levels > limits.filter_levels_all_max
+                || self.subscriptions.len() + coming.filters.len() >= limits.subscriptions_max
                 || bytes > limits.filter_bytes_max)
-            || filter.split('/').nth(limits.filter_levels_max).is_some();
+            || levels > limits.filter_levels_max;
         is_over.then_some(SubscribeReason::QuotaExceeded)
     }
 

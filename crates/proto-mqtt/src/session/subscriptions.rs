@@ -173,6 +173,8 @@ pub(super) struct Subscriptions {
     by_filter: SoloMap<Box<str>, SubscriptionId>,
     /// What all filters take.
     filter_bytes: usize,
+    /// The levels that they have together.
+    filter_levels: u32,
     last_id: u32,
     /// Those to the session's queue: one, or none.
     queue_count: usize,
@@ -180,10 +182,20 @@ pub(super) struct Subscriptions {
     no_local_count: usize,
 }
 
+/// The levels of a filter.
+pub(super) fn levels_of(filter: &str) -> u32 {
+    u32::try_from(filter.split('/').count()).unwrap_or(u32::MAX)
+}
+
 impl Subscriptions {
     /// How many there are, those that are being replaced included.
     pub(super) fn len(&self) -> usize {
         self.by_id.len() - self.queue_count
+    }
+
+    /// The levels of all filters together.
+    pub(super) const fn filter_levels(&self) -> u32 {
+        self.filter_levels
     }
 
     pub(super) const fn filter_bytes(&self) -> usize {
@@ -261,6 +273,7 @@ impl Subscriptions {
             Some(before) => *before = id,
             None => {
                 self.filter_bytes += filter.len();
+                self.filter_levels += levels_of(filter);
                 self.by_filter.insert(filter.into(), id);
             }
         }
@@ -294,6 +307,7 @@ impl Subscriptions {
             }
             None => {
                 self.filter_bytes -= filter.len();
+                self.filter_levels -= levels_of(&filter);
                 self.by_filter.remove(&filter);
             }
         }
@@ -303,6 +317,7 @@ impl Subscriptions {
     pub(super) fn remove_filter(&mut self, filter: &str) -> Option<(SubscriptionId, Subscription)> {
         let id = self.by_filter.remove(filter)?;
         self.filter_bytes -= filter.len();
+        self.filter_levels -= levels_of(filter);
         Some((id, self.remove(id)?))
     }
 }

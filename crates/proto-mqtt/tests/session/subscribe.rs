@@ -162,6 +162,26 @@ fn subscriptions_are_limited() {
 }
 
 #[test]
+fn levels_of_all_filters_are_limited() {
+    let limits = SessionLimits {
+        filter_levels_all_max: 6,
+        ..SessionLimits::default()
+    };
+    let of_connection = Driven::connected_with(Version::V5, limits);
+    let of_queue = crate::kept::kept_with(Version::V5, limits);
+    for mut driven in [of_connection, of_queue] {
+        let said = driven.subscribe(
+            &["a/b/c", "a/b/c", "d/e/f/g", "d/e", "d/f"],
+            Qos::AtLeastOnce,
+        );
+        assert_eq!(said, ["SUBACK 9 [01, 01, 97, 01, 97]"]);
+        assert_eq!(unsubscribe(&mut driven, &["d/e"]), ["UNSUBACK 8 [00]"]);
+        let said = driven.subscribe(&["d/e/f", "g"], Qos::AtLeastOnce);
+        assert_eq!(said, ["SUBACK 9 [01, 97]"]);
+    }
+}
+
+#[test]
 fn nothing_is_read_before_the_answer() {
     let mut driven = Driven::connected(Version::V5);
     driven

@@ -4,15 +4,14 @@
 //! that is sent again, after whatever crash, has the identifier that it had. [MQTT-4.4.0-1]
 
 use super::{Then, completed, received, released};
-use crate::frame::{Ack, Packet, PacketId, PublishQos, Qos, ReleaseReason, SubscriptionIdentifier};
-use crate::session::deliver::seconds_left;
-use crate::session::in_flight::{Awaits, Sent};
+use crate::frame::{Ack, Packet, PacketId, Qos, ReleaseReason, SubscriptionIdentifier};
+use crate::session::deliver::{Sending, awaits, retain, seconds_left};
+use crate::session::in_flight::Awaits;
 use crate::session::open::Open;
 use crate::session::subscriptions::Subscription;
 use crate::session::{Link, put};
-use crate::translate::{Outgoing, PublishedAs, put_publish};
+use crate::translate::PublishedAs;
 use broker_api::{Delivery, Out};
-use model::Retain;
 
 /// What the subscriptions that a message is for ask together.
 struct Wanted {
@@ -68,67 +67,21 @@ impl Open {
             return Ok(());
         };
         let published = PublishedAs::of(&delivery.message, link.heads);
-        let awaits = match wanted.qos.min(published.qos) {
-            // [MQTT-4.3.1-1]: it may have been sent before, and is not sent twice.
-            Qos::AtMostOnce if delivery.redelivered => {
-                self.settle_unsent(link, &delivery, out);
-                return Ok(());
-            }
-            Qos::AtMostOnce => None,
-            Qos::AtLeastOnce => Some(Awaits::Puback),
-            Qos::ExactlyOnce => Some(Awaits::Pubrec),
-        };
-        let mut qos = PublishQos::AtMostOnce;
-        let mut packet_id = None;
-        if let Some(awaits) = awaits {
-            let sent = Sent {
-                subscription: delivery.subscription,
-                sequence: delivery.sequence,
-                awaits,
-            };
-            let Some(id) = self.in_flight.insert(sent) else {
-                return Err(delivery);
-            };
-            packet_id = Some((id, awaits));
-            qos = match awaits {
-                Awaits::Puback => PublishQos::AtLeastOnce(id),
-                Awaits::Pubrec | Awaits::Noting | Awaits::Pubcomp | Awaits::Forgetting => {
-                    PublishQos::ExactlyOnce(id)
-                }
-            };
+        let qos = wanted.qos.min(published.qos);
+        // [MQTT-4.3.1-1]: it may have been sent before, and is not sent twice.
+        if qos == Qos::AtMostOnce && delivery.redelivered {
+            self.settle_unsent(link, &delivery, out);
+            return Ok(());
         }
-        let outgoing = Outgoing {
-            version: self.version,
-            heads: link.heads,
-            // [MQTT-3.3.1-1]
-            dup: delivery.redelivered && packet_id.is_some(),
-            qos,
-            // [MQTT-3.3.1-8], [MQTT-3.3.1-9], [MQTT-3.3.1-12], [MQTT-3.3.1-13]
-            retain: match delivery.message.envelope().retain {
-                Retain::Shown => true,
-                Retain::No | Retain::Keep => wanted.retain_as_published && published.retain,
-            },
+        let as_published = wanted.retain_as_published && published.retain;
+        let sending = Sending {
+            awaits: awaits(qos),
+            is_again: delivery.redelivered,
+            retain: retain(&delivery.message, as_published),
             message_expiry,
-            subscription_ids: &wanted.identifiers,
-            alias: self.given_aliases.of(delivery.message.key()),
-            packet_bytes_max: self.packet_bytes_max,
+            identifiers: &wanted.identifiers,
         };
-        let message = &delivery.message;
-        let told = put_publish(&mut out.wire, &outgoing, message, &mut self.scratch);
-        let is_sent = told.is_some();
-        if let Some(told) = told {
-            self.given_aliases.note_told(message.key(), told);
-        }
-        match packet_id {
-            Some(_) if is_sent => {}
-            // [MQTT-3.1.2-25]: as if it had been sent.
-            Some((id, awaits)) => {
-                self.in_flight.finish(id, awaits);
-                self.settle_unsent(link, &delivery, out);
-            }
-            None => self.settle_unsent(link, &delivery, out),
-        }
-        Ok(())
+        self.put_delivery(link, delivery, &sending, out)
     }
 
     /// PUBREC without an error: it is noted that the client has it, and settled with that; then it is released.
