@@ -226,6 +226,18 @@ impl Ready {
         last.filter_map(|(_, spot)| Some((*spot, self.delayed.get(spot)?)))
     }
 
+    /// The delayed ones of a lane from a first to a last.
+    pub(crate) fn delayed_in(
+        &self,
+        lane: u8,
+        first: Sequence,
+        last: Sequence,
+    ) -> impl Iterator<Item = &Entry> {
+        let spot = |sequence| Spot { lane, sequence };
+        let delayed = self.delayed.range(spot(first)..=spot(last));
+        delayed.map(|(_, entry)| entry)
+    }
+
     /// A message that is delayed.
     pub(crate) fn delayed_mut(&mut self, spot: Spot) -> Option<&mut Entry> {
         self.delayed.get_mut(&spot)

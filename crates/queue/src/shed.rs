@@ -54,10 +54,17 @@ impl Queue {
             let Some(page) = pages.get(*number) else {
                 continue;
             };
-            if page.available_first().is_some() {
+            let lane = page.lane;
+            // The delayed ones stand elsewhere, be it that they were delayed while the page was being written.
+            let is_delayed = |entry: &Entry| entry.page() == Some(*number);
+            if page.available_first().is_some()
+                || self
+                    .ready
+                    .delayed_in(lane, page.first(), page.last())
+                    .any(is_delayed)
+            {
                 return None;
             }
-            let lane = page.lane;
             let (_, messages) = self.ready.by_lane().find(|(own, _)| *own == lane)?;
             let Some(begin) = first_behind(messages, keep_bytes) else {
                 continue;
