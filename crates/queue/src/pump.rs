@@ -3,6 +3,7 @@
 use crate::Queue;
 use crate::entry::Entry;
 use crate::gate::{Budget, Gate, Passage};
+use crate::pages::Pages;
 use crate::placement::{LeaveReason, Left};
 use crate::port::{Port, Stop, SubscriberId};
 use crate::ready::Spot;
@@ -70,6 +71,9 @@ impl Queue {
         port: &mut impl Port,
         left: &mut Vec<Left>,
     ) -> Stop {
+        if self.takers.is_empty() && self.is_cold() {
+            return Stop::NoTaker;
+        }
         loop {
             let spot = match self.first(gate) {
                 Next::Deliver(spot) => spot,
@@ -95,6 +99,13 @@ impl Queue {
             };
             self.hand_over(taker, entry, port);
         }
+    }
+
+    /// Whether there are messages that only pages have, and none in memory that may expire: where nobody takes any,
+    /// there is no need to look which of them is first.
+    fn is_cold(&self) -> bool {
+        let pages = self.holdings.pages.as_deref();
+        pages.is_some_and(Pages::has_cold) && !self.ready.has_expiring()
     }
 
     /// The first message that may go, the highest lane first.

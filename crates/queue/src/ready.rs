@@ -87,6 +87,11 @@ impl Ready {
         self.count == self.delayed.len()
     }
 
+    /// Whether some have a time to live.
+    pub(crate) fn has_expiring(&self) -> bool {
+        !self.expiring.is_empty()
+    }
+
     pub(crate) fn has_grouped(&self) -> bool {
         self.grouped_count > 0
     }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-/// The most segments that are open at once to be read.
-const OPEN_MAX: usize = 64;
+/// The most segments that are open at once to be read: of the size that they have by default, 16 GiB.
+const OPEN_MAX: usize = 256;
 
 /// Open segments by sequence. One that is deleted is closed, so that its space comes free; whoever reads it at that
 /// moment holds it until then.
