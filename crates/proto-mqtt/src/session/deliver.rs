@@ -102,6 +102,12 @@ impl Open {
             return Ok(());
         }
         let published = PublishedAs::of(message, link.heads);
+        // [MQTT-4.3.1-1]: the broker was started again, and somebody may have been sent it before.
+        let is_of_earlier_start = delivery.redelivered && delivery.acquired_count == 0;
+        if published.qos == Qos::AtMostOnce && is_of_earlier_start {
+            self.settle_unsent(link, &delivery, out);
+            return Ok(());
+        }
         let identifier = subscription.identifier;
         let sending = Sending {
             awaits: awaits(subscription.qos.min(published.qos)),
