@@ -102,9 +102,8 @@ impl Open {
             return Ok(());
         }
         let published = PublishedAs::of(message, link.heads);
-        // [MQTT-4.3.1-1]: the broker was started again, and somebody may have been sent it before.
-        let is_of_earlier_start = delivery.redelivered && delivery.acquired_count == 0;
-        if published.qos == Qos::AtMostOnce && is_of_earlier_start {
+        // [MQTT-4.3.1-1]: a member may have been sent it before, and it is not sent twice.
+        if published.qos == Qos::AtMostOnce && delivery.redelivered {
             self.settle_unsent(link, &delivery, out);
             return Ok(());
         }
