@@ -26,7 +26,7 @@ pub use refusal::Refusal;
 pub use session::Session;
 pub use topology::{
     Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, DeleteQueue, IfExists,
-    IfMissing, ListedExchange, ListedQueue, Listing, QueueStatus,
+    IfMissing, Keep, ListedExchange, ListedQueue, Listing, QueueStatus,
 };
 pub use user::{Authenticate, Authenticated, ListedUser, PutUser};
 pub use wire::Wire;

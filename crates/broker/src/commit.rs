@@ -113,6 +113,8 @@ fn is_last_wish(command: &Command) -> bool {
         | Command::DeleteExchange(_)
         | Command::Bind(_)
         | Command::Unbind(_)
+        | Command::Keep(_)
+        | Command::LetGo(_)
         | Command::List(_)
         | Command::Commit(_)
         | Command::Subscribe(_)

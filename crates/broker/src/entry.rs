@@ -12,6 +12,8 @@
 //! 20 BOUND              binding
 //! 21 UNBOUND            binding
 //! 22 QUEUE_IDS          next queue id u64                                         in snapshots
+//! 45 KEPT               queue u64 · keeper u64        the first does not end for want of use while the other is there
+//! 46 LET_GO             queue u64 · keeper u64        that has ended, but with neither of them
 //! of the queues of a shard
 //! 23 ENQUEUED           count u32 · { queue u64 · sequence u64 · bits u8 (1 expires, 2 delayed) ·
 //!                       [ expires u64 ] · [ available u64 ] } ... · message
@@ -102,6 +104,8 @@ pub(crate) const RETAINED: u8 = 41;
 pub(crate) const NOTED: u8 = 42;
 pub(crate) const BEQUEATHED: u8 = 43;
 pub(crate) const PREPARED_WITH_NOTES: u8 = 44;
+pub(crate) const KEPT: u8 = 45;
+pub(crate) const LET_GO: u8 = 46;
 
 const QUEUE_EXPIRES: u8 = 1;
 const HAS_WILL: u8 = 2;
@@ -129,6 +133,14 @@ pub(crate) enum Entry {
     Unbound(Bind),
     QueueIds {
         next: QueueId,
+    },
+    Kept {
+        queue: QueueId,
+        keeper: QueueId,
+    },
+    LetGo {
+        queue: QueueId,
+        keeper: QueueId,
     },
     Marked {
         queue: QueueId,
@@ -260,6 +272,12 @@ pub(crate) fn encode_binding(to: &mut Vec<u8>, bind: &Bind) {
 
 pub(crate) fn encode_queue_ids(to: &mut Vec<u8>, next: QueueId) {
     to.u64(next.0);
+}
+
+/// For [`KEPT`] and [`LET_GO`].
+pub(crate) fn encode_keep(to: &mut Vec<u8>, queue: QueueId, keeper: QueueId) {
+    to.u64(queue.0);
+    to.u64(keeper.0);
 }
 
 /// For [`ENQUEUED`].
@@ -495,7 +513,7 @@ impl Entry {
             left: payload,
         };
         let entry = match kind {
-            QUEUE_DECLARED..=QUEUE_IDS => topology(&mut fields)?,
+            QUEUE_DECLARED..=QUEUE_IDS | KEPT | LET_GO => topology(&mut fields)?,
             ENQUEUED | SETTLED | RETURNED | FORWARDED | RETAINED | NOTED | BEQUEATHED => {
                 Self::Change(change(&mut fields)?)
             }
@@ -582,6 +600,14 @@ fn topology(fields: &mut Fields<'_>) -> Result<Entry, EntryError> {
         UNBOUND => Entry::Unbound(definition::binding(fields)?),
         QUEUE_IDS => Entry::QueueIds {
             next: QueueId(fields.number("next id")?),
+        },
+        KEPT => Entry::Kept {
+            queue: fields.queue()?,
+            keeper: fields.queue()?,
+        },
+        LET_GO => Entry::LetGo {
+            queue: fields.queue()?,
+            keeper: fields.queue()?,
         },
         other => return Err(EntryError::UnknownKind(other)),
     })

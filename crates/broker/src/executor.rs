@@ -376,6 +376,7 @@ impl Executor {
                 self.shard(target.shard).host(now, &shared, queue);
             }
             Control::FreePages(target) => self.shard(target.shard).free_pages_of(target.queue),
+            Control::LetGo(target) => self.shard(target.shard).let_go(now, target.queue),
             Control::Used(target) => self.shard(target.shard).use_queue(now, target.queue),
             Control::End {
                 queue,
@@ -446,6 +447,7 @@ impl Executor {
             | Control::Topology(..)
             | Control::Adopt(_)
             | Control::Used(_)
+            | Control::LetGo(_)
             | Control::FreePages(_)
             | Control::End { .. }
             | Control::QueueRetained { .. }

@@ -34,6 +34,7 @@ mod head;
 mod hold;
 mod holding;
 mod identities;
+mod keeps;
 mod lent;
 mod login;
 mod logins;

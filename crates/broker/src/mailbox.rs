@@ -58,6 +58,8 @@ pub(crate) enum Control {
     Adopt(Arc<SharedQueue>),
     /// A queue was declared again, which counts as a use.
     Used(QueueTarget),
+    /// For the host: no other queue keeps it any more.
+    LetGo(QueueTarget),
     /// For the host: the end of a queue is durable.
     FreePages(QueueTarget),
     /// For the host: end a queue, on a condition.

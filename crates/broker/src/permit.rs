@@ -67,6 +67,8 @@ pub(crate) fn permit(
         | Command::DeleteExchange(_)
         | Command::Bind(_)
         | Command::Unbind(_)
+        | Command::Keep(_)
+        | Command::LetGo(_)
         | Command::List(Listing::Queues | Listing::Exchanges | Listing::Bindings)
         | Command::Subscribe(_)
         | Command::Cancel(_)

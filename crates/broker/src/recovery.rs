@@ -2,6 +2,7 @@
 
 use crate::entry::{self, Change, Entry, EntryError, Forwarded};
 use crate::estate::Estate;
+use crate::keeps::Keeps;
 use crate::retained::Setting;
 use crate::topology::{bind_of, binding_of};
 use crate::transaction::{Prepared, TransactionId};
@@ -23,6 +24,7 @@ pub struct Recovery {
     exchanges: BTreeMap<ExchangeName, (ExchangeDefinition, Lifetime)>,
     /// Queues, exchanges and bindings, as they came about.
     table: Table<SubscriberId, (), ()>,
+    keeps: Keeps,
     queues: BTreeMap<(ShardId, QueueId), RecoveredQueue>,
     estates: BTreeMap<(ShardId, QueueId), Estate>,
     shards: BTreeMap<ShardId, RecoveredShard>,
@@ -166,6 +168,7 @@ pub(crate) struct RecoveredShards {
     pub(crate) next_queue: QueueId,
     pub(crate) exchanges: BTreeMap<ExchangeName, (ExchangeDefinition, Lifetime)>,
     pub(crate) bindings: Vec<Bind>,
+    pub(crate) keeps: Keeps,
     pub(crate) shards: BTreeMap<ShardId, RecoveredShard>,
     pub(crate) refused: BTreeMap<ShardId, String>,
 }
@@ -241,7 +244,9 @@ impl Recovery {
             | Entry::ExchangeDeclared { .. }
             | Entry::ExchangeDeleted(_)
             | Entry::Bound(_)
-            | Entry::Unbound(_) => self.apply_topology(entry),
+            | Entry::Unbound(_)
+            | Entry::Kept { .. }
+            | Entry::LetGo { .. } => self.apply_topology(entry),
             Entry::Marked { queue, mark } => self.queue(at, queue).marked(mark),
             Entry::Queue { queue, next, mark } => {
                 let recovered = self.queue(at, queue);
@@ -333,6 +338,7 @@ impl Recovery {
                 if let Some(declared) = self.declared.remove(&queue) {
                     self.table = self.table.without_queue(&declared.name);
                 }
+                self.keeps.remove_queue(queue);
             }
             Entry::QueueIds { next } => self.next_queue = self.next_queue.max(next),
             Entry::ExchangeDeclared {
@@ -361,6 +367,15 @@ impl Recovery {
             Entry::Unbound(bind) => {
                 let source = bind.source.as_bytes();
                 self.table = self.table.without_binding(source, &binding_of(&bind));
+            }
+            Entry::Kept { queue, keeper } => {
+                // One that has ended keeps nothing, and is kept by nobody.
+                if self.declared.contains_key(&queue) && self.declared.contains_key(&keeper) {
+                    self.keeps.insert(queue, keeper);
+                }
+            }
+            Entry::LetGo { queue, keeper } => {
+                self.keeps.remove(queue, keeper);
             }
             Entry::Marked { .. }
             | Entry::Queue { .. }
@@ -496,6 +511,7 @@ impl Recovery {
                 next_queue: self.next_queue,
                 exchanges: self.exchanges,
                 bindings: bindings.collect(),
+                keeps: self.keeps,
                 shards: self.shards,
                 refused: self.refused,
             },

@@ -157,9 +157,9 @@ impl Hosted {
         rules.overflow != Overflow::DropHead && rules.length_max.is_some_and(is_over)
     }
 
-    /// Whether anybody has subscribed, but to browse.
+    /// Whether anybody has subscribed, but to browse, or another queue keeps it.
     fn is_used(&self) -> bool {
-        self.queue.subscription_count() > 0
+        self.queue.subscription_count() > 0 || self.shared.is_kept()
     }
 
     /// Whether a look at it can lead to anything: a message waits, or its body is to be read, or somebody browses.
@@ -179,6 +179,9 @@ impl Hosted {
 
     /// When it ends for want of use: as its owner said, or else as it was declared.
     fn ends_at(&self) -> Option<Instant> {
+        if self.shared.is_kept() {
+            return None;
+        }
         let bequest = self.estate.as_ref().and_then(|estate| estate.bequest());
         let expires_ms = match bequest {
             Some(bequest) => bequest.expires_ms,

@@ -5,11 +5,11 @@ use broker_api::{ListedQueue, QueueStatus, Refusal};
 use model::{QueueDefinition, QueueName};
 use queue::Queue;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// A shared queue: its name, what it was declared as, where it lives and what it holds.
 ///
-/// Made when it is declared and never changed, but for what its host notes in it.
+/// Made when it is declared and never changed, but for what its host notes in it, and shard 0 of its keepers.
 #[derive(Debug)]
 pub(crate) struct SharedQueue {
     pub(crate) name: QueueName,
@@ -19,6 +19,8 @@ pub(crate) struct SharedQueue {
     is_ended: AtomicBool,
     /// What is wrong with it on the disk: it is out of service.
     damage: OnceLock<Box<str>>,
+    /// How many queues keep it from ending for want of use.
+    keeper_count: AtomicUsize,
     ready_count: AtomicU64,
     unsettled_count: AtomicU64,
     bytes: AtomicU64,
@@ -33,6 +35,7 @@ impl SharedQueue {
             target,
             is_ended: AtomicBool::new(false),
             damage: OnceLock::new(),
+            keeper_count: AtomicUsize::new(0),
             ready_count: AtomicU64::new(0),
             unsettled_count: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -46,6 +49,20 @@ impl SharedQueue {
 
     pub(crate) fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Acquire)
+    }
+
+    /// So many more queues keep it.
+    pub(crate) fn add_keepers(&self, count: usize) {
+        self.keeper_count.fetch_add(count, Ordering::AcqRel);
+    }
+
+    /// One does not any more. Returns whether it was the last.
+    pub(crate) fn let_go(&self) -> bool {
+        self.keeper_count.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keeper_count.load(Ordering::Acquire) > 0
     }
 
     /// Puts it out of service: nobody can use it before the operator has repaired it.

@@ -4,14 +4,15 @@ pub(crate) mod check;
 
 use crate::Node;
 use crate::entry;
+use crate::keeps::Keeps;
 use crate::mailbox::Control;
 use crate::routes::{QueueRoute, QueueTarget, Snapshot};
 use crate::shard::Shard;
 use crate::shared_queue::SharedQueue;
 use crate::transaction::Asker;
 use broker_api::{
-    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, Event, ListedExchange,
-    Refusal, Reply,
+    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, Event, Keep,
+    ListedExchange, Refusal, Reply,
 };
 use model::{
     Durability, ExchangeDefinition, ExchangeName, Lifetime, LogIndex, QueueId, QueueName, ShardId,
@@ -38,6 +39,8 @@ pub(crate) enum Request {
     ExchangeUnused(ExchangeName),
     Bind(Bind),
     Unbind(Bind),
+    Keep(Keep),
+    LetGo(Keep),
     ListExchanges,
 }
 
@@ -52,6 +55,9 @@ pub(crate) struct Topology {
     decided: Table<SubscriberId, Arc<SharedQueue>, ()>,
     exchanges: BTreeMap<ExchangeName, Kept>,
     binding_count: usize,
+    keeps: Keeps,
+    /// The queues that are kept by others.
+    kept: BTreeMap<QueueId, Arc<SharedQueue>>,
     next_queue: QueueId,
     /// Ids below this one are not given out after a restart, whatever else stands in the log.
     reserved_queue: QueueId,
@@ -86,6 +92,8 @@ enum Change {
     RemoveExchange(ExchangeName),
     Bind(Bind),
     Unbind(Bind),
+    /// One queue less keeps it.
+    LetGo(Arc<SharedQueue>),
 }
 
 impl Topology {
@@ -101,6 +109,8 @@ impl Topology {
             exchanges: predeclared.collect(),
             decided,
             binding_count: 0,
+            keeps: Keeps::default(),
+            kept: BTreeMap::new(),
             next_queue,
             reserved_queue: next_queue,
             pending: VecDeque::new(),
@@ -113,6 +123,18 @@ impl Topology {
     pub(crate) fn recover_queue(&mut self, shared: Arc<SharedQueue>) {
         self.announce(&Change::AddQueue(Arc::clone(&shared)));
         self.decided = self.decided.with_queue(shared.name.clone(), shared);
+    }
+
+    /// Takes over which queues keep which others, all of which have been taken over.
+    pub(crate) fn recover_keeps(&mut self, keeps: Keeps) {
+        for (_, shared) in self.decided.queues() {
+            let count = keeps.keeper_count(shared.target.queue);
+            if count > 0 {
+                shared.add_keepers(count);
+                self.kept.insert(shared.target.queue, Arc::clone(shared));
+            }
+        }
+        self.keeps = keeps;
     }
 
     /// Takes over an exchange that was declared before. What does not fit any more is passed over.
@@ -177,6 +199,8 @@ impl Topology {
             }
             Request::Bind(bind) => self.bind(shard, bind),
             Request::Unbind(bind) => self.unbind(shard, bind),
+            Request::Keep(keep) => self.keep(shard, &keep),
+            Request::LetGo(keep) => Ok(self.let_go(shard, &keep)),
             Request::ListExchanges => Ok(self.list_exchanges()),
         };
         let answer = asker.map(|asker| (asker, answer));
@@ -291,6 +315,12 @@ impl Topology {
                 }
                 table.without_binding(bind.source.as_bytes(), &binding_of(bind))
             }),
+            Change::LetGo(shared) => {
+                if shared.let_go() {
+                    let mailbox = &self.node.mailboxes[shared.target.executor];
+                    mailbox.post(&mut vec![Control::LetGo(shared.target)]);
+                }
+            }
         }
     }
 
@@ -365,6 +395,10 @@ impl Topology {
             });
         }
         self.pend(Change::RemoveQueue(Arc::clone(shared)), None);
+        self.kept.remove(&shared.target.queue);
+        for kept in self.keeps.remove_queue(shared.target.queue) {
+            self.pend_let_go(kept);
+        }
         for source in sources {
             self.remove_if_unused(shard, &source);
         }
@@ -518,6 +552,53 @@ impl Topology {
         Ok(Reply::Nothing)
     }
 
+    /// Has one queue keep another. It counts at once: what has ended before, the host of the queue says.
+    fn keep(&mut self, shard: &mut Shard, keep: &Keep) -> Result<Reply, Refusal> {
+        let find = |name: &QueueName| {
+            let found = self.decided.queue(name.as_bytes());
+            let found = found.filter(|shared| !shared.is_ended());
+            found.ok_or_else(|| Refusal::QueueNotFound(name.clone()))
+        };
+        let (shared, keeper) = (find(&keep.queue)?, find(&keep.keeper)?);
+        check::keep(shared, keeper, self.keeps.count())?;
+        let (queue, keeper) = (shared.target.queue, keeper.target.queue);
+        if self.keeps.insert(queue, keeper) {
+            shared.add_keepers(1);
+            self.kept.insert(queue, Arc::clone(shared));
+            self.last_index = shard.append(entry::KEPT, |to| {
+                entry::encode_keep(to, queue, keeper);
+            });
+        }
+        Ok(Reply::Nothing)
+    }
+
+    fn let_go(&mut self, shard: &mut Shard, keep: &Keep) -> Reply {
+        let find = |name: &QueueName| {
+            let found = self.decided.queue(name.as_bytes());
+            found.map(|shared| shared.target.queue)
+        };
+        if let Some((queue, keeper)) = find(&keep.queue).zip(find(&keep.keeper))
+            && self.keeps.remove(queue, keeper)
+        {
+            self.last_index = shard.append(entry::LET_GO, |to| {
+                entry::encode_keep(to, queue, keeper);
+            });
+            self.pend_let_go(queue);
+        }
+        Reply::Nothing
+    }
+
+    /// One queue less keeps this one. That counts once it is durable.
+    fn pend_let_go(&mut self, queue: QueueId) {
+        let shared = match self.keeps.is_kept(queue) {
+            true => self.kept.get(&queue).cloned(),
+            false => self.kept.remove(&queue),
+        };
+        if let Some(shared) = shared {
+            self.pend(Change::LetGo(shared), None);
+        }
+    }
+
     /// Whether both ends of a binding are durable.
     fn is_durable(&self, bind: &Bind) -> bool {
         let exchange = |name: &ExchangeName| {
@@ -583,6 +664,9 @@ impl Topology {
             {
                 push(entry::BOUND, &|to| entry::encode_binding(to, &bind));
             }
+        }
+        for (queue, keeper) in self.keeps.iter() {
+            push(entry::KEPT, &|to| entry::encode_keep(to, queue, keeper));
         }
         records
     }

@@ -147,6 +147,8 @@ impl Driven {
             | Command::Commit(_)
             | Command::Note(_)
             | Command::Recall(_)
+            | Command::Keep(_)
+            | Command::LetGo(_)
             | Command::Bequeath(_)
             | Command::Subscribe(_)
             | Command::Cancel(_)

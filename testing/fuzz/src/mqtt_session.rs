@@ -258,6 +258,8 @@ impl Driven {
             | Command::DeclareQueue(_)
             | Command::Bind(_)
             | Command::Unbind(_)
+            | Command::Keep(_)
+            | Command::LetGo(_)
             | Command::QueueRetained(_)
             | Command::Bequeath(_) => Answer::Done,
             Command::Recall(_) => {

@@ -207,7 +207,11 @@ impl Driven {
                 Answer::OnlyRefusal
             }
             Command::Settle(settle) => self.take_settle(settle),
-            other @ (Command::Note(_) | Command::Recall(_) | Command::Bequeath(_)) => {
+            other @ (Command::Keep(_)
+            | Command::LetGo(_)
+            | Command::Note(_)
+            | Command::Recall(_)
+            | Command::Bequeath(_)) => {
                 unreachable!("a client cannot ask for {other:?}")
             }
         };

@@ -574,6 +574,78 @@ def members_come_and_go():
         same(found, set(range(count)))
 
 
+def members_are_kept():
+    names = ("first", "second")
+    for name in names:
+        with keeper(name) as member:
+            if IS_5:
+                same(getattr(member.properties, "SharedSubscriptionAvailable", 1), 1)
+            # A session that is kept is granted no more.
+            same(member.subscribe("$share/kept/jobs/#", 2), [1])
+    count = 60
+    with Client() as publisher:
+        # Nobody is there.
+        for number in range(count):
+            publisher.publish(f"jobs/{number % 3}", str(number), 1 + number % 2)
+    first = keeper("first", manual_ack=True)
+    same(first.present, PRESENT)
+    got = [first.message() for _ in range(count)]
+    same([int(message.payload) for message in got], list(range(count)))
+    answered = {number for number in range(count) if number % 4 == 0}
+    for number in answered:
+        first.client.ack(got[number].mid, 1)
+    first.publish("elsewhere", b"behind the answers", 1)
+    first.break_off()
+    # What was not answered, and nothing else.
+    with keeper("second") as second:
+        same(second.present, PRESENT)
+        rest = [int(second.message().payload) for _ in range(count - len(answered))]
+        same(rest, [number for number in range(count) if number not in answered])
+        second.nothing_more()
+        second.client.unsubscribe("$share/kept/jobs/#")
+        second.unsubscribed.get(timeout=WAIT_S)
+        second.publish("jobs/0", b"for the first", 1)
+        second.nothing_more()
+    with keeper("first") as first:
+        same(first.message().payload, b"for the first")
+        first.nothing_more()
+    for name in names:
+        with Client(f"{name}-{VERSION}"):
+            pass
+
+
+def leaves_a_group():
+    member = keeper("grouped", manual_ack=True)
+    same(member.subscribe("$share/outlives/work", 1), [1])
+    with Client() as publisher:
+        for number in range(30):
+            publisher.publish("work", str(number), 1)
+        got = [member.message() for _ in range(30)]
+        for message in got[:10]:
+            member.client.ack(message.mid, 1)
+        member.publish("elsewhere", b"behind the answers", 1)
+        member.break_off()
+        for number in range(30, 50):
+            publisher.publish("work", str(number), 1)
+
+
+def finds_its_group():
+    with keeper("grouped") as member:
+        same(member.present, PRESENT)
+        wanted = set(range(10, 50))
+        while wanted:
+            # One that was answered may come again: that is not waited for by anybody.
+            wanted.discard(int(member.message().payload))
+        member.publish("work", b"50", 1)
+        same(member.message().payload, b"50")
+        member.nothing_more()
+
+
+def ends_its_group():
+    with Client(f"grouped-{VERSION}"):
+        pass
+
+
 def properties_stay():
     sent = properties(
         PacketTypes.PUBLISH,

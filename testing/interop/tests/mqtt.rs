@@ -1,6 +1,6 @@
 //! Clients of MQTT against the broker: paho, mqtt.js over TCP and over WebSocket, Mosquitto's own.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use interop::{ClientKind, Stage};
 
 fn check(kind: ClientKind, case: &str, versions: &[&str]) -> Result<()> {
@@ -47,6 +47,7 @@ cases! {
     members_get_each_message_once,
     what_a_member_leaves_goes_to_the_others,
     members_come_and_go,
+    members_are_kept,
     messages_cross_to_stomp,
     messages_cross_from_stomp,
 }
@@ -108,6 +109,30 @@ fn sessions_outlive_a_kill() -> Result<()> {
         stage.broker.kill()?;
         stage.broker.restart()?;
         stage.run(ClientKind::PahoMqtt, "finds_its_session", version)?;
+    }
+    Ok(())
+}
+
+/// A group of sessions that are kept has what was not answered, and what comes while nobody is there, after a kill. It
+/// ends with the last session.
+#[test]
+fn groups_outlive_a_kill() -> Result<()> {
+    for version in ["3.1", "3.1.1", "5.0"] {
+        let mut stage = Stage::new()?;
+        stage.run(ClientKind::PahoMqtt, "leaves_a_group", version)?;
+        stage.broker.kill()?;
+        stage.broker.restart()?;
+        stage.run(ClientKind::PahoMqtt, "finds_its_group", version)?;
+        let queue = "mqtt.share/outlives/work";
+        ensure!(
+            stage.admin(&["queue", "list"])?.contains(queue),
+            "{version}"
+        );
+        stage.run(ClientKind::PahoMqtt, "ends_its_group", version)?;
+        ensure!(
+            !stage.admin(&["queue", "list"])?.contains(queue),
+            "{version}"
+        );
     }
     Ok(())
 }

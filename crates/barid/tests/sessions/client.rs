@@ -15,11 +15,30 @@ use std::task::{Context, Waker};
 /// PUBLISH packets that are unfinished at a time.
 const UNFINISHED_MAX: usize = 12;
 
+/// What is published to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// Every client has subscribed to it.
+    All,
+    /// All clients share a subscription to it.
+    Group,
+}
+
+impl Topic {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "t",
+            Self::Group => "s",
+        }
+    }
+}
+
 /// A PUBLISH of the client that is not finished.
 #[derive(Clone, Debug)]
 enum Unfinished {
     Publish {
         payload: String,
+        topic: Topic,
         qos: Qos,
     },
     /// PUBREC has come.
@@ -36,7 +55,7 @@ pub(crate) struct Client {
     /// In the order of their first sending.
     unfinished: Vec<(u16, Unfinished)>,
     last_number: u32,
-    published: Vec<(String, Qos)>,
+    published: Vec<(String, Topic, Qos)>,
     /// PUBLISH packets with QoS 2 that were taken and are not released.
     received: BTreeSet<u16>,
     delivered: BTreeMap<String, u32>,
@@ -133,7 +152,7 @@ impl Client {
         self.unfinished.is_empty() && self.received.is_empty() && self.is_subscribed
     }
 
-    pub(crate) fn published(&self) -> impl Iterator<Item = (String, Qos)> {
+    pub(crate) fn published(&self) -> impl Iterator<Item = (String, Topic, Qos)> {
         self.published.iter().cloned()
     }
 
@@ -217,22 +236,26 @@ impl Client {
     }
 
     /// Publishes another message, if not too many are unfinished.
-    pub(crate) fn publish(&mut self, qos: Qos) {
+    pub(crate) fn publish(&mut self, topic: Topic, qos: Qos) {
         let is_open = self.wire.as_ref().is_some_and(|wire| wire.is_open);
         if !is_open || self.unfinished.len() >= UNFINISHED_MAX {
             return;
         }
         self.last_number += 1;
         let payload = format!("{}-{}", self.name, self.last_number);
-        self.published.push((payload.clone(), qos));
+        self.published.push((payload.clone(), topic, qos));
         if qos == Qos::AtMostOnce {
-            self.put_publish(&payload, PublishQos::AtMostOnce, false);
+            self.put_publish(&payload, topic, PublishQos::AtMostOnce, false);
             return;
         }
         // The lowest, so that they are used again soon.
         let in_use = |id: &u16| self.unfinished.iter().any(|(used, _)| used == id);
         let id = (1..).find(|id| !in_use(id)).unwrap();
-        let unfinished = Unfinished::Publish { payload, qos };
+        let unfinished = Unfinished::Publish {
+            payload,
+            topic,
+            qos,
+        };
         self.unfinished.push((id, unfinished.clone()));
         self.put_unfinished(id, &unfinished, false);
     }
@@ -240,12 +263,16 @@ impl Client {
     fn put_unfinished(&mut self, number: u16, unfinished: &Unfinished, dup: bool) {
         let id = PacketId::new(number).unwrap();
         match unfinished {
-            Unfinished::Publish { payload, qos } => {
+            Unfinished::Publish {
+                payload,
+                topic,
+                qos,
+            } => {
                 let qos = match qos {
                     Qos::ExactlyOnce => PublishQos::ExactlyOnce(id),
                     Qos::AtLeastOnce | Qos::AtMostOnce => PublishQos::AtLeastOnce(id),
                 };
-                self.put_publish(payload, qos, dup);
+                self.put_publish(payload, *topic, qos, dup);
             }
             Unfinished::Released => {
                 self.put(&Packet::Pubrel(Ack::new(id, ReleaseReason::Success)));
@@ -253,12 +280,12 @@ impl Client {
         }
     }
 
-    fn put_publish(&mut self, payload: &str, qos: PublishQos, dup: bool) {
+    fn put_publish(&mut self, payload: &str, topic: Topic, qos: PublishQos, dup: bool) {
         self.put(&Packet::Publish(Publish {
             dup,
             qos,
             retain: false,
-            topic: Some(TopicName::new(Text::new("t").unwrap()).unwrap()),
+            topic: Some(TopicName::new(Text::new(topic.name()).unwrap()).unwrap()),
             properties: Properties::NONE,
             payload: payload.as_bytes(),
         }));
@@ -369,13 +396,15 @@ impl Client {
 
     fn put_subscribe(&mut self) {
         let mut list = SubscriptionList::new();
-        list.push(Subscription {
-            filter: TopicFilter::new(Text::new("t").unwrap()).unwrap(),
-            options: SubscriptionOptions {
-                qos: Qos::ExactlyOnce,
-                ..SubscriptionOptions::default()
-            },
-        });
+        for filter in ["t", "$share/group/s"] {
+            list.push(Subscription {
+                filter: TopicFilter::new(Text::new(filter).unwrap()).unwrap(),
+                options: SubscriptionOptions {
+                    qos: Qos::ExactlyOnce,
+                    ..SubscriptionOptions::default()
+                },
+            });
+        }
         self.put(&Packet::Subscribe(Subscribe {
             packet_id: PacketId::new(999).unwrap(),
             properties: Properties::NONE,

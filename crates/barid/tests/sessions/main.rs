@@ -1,13 +1,14 @@
 //! Sessions of MQTT that outlive their connection, at the real core on a store in memory: clients that do as the
 //! specification says publish and read, their connections break, the broker loses power. Nothing that was confirmed is
-//! lost, and what is published with QoS 2 comes once.
+//! lost, and what is published with QoS 2 comes once. What they share comes to one of them: to another only if the first may
+//! not have answered.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod client;
 mod world;
 
-use client::Client;
+use client::{Client, Topic};
 use proto_mqtt::{Qos, Version};
 use world::{Random, World};
 
@@ -23,8 +24,17 @@ fn clients() -> Vec<Client> {
         .collect()
 }
 
+/// How connections end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// Clients say good-bye, behind all that they have to say.
+    Orderly,
+    /// They break, are taken over, and end with the broker, too.
+    Anyhow,
+}
+
 /// One thing that happens.
-fn step(world: &mut World, clients: &mut [Client], random: &mut Random) {
+fn step(world: &mut World, clients: &mut [Client], random: &mut Random, ends: Ends) {
     let at = random.below(clients.len() as u64);
     let client = &mut clients[usize::try_from(at).unwrap()];
     match random.below(60) {
@@ -35,7 +45,11 @@ fn step(world: &mut World, clients: &mut [Client], random: &mut Random) {
                 Qos::ExactlyOnce,
                 Qos::ExactlyOnce,
             ];
-            client.publish(qos[usize::try_from(random.below(4)).unwrap()]);
+            let topic = match random.below(3) {
+                0 => Topic::All,
+                _ => Topic::Group,
+            };
+            client.publish(topic, qos[usize::try_from(random.below(4)).unwrap()]);
         }
         8..18 => client.send(world, random.below(200)),
         18..24 => client.exchange(world),
@@ -44,14 +58,16 @@ fn step(world: &mut World, clients: &mut [Client], random: &mut Random) {
         38..42 => drop(world.round_of(random.below(4))),
         42..46 => drop(world.settle()),
         46 => world.pass(random.below(30)),
+        47 if ends == Ends::Orderly => client.leave(world),
         47 => client.lose(world),
         48 if random.below(3) == 0 => client.leave(world),
         48..58 => client.connect(world),
-        58 if random.below(6) == 0 => {
+        58 if ends == Ends::Anyhow && random.below(6) == 0 => {
             clients.iter_mut().for_each(Client::forget_connection);
             world.crash(random);
         }
         58 => world.snapshot(random.below(4)),
+        _ if ends == Ends::Orderly => {}
         // Another connection of the same client, while this one is there.
         _ => client.take_over(world),
     }
@@ -60,6 +76,7 @@ fn step(world: &mut World, clients: &mut [Client], random: &mut Random) {
 /// All connections are made again, and everything happens until nothing moves.
 fn heal(world: &mut World, clients: &mut [Client]) {
     for client in clients.iter_mut() {
+        client.leave(world);
         client.lose(world);
     }
     let mut quiet = 0;
@@ -80,7 +97,7 @@ fn heal(world: &mut World, clients: &mut [Client]) {
     panic!("it never comes to rest");
 }
 
-fn run(seed: u64) {
+fn run(seed: u64, ends: Ends) {
     let mut random = Random::new(seed);
     let mut world = World::new();
     let mut clients = clients();
@@ -89,24 +106,41 @@ fn run(seed: u64) {
     }
     heal(&mut world, &mut clients);
     for _ in 0..STEPS {
-        step(&mut world, &mut clients, &mut random);
+        step(&mut world, &mut clients, &mut random, ends);
     }
     heal(&mut world, &mut clients);
     for client in &clients {
         assert!(client.is_done(), "seed {seed}: {client:?}");
     }
     let published: Vec<_> = clients.iter().flat_map(Client::published).collect();
-    for client in &clients {
-        for (payload, qos) in &published {
-            let count = client.times(payload);
-            let what =
-                format!("seed {seed}: {payload} with {qos:?} came {count} times to {client:?}");
-            match qos {
-                Qos::AtMostOnce => assert!(count <= 1, "{what}"),
-                Qos::AtLeastOnce => assert!(count >= 1, "{what}"),
-                Qos::ExactlyOnce => assert_eq!(count, 1, "{what}"),
+    for (payload, topic, qos) in &published {
+        let counts: Vec<_> = clients.iter().map(|client| client.times(payload)).collect();
+        let what =
+            format!("seed {seed}: {payload} to {topic:?} with {qos:?} came {counts:?} times");
+        match topic {
+            Topic::All => {
+                let is_right = |count: &u32| is_right(*count, *qos);
+                assert!(counts.iter().all(is_right), "{what} {clients:?}");
+            }
+            Topic::Group => {
+                // It is granted QoS 1; but who has answered has answered for all of them.
+                let count = counts.iter().sum();
+                let qos = match ends {
+                    Ends::Orderly => *qos,
+                    Ends::Anyhow => (*qos).min(Qos::AtLeastOnce),
+                };
+                assert!(is_right(count, qos), "{what} {clients:?}");
             }
         }
+    }
+}
+
+/// Whether a message may have come so often.
+fn is_right(count: u32, qos: Qos) -> bool {
+    match qos {
+        Qos::AtMostOnce => count <= 1,
+        Qos::AtLeastOnce => count >= 1,
+        Qos::ExactlyOnce => count == 1,
     }
 }
 
@@ -119,6 +153,13 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn whatever_breaks_nothing_is_lost_and_qos_2_comes_once() {
     for seed in seeds() {
-        run(seed);
+        run(seed, Ends::Anyhow);
+    }
+}
+
+#[test]
+fn where_all_say_good_bye_what_is_shared_comes_once() {
+    for seed in seeds() {
+        run(seed, Ends::Orderly);
     }
 }

@@ -246,6 +246,17 @@ fn bindings_read_back() {
 }
 
 #[test]
+fn records_of_queues_that_are_kept_read_back() {
+    let (queue, keeper) = (QueueId(7), QueueId(1 << 40));
+    check(KEPT, &Entry::Kept { queue, keeper }, |to| {
+        encode_keep(to, queue, keeper);
+    });
+    check(LET_GO, &Entry::LetGo { queue, keeper }, |to| {
+        encode_keep(to, queue, keeper);
+    });
+}
+
+#[test]
 fn records_between_shards_read_back() {
     let without_source = Forwarded {
         source: None,

@@ -61,6 +61,7 @@ pub(crate) fn assemble(
         let shared = host(node, now, &mut executors, queue, &missing);
         topology.recover_queue(shared);
     }
+    topology.recover_keeps(recovered.keeps);
     for bind in recovered.bindings {
         topology.recover_binding(bind);
     }

@@ -111,6 +111,26 @@ impl Shard {
         is_unused
     }
 
+    /// No other queue keeps this one any more: it may end with that.
+    pub(crate) fn let_go(&mut self, now: Instant, id: QueueId) {
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        if hosted.is_used() {
+            return;
+        }
+        hosted.unused_since = Some(now);
+        let lifetime = hosted.shared.definition.lifetime;
+        self.touch(id);
+        if lifetime == Lifetime::UntilUnused {
+            let condition = DeleteIf {
+                unused: true,
+                empty: false,
+            };
+            self.end_if(now, id, condition, None);
+        }
+    }
+
     /// Ends a queue if the condition holds: its messages are gone, its subscriptions end. The rest of the
     /// node is told so by shard 0, which then answers whoever asked. Messages that are about to become dead letters do so
     /// first.

@@ -7,8 +7,8 @@ use crate::settings::VirtualTopics;
 use crate::shared_queue::SharedQueue;
 use broker_api::{Bind, BindTo, DeclareQueue, IfExists, IfMissing, Refusal};
 use model::{
-    Arguments, BindingKey, ExchangeDefinition, ExchangeName, Pattern, PatternLevel, QueueName,
-    levels,
+    Arguments, BindingKey, Durability, ExchangeDefinition, ExchangeName, Pattern, PatternLevel,
+    QueueName, levels,
 };
 use routing::BindingError;
 
@@ -16,6 +16,7 @@ use routing::BindingError;
 const QUEUES_MAX: usize = 1_000_000;
 const EXCHANGES_MAX: usize = 100_000;
 const BINDINGS_MAX: usize = 10_000_000;
+const KEEPS_MAX: usize = 10_000_000;
 
 /// A binding has fewer arguments than this.
 const ARGUMENTS_MAX: usize = 1024;
@@ -154,6 +155,16 @@ pub(super) fn arguments(bind: &Bind) -> Result<(), Refusal> {
 
 pub(super) fn binding_count(count: usize) -> Result<(), Refusal> {
     limit("bindings", count, BINDINGS_MAX)
+}
+
+/// Whether one queue may keep the other.
+pub(super) fn keep(queue: &SharedQueue, keeper: &SharedQueue, count: usize) -> Result<(), Refusal> {
+    let is_durable = |it: &SharedQueue| it.definition.durability == Durability::Durable;
+    if queue.target == keeper.target || !is_durable(queue) || !is_durable(keeper) {
+        let text = "only a durable queue can keep another, and only such a one be kept".to_owned();
+        return Err(Refusal::Invalid(text));
+    }
+    limit("queues that are kept", count, KEEPS_MAX)
 }
 
 fn limit(what: &'static str, count: usize, limit: usize) -> Result<(), Refusal> {

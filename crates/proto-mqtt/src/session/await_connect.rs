@@ -224,9 +224,12 @@ impl AwaitConnect {
                     return Ok(None);
                 };
                 let open = opening.handle_done(link, id, done, out)?;
-                if open.is_some() {
+                if let Some(open) = &open {
                     self.connecting = None;
-                    out.release_barrier();
+                    // Else nothing is read before all that was subscribed to is begun again.
+                    if !open.is_waiting() {
+                        out.release_barrier();
+                    }
                 }
                 Ok(open)
             }

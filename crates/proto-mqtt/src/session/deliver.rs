@@ -102,6 +102,11 @@ impl Open {
             return Ok(());
         }
         let published = PublishedAs::of(message, link.heads);
+        // [MQTT-4.3.1-1]: a member may have been sent it before, and it is not sent twice.
+        if published.qos == Qos::AtMostOnce && delivery.redelivered {
+            self.settle_unsent(link, &delivery, out);
+            return Ok(());
+        }
         let identifier = subscription.identifier;
         let sending = Sending {
             awaits: awaits(subscription.qos.min(published.qos)),

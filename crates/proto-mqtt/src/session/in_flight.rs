@@ -13,6 +13,10 @@ pub(super) struct InFlight {
     limit: NonZeroU16,
 }
 
+/// Identifiers up to this one are those of deliveries from a session's own queue, by their sequences; those above are
+/// given to what comes by shared subscriptions. As sequences are on the disk, it is never another.
+const OF_SEQUENCE_MAX: u16 = 49_151;
+
 /// How identifiers are given.
 #[derive(Debug)]
 enum Slots {
@@ -23,12 +27,43 @@ enum Slots {
         /// Identifiers that are free again, the one that has been longest first.
         free: VecDeque<PacketId>,
     },
-    /// That of the delivery's sequence.
-    OfSequence {
-        sent: BTreeMap<PacketId, Sent>,
-        /// Those that the client has to answer.
-        unanswered_count: usize,
-    },
+    /// That of the delivery's sequence in the session's queue; any that is free above these for other deliveries. Such
+    /// sessions are the fewer, so in a box.
+    OfSequence(Box<OfSequence>),
+}
+
+#[derive(Debug)]
+struct OfSequence {
+    /// The subscription to the session's queue.
+    queue: SubscriptionId,
+    sent: BTreeMap<PacketId, Sent>,
+    /// Those that the client has to answer.
+    unanswered_count: usize,
+    others: Others,
+}
+
+/// Identifiers for deliveries that do not come by the session's queue, from the highest one downwards.
+#[derive(Debug, Default)]
+struct Others {
+    /// Those that are free again, the one that has been longest first.
+    free: VecDeque<PacketId>,
+    /// How many were ever given.
+    given_count: u16,
+}
+
+impl Others {
+    /// One that is free.
+    fn take(&mut self) -> Option<PacketId> {
+        if let Some(id) = self.free.pop_front() {
+            return Some(id);
+        }
+        let id = u16::MAX - self.given_count;
+        if id <= OF_SEQUENCE_MAX {
+            return None;
+        }
+        self.given_count += 1;
+        PacketId::new(id)
+    }
 }
 
 /// A delivery that the client has been sent.
@@ -67,12 +102,15 @@ impl InFlight {
 
     /// The same for a session that outlives its connection: each identifier is that of the delivery's sequence, so
     /// that the next connection gives it the same.
-    pub(super) const fn of_sequence(limit: NonZeroU16) -> Self {
+    /// What comes by other subscriptions than that to the session's queue is the next connection's no more, and has any.
+    pub(super) fn of_sequence(limit: NonZeroU16, queue: SubscriptionId) -> Self {
         Self {
-            slots: Slots::OfSequence {
+            slots: Slots::OfSequence(Box::new(OfSequence {
+                queue,
                 sent: BTreeMap::new(),
                 unanswered_count: 0,
-            },
+                others: Others::default(),
+            })),
             limit,
         }
     }
@@ -99,16 +137,16 @@ impl InFlight {
                 slots.push(Some(new));
                 Some(id)
             }
-            Slots::OfSequence {
-                sent,
-                unanswered_count,
-            } => {
-                let id = id_of(new.sequence)?;
-                if *unanswered_count >= limit || sent.contains_key(&id) {
+            Slots::OfSequence(it) => {
+                if it.unanswered_count >= limit {
                     return None;
                 }
-                *unanswered_count += 1;
-                sent.insert(id, new);
+                let id = match new.subscription == it.queue {
+                    true => id_of(new.sequence).filter(|id| !it.sent.contains_key(id))?,
+                    false => it.others.take()?,
+                };
+                it.unanswered_count += 1;
+                it.sent.insert(id, new);
                 Some(id)
             }
         }
@@ -116,12 +154,8 @@ impl InFlight {
 
     /// Keeps a delivery that an earlier connection has sent and that is being released.
     pub(super) fn restore(&mut self, id: PacketId, new: Sent) {
-        if let Slots::OfSequence {
-            sent,
-            unanswered_count,
-        } = &mut self.slots
-        {
-            *unanswered_count += usize::from(sent.insert(id, new).is_none());
+        if let Slots::OfSequence(it) = &mut self.slots {
+            it.unanswered_count += usize::from(it.sent.insert(id, new).is_none());
         }
     }
 
@@ -129,7 +163,7 @@ impl InFlight {
     pub(super) fn released(&self) -> impl Iterator<Item = PacketId> {
         let sent = match &self.slots {
             Slots::Any { .. } => None,
-            Slots::OfSequence { sent, .. } => Some(sent),
+            Slots::OfSequence(it) => Some(&it.sent),
         };
         let sent = sent.into_iter().flatten();
         sent.filter(|(_, sent)| sent.awaits == Awaits::Pubcomp)
@@ -140,7 +174,7 @@ impl InFlight {
     pub(super) fn sent(&self) -> impl Iterator<Item = Sent> {
         let (any, of_sequence) = match &self.slots {
             Slots::Any { slots, .. } => (Some(slots.iter().flatten()), None),
-            Slots::OfSequence { sent, .. } => (None, Some(sent.values())),
+            Slots::OfSequence(it) => (None, Some(it.sent.values())),
         };
         let any = any.into_iter().flatten();
         any.chain(of_sequence.into_iter().flatten()).copied()
@@ -149,7 +183,7 @@ impl InFlight {
     pub(super) fn get_mut(&mut self, id: PacketId) -> Option<&mut Sent> {
         match &mut self.slots {
             Slots::Any { slots, .. } => slots.get_mut(place(id))?.as_mut(),
-            Slots::OfSequence { sent, .. } => sent.get_mut(&id),
+            Slots::OfSequence(it) => it.sent.get_mut(&id),
         }
     }
 
@@ -159,11 +193,9 @@ impl InFlight {
         sent.awaits = to;
         let changed = *sent;
         if to == Awaits::Forgetting
-            && let Slots::OfSequence {
-                unanswered_count, ..
-            } = &mut self.slots
+            && let Slots::OfSequence(it) = &mut self.slots
         {
-            *unanswered_count -= 1;
+            it.unanswered_count -= 1;
         }
         Some(changed)
     }
@@ -177,15 +209,13 @@ impl InFlight {
                 free.push_back(id);
                 Some(sent)
             }
-            Slots::OfSequence {
-                sent,
-                unanswered_count,
-            } => {
-                if sent.get(&id)?.awaits != awaits {
-                    return None;
+            Slots::OfSequence(it) => {
+                let found = it.sent.get(&id).filter(|sent| sent.awaits == awaits)?;
+                if found.subscription != it.queue {
+                    it.others.free.push_back(id);
                 }
-                *unanswered_count -= usize::from(awaits != Awaits::Forgetting);
-                sent.remove(&id)
+                it.unanswered_count -= usize::from(awaits != Awaits::Forgetting);
+                it.sent.remove(&id)
             }
         }
     }
@@ -193,7 +223,7 @@ impl InFlight {
 
 /// The identifier of a delivery: the same for ever.
 fn id_of(sequence: Sequence) -> Option<PacketId> {
-    let number = sequence.0 % u64::from(u16::MAX) + 1;
+    let number = sequence.0 % u64::from(OF_SEQUENCE_MAX) + 1;
     PacketId::new(u16::try_from(number).ok()?)
 }
 
@@ -247,12 +277,13 @@ mod tests {
             sequence: Sequence(sequence),
             awaits: Awaits::Pubrec,
         };
-        let mut in_flight = InFlight::of_sequence(NonZeroU16::new(2).unwrap());
-        let one = in_flight.insert(sent(65_534)).unwrap();
-        assert_eq!(one.get(), 65_535);
-        let two = in_flight.insert(sent(65_535)).unwrap();
+        let queue = SubscriptionId(1);
+        let mut in_flight = InFlight::of_sequence(NonZeroU16::new(2).unwrap(), queue);
+        let one = in_flight.insert(sent(49_150)).unwrap();
+        assert_eq!(one.get(), 49_151);
+        let two = in_flight.insert(sent(49_151)).unwrap();
         assert_eq!(two.get(), 1);
-        assert_eq!(in_flight.insert(sent(65_536)), None, "there are two");
+        assert_eq!(in_flight.insert(sent(49_152)), None, "there are two");
         for (from, to) in [
             (Awaits::Pubrec, Awaits::Noting),
             (Awaits::Noting, Awaits::Pubcomp),
@@ -261,14 +292,35 @@ mod tests {
             assert!(in_flight.change(one, to, from).is_none());
             assert!(in_flight.change(one, from, to).is_some());
         }
-        assert_eq!(in_flight.insert(sent(65_536)).map(PacketId::get), Some(2));
+        assert_eq!(in_flight.insert(sent(49_152)).map(PacketId::get), Some(2));
         assert!(in_flight.finish(two, Awaits::Pubrec).is_some());
         assert_eq!(
-            in_flight.insert(sent(65_534 + 65_535)),
+            in_flight.insert(sent(49_150 + 49_151)),
             None,
             "it is in use"
         );
         assert!(in_flight.finish(one, Awaits::Forgetting).is_some());
-        assert_eq!(in_flight.insert(sent(65_534 + 65_535)), Some(one));
+        assert_eq!(in_flight.insert(sent(49_150 + 49_151)), Some(one));
+    }
+
+    #[test]
+    fn what_is_shared_has_identifiers_of_its_own() {
+        let sent = |subscription, sequence| Sent {
+            subscription: SubscriptionId(subscription),
+            sequence: Sequence(sequence),
+            awaits: Awaits::Puback,
+        };
+        let mut in_flight = InFlight::of_sequence(NonZeroU16::MAX, SubscriptionId(1));
+        let all = (0..49_151).map(|at| in_flight.insert(sent(1, at)).unwrap().get());
+        assert!(all.eq(1..=49_151));
+        let shared: Vec<_> =
+            std::iter::from_fn(|| in_flight.insert(sent(2, 7)).map(PacketId::get)).collect();
+        assert!(shared.iter().copied().eq((49_152..=65_535).rev()));
+        for id in [50_000, 60_000] {
+            let id = PacketId::new(id).unwrap();
+            assert!(in_flight.finish(id, Awaits::Puback).is_some());
+        }
+        let again = std::iter::from_fn(|| in_flight.insert(sent(3, 8)).map(PacketId::get));
+        assert_eq!(again.collect::<Vec<_>>(), [50_000, 60_000]);
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! v                                                the session has begun
-//! s filter        options u8 · identifier u32      a subscription (options: as in SUBSCRIBE; 0x80: bound to the queue)
+//! s filter        options u8 · identifier u32      a subscription (options: as in SUBSCRIBE; 0x80: bound to the queue);
+//!                                                  the filter of one that is shared begins with `$share/`
 //! i identifier                                     a PUBLISH of the client with QoS 2 that is published and not released
 //! o identifier    sequence u64                     a delivery with QoS 2 that the client has and that is being released
 //! ```

@@ -201,8 +201,7 @@ impl Open {
         out: &mut Out,
     ) -> Result<(), Ending> {
         if self.awaited.as_ref().is_some_and(|it| it.covers(id)) {
-            self.handle_awaited(link, id, refused.as_ref(), out);
-            return Ok(());
+            return self.handle_awaited(link, id, refused.as_ref(), out);
         }
         if let Some(is_noted) = self.handle_kept_done(link, id, refused.as_ref(), out) {
             return is_noted;

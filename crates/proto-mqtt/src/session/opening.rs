@@ -13,6 +13,7 @@ use super::ending::Ending;
 use super::in_flight::{Awaits, InFlight, Sent};
 use super::kept::{self, Kept, Remembered, Subscribed};
 use super::open::{Open, Terms};
+use super::subscribe::{Answer, Awaited};
 use super::subscriptions::Subscription;
 use super::{Link, put};
 use crate::frame::{
@@ -93,7 +94,7 @@ enum Stage {
 struct Restored {
     open: Open,
     is_present: bool,
-    /// Subscriptions that are the broker's: begun last, so that nothing comes by them before CONNACK.
+    /// Subscriptions that are the broker's, shared ones among them: begun last, so that nothing comes by them before CONNACK.
     unbound: Vec<(String, Subscribed)>,
 }
 
@@ -292,7 +293,7 @@ impl Opening {
         let terms = self.terms(link);
         let send_max = terms.send_max;
         let mut open = Open::new(link, terms);
-        open.in_flight = InFlight::of_sequence(send_max);
+        open.in_flight = InFlight::of_sequence(send_max, subscription);
         let options = frame::SubscriptionOptions {
             qos: Qos::ExactlyOnce,
             ..frame::SubscriptionOptions::default()
@@ -379,6 +380,7 @@ impl Opening {
         self.put_accepted(&link.limits, Some(is_present), out)?;
         open.authentication = self.authentication().map(Box::new);
         open.put_released(out);
+        let mut awaited = Awaited::new(Answer::Nothing);
         for (filter, it) in &unbound {
             let Some(Ok(filter)) = Text::new(filter).ok().map(TopicFilter::new) else {
                 continue;
@@ -389,7 +391,12 @@ impl Opening {
                 ..it.options
             };
             let asked = frame::Subscription { filter, options };
-            open.begin(link, &asked, it.identifier, out);
+            let begun = open.begin(link, &asked, it.identifier, out);
+            let shared = begun.filter(|begun| begun.share.is_some());
+            awaited.commands.extend(shared);
+        }
+        if !awaited.commands.is_empty() {
+            open.awaited = Some(Box::new(awaited));
         }
         let window = open.in_flight.limit();
         let subscription = self.subscription();
@@ -411,7 +418,7 @@ impl Opening {
         let version = self.asked.version;
         let mut properties = PropertyList::new();
         if version.has_properties() {
-            self.push_properties(limits, kept.is_some(), &mut properties);
+            self.push_properties(limits, &mut properties);
         }
         let connack = Packet::Connack(Connack {
             session_present: kept == Some(true),
@@ -429,12 +436,7 @@ impl Opening {
         Ok(())
     }
 
-    fn push_properties(
-        &self,
-        limits: &SessionLimits,
-        is_kept: bool,
-        properties: &mut PropertyList,
-    ) {
+    fn push_properties(&self, limits: &SessionLimits, properties: &mut PropertyList) {
         let asked = &self.asked;
         // §3.2.2.3.2
         if asked.expiry != asked.asked_expiry {
@@ -450,9 +452,6 @@ impl Opening {
         }
         if limits.topic_alias_max > 0 {
             properties.push(Property::TopicAliasMaximum(limits.topic_alias_max));
-        }
-        if is_kept {
-            properties.push(Property::SharedSubscriptionAvailable(false));
         }
         if asked.has_own_keep_alive {
             properties.push(Property::ServerKeepAlive(asked.keep_alive));

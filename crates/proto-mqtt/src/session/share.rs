@@ -1,15 +1,16 @@
 //! Shared subscriptions: the members compete for a queue of the broker, one for each share name and filter.
 //!
 //! ```text
-//!  Declare ──► Bind ──► Subscribe ──► subscribed
-//!     ▲          │          │
-//!     └──────────┴──────────┘ the queue has ended meanwhile, with its last member
+//!  Declare ──► Bind ──► [ Keep ] ──► Subscribe ──► subscribed
+//!     ▲          │          │            │
+//!     └──────────┴──────────┴────────────┘ the queue has ended meanwhile, with its last member
 //! ```
-//! The queue ends with its last member. What a member has not answered when it goes is released to the others, but
+//! The queue ends with its last member: the queue of a session that outlives its connection keeps it until that session
+//! ends, or unsubscribes. What a member has not answered when its connection ends is released to the others, but
 //! for what it was sent with QoS 2. [MQTT-4.8.2-5]
 
 use crate::translate::pattern_of;
-use broker_api::{Bind, BindTo, Command, DeclareQueue, IfExists, IfMissing, Refusal};
+use broker_api::{Bind, BindTo, Command, DeclareQueue, IfExists, IfMissing, Keep, Refusal};
 use model::{
     Arguments, BindingKey, Durability, ExchangeName, Lifetime, Overflow, Ownership,
     QueueDefinition, QueueName, QueueRules,
@@ -25,10 +26,11 @@ const TRIES_MAX: u8 = 16;
 /// So long a queue stays that was declared and that nobody has come to read.
 const UNUSED_MS: u64 = 60_000;
 
-/// What that queue is declared as: members that answer nothing do not make it grow for ever.
+/// What that queue is declared as: durable whoever begins it, for members may come that are there after a crash. Those that
+/// answer nothing do not make it grow for ever.
 const fn definition(messages_max: u64) -> QueueDefinition {
     QueueDefinition {
-        durability: Durability::Transient,
+        durability: Durability::Durable,
         ownership: Ownership::Shared,
         lifetime: Lifetime::UntilUnused,
         expires_ms: Some(UNUSED_MS),
@@ -50,6 +52,8 @@ pub(super) struct Share {
     pattern: Box<str>,
     /// Messages that may wait for the members.
     messages_max: u64,
+    /// The queue of the member's session, if that outlives its connection.
+    keeper: Option<QueueName>,
     step: Step,
     tries_left: u8,
 }
@@ -59,6 +63,7 @@ pub(super) struct Share {
 enum Step {
     Declare,
     Bind,
+    Keep,
     Subscribe,
 }
 
@@ -80,12 +85,19 @@ pub(super) fn queue_of(share_name: &str, filter: &str) -> Option<QueueName> {
 }
 
 impl Share {
-    pub(super) fn new(queue: QueueName, filter: &str, pattern: &str, messages_max: u64) -> Self {
+    /// A member by this filter, of which the last part is the pattern.
+    pub(super) fn new(
+        (queue, keeper): (QueueName, Option<QueueName>),
+        filter: &str,
+        pattern: &str,
+        messages_max: u64,
+    ) -> Self {
         Self {
             queue,
             filter: filter.into(),
             pattern: pattern.into(),
             messages_max,
+            keeper,
             step: Step::Declare,
             tries_left: TRIES_MAX,
         }
@@ -96,7 +108,7 @@ impl Share {
         Command::DeclareQueue(Box::new(DeclareQueue {
             name: Some(self.queue.clone()),
             definition: definition(self.messages_max),
-            if_exists: IfExists::MustEqual,
+            if_exists: IfExists::Use,
             if_missing: IfMissing::Create,
         }))
     }
@@ -108,6 +120,17 @@ impl Share {
             key: BindingKey::Pattern(pattern_of(&self.pattern)),
             arguments: Arguments::default(),
         }))
+    }
+
+    /// What ends that the queue is kept, if it is to be.
+    pub(super) fn let_go(&self) -> Option<Command> {
+        Some(Command::LetGo(Box::new(self.keep()?)))
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        let queue = self.queue.clone();
+        let keeper = self.keeper.clone()?;
+        Some(Keep { queue, keeper })
     }
 
     /// The broker has answered what was asked.
@@ -125,12 +148,21 @@ impl Share {
                 self.step = Step::Bind;
                 Next::Ask(self.bind())
             }
-            Step::Bind => {
-                self.step = Step::Subscribe;
-                Next::Subscribe(self.queue.clone())
-            }
+            Step::Bind => match self.keep() {
+                Some(keep) => {
+                    self.step = Step::Keep;
+                    Next::Ask(Command::Keep(Box::new(keep)))
+                }
+                None => self.subscribe(),
+            },
+            Step::Keep => self.subscribe(),
             Step::Subscribe => Next::Answered,
         }
+    }
+
+    fn subscribe(&mut self) -> Next {
+        self.step = Step::Subscribe;
+        Next::Subscribe(self.queue.clone())
     }
 }
 

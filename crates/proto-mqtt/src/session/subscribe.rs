@@ -15,10 +15,9 @@ use broker_api::{Command, Out, Refusal, Retained, SettleMode, ShowRetained, Sour
 use model::{CommandId, SubscriptionId};
 use std::collections::{BTreeSet, VecDeque};
 
-/// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE.
+/// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE, or for a session that goes on.
 #[derive(Debug)]
 pub(super) struct Awaited {
-    packet_id: PacketId,
     answer: Answer,
     /// What the answer says of each filter, as far as it is known.
     pub(super) codes: Vec<u8>,
@@ -34,8 +33,10 @@ pub(super) struct Awaited {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Suback,
-    Unsuback,
+    Suback(PacketId),
+    Unsuback(PacketId),
+    /// None: what the client has subscribed to before is begun again.
+    Nothing,
 }
 
 /// One command, and which filter it is for.
@@ -85,9 +86,8 @@ impl<'a> Coming<'a> {
 }
 
 impl Awaited {
-    pub(super) const fn new(packet_id: PacketId, answer: Answer) -> Self {
+    pub(super) const fn new(answer: Answer) -> Self {
         Self {
-            packet_id,
             answer,
             codes: Vec::new(),
             commands: VecDeque::new(),
@@ -136,15 +136,12 @@ impl Open {
             return self.subscribe_kept(link, subscribe, out);
         }
         let identifier = subscribe.properties.subscription_identifiers().next();
-        let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
+        let mut awaited = Awaited::new(Answer::Suback(subscribe.packet_id));
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
             let reason = match self.refusal_of(link, &asked, &Coming::default()) {
                 Some(reason) => reason,
                 None => {
-                    let begun = match asked.filter.shared() {
-                        None => self.begin(link, &asked, identifier, out),
-                        Some(shared) => self.begin_shared(link, &asked, shared, identifier, out),
-                    };
+                    let begun = self.begin(link, &asked, identifier, out);
                     awaited
                         .commands
                         .extend(begun.map(|begun| Asked { at, ..begun }));
@@ -184,6 +181,20 @@ impl Open {
 
     /// Begins a subscription, or changes the one that there is to the filter. [MQTT-3.8.4-3]
     pub(super) fn begin(
+        &mut self,
+        link: &mut Link,
+        asked: &frame::Subscription<'_>,
+        identifier: Option<SubscriptionIdentifier>,
+        out: &mut Out,
+    ) -> Option<Asked> {
+        match asked.filter.shared() {
+            None => self.begin_own(link, asked, identifier, out),
+            Some(shared) => self.begin_shared(link, asked, shared, identifier, out),
+        }
+    }
+
+    /// One that is not shared.
+    fn begin_own(
         &mut self,
         link: &mut Link,
         asked: &frame::Subscription<'_>,
@@ -260,7 +271,9 @@ impl Open {
         let queue = share::queue_of(share_name, pattern)?;
         let subscription = Subscription::shared(asked.options, identifier, skips_hidden(pattern));
         let id = self.subscriptions.insert(filter, subscription);
-        let share = Share::new(queue, filter, pattern, link.limits.session_messages_max);
+        let keeper = self.kept.as_ref().map(|kept| kept.queue.clone());
+        let messages_max = link.limits.session_messages_max;
+        let share = Share::new((queue, keeper), filter, pattern, messages_max);
         let command = link.barrier(out, share.declare());
         Some(Asked {
             share: Some(Box::new(share)),
@@ -310,7 +323,7 @@ impl Open {
         }
         // What was answered for a subscription counts before it ends.
         self.settling.flush(link, out);
-        let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
+        let mut awaited = Awaited::new(Answer::Unsuback(unsubscribe.packet_id));
         for (at, filter) in unsubscribe.filters.iter().enumerate() {
             let removed = self.subscriptions.remove_filter(filter.as_str());
             let reason = match removed {
@@ -359,9 +372,9 @@ impl Open {
         id: CommandId,
         refused: Option<&Refusal>,
         out: &mut Out,
-    ) {
+    ) -> Result<(), Ending> {
         let Some(mut awaited) = self.awaited.take() else {
-            return;
+            return Ok(());
         };
         let place = awaited.commands.iter().position(|it| it.command == id);
         if let Some(mut asked) = place.and_then(|place| awaited.commands.remove(place)) {
@@ -385,9 +398,14 @@ impl Open {
             self.put_answer(&awaited, out);
             out.release_barrier();
             self.flush(link, out);
+            // A client would not know that what it has subscribed to is not there.
+            if let (Answer::Nothing, Some(refusal)) = (awaited.answer, awaited.refused) {
+                return Err(Ending::Refused(refusal));
+            }
         } else {
             self.awaited = Some(awaited);
         }
+        Ok(())
     }
 
     /// The broker has answered a command, and nothing of its own follows.
@@ -402,11 +420,15 @@ impl Open {
         let (at, subscription) = (asked.at, asked.subscription);
         let refused_code = refused.map(|refusal| refusal::subscribe(refusal).code());
         match (asked.what, refused_code) {
-            (What::Subscription, Some(code)) if awaited.answer == Answer::Suback => {
-                awaited.codes[at] = code;
-                self.subscriptions.forget(subscription);
-            }
-            (What::Subscription, _) => {}
+            (What::Subscription, Some(code)) => match awaited.answer {
+                Answer::Suback(_) => {
+                    awaited.codes[at] = code;
+                    self.forget_refused(link, asked, out);
+                }
+                Answer::Unsuback(_) => {}
+                Answer::Nothing => awaited.refused = refused.cloned(),
+            },
+            (What::Subscription, None) => {}
             (What::Bind { replaces, is_shown }, code) => {
                 code.into_iter().for_each(|code| awaited.codes[at] = code);
                 let bound = (subscription, replaces, is_shown);
@@ -424,20 +446,21 @@ impl Open {
     }
 }
 
-/// The answer to a SUBSCRIBE or an UNSUBSCRIBE; its codes are those of reasons.
+/// The answer to a SUBSCRIBE or an UNSUBSCRIBE, if it is for one; its codes are those of reasons.
 fn answer_of(awaited: &Awaited) -> Option<Packet<'_>> {
-    let (packet_id, properties) = (awaited.packet_id, Properties::NONE);
+    let properties = Properties::NONE;
     Some(match awaited.answer {
-        Answer::Suback => Packet::Suback(Suback {
+        Answer::Suback(packet_id) => Packet::Suback(Suback {
             packet_id,
             properties,
             reasons: Reasons::new(&awaited.codes).ok()?,
         }),
-        Answer::Unsuback => Packet::Unsuback(Unsuback {
+        Answer::Unsuback(packet_id) => Packet::Unsuback(Unsuback {
             packet_id,
             properties,
             reasons: Reasons::new(&awaited.codes).ok()?,
         }),
+        Answer::Nothing => return None,
     })
 }
 

@@ -111,6 +111,8 @@ impl Driven {
                 | Command::DeleteExchange(_)
                 | Command::Bind(_)
                 | Command::Unbind(_)
+                | Command::Keep(_)
+                | Command::LetGo(_)
                 | Command::List(_)
                 | Command::Commit(_)
                 | Command::Note(_)

@@ -17,7 +17,7 @@ const AT_LEAST: PublishQos = PublishQos::AtLeastOnce(proto_mqtt::PacketId(NonZer
 const HOUR: u32 = 3600;
 
 /// A CONNECT of a session that is kept for an hour; in 3.x for ever.
-fn keeping(version: Version, clean_start: bool, will: Option<Will<'_>>) -> Vec<u8> {
+pub(crate) fn keeping(version: Version, clean_start: bool, will: Option<Will<'_>>) -> Vec<u8> {
     let expiry = properties(&[Property::SessionExpiryInterval(HOUR)]);
     let properties = match version {
         Version::V5 => expiry.as_properties(),
@@ -58,7 +58,7 @@ pub(crate) fn kept_with(version: Version, limits: SessionLimits) -> Driven {
 }
 
 /// The same session with its next connection, what it is sent, and what the broker is asked.
-fn resumed(before: Driven) -> (Driven, Vec<String>, Vec<String>) {
+pub(crate) fn resumed(before: Driven) -> (Driven, Vec<String>, Vec<String>) {
     let mut driven = Driven::new(before.version);
     driven.notes = before.notes;
     driven.feed(&keeping(before.version, false, None));
@@ -69,7 +69,7 @@ fn resumed(before: Driven) -> (Driven, Vec<String>, Vec<String>) {
     (driven, said, log)
 }
 
-fn unsubscribe(driven: &mut Driven, filter: &str) -> Vec<String> {
+pub(crate) fn unsubscribe(driven: &mut Driven, filter: &str) -> Vec<String> {
     let mut list = FilterList::new();
     list.push(TopicFilter::new(Text::new(filter).unwrap()).unwrap());
     driven.talk(&[Packet::Unsubscribe(Unsubscribe {
@@ -478,21 +478,21 @@ fn identifiers_are_those_of_the_places_in_the_queue() {
         driven.subscribe(&["t"], Qos::ExactlyOnce);
         let one = message(version, "t", "x", Qos::AtLeastOnce);
         driven.deliver(1, 7, &one);
-        driven.deliver(1, 65_534, &one);
+        driven.deliver(1, 49_150, &one);
         let said = driven.take_wire();
-        assert_eq!(said, ["PUBLISH 1/8 t: x", "PUBLISH 1/65535 t: x"]);
+        assert_eq!(said, ["PUBLISH 1/8 t: x", "PUBLISH 1/49151 t: x"]);
         driven.take_log();
         driven.talk(&[puback(8)]);
         assert_eq!(driven.take_log(), ["Accept 1/7"]);
         let (mut driven, _, _) = resumed(driven);
-        driven.deliver_again(1, 65_534, &one, true);
-        assert_eq!(driven.take_wire(), ["PUBLISH 1/65535 t: x dup"]);
+        driven.deliver_again(1, 49_150, &one, true);
+        assert_eq!(driven.take_wire(), ["PUBLISH 1/49151 t: x dup"]);
         // Another that would have the same waits, and what comes behind it, too.
-        driven.deliver(1, 2 * 65_535 - 1, &one);
-        driven.deliver(1, 2 * 65_535, &one);
+        driven.deliver(1, 2 * 49_151 - 1, &one);
+        driven.deliver(1, 2 * 49_151, &one);
         assert!(driven.take_wire().is_empty());
-        let said = driven.talk(&[puback(65_535)]);
-        assert_eq!(said, ["PUBLISH 1/65535 t: x", "PUBLISH 1/1 t: x"]);
+        let said = driven.talk(&[puback(49_151)]);
+        assert_eq!(said, ["PUBLISH 1/49151 t: x", "PUBLISH 1/1 t: x"]);
     }
 }
 
@@ -514,7 +514,7 @@ fn a_delivery_with_qos_2_is_released_once_that_is_noted() {
     assert!(driven.say(&[pubcomp(2)]).is_empty());
     assert_eq!(driven.take_log(), ["Note(-o2)"]);
     // The identifier is free when that is durable.
-    driven.deliver(1, 65_536, &two);
+    driven.deliver(1, 49_152, &two);
     assert!(driven.take_wire().is_empty());
     driven.answer_all();
     assert_eq!(driven.take_wire(), ["PUBLISH 2/2 t: x"]);
@@ -529,7 +529,7 @@ fn what_is_being_released_goes_on_with_the_next_connection() {
     driven.talk(&[pubrec(2)]);
     let (mut driven, said, _) = resumed(driven);
     assert_eq!(said, ["PUBREL 2 Success"]);
-    driven.deliver(1, 65_536, &two);
+    driven.deliver(1, 49_152, &two);
     assert!(driven.take_wire().is_empty(), "the identifier is in use");
     assert_eq!(driven.talk(&[pubcomp(2)]), ["PUBLISH 2/2 t: x"]);
     let (_, said, _) = resumed(driven);

@@ -9,6 +9,7 @@ mod deliver;
 mod ends;
 mod given_aliases;
 mod kept;
+mod kept_shared;
 mod payload_format;
 mod publish;
 mod scripted_broker;

@@ -348,6 +348,14 @@ impl Driven {
                 (Answer::Done, text)
             }
             Command::Unbind(bind) => (Answer::Done, format!("Unbind({})", key_of(&bind))),
+            Command::Keep(keep) => {
+                let text = format!("Keep({} by {})", keep.queue, keep.keeper);
+                (Answer::Done, text)
+            }
+            Command::LetGo(keep) => {
+                let text = format!("LetGo({} by {})", keep.queue, keep.keeper);
+                (Answer::Done, text)
+            }
             Command::QueueRetained(show) => {
                 let key = BindingKey::Pattern(show.pattern);
                 let key = String::from_utf8_lossy(&key.spelling()).into_owned();

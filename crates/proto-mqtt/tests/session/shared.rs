@@ -126,6 +126,21 @@ fn deliveries_are_settled_as_they_are_answered() {
     assert_eq!(driven.take_log(), ["Reject 2/4"]);
 }
 
+/// [MQTT-4.3.1-1]
+#[test]
+fn what_is_published_with_qos_0_is_not_sent_again() {
+    let mut driven = member(Version::V5, Qos::AtLeastOnce);
+    let [zero, one] =
+        [Qos::AtMostOnce, Qos::AtLeastOnce].map(|qos| message(Version::V5, "a/b", "x", qos));
+    driven.deliver_again(2, 1, &zero, true);
+    driven.deliver_again(2, 2, &one, true);
+    driven.deliver(2, 3, &zero);
+    assert_eq!(
+        driven.take_wire(),
+        ["PUBLISH 1/1 a/b: x", "PUBLISH 0 a/b: x"]
+    );
+}
+
 /// [MQTT-4.8.2-5]
 #[test]
 fn what_was_sent_with_qos_2_is_not_for_others() {

@@ -292,6 +292,8 @@ impl Driven {
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
             | Command::Unbind(_)
+            | Command::Keep(_)
+            | Command::LetGo(_)
             | Command::ShowRetained(_)
             | Command::QueueRetained(_)
             | Command::List(_)

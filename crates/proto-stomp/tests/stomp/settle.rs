@@ -75,6 +75,8 @@ fn settlements_of_one_input_are_gathered_in_order() {
             | Command::DeleteExchange(_)
             | Command::Bind(_)
             | Command::Unbind(_)
+            | Command::Keep(_)
+            | Command::LetGo(_)
             | Command::List(_)
             | Command::Commit(_)
             | Command::Note(_)

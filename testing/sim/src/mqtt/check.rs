@@ -1,6 +1,6 @@
 //! What must hold when everything has come to its end.
 
-use super::client::{Client, Fault, Got, Sent, WillFate};
+use super::client::{Client, Fault, Got, SHARED, Sent, WillFate};
 use proto_mqtt::Qos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,12 @@ pub(super) type Clients = BTreeMap<String, Client>;
 /// Where wills go.
 const WILLS: &str = "will/";
 
+/// Where what is shared goes.
+const GROUP: &str = "g/";
+
 /// Whether a filter of this simulation lets a topic through: its last level may be a wildcard.
 fn lets_through(filter: &str, topic: &str) -> bool {
+    let filter = filter.strip_prefix(SHARED).unwrap_or(filter);
     match filter.strip_suffix('+') {
         Some(begin) => topic
             .strip_prefix(begin)
@@ -41,6 +45,35 @@ pub(super) fn all(clients: &Clients) -> Result<(), Fault> {
         in_order(clients, client)?;
         nothing_lost(clients, client)?;
         wills(clients, client)?;
+    }
+    groups(clients)
+}
+
+/// What several share comes to one of them at least, from the moment on at which it was granted to the first; with the lowest
+/// quality, to one at most.
+fn groups(clients: &Clients) -> Result<(), Fault> {
+    let all = clients.values().flat_map(|client| &client.subscribed);
+    let shared = all.filter(|subscribed| subscribed.is_shared());
+    let Some(granted_at) = shared.filter_map(|it| it.granted_at).min() else {
+        return Ok(());
+    };
+    for (publisher, client) in clients {
+        let sent = client.sent.iter().enumerate();
+        for (number, sent) in sent.filter(|(_, sent)| sent.topic.starts_with(GROUP)) {
+            let payload = format!("{publisher} {number}");
+            let got = clients.values().flat_map(|client| &client.got);
+            let is_it = |got: &&Got| got.topic == sent.topic && got.payload == payload;
+            let count = got.filter(is_it).count();
+            let is_right = match sent.qos {
+                Qos::AtMostOnce => count <= 1,
+                Qos::AtLeastOnce | Qos::ExactlyOnce => count > 0 || sent.at <= granted_at,
+            };
+            if !is_right {
+                return Err(format!(
+                    "{payload} {sent:?} came {count} times to the group, granted at {granted_at}"
+                ));
+            }
+        }
     }
     Ok(())
 }
@@ -87,6 +120,9 @@ fn in_order(clients: &Clients, client: &Client) -> Result<(), Fault> {
         let Some((publisher, number, sent)) = find(clients, got) else {
             continue;
         };
+        if sent.topic.starts_with(GROUP) {
+            continue;
+        }
         let subscribed = client.subscribed.iter();
         let mut matching = subscribed.filter(|it| lets_through(&it.filter, &sent.topic));
         let is_later = matching.all(|it| it.granted_at.is_some_and(|at| sent.at > at));
@@ -107,7 +143,7 @@ fn in_order(clients: &Clients, client: &Client) -> Result<(), Fault> {
 
 /// What was sent after a subscription was granted comes, whatever has happened.
 fn nothing_lost(clients: &Clients, client: &Client) -> Result<(), Fault> {
-    for subscribed in &client.subscribed {
+    for subscribed in client.subscribed.iter().filter(|it| !it.is_shared()) {
         let Some(granted_at) = subscribed.granted_at else {
             continue;
         };

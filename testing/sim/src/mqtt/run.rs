@@ -1,7 +1,7 @@
 //! One run: clients, crashes, an end in peace, and what must hold then.
 
 use super::check::{self, Clients};
-use super::client::{Client, Fault, Habits};
+use super::client::{Client, Fault, Habits, SHARED};
 use crate::store::{Kind, Store};
 use crate::world::{Bounds, World};
 use fastrand::Rng;
@@ -292,6 +292,9 @@ fn habits(rng: &mut Rng) -> Habits {
         if rng.u32(..if has_overlap { 8 } else { 2 }) == 0 {
             filters.push((filter.to_owned(), qos[rng.usize(..3)]));
         }
+    }
+    if rng.bool() {
+        filters.push((format!("{SHARED}g/+"), qos[rng.usize(..3)]));
     }
     Habits {
         version: [Version::V311, Version::V5][rng.usize(..2)],

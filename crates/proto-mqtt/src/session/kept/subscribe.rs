@@ -5,19 +5,25 @@
 
 use super::{Subscribed, subscribed, unsubscribed};
 use crate::frame::{
-    self, RetainHandling, Subscribe, SubscribeReason, Text, TopicFilter, Unsubscribe,
-    UnsubscribeReason,
+    self, RetainHandling, Subscribe, Text, TopicFilter, Unsubscribe, UnsubscribeReason,
 };
 use crate::refusal;
 use crate::session::Link;
 use crate::session::ending::Ending;
 use crate::session::open::Open;
+use crate::session::share;
 use crate::session::subscribe::{Answer, Asked, Awaited, Coming, What, granted};
 use crate::session::subscriptions::Subscription;
 use crate::translate::{pattern_of, skips_hidden};
-use broker_api::{Bind, BindTo, Command, Note, Notes, Out, OwnMessages, QueueRetained, Refusal};
+use broker_api::{
+    Bind, BindTo, Command, Keep, Note, Notes, Out, OwnMessages, QueueRetained, Refusal,
+};
 use model::{Arguments, BindingKey, ExchangeName, SubscriptionId};
 use std::collections::{BTreeSet, VecDeque};
+
+/// The highest quality of a shared subscription: what a client has not answered when its connection ends goes to other
+/// members, which must not be with QoS 2. [MQTT-4.8.2-4], §3.9.3
+const SHARED_QOS_MAX: frame::Qos = frame::Qos::AtLeastOnce;
 
 /// What follows when all commands so far are answered.
 #[derive(Debug)]
@@ -50,23 +56,28 @@ impl Open {
         let identifier = subscribe.properties.subscription_identifiers().next();
         // What came before goes first.
         self.flush(link, out);
-        let mut awaited = Awaited::new(subscribe.packet_id, Answer::Suback);
+        let mut awaited = Awaited::new(Answer::Suback(subscribe.packet_id));
         let (mut noted, mut entries) = (Vec::new(), Vec::new());
         let mut bound = BTreeSet::new();
         let mut new = Coming::default();
         for (at, asked) in subscribe.subscriptions.iter().enumerate() {
             let filter = asked.filter.as_str();
-            // The identifiers of deliveries are those of places in one queue, the session's own.
             let is_shared = asked.filter.shared().is_some();
-            let unsupported = is_shared.then_some(SubscribeReason::SharedSubscriptionsNotSupported);
-            let reason = match unsupported.or_else(|| self.refusal_of(link, &asked, &new)) {
+            let reason = match self.refusal_of(link, &asked, &new) {
                 Some(reason) => reason,
                 None => {
-                    let options = asked.options;
+                    let options = frame::SubscriptionOptions {
+                        qos: match is_shared {
+                            true => asked.options.qos.min(SHARED_QOS_MAX),
+                            false => asked.options.qos,
+                        },
+                        ..asked.options
+                    };
                     // What has been bound stays so: it can send what need not be answered, too.
-                    let is_bound = options.qos > frame::Qos::AtMostOnce
-                        || bound.contains(filter)
-                        || self.subscriptions.is_bound(filter);
+                    let is_bound = !is_shared
+                        && (options.qos > frame::Qos::AtMostOnce
+                            || bound.contains(filter)
+                            || self.subscriptions.is_bound(filter));
                     if is_bound {
                         bound.insert(filter);
                     }
@@ -277,7 +288,7 @@ impl Open {
         out: &mut Out,
     ) -> Result<(), Ending> {
         self.flush(link, out);
-        let mut awaited = Awaited::new(unsubscribe.packet_id, Answer::Unsuback);
+        let mut awaited = Awaited::new(Answer::Unsuback(unsubscribe.packet_id));
         let mut entries = Vec::new();
         for filter in unsubscribe.filters.iter() {
             let filter = filter.as_str();
@@ -294,8 +305,13 @@ impl Open {
                         Some(bind) => Command::Unbind(Box::new(bind)),
                         None => Command::Cancel(id),
                     };
-                    let command = link.barrier(out, command);
-                    awaited.commands.push_back(Asked::other(command));
+                    for command in [Some(command), self.let_go_of(filter)]
+                        .into_iter()
+                        .flatten()
+                    {
+                        let command = link.barrier(out, command);
+                        awaited.commands.push_back(Asked::other(command));
+                    }
                     UnsubscribeReason::Success
                 }
             };
@@ -306,6 +322,39 @@ impl Open {
         }
         awaited.next = Some(Next::Forget(entries));
         self.await_or_answer(awaited, out)
+    }
+}
+
+impl Open {
+    /// What ends that the queue of a shared subscription is kept by the session's.
+    fn let_go_of(&self, filter: &str) -> Option<Command> {
+        let (share_name, pattern) = TopicFilter::new(Text::new(filter).ok()?).ok()?.shared()?;
+        let queue = share::queue_of(share_name, pattern)?;
+        let keeper = self.kept.as_ref()?.queue.clone();
+        Some(Command::LetGo(Box::new(Keep { queue, keeper })))
+    }
+
+    /// The broker has refused a subscription: the one before it goes on, if there was one.
+    pub(in crate::session) fn forget_refused(
+        &mut self,
+        link: &mut Link,
+        asked: &Asked,
+        out: &mut Out,
+    ) {
+        let filter = self.subscriptions.filter_of(asked.subscription);
+        self.subscriptions.forget(asked.subscription);
+        let (Some(kept), Some(filter)) = (&mut self.kept, filter) else {
+            return;
+        };
+        let before = self.subscriptions.id_of(&filter);
+        let note = match before.and_then(|id| self.subscriptions.get(id)) {
+            Some(before) => subscribed(&filter, &before.noted()),
+            None => unsubscribed(&filter),
+        };
+        kept.noting.add(note, None);
+        if let Some(let_go) = asked.share.as_ref().and_then(|share| share.let_go()) {
+            link.submit(out, let_go);
+        }
     }
 }
 
