@@ -325,8 +325,12 @@ impl Attachment for Connection {
                         outbox: &self.outbox,
                         skipped: &own,
                     };
-                    self.publisher
-                        .publish(&way, id, message, publishing, &mut self.answers);
+                    let published =
+                        self.publisher
+                            .publish(&way, id, message, publishing, &mut self.answers);
+                    if let Err(message) = published {
+                        self.commits.wait_for_key(id, message, publishing);
+                    }
                 }
                 submission => {
                     self.carry_out(now, submission);
@@ -424,9 +428,8 @@ impl Attachment for Connection {
 
     fn close(&mut self, now: Instant) {
         let Abandoned { left, mut behind } = self.commits.abandon();
-        for push in left {
-            push.push(&self.node, now, self.outbox.connection());
-        }
+        self.push_all(now, left);
+        self.publisher.wait_no_more();
         if !behind.is_empty() {
             self.submit(now, &mut behind);
         }

@@ -404,7 +404,7 @@ impl Executor {
             | Control::Begin { .. }
             | Control::Prepare { .. }
             | Control::Voted { .. }
-            | Control::Decided { .. }
+            | Control::Decided(_)
             | Control::Applied { .. } => self.control_between_shards(now, control),
         }
     }
@@ -427,11 +427,9 @@ impl Executor {
             Control::Voted { id, by, vote } => {
                 self.shard(id.coordinator).handle_vote(id, by, vote);
             }
-            Control::Decided {
-                shard,
-                id,
-                decision,
-            } => self.shard(shard).handle_decision(now, id, decision),
+            Control::Decided(decided) => {
+                self.shard(decided.shard).handle_decision(now, *decided);
+            }
             Control::Applied { id, by } => self.shard(id.coordinator).handle_applied(id, by),
             Control::Subscribe(_)
             | Control::Cancel { .. }

@@ -117,16 +117,21 @@ pub(crate) enum Control {
         vote: Result<(), Refusal>,
     },
     /// What is to become of what a shard has prepared.
-    Decided {
-        shard: ShardId,
-        id: TransactionId,
-        decision: Decision,
-    },
+    Decided(Box<Decided>),
     /// A shard has done as decided.
     Applied {
         id: TransactionId,
         by: ShardId,
     },
+/// What is to become of what a shard has prepared.
+pub(crate) struct Decided {
+    pub(crate) shard: ShardId,
+    pub(crate) id: TransactionId,
+    pub(crate) decision: Decision,
+    /// What has been set of what is retained in the shard's log, in order; nothing after a crash.
+    pub(crate) settings: Vec<Setting>,
+}
+
 }
 
 /// A subscription to a shared queue, as its host is told.

@@ -14,12 +14,11 @@ use crate::counters;
 use crate::entry::{self, Group};
 use crate::estate::{Bequeathed, Estate, EstateBytes, encode_bequest};
 use crate::mailbox::{Bequeathing, Noting};
-use crate::retained::{Limit, Retained, Setting};
+use crate::retained::{Limit, Retained, Setting, Turn};
 use crate::routes;
 use crate::transaction::{Asker, PreparedNotes, PreparedSettle};
 use broker_api::{Event, Note, Refusal, Reply};
 use model::{Instant, LogIndex, Message, Outcome, QueueId, Sequence};
-use parking_lot::MutexGuard;
 use queue::{CancelCause, SubscriberId, SubscriptionOptions};
 use std::sync::Arc;
 
@@ -381,7 +380,7 @@ fn set_retained<'n>(
     node: &'n Node,
     now: Instant,
     message: &Message,
-) -> (Option<MutexGuard<'n, ()>>, Option<Box<Setting>>) {
+) -> (Option<Turn<'n>>, Option<Box<Setting>>) {
     if !Retained::takes(message) {
         return (None, None);
     }

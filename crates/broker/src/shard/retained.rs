@@ -88,13 +88,23 @@ impl Shard {
         Enqueued::InBatch
     }
 
-    /// Sets what a transaction retains, as a part of its record.
-    pub(super) fn retain_in_group(&mut self, now: Instant, message: &Message, group: &mut Group) {
+    /// Puts what a transaction retains into its record, and sets it if that has not been done. Until it has been pushed, the
+    /// transaction holds its key.
+    pub(super) fn retain_in_group(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        set: Option<Setting>,
+        group: &mut Group,
+    ) {
         let settings = &self.node.settings;
-        let set = self
-            .node
-            .retained
-            .set(settings, now, message, None, Limit::Passed);
+        let set = set.map_or_else(
+            || {
+                let passed = Limit::Passed;
+                self.node.retained.set(settings, now, message, None, passed)
+            },
+            Ok,
+        );
         if let Ok(setting) = set {
             group.push(entry::RETAINED, |to| entry::encode_retained(to, &setting));
             self.note_retained(setting);
