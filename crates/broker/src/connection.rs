@@ -157,7 +157,7 @@ impl Connection {
             Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),
             Command::Cancel(subscription) => self.cancel(now, id, subscription),
             Command::ShowRetained(show) => self.show_retained(id, &show),
-            Command::QueueRetained(queue) => self.queue_retained(now, id, *queue),
+            Command::QueueRetained(queue) => self.queue_retained(id, *queue),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
             Command::Note(notes) => self.note(id, *notes),

@@ -273,16 +273,14 @@ impl Retained {
         true
     }
 
-    /// Looks at some keys from a place on, and gives what matches, up to about `bytes_max`, to `take` while the lock
-    /// is held. Returns where to go on.
-    pub(crate) fn look<R>(
+    /// Looks at some keys from a place on. Returns what matches, up to about `bytes_max`, and where to go on.
+    pub(crate) fn look(
         &self,
         now: Instant,
         pattern: &KeyPattern,
         from: &Place,
         bytes_max: usize,
-        take: impl FnOnce(Vec<Found>) -> R,
-    ) -> (R, Option<Place>) {
+    ) -> (Vec<Found>, Option<Place>) {
         let mut at = from.clone();
         let mut found = Vec::new();
         let mut bytes_left = bytes_max;
@@ -291,7 +289,7 @@ impl Retained {
             let low = at.as_ref().map(|place| &**place);
             let mut rest = state.entries.range::<[u8], _>((low, Bound::Unbounded));
             let Some((place, entry)) = rest.next() else {
-                return (take(found), None);
+                return (found, None);
             };
             at = match pattern.judge(place) {
                 Verdict::Candidate => {
@@ -306,13 +304,13 @@ impl Retained {
                     Bound::Excluded(place.clone())
                 }
                 Verdict::From(place) => place,
-                Verdict::Over => return (take(found), None),
+                Verdict::Over => return (found, None),
             };
             if bytes_left == 0 {
                 break;
             }
         }
-        (take(found), Some(at))
+        (found, Some(at))
     }
 }
 

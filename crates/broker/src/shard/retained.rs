@@ -4,7 +4,7 @@ use super::{Effect, Enqueued, Shard};
 use crate::entry::{self, Group};
 use crate::retained::{Limit, Setting};
 use crate::transaction::Asker;
-use broker_api::{Event, Reply};
+use broker_api::{Event, Refusal, Reply};
 use model::{Instant, Message, QueueId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,14 +134,13 @@ impl Shard {
         true
     }
 
-    /// Puts messages that were retained into a queue; who asked is told once they and all before them are safe.
+    /// Puts messages that were retained into a queue. Returns why one of them was refused.
     pub(crate) fn queue_retained(
         &mut self,
         now: Instant,
         queue: QueueId,
         messages: Vec<Message>,
-        asker: Option<Asker>,
-    ) {
+    ) -> Option<Refusal> {
         let mut refused = None;
         for message in messages {
             match self.publish_one(now, queue, message) {
@@ -149,13 +148,16 @@ impl Shard {
                 Enqueued::Refused(refusal) => refused = Some(refusal),
             }
         }
-        if let Some(Asker {
+        refused
+    }
+
+    /// Who asked for that is told once all of it is safe.
+    pub(crate) fn answer_filled(&mut self, asker: Asker, refused: Option<Refusal>) {
+        let Asker {
             outbox, command, ..
-        }) = asker
-        {
-            let done = refused.map_or(Ok(Reply::Nothing), Err);
-            let event = Event::Done(command, done);
-            self.batch_effects.push(Effect::Answer { outbox, event });
-        }
+        } = asker;
+        let done = refused.map_or(Ok(Reply::Nothing), Err);
+        let event = Event::Done(command, done);
+        self.batch_effects.push(Effect::Answer { outbox, event });
     }
 }
