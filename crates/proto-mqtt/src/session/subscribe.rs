@@ -383,7 +383,7 @@ impl Open {
         }
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
-            out.release_barrier();
+            self.release_barrier(out);
             self.flush(link, out);
         } else {
             self.awaited = Some(awaited);
