@@ -49,6 +49,11 @@ impl Estate {
         self.bytes
     }
 
+    /// What the notes alone are charged with.
+    pub(crate) fn notes_bytes(&self) -> usize {
+        self.bytes - will_bytes(self.bequest())
+    }
+
     pub(crate) fn has_notes(&self) -> bool {
         !self.notes.is_empty()
     }

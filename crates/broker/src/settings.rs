@@ -63,7 +63,7 @@ impl Default for Settings {
             when_stalled: StalledPolicy::DropOldest,
             parked_bytes: 1 << 20,
             queued_bytes: 1 << 30,
-            notes_bytes: 4 << 20,
+            notes_bytes: 1 << 20,
             retained_count: 1_000_000,
             retained_bytes: 64 << 20,
             merged_pages_min: 16,

@@ -262,6 +262,37 @@ fn notes_are_bounded_and_can_always_be_given_up() {
 }
 
 #[test]
+fn a_dozen_owners_do_not_take_all_room_for_notes() {
+    let mut node = node();
+    let value = "v".repeat(100 << 10);
+    let mut owners = Vec::new();
+    for number in 0..12 {
+        let name = format!("q{number}");
+        let mut client = node.connect();
+        client.declare_as(&mut node, &name, QueueDefinition::DURABLE);
+        let mut client = owner(&mut node, &name);
+        let mut refused = None;
+        for key in 0..100 {
+            let key = key.to_string();
+            let done = client.call(&mut node, note(&[(&key, Some(&value))]));
+            refused = done.err();
+            if refused.is_some() {
+                break;
+            }
+        }
+        let is_own = |refusal: &Refusal| match refusal {
+            Refusal::LimitReached { what, .. } => what.contains("beside a queue"),
+            _ => false,
+        };
+        assert!(
+            refused.as_ref().is_some_and(is_own),
+            "{number}: {refused:?}"
+        );
+        owners.push(client);
+    }
+}
+
+#[test]
 fn an_answer_to_a_delivery_is_kept_where_there_is_no_room_for_notes() {
     let mut settings = settings();
     settings.notes_bytes = 300;

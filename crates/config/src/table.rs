@@ -360,7 +360,7 @@ pub(crate) static KEYS: &[Key] = &[
         "mqtt.session_expiry_seconds_max",
         MQTT,
         count(0, 4_294_967_295),
-        "0",
+        "604800",
         "For how long a session is kept at most once its connection has ended, in seconds; 0 for ever. Told to clients of MQTT 5.0 that ask for more; sessions of 3.x without clean session are kept so long",
         |config, number| {
             config.mqtt.session_expiry_seconds_max =
@@ -495,8 +495,8 @@ pub(crate) static KEYS: &[Key] = &[
         "queue.notes_bytes_max",
         STORE,
         bytes(KIB, GIB),
-        "4MiB",
-        "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session",
+        "1MiB",
+        "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session; all together have a quarter of queue.memory_bytes_max, 32MiB at least",
         |config, number| config.queue.notes_bytes_max = size(number),
     ),
     number(

@@ -145,7 +145,7 @@ impl Shard {
             };
             let growth = estate.growth(&notes.entries);
             let max = self.node.settings.notes_bytes;
-            if growth > 0 && estate.bytes() + growth > max {
+            if growth > 0 && estate.notes_bytes() + growth > max {
                 return too_much("bytes of notes beside a queue", max);
             }
             let max = EstateBytes::max(self.node.settings.queued_bytes);
