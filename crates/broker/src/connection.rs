@@ -438,6 +438,7 @@ impl Attachment for Connection {
         if let Some(identity) = self.identity.take() {
             self.node.identities.release(&identity, &self.outbox);
         }
+        self.leave_user();
         self.outbox.close();
         self.end_all();
         self.count_subscriptions();

@@ -40,6 +40,7 @@ mod logins;
 mod mailbox;
 mod outbox;
 mod permit;
+mod present;
 mod private;
 mod publish;
 mod recovery;
@@ -70,6 +71,7 @@ use log_store::ShardLog;
 use logins::Logins;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
+use present::Present;
 use retained::Retained;
 use routes::{QueueRoute, Routes};
 use std::sync::Arc;
@@ -87,6 +89,7 @@ pub(crate) struct Node {
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
+    pub(crate) present: Present,
     pub(crate) retained: Retained,
     pub(crate) logins: Logins,
     pub(crate) subscriptions: Gauge,
@@ -213,6 +216,7 @@ impl Broker {
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),
+            present: Present::default(),
             retained: Retained::new(logs.len()),
             logins: Logins::new(&settings),
             subscriptions: Gauge::default(),

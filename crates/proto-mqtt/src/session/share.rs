@@ -157,6 +157,7 @@ const fn has_ended(refusal: &Refusal) -> bool {
         | Refusal::LimitReached { .. }
         | Refusal::Stalled
         | Refusal::TakenOver
+        | Refusal::UserDeleted { .. }
         | Refusal::Damaged { .. }
         | Refusal::StoreFailed
         | Refusal::ShuttingDown => false,
