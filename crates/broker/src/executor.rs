@@ -467,15 +467,15 @@ impl Executor {
         } = subscribing;
         self.deliveries.add(outbox, subscriber, target);
         let shard = self.shard(target.shard);
-        let done = if takes_over {
-            shard.take_over(now, target.queue, subscriber, options)
+        let done = if let Some(user) = takes_over {
+            shard.take_over(now, target.queue, (subscriber, &user), options)
         } else {
             shard.subscribe(now, target.queue, subscriber, options)
         };
         let is_ok = done.is_ok();
         let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
             shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
-            shard::Subscribing::Damaged(refusal) => refusal,
+            shard::Subscribing::Refused(refusal) => refusal,
             shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),
         });
         self.deliveries.tell(subscriber, Event::Done(command, done));

@@ -65,7 +65,7 @@ pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
 use counters::Gauge;
-use estate::EstateBytes;
+use estate::{EstateBytes, KeptQueues};
 use identities::Identities;
 use log_store::ShardLog;
 use logins::Logins;
@@ -86,6 +86,7 @@ pub(crate) struct Node {
     pub(crate) queued: QueuedBytes,
     pub(crate) letters: LetterBytes,
     pub(crate) estates: EstateBytes,
+    pub(crate) kept_queues: KeptQueues,
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
@@ -213,6 +214,7 @@ impl Broker {
             queued: QueuedBytes::default(),
             letters: LetterBytes::default(),
             estates: EstateBytes::default(),
+            kept_queues: KeptQueues::default(),
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),

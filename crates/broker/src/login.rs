@@ -284,6 +284,12 @@ impl Connection {
         self.done(command);
     }
 
+    /// Whose connection it is.
+    pub(crate) fn user(&self) -> Box<str> {
+        let user = self.principal.as_ref().map(|it| it.user.clone());
+        user.unwrap_or_default()
+    }
+
     /// The connection ends, or is another user's.
     pub(crate) fn leave_user(&self) {
         if let Some(principal) = &self.principal {

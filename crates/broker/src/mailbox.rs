@@ -140,8 +140,8 @@ pub(crate) struct Subscribing {
     pub(crate) name: QueueName,
     pub(crate) options: SubscriptionOptions,
     pub(crate) drain: bool,
-    /// All others end.
-    pub(crate) takes_over: bool,
+    /// All others end, and the queue is kept for this user.
+    pub(crate) takes_over: Option<Box<str>>,
     pub(crate) command: CommandId,
 }
 

@@ -576,8 +576,8 @@ impl Shard {
 pub(crate) enum Subscribing {
     /// The queue has ended.
     NoQueue,
-    /// It is out of service.
-    Damaged(Refusal),
+    /// It is out of service, or there are too many.
+    Refused(Refusal),
     /// It, or another subscription, is to be the only one.
     InUse(Arc<SharedQueue>),
 }

@@ -376,6 +376,14 @@ pub(crate) static KEYS: &[Key] = &[
         |config, number| config.mqtt.session_messages_max = number,
     ),
     number(
+        "mqtt.sessions_per_user_max",
+        MQTT,
+        count(1, 100_000_000),
+        "100000",
+        "Sessions of one user that are kept at one time, whether their clients are there or not; one more is refused",
+        |config, number| config.mqtt.sessions_per_user_max = size(number),
+    ),
+    number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,
         bytes(4 * KIB, 64 * GIB),
