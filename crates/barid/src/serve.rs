@@ -245,6 +245,7 @@ fn settings(config: &Config, cores: usize, users: Users) -> anyhow::Result<Setti
         parked_bytes: config.connection.parked_bytes_max,
         queued_bytes: config.queue.memory_bytes_max,
         notes_bytes: config.queue.notes_bytes_max,
+        kept_queues: config.mqtt.sessions_per_user_max,
         retained_count: config.retained.count_max,
         retained_bytes: config.retained.bytes_max,
         merged_pages_min: Settings::default().merged_pages_min,

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,15 +72,19 @@ impl Stage {
 
 /// The first answer to a STOMP login.
 fn stomp_login(broker: &Broker, user: &str, password: &str) -> Result<String> {
-    use std::io::Read as _;
-    let mut stream = std::net::TcpStream::connect(broker.address())?;
+    let mut stream = stomp_connect(broker, user, password)?;
+    let mut answer = [0; 9];
+    stream.read_exact(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn stomp_connect(broker: &Broker, user: &str, password: &str) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(broker.address())?;
     stream.set_read_timeout(Some(client::WAIT_MAX))?;
     let connect =
         format!("CONNECT\naccept-version:1.2\nhost:/\nlogin:{user}\npasscode:{password}\n\n\0");
     stream.write_all(connect.as_bytes())?;
-    let mut answer = [0; 9];
-    stream.read_exact(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    Ok(stream)
 }
 
 fn check_login(broker: &Broker, user: &str, password: &str, is_let_in: bool) -> Result<()> {
@@ -151,8 +156,15 @@ fn users_are_added_and_deleted_while_a_broker_runs() -> Result<()> {
     broker.kill()?;
     broker.restart()?;
     check_login(&broker, "ada", "crayon", true)?;
+    let mut connected = stomp_connect(&broker, "ada", "crayon")?;
     stage.succeeds(&["delete", "ada"], "", "user ada deleted")?;
     check_login(&broker, "ada", "crayon", false)?;
+    let mut said = String::new();
+    connected.read_to_string(&mut said)?;
+    ensure!(
+        said.starts_with("CONNECTED") && said.contains("ERROR\nmessage:user deleted"),
+        "{said}"
+    );
     stage.succeeds(&["list"], "", "NAME")
 }
 

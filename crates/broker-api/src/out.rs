@@ -34,6 +34,11 @@ impl Out {
         self.barrier = true;
     }
 
+    /// Stops parsing likewise, for what comes of a command that was sent before.
+    pub fn hold(&mut self) {
+        self.barrier = true;
+    }
+
     /// Asks for the connection to be closed once the bytes written so far are sent. No input is
     /// parsed after it.
     pub fn close(&mut self) {

@@ -70,6 +70,11 @@ pub enum Refusal {
     Stalled,
     /// Another connection has connected with the same identity, or another subscription has taken the queue over.
     TakenOver,
+    /// The user that the connection is was deleted.
+    UserDeleted {
+        /// Its name.
+        user: Box<str>,
+    },
     /// What stands on the disk is not what was written there: it is out of service until the operator has
     /// repaired it.
     Damaged {
@@ -117,6 +122,7 @@ impl fmt::Display for Refusal {
                 write!(f, "too many {what}, the limit is {limit}")
             }
             Self::Stalled => f.write_str("the subscriber accepted nothing for too long"),
+            Self::UserDeleted { user } => write!(f, "the user '{user}' was deleted"),
             Self::TakenOver => f.write_str("another connection has taken over"),
             Self::Damaged { what, reason } => write!(
                 f,

@@ -3,26 +3,32 @@
 //! What the connection is asked behind one is done when that has been answered. For each:
 //!
 //! 1. Wait until all that the connection has published before has reached its queues, so that nothing of the
-//!    transaction overtakes it.
+//!    transaction overtakes it; and until no other transaction holds keys of what it retains.
 //! 2. Route what is published; gather what each shard has to do.
 //! 3. One shard does it in one record; several are coordinated by one of them (`crate::transaction`).
 //! 4. When that is decided, what goes to receivers directly, and what is settled in the connection's own
 //!    queues, follows.
+//!
+//! What is published alone, and is to be retained, waits here as well while a transaction holds its key.
 
 use crate::Node;
 use crate::connection::{Connection, Subscription};
-use crate::follow::{Follow, Push, post_to_others};
+use crate::follow::{Follow, Left, Push, Pushing, Sets};
 use crate::mailbox::Control;
-use crate::publish::exchange_not_found;
-use crate::retained::Retained;
+use crate::publish::{Way, exchange_not_found};
+use crate::retained::{HeldKeys, Retained};
 use crate::routes::{
     DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
 };
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedNotes, PreparedPublish};
-use broker_api::{Command, Event, Notes, Refusal, Reply, Settle, Submission, Transaction};
-use model::{CommandId, ConnectionId, Instant, Message, Outcome, QueueId, Sequence, ShardId};
+use broker_api::{
+    Command, Event, Notes, Publishing, Refusal, Reply, Settle, Submission, Transaction,
+};
+use model::{
+    CommandId, ConnectionId, ConversationId, Instant, Message, Outcome, Sequence, ShardId,
+};
 use queue::SubscriberId;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -40,8 +46,10 @@ pub(crate) struct Commits {
 
 /// How far a commit is.
 enum Stage {
-    /// What was published before is on its way to its queues, or another commit is before it.
-    Gathered(Transaction),
+    /// What was published before is on its way to its queues, or another transaction holds keys that it needs.
+    Gathered(Transaction, HeldKeys),
+    /// A message that is no part of a transaction: one holds its key.
+    Published(Message, Publishing),
     /// The shards have their parts; this follows once it is decided.
     Sent(Following),
 }
@@ -50,6 +58,17 @@ impl Commits {
     /// Whether one waits for anything.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// A message waits until no transaction holds its key.
+    pub(crate) fn wait_for_key(
+        &mut self,
+        command: CommandId,
+        message: Message,
+        publishing: Publishing,
+    ) {
+        let stage = Stage::Published(message, publishing);
+        self.waiting.push_back((command, stage));
     }
 
     /// Keeps what is asked behind a commit until that has been answered.
@@ -79,12 +98,19 @@ impl Commits {
     /// The connection has ended: what is not sent is not done. What was sent is decided without the connection.
     pub(crate) fn abandon(&mut self) -> Abandoned {
         let mut left = Vec::new();
-        for (_, stage) in self.waiting.drain(..) {
-            if let Stage::Sent(following) = stage {
-                left.extend(following.follow.leave(following.pushes));
+        let mut behind = Vec::new();
+        for (id, stage) in self.waiting.drain(..) {
+            match stage {
+                Stage::Sent(following) => left.extend(following.follow.leave(following.pushes)),
+                Stage::Published(message, publishing) => behind.push(Submission {
+                    id,
+                    conversation: ConversationId(0),
+                    command: Command::Publish(message, publishing),
+                }),
+                Stage::Gathered(..) => {}
             }
         }
-        let mut behind = std::mem::take(&mut self.deferred);
+        behind.append(&mut self.deferred);
         behind.retain(|submission| is_last_wish(&submission.command));
         Abandoned { left, behind }
     }
@@ -131,6 +157,8 @@ fn is_last_wish(command: &Command) -> bool {
 struct Following {
     pushes: Vec<Push>,
     settles: Vec<PrivateSettle>,
+    /// Whether some of it is retained.
+    is_retained: bool,
     follow: Arc<Follow>,
 }
 
@@ -146,7 +174,7 @@ type Parts = BTreeMap<ShardId, Part>;
 
 impl Connection {
     pub(crate) fn commit(&mut self, now: Instant, command: CommandId, transaction: Transaction) {
-        let stage = Stage::Gathered(transaction);
+        let stage = Stage::Gathered(transaction, self.node.retained.no_keys());
         self.commits.waiting.push_back((command, stage));
         if self.commits.waiting.len() == 1 {
             self.start_commits(now);
@@ -157,7 +185,7 @@ impl Connection {
     fn start_commits(&mut self, now: Instant) {
         let node = Arc::clone(&self.node);
         let connection = self.outbox.connection();
-        while let Some((command, Stage::Gathered(_))) = self.commits.waiting.front() {
+        while let Some((command, Stage::Gathered(..))) = self.commits.waiting.front() {
             let command = *command;
             self.publisher
                 .flush_run(&node, now, connection, &mut self.answers);
@@ -167,16 +195,28 @@ impl Connection {
         }
     }
 
-    /// Starts the first commit. Returns whether it waits for a decision; if not, it is over.
+    /// Starts the first commit, or publishes what has waited. Returns whether it still waits for anything; if not, it is
+    /// over.
     fn start_first(&mut self, now: Instant) -> bool {
         match self.commits.waiting.pop_front() {
-            Some((command, Stage::Gathered(transaction))) => {
-                let sent = self.start_commit(now, command, transaction);
+            Some((command, Stage::Gathered(transaction, mut keys))) => {
+                let publishes = transaction.publishes.iter();
+                let retained = publishes.filter(|message| Retained::takes(message));
+                let needed: BTreeSet<_> = retained.map(Message::key).collect();
+                if !keys.take(needed.into_iter(), &self.outbox, command) {
+                    let stage = Stage::Gathered(transaction, keys);
+                    self.commits.waiting.push_front((command, stage));
+                    return true;
+                }
+                let sent = self.start_commit(now, command, transaction, keys);
                 let is_sent = sent.is_some();
                 let sent = sent.map(|following| (command, Stage::Sent(following)));
                 sent.into_iter()
                     .for_each(|sent| self.commits.waiting.push_front(sent));
                 is_sent
+            }
+            Some((command, Stage::Published(message, publishing))) => {
+                self.publish_again(now, command, message, publishing)
             }
             Some(sent @ (_, Stage::Sent(_))) => {
                 self.commits.waiting.push_front(sent);
@@ -186,10 +226,42 @@ impl Connection {
         }
     }
 
+    /// Publishes a message that has waited for its key. Returns whether it has to wait again.
+    fn publish_again(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        message: Message,
+        publishing: Publishing,
+    ) -> bool {
+        let node = Arc::clone(&self.node);
+        let own = self.own_queues(publishing.own_messages);
+        let way = Way {
+            node: &node,
+            table: &node.routes.load(),
+            now,
+            outbox: &self.outbox,
+            skipped: &own,
+        };
+        let answers = &mut self.answers;
+        let published = self
+            .publisher
+            .publish(&way, command, message, publishing, answers);
+        if let Err(message) = published {
+            self.commits.wait_for_key(command, message, publishing);
+            return true;
+        }
+        self.publisher.flush(&node, now, &self.outbox, answers);
+        false
+    }
+
     /// What an answer means to a commit, and what of it the session is told.
     pub(crate) fn committed(&mut self, now: Instant, event: Event) -> Option<Event> {
         match (&event, self.commits.waiting.front()) {
-            (Event::Confirmed(command), Some((first, Stage::Gathered(_)))) if command == first => {
+            (
+                Event::Confirmed(command),
+                Some((first, Stage::Gathered(..) | Stage::Published(..))),
+            ) if command == first => {
                 if !self.start_first(now) {
                     self.start_commits(now);
                 }
@@ -215,6 +287,7 @@ impl Connection {
         now: Instant,
         command: CommandId,
         transaction: Transaction,
+        keys: HeldKeys,
     ) -> Option<Following> {
         let mut parts = Parts::new();
         let mut following = Following::default();
@@ -233,6 +306,12 @@ impl Connection {
         if let Err(refusal) = gathered {
             self.refuse(command, refusal);
             return None;
+        }
+        if following.is_retained {
+            // Its keys are not to be held by a connection that takes its time.
+            let pushes = std::mem::take(&mut following.pushes);
+            let keys = Some(keys);
+            following.follow = Arc::new(Follow::leaving(Left { pushes, keys }));
         }
         self.send_parts(now, command, parts, following)
     }
@@ -351,6 +430,7 @@ impl Connection {
         if is_retained {
             let message = message.clone();
             following.pushes.push(Push::Retained { message, known });
+            following.is_retained = true;
         }
         Ok(())
     }
@@ -405,15 +485,8 @@ impl Connection {
     }
 
     fn follow(&mut self, now: Instant, following: Following) {
-        let node = Arc::clone(&self.node);
-        for push in following.pushes {
-            match push {
-                Push::To(target, message) => {
-                    self.publisher.push_one(&node, now, &target, &message);
-                }
-                Push::Retained { message, known } => self.push_retained(now, &message, &known),
-            }
-        }
+        self.push_all(now, following.pushes);
+        self.publisher.wait_for(&following.follow.take_held_by());
         for settle in following.settles {
             let PrivateSettle {
                 queue,
@@ -425,23 +498,12 @@ impl Connection {
         }
     }
 
-    /// Pushes a message that a shard has set as the last of its key, also to queues that were not known when it was routed.
-    fn push_retained(&mut self, now: Instant, message: &Message, known: &[QueueId]) {
+    pub(crate) fn push_all(&mut self, now: Instant, pushes: Vec<Push>) {
         let node = Arc::clone(&self.node);
-        let _turn = node.retained.turn(message.key());
-        let table = node.routes.load();
-        let cache = self.commits.cache.get_or_insert_default();
-        let route = cache.route(&node, &table, message);
-        match route {
-            Route::Queue(target) => post_to_others(&node, [target], known, message),
-            Route::Many(targets) => {
-                post_to_others(&node, targets.queues.iter().copied(), known, message);
-                for target in takers(&node, self.outbox.connection(), &targets, message) {
-                    self.publisher.push_one(&node, now, target, message);
-                }
-            }
-            Route::Nowhere | Route::NoExchange | Route::Internal => {}
-        }
+        let connection = self.outbox.connection();
+        let mut pushing = Pushing::new(&node, now, connection, Sets::Shard);
+        pushes.into_iter().for_each(|push| pushing.push(push));
+        self.publisher.wait_for(&pushing.held_by);
     }
 }
 

@@ -160,7 +160,7 @@ impl Connection {
             Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),
             Command::Cancel(subscription) => self.cancel(now, id, subscription),
             Command::ShowRetained(show) => self.show_retained(id, &show),
-            Command::QueueRetained(queue) => self.queue_retained(now, id, *queue),
+            Command::QueueRetained(queue) => self.queue_retained(id, *queue),
             Command::Grant(subscription, grant) => self.grant(now, id, subscription, grant),
             Command::Settle(settle) => self.settle(now, id, settle),
             Command::Note(notes) => self.note(id, *notes),
@@ -328,8 +328,12 @@ impl Attachment for Connection {
                         outbox: &self.outbox,
                         skipped: &own,
                     };
-                    self.publisher
-                        .publish(&way, id, message, publishing, &mut self.answers);
+                    let published =
+                        self.publisher
+                            .publish(&way, id, message, publishing, &mut self.answers);
+                    if let Err(message) = published {
+                        self.commits.wait_for_key(id, message, publishing);
+                    }
                 }
                 submission => {
                     self.carry_out(now, submission);
@@ -427,9 +431,8 @@ impl Attachment for Connection {
 
     fn close(&mut self, now: Instant) {
         let Abandoned { left, mut behind } = self.commits.abandon();
-        for push in left {
-            push.push(&self.node, now, self.outbox.connection());
-        }
+        self.push_all(now, left);
+        self.publisher.wait_no_more();
         if !behind.is_empty() {
             self.submit(now, &mut behind);
         }
@@ -438,6 +441,7 @@ impl Attachment for Connection {
         if let Some(identity) = self.identity.take() {
             self.node.identities.release(&identity, &self.outbox);
         }
+        self.leave_user();
         self.outbox.close();
         self.end_all();
         self.count_subscriptions();

@@ -1,8 +1,9 @@
 //! What is kept beside a queue for whoever takes it over: notes, and what is bequeathed.
 
 use crate::entry;
-use broker_api::{Note, Recalled, Will};
+use broker_api::{Note, Recalled, Refusal, Will};
 use model::{Instant, LogIndex, QueueId};
+use parking_lot::Mutex;
 use queue::SubscriberId;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,8 @@ pub(crate) struct Estate {
     /// Since when there is no owner.
     pub(crate) gone_since: Option<Instant>,
     notes: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// The user for whom the queue is kept: a note that is the broker's own, with an empty key.
+    user: Option<Box<str>>,
     /// What they and the will are charged with.
     bytes: usize,
     bequest: Option<Bequeathed>,
@@ -49,15 +52,25 @@ impl Estate {
         self.bytes
     }
 
+    /// What the notes alone are charged with.
+    pub(crate) fn notes_bytes(&self) -> usize {
+        self.bytes - will_bytes(self.bequest())
+    }
+
     pub(crate) fn has_notes(&self) -> bool {
-        !self.notes.is_empty()
+        !self.notes.is_empty() || self.user.is_some()
+    }
+
+    /// The user for whom the queue is kept.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     pub(crate) fn bequest(&self) -> Option<&Bequeathed> {
         self.bequest.as_ref()
     }
 
-    /// All notes by ascending key.
+    /// All notes of owners by ascending key.
     pub(crate) fn recall(&self) -> Vec<Recalled> {
         let notes = self.notes.iter();
         notes
@@ -65,15 +78,14 @@ impl Estate {
             .collect()
     }
 
-    /// The same as entries of a record.
+    /// All notes as entries of a record.
     pub(crate) fn noted(&self) -> Vec<Note> {
         let notes = self.recall().into_iter();
-        notes
-            .map(|(key, value)| Note {
-                key,
-                value: Some(value),
-            })
-            .collect()
+        let notes = notes.map(|(key, value)| Note {
+            key,
+            value: Some(value),
+        });
+        self.user().map(of_user).into_iter().chain(notes).collect()
     }
 
     /// By how much it would grow at most.
@@ -91,6 +103,11 @@ impl Estate {
 
     pub(crate) fn note(&mut self, entries: Vec<Note>) {
         for Note { key, value } in entries {
+            if key.is_empty() {
+                let user = value.and_then(|value| String::from_utf8(value.into()).ok());
+                self.user = user.map(String::into_boxed_str);
+                continue;
+            }
             let key_len = key.len();
             let taken = |value: &[u8]| NOTE_OVERHEAD_BYTES + key_len + value.len();
             let before = match value {
@@ -126,6 +143,48 @@ impl Estate {
     pub(crate) fn take_over(&mut self, owner: SubscriberId) {
         self.owner = Some(owner);
         self.gone_since = None;
+    }
+}
+
+/// The note of the user for whom a queue is kept.
+pub(crate) fn of_user(user: &str) -> Note {
+    Note {
+        key: Box::default(),
+        value: Some(user.as_bytes().into()),
+    }
+}
+
+/// How many queues are kept for each user.
+#[derive(Debug, Default)]
+pub(crate) struct KeptQueues(Mutex<BTreeMap<Box<str>, usize>>);
+
+impl KeptQueues {
+    /// One more is kept for a user. One that is recovered is, whatever the limit.
+    ///
+    /// # Errors
+    /// [`Refusal::LimitReached`].
+    pub(crate) fn add(&self, user: &str, max: usize) -> Result<(), Refusal> {
+        let mut counts = self.0.lock();
+        let count = counts.entry(user.into()).or_default();
+        if *count >= max {
+            return Err(Refusal::LimitReached {
+                what: "queues that are kept for one user",
+                limit: max as u64,
+            });
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    /// One of them has ended, or is another's.
+    pub(crate) fn remove(&self, user: &str) {
+        let mut counts = self.0.lock();
+        if let Some(count) = counts.get_mut(user) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(user);
+            }
+        }
     }
 }
 

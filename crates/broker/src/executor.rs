@@ -1,6 +1,7 @@
 //! One executor: runs its shards, a step at a time.
 
 mod assemble;
+mod fills;
 
 use crate::Node;
 use crate::deliver::Deliveries;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 pub(crate) use assemble::assemble;
+use fills::Fills;
 
 /// The store may be this many bytes behind an executor before publishes wait for it.
 const UNCOMMITTED_BYTES_MAX: usize = 16 << 20;
@@ -45,6 +47,7 @@ pub struct Executor {
     /// On the executor of shard 0.
     topology: Option<Topology>,
     deliveries: Deliveries,
+    fills: Fills,
     taken: Taken,
     news: Vec<Effect>,
     /// When what rides along is to be logged without a batch to ride with.
@@ -74,7 +77,8 @@ impl Executor {
         let is_due = self.deadline().is_some_and(|deadline| deadline <= now);
         let mut taken = std::mem::take(&mut self.taken);
         let any = self.mailbox.take(&mut taken, self.admission(), cx.waker());
-        if !any && !is_due {
+        let has_fill = self.has_fill();
+        if !any && !is_due && !has_fill {
             self.taken = taken;
             return Ok(Step::Idle);
         }
@@ -83,6 +87,9 @@ impl Executor {
         }
         for batch in taken.publishes.drain(..) {
             self.publish(now, batch);
+        }
+        if has_fill {
+            self.fill(now);
         }
         if std::mem::take(&mut taken.is_store_news) {
             self.handle_store_news(now)?;
@@ -156,6 +163,9 @@ impl Executor {
         self.note_moved_bytes();
         self.deliveries.flush();
         tell(&self.node, now, &mut self.news);
+        if self.has_fill() {
+            self.mailbox.nudge();
+        }
         if has_riders && self.ride_deadline.is_none() {
             self.ride_deadline = Some(now + self.node.settings.ride_delay);
         }
@@ -390,14 +400,7 @@ impl Executor {
             Control::Purge { target, asker } => {
                 self.shard(target.shard).purge(now, target.queue, asker);
             }
-            Control::QueueRetained {
-                target,
-                messages,
-                asker,
-            } => {
-                let shard = self.shard(target.shard);
-                shard.queue_retained(now, target.queue, messages, asker);
-            }
+            Control::Fill(filling) => self.begin_fill(*filling),
             Control::Forward(..)
             | Control::Forwarded { .. }
             | Control::Transact { .. }
@@ -405,7 +408,7 @@ impl Executor {
             | Control::Begin { .. }
             | Control::Prepare { .. }
             | Control::Voted { .. }
-            | Control::Decided { .. }
+            | Control::Decided(_)
             | Control::Applied { .. } => self.control_between_shards(now, control),
         }
     }
@@ -428,11 +431,9 @@ impl Executor {
             Control::Voted { id, by, vote } => {
                 self.shard(id.coordinator).handle_vote(id, by, vote);
             }
-            Control::Decided {
-                shard,
-                id,
-                decision,
-            } => self.shard(shard).handle_decision(now, id, decision),
+            Control::Decided(decided) => {
+                self.shard(decided.shard).handle_decision(now, *decided);
+            }
             Control::Applied { id, by } => self.shard(id.coordinator).handle_applied(id, by),
             Control::Subscribe(_)
             | Control::Cancel { .. }
@@ -450,7 +451,7 @@ impl Executor {
             | Control::LetGo(_)
             | Control::FreePages(_)
             | Control::End { .. }
-            | Control::QueueRetained { .. }
+            | Control::Fill(_)
             | Control::Purge { .. } => unreachable!("these are of one shard"),
         }
     }
@@ -468,15 +469,15 @@ impl Executor {
         } = subscribing;
         self.deliveries.add(outbox, subscriber, target);
         let shard = self.shard(target.shard);
-        let done = if takes_over {
-            shard.take_over(now, target.queue, subscriber, options)
+        let done = if let Some(user) = takes_over {
+            shard.take_over(now, target.queue, (subscriber, &user), options)
         } else {
             shard.subscribe(now, target.queue, subscriber, options)
         };
         let is_ok = done.is_ok();
         let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
             shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
-            shard::Subscribing::Damaged(refusal) => refusal,
+            shard::Subscribing::Refused(refusal) => refusal,
             shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),
         });
         self.deliveries.tell(subscriber, Event::Done(command, done));

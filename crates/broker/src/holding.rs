@@ -70,6 +70,9 @@ impl Connection {
         if notes.entries.len() > NOTES_MAX {
             return too_much("notes changed at once", NOTES_MAX);
         }
+        if notes.entries.iter().any(|note| note.key.is_empty()) {
+            return Err(Refusal::Invalid("a note without a key".to_owned()));
+        }
         let lengths = notes.entries.iter();
         let lengths = lengths.map(|note| {
             note.value

@@ -1,6 +1,7 @@
 //! What at most one connection may be at a time.
 
 use crate::outbox::Outbox;
+use broker_api::Refusal;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ impl Identities {
             .lock()
             .insert(identity.into(), Arc::clone(outbox));
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, outbox)) {
-            before.take_over();
+            before.end(&Refusal::TakenOver);
         }
     }
 

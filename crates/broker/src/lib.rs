@@ -41,6 +41,7 @@ mod logins;
 mod mailbox;
 mod outbox;
 mod permit;
+mod present;
 mod private;
 mod publish;
 mod recovery;
@@ -65,12 +66,13 @@ pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
 
 use blocked::Blocked;
 use counters::Gauge;
-use estate::EstateBytes;
+use estate::{EstateBytes, KeptQueues};
 use identities::Identities;
 use log_store::ShardLog;
 use logins::Logins;
 use mailbox::Mailbox;
 use model::{ConnectionId, Instant, QueueRules, ShardId};
+use present::Present;
 use retained::Retained;
 use routes::{QueueRoute, Routes};
 use std::sync::Arc;
@@ -85,9 +87,11 @@ pub(crate) struct Node {
     pub(crate) queued: QueuedBytes,
     pub(crate) letters: LetterBytes,
     pub(crate) estates: EstateBytes,
+    pub(crate) kept_queues: KeptQueues,
     pub(crate) saving: Saving,
     pub(crate) blocked: Blocked,
     pub(crate) identities: Identities,
+    pub(crate) present: Present,
     pub(crate) retained: Retained,
     pub(crate) logins: Logins,
     pub(crate) subscriptions: Gauge,
@@ -211,9 +215,11 @@ impl Broker {
             queued: QueuedBytes::default(),
             letters: LetterBytes::default(),
             estates: EstateBytes::default(),
+            kept_queues: KeptQueues::default(),
             saving: Saving::default(),
             blocked: Blocked::default(),
             identities: Identities::default(),
+            present: Present::default(),
             retained: Retained::new(logs.len()),
             logins: Logins::new(&settings),
             subscriptions: Gauge::default(),

@@ -261,6 +261,17 @@ impl Connection {
             vhost = %String::from_utf8_lossy(&connect.vhost),
             "connected"
         );
+        self.leave_user();
+        if role == Role::User {
+            self.node.present.enter(&user, &self.outbox);
+            let is_guest = &*user == GUEST && self.has_guest();
+            if !is_guest && self.node.logins.users().get(&user).is_none() {
+                // It was deleted since it was shown.
+                self.node.present.leave(&user, &self.outbox);
+                self.principal = None;
+                return self.fail_login(command, login_failed(&user));
+            }
+        }
         self.principal = Some(Box::new(Principal {
             user,
             vhost: connect.vhost,
@@ -271,6 +282,19 @@ impl Connection {
             self.identity = Some(identity);
         }
         self.done(command);
+    }
+
+    /// Whose connection it is.
+    pub(crate) fn user(&self) -> Box<str> {
+        let user = self.principal.as_ref().map(|it| it.user.clone());
+        user.unwrap_or_default()
+    }
+
+    /// The connection ends, or is another user's.
+    pub(crate) fn leave_user(&self) {
+        if let Some(principal) = &self.principal {
+            self.node.present.leave(&principal.user, &self.outbox);
+        }
     }
 
     /// It has been shown who is there; who is connected must stay the same.

@@ -13,6 +13,7 @@
 use crate::Node;
 use crate::executor::Step;
 use crate::outbox::Outbox;
+use crate::present::Present;
 use crate::settings::Settings;
 use auth::{Remembered, UserChange, UserError, Users};
 use broker_api::{Authenticated, Event, ListedUser, Refusal, Reply};
@@ -208,11 +209,13 @@ impl Logins {
         outbox.push(&mut vec![Event::Done(command, done)]);
     }
 
-    fn keep(&self, change: Change, keeper: &mut dyn UserKeeper) {
+    fn keep(&self, change: Change, keeper: &mut dyn UserKeeper, present: &Present) {
         let done = match keeper.change(change.change) {
             Ok(users) => {
-                self.users.store(Arc::new(users));
+                let users = Arc::new(users);
+                let before = self.users.swap(Arc::clone(&users));
                 self.remembered.lock().clear();
+                present.end_missing(&before, &users);
                 Ok(Reply::Nothing)
             }
             Err(error) => Err(Refusal::Invalid(error.to_string())),
@@ -264,7 +267,7 @@ impl LoginWorker {
         match logins.next(cx) {
             None => return Step::Idle,
             Some(Work::Check(check)) => logins.carry_out(check),
-            Some(Work::Change(change)) => logins.keep(change, keeper),
+            Some(Work::Change(change)) => logins.keep(change, keeper, &self.node.present),
         }
         Step::Worked
     }

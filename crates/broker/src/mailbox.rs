@@ -7,7 +7,9 @@ use crate::shared_queue::SharedQueue;
 use crate::topology::Request;
 use crate::transaction::{Asker, Decision, OfferId, Part, TransactionId};
 use broker_api::{DeleteIf, Grant, Note, Refusal, Will};
-use model::{CommandId, ConnectionId, Message, Outcome, QueueId, QueueName, Sequence, ShardId};
+use model::{
+    CommandId, ConnectionId, Message, Outcome, Pattern, QueueId, QueueName, Sequence, ShardId,
+};
 use parking_lot::Mutex;
 use queue::{SubscriberId, SubscriptionOptions};
 use std::collections::VecDeque;
@@ -73,12 +75,8 @@ pub(crate) enum Control {
         target: QueueTarget,
         asker: Asker,
     },
-    /// What was retained goes into a queue; who asked is told behind the last of it.
-    QueueRetained {
-        target: QueueTarget,
-        messages: Vec<Message>,
-        asker: Option<Asker>,
-    },
+    /// What is retained goes into a queue.
+    Fill(Box<Filling>),
     /// A message from another shard.
     Forward(Box<Forward>),
     /// A shard has what was forwarded to it.
@@ -119,16 +117,21 @@ pub(crate) enum Control {
         vote: Result<(), Refusal>,
     },
     /// What is to become of what a shard has prepared.
-    Decided {
-        shard: ShardId,
-        id: TransactionId,
-        decision: Decision,
-    },
+    Decided(Box<Decided>),
     /// A shard has done as decided.
     Applied {
         id: TransactionId,
         by: ShardId,
     },
+}
+
+/// What is to become of what a shard has prepared.
+pub(crate) struct Decided {
+    pub(crate) shard: ShardId,
+    pub(crate) id: TransactionId,
+    pub(crate) decision: Decision,
+    /// What has been set of what is retained in the shard's log, in order; nothing after a crash.
+    pub(crate) settings: Vec<Setting>,
 }
 
 /// A subscription to a shared queue, as its host is told.
@@ -139,8 +142,8 @@ pub(crate) struct Subscribing {
     pub(crate) name: QueueName,
     pub(crate) options: SubscriptionOptions,
     pub(crate) drain: bool,
-    /// All others end.
-    pub(crate) takes_over: bool,
+    /// All others end, and the queue is kept for this user.
+    pub(crate) takes_over: Option<Box<str>>,
     pub(crate) command: CommandId,
 }
 
@@ -150,6 +153,13 @@ pub(crate) struct Noting {
     pub(crate) target: QueueTarget,
     pub(crate) entries: Vec<Note>,
     pub(crate) accepted: Vec<Sequence>,
+    pub(crate) asker: Asker,
+}
+
+/// What is retained under some keys, and is to go into a queue.
+pub(crate) struct Filling {
+    pub(crate) target: QueueTarget,
+    pub(crate) pattern: Pattern,
     pub(crate) asker: Asker,
 }
 

@@ -55,8 +55,8 @@ struct State {
     held: Vec<Waker>,
     /// Executors wait for room.
     starved: Vec<Arc<Mailbox>>,
-    /// Why the connection is to be ended, if it is: by the policy for stalled subscribers, or because
-    /// another has its identity.
+    /// Why the connection is to be ended, if it is: by the policy for stalled subscribers, because another has its
+    /// identity, or because its user is gone.
     cut: Option<Refusal>,
     is_closed: bool,
 }
@@ -259,15 +259,15 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Another connection has this one's identity: it is to be ended, whatever waits to be sent on it.
-    pub(crate) fn take_over(&self) {
+    /// The connection is to be ended, whatever waits to be sent on it: another has its identity, or its user is gone.
+    pub(crate) fn end(&self, refusal: &Refusal) {
         let mut state = self.state.lock();
         if state.is_closed {
             return;
         }
-        state.cut = Some(Refusal::TakenOver);
+        state.cut = Some(refusal.clone());
         // Asked for one or for the other, depending on whether its transport takes anything.
-        let event = Event::Disconnect(Refusal::TakenOver);
+        let event = Event::Disconnect(refusal.clone());
         state.events.push_front(event);
         let waker = state.waker.take();
         drop(state);

@@ -45,10 +45,16 @@ pub(crate) struct Publisher {
     held: Hold,
     /// When the wait for them ends in any case.
     held_until: Option<Instant>,
+    /// The connection ends: nothing is waited for.
+    is_last: bool,
 }
 
 impl Publisher {
     /// Routes a message. It is on its way after the next [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// The message, where it is to be retained and a transaction holds its key: the command is confirmed when that is
+    /// over.
     pub(crate) fn publish(
         &mut self,
         to: &Way<'_>,
@@ -56,15 +62,15 @@ impl Publisher {
         message: Message,
         publishing: Publishing,
         answers: &mut VecDeque<Event>,
-    ) {
+    ) -> Result<(), Message> {
         if Retained::takes(&message) {
-            self.publish_retained(to, id, message, publishing, answers);
-            return;
+            return self.publish_retained(to, id, message, publishing, answers);
         }
         let cache = self.cache.get_or_insert_default();
         let route = cache.route(to.node, to.table, &message);
         let route = route.without(to.skipped);
         self.send(to, route, (id, message, publishing), Kept::No, answers);
+        Ok(())
     }
 
     /// Sets a message as the last of its key, and sends it on its way before another can be set.
@@ -75,11 +81,15 @@ impl Publisher {
         message: Message,
         publishing: Publishing,
         answers: &mut VecDeque<Event>,
-    ) {
+    ) -> Result<(), Message> {
         let Way {
             node, now, outbox, ..
         } = *to;
-        let _turn = node.retained.turn(message.key());
+        let mut turn = node.retained.turn(message.key());
+        if !self.is_last && turn.is_held(message.key(), outbox, id) {
+            drop(turn);
+            return Err(message);
+        }
         let publisher = Some(outbox.connection());
         // What the broker tells of itself is few, and worth nothing behind a restart.
         let is_own = is_own_topic(&message, &node.settings.own_topics);
@@ -108,7 +118,7 @@ impl Publisher {
             }
             Err(refusal) if publishing.confirm == Confirm::Wanted => {
                 answers.push_back(Event::Done(id, Err(refusal)));
-                return;
+                return Ok(());
             }
             // Nobody would be told; who is there gets it all the same.
             Err(_) => {
@@ -133,6 +143,8 @@ impl Publisher {
         } else {
             self.flush_run(node, now, outbox.connection(), answers);
         }
+        drop(turn);
+        Ok(())
     }
 
     /// Sends a dead letter of a private queue on its way, as [`publish`](Self::publish) does.
@@ -365,19 +377,15 @@ impl Publisher {
         answers.extend(self.run_confirms.drain(..).map(Event::Confirmed));
     }
 
-    /// Pushes one message to a receiver that takes it.
-    pub(crate) fn push_one(
-        &mut self,
-        node: &Node,
-        now: Instant,
-        target: &DirectTarget,
-        message: &Message,
-    ) {
-        let messages = std::slice::from_ref(message);
-        let pressure = target.outbox.push_direct(node, now, target.to, messages);
-        if pressure == Pressure::Hold {
-            hold(&mut self.held_by, &target.outbox);
-        }
+    /// Waits for subscribers that are over their budget by what was pushed to them.
+    pub(crate) fn wait_for(&mut self, outboxes: &[Arc<Outbox>]) {
+        let outboxes = outboxes.iter();
+        outboxes.for_each(|outbox| hold(&mut self.held_by, outbox));
+    }
+
+    /// The connection ends: from now on no transaction is waited for.
+    pub(crate) fn wait_no_more(&mut self) {
+        self.is_last = true;
     }
 
     /// Whether more may be published: nobody is waited for, and little is parked.

@@ -19,23 +19,29 @@
 //! has set and pushed a later one would bring a new subscriber an older message behind a later one. A message may come
 //! both ways.
 //!
+//! What a transaction retains is set when it is decided; it holds its keys from before it is sent until all of it has been
+//! pushed (`turns`). The will of a queue, and what a connection has left to publish when it ends, wait for no
+//! transaction.
+//!
 //! Each entry has a version, which ascends over all keys, and its record in the log of the shard that its key leads
 //! to. Records come there in any order; one that is older than what its log has is not written. An entry that was
 //! taken away stays, without a message, until no older record of its key is on its way.
 
 mod order;
+mod turns;
 
 use crate::settings::Settings;
 use broker_api::Refusal;
 use model::{Address, ConnectionId, Instant, Message, Parts, Retain, ShardId};
 pub(crate) use order::KeyPattern;
 use order::{Verdict, ordered};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
+use turns::Turns;
+pub(crate) use turns::{HeldKeys, Turn};
 
-/// Keys that take turns together.
-const TURNS: usize = 64;
 /// What an entry takes beside its key (twice: here and in its shard) and its message, in bytes.
 const ENTRY_BYTES: usize = 256;
 /// So many keys are looked at before others have the lock.
@@ -45,7 +51,7 @@ const LOOKED_MAX: usize = 1024;
 ///
 /// Its lock is held for a change or for a look at some keys. Who publishes holds a turn besides, over its pushes.
 pub(crate) struct Retained {
-    turns: [Mutex<()>; TURNS],
+    turns: Arc<Turns>,
     state: Mutex<State>,
     shard_count: u16,
 }
@@ -108,7 +114,7 @@ pub(crate) enum Limit {
 impl Retained {
     pub(crate) fn new(shard_count: usize) -> Self {
         Self {
-            turns: std::array::from_fn(|_| Mutex::default()),
+            turns: Arc::new(Turns::new()),
             state: Mutex::default(),
             shard_count: u16::try_from(shard_count.max(1)).unwrap_or(u16::MAX),
         }
@@ -131,10 +137,13 @@ impl Retained {
     }
 
     /// Waits until no other has its turn with the key.
-    pub(crate) fn turn(&self, key: &[u8]) -> MutexGuard<'_, ()> {
-        let number = hash(Address::TOPIC_EXCHANGE, key) >> 32;
-        let number = usize::try_from(number).unwrap_or_default() % TURNS;
-        self.turns[number].lock()
+    pub(crate) fn turn(&self, key: &[u8]) -> Turn<'_> {
+        self.turns.turn(key)
+    }
+
+    /// For the keys of a transaction: none yet.
+    pub(crate) fn no_keys(&self) -> HeldKeys {
+        HeldKeys::new(&self.turns)
     }
 
     /// Sets the message of its key, or takes it away. Its record is on its way until [`logged`](Self::logged).
@@ -264,16 +273,14 @@ impl Retained {
         true
     }
 
-    /// Looks at some keys from a place on, and gives what matches, up to about `bytes_max`, to `take` while the lock
-    /// is held. Returns where to go on.
-    pub(crate) fn look<R>(
+    /// Looks at some keys from a place on. Returns what matches, up to about `bytes_max`, and where to go on.
+    pub(crate) fn look(
         &self,
         now: Instant,
         pattern: &KeyPattern,
         from: &Place,
         bytes_max: usize,
-        take: impl FnOnce(Vec<Found>) -> R,
-    ) -> (R, Option<Place>) {
+    ) -> (Vec<Found>, Option<Place>) {
         let mut at = from.clone();
         let mut found = Vec::new();
         let mut bytes_left = bytes_max;
@@ -282,7 +289,7 @@ impl Retained {
             let low = at.as_ref().map(|place| &**place);
             let mut rest = state.entries.range::<[u8], _>((low, Bound::Unbounded));
             let Some((place, entry)) = rest.next() else {
-                return (take(found), None);
+                return (found, None);
             };
             at = match pattern.judge(place) {
                 Verdict::Candidate => {
@@ -297,13 +304,13 @@ impl Retained {
                     Bound::Excluded(place.clone())
                 }
                 Verdict::From(place) => place,
-                Verdict::Over => return (take(found), None),
+                Verdict::Over => return (found, None),
             };
             if bytes_left == 0 {
                 break;
             }
         }
-        (take(found), Some(at))
+        (found, Some(at))
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Settings {
     pub queued_bytes: usize,
     /// Bytes of notes that may be kept beside one queue.
     pub notes_bytes: usize,
+    /// Queues that one user may have taken over and that are kept for it.
+    pub kept_queues: usize,
     /// Messages that may be retained.
     pub retained_count: usize,
     /// Bytes that these may take, with their keys and what else they need in memory.
@@ -63,7 +65,8 @@ impl Default for Settings {
             when_stalled: StalledPolicy::DropOldest,
             parked_bytes: 1 << 20,
             queued_bytes: 1 << 30,
-            notes_bytes: 4 << 20,
+            notes_bytes: 1 << 20,
+            kept_queues: 100_000,
             retained_count: 1_000_000,
             retained_bytes: 64 << 20,
             merged_pages_min: 16,

@@ -19,9 +19,11 @@ mod transactions;
 use crate::Node;
 use crate::entry;
 use crate::estate::Estate;
+use crate::follow::{Left as LeftPushes, Pushing, Sets};
 use crate::head;
-use crate::mailbox::{Control, Settlement};
+use crate::mailbox::{Control, Decided, Settlement};
 use crate::outbox::Outbox;
+use crate::retained::Setting;
 use crate::shared_queue::SharedQueue;
 use crate::transaction::Asker;
 use bodies::Bodies;
@@ -63,6 +65,8 @@ pub(crate) enum Effect {
     Decide {
         asker: Asker,
         result: Result<(), Refusal>,
+        /// The shards that are to do as decided; none where one has done it alone.
+        then: Vec<Decided>,
     },
     /// An executor is told.
     Tell { executor: usize, control: Control },
@@ -575,8 +579,8 @@ impl Shard {
 pub(crate) enum Subscribing {
     /// The queue has ended.
     NoQueue,
-    /// It is out of service.
-    Damaged(Refusal),
+    /// It is out of service, or there are too many.
+    Refused(Refusal),
     /// It, or another subscription, is to be the only one.
     InUse(Arc<SharedQueue>),
 }
@@ -598,7 +602,11 @@ pub(crate) fn tell(node: &Node, now: Instant, news: &mut Vec<Effect>) {
         match effect {
             Effect::Confirm { outbox, commands } => outbox.confirm(&commands),
             Effect::Answer { outbox, event } => outbox.push(&mut vec![event]),
-            Effect::Decide { asker, result } => answer(node, now, &asker, result),
+            Effect::Decide {
+                asker,
+                result,
+                then,
+            } => answer(node, now, &asker, result, then),
             Effect::Tell { executor, control } => {
                 node.mailboxes[executor].post(&mut vec![control]);
             }
@@ -606,13 +614,39 @@ pub(crate) fn tell(node: &Node, now: Instant, news: &mut Vec<Effect>) {
     }
 }
 
-/// Answers who waits for a transaction. What follows is pushed before if nobody else does it.
-pub(crate) fn answer(node: &Node, now: Instant, asker: &Asker, result: Result<(), Refusal>) {
+/// Answers who waits for a transaction, once the shards have been told. What follows is pushed before if nobody else does
+/// it.
+pub(crate) fn answer(
+    node: &Node,
+    now: Instant,
+    asker: &Asker,
+    result: Result<(), Refusal>,
+    then: Vec<Decided>,
+) {
     let follow = asker.follow.as_ref();
     let left = follow.map(|follow| follow.decide(result.is_ok()));
-    for push in left.into_iter().flatten() {
-        push.push(node, now, asker.outbox.connection());
+    let LeftPushes { pushes, keys } = left.unwrap_or_default();
+    let sets = if then.is_empty() {
+        Sets::Shard
+    } else {
+        Sets::Pusher
+    };
+    let mut pushing = Pushing::new(node, now, asker.outbox.connection(), sets);
+    pushes.into_iter().for_each(|push| pushing.push(push));
+    let mut settings = pushing.settings;
+    for mut decided in then {
+        let is_here =
+            |setting: &mut Setting| node.retained.shard_of(setting.message.key()) == decided.shard;
+        decided.settings = settings.extract_if(.., is_here).collect();
+        let executor = node.executor_of(decided.shard);
+        let control = Control::Decided(Box::new(decided));
+        node.mailboxes[executor].post(&mut vec![control]);
     }
+    // Whoever sets them next comes behind this in all queues.
+    drop(keys);
+    follow
+        .into_iter()
+        .for_each(|follow| follow.hold(std::mem::take(&mut pushing.held_by)));
     let done = result.map(|()| Reply::Nothing);
     asker
         .outbox

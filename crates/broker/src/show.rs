@@ -5,10 +5,10 @@ use crate::connection::{Connection, Subscription};
 use crate::counters;
 use crate::hand_over::direct_delivery;
 use crate::head::MessageFilter;
-use crate::mailbox::Control;
+use crate::mailbox::{Control, Filling};
 use crate::outbox::DirectTo;
 use crate::private::PrivateQueue;
-use crate::retained::{Found, KeyPattern, Place, Shown};
+use crate::retained::{KeyPattern, Place, Shown};
 use crate::routes::{PrivateQueueId, QueueRoute};
 use crate::transaction::Asker;
 use broker_api::{Event, OwnMessages, QueueRetained, Refusal, ShowRetained};
@@ -17,9 +17,6 @@ use queue::Filter as _;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
-
-/// So many bytes of messages are put into a shared queue at a time.
-const QUEUED_BYTES: usize = 256 << 10;
 
 /// Subscriptions that are being shown what is retained. Boxed: most connections have none for most of the time.
 #[derive(Default)]
@@ -67,10 +64,7 @@ impl Showing {
         let Some(from) = self.next.take() else {
             return;
         };
-        let take = |found: Vec<Found>| found;
-        let (found, next) = node
-            .retained
-            .look(now, &self.pattern, &from, bytes_max, take);
+        let (found, next) = node.retained.look(now, &self.pattern, &from, bytes_max);
         self.next = next;
         for found in found {
             let matching = found.matching(now, &self.pattern);
@@ -274,12 +268,7 @@ impl Connection {
     }
 
     /// Puts what is retained into a queue.
-    pub(crate) fn queue_retained(
-        &mut self,
-        now: Instant,
-        command: CommandId,
-        asked: QueueRetained,
-    ) {
+    pub(crate) fn queue_retained(&mut self, command: CommandId, asked: QueueRetained) {
         let QueueRetained { queue, pattern } = asked;
         let node = Arc::clone(&self.node);
         let route = node.routes.load().queue(queue.as_bytes()).cloned();
@@ -293,37 +282,17 @@ impl Connection {
                 return self.refuse(command, Refusal::QueueNotFound(queue));
             }
         };
-        // What this call has asked before goes first.
-        self.post_controls();
-        let pattern = KeyPattern::new(&pattern);
-        let mut next = Some(Bound::Unbounded);
-        while let Some(from) = next {
-            // Posted under the lock: what is set later is posted later.
-            let post = |found: Vec<Found>| {
-                let matching = found.into_iter();
-                let matching = matching.filter_map(|found| found.matching(now, &pattern));
-                let messages: Vec<_> = matching.map(|shown| shown.message).collect();
-                if !messages.is_empty() {
-                    node.mailboxes[target.executor].post(&mut vec![Control::QueueRetained {
-                        target,
-                        messages,
-                        asker: None,
-                    }]);
-                }
-            };
-            ((), next) = node.retained.look(now, &pattern, &from, QUEUED_BYTES, post);
-        }
-        let asker = Some(Asker {
+        let asker = Asker {
             outbox: Arc::clone(&self.outbox),
             command,
             follow: None,
-        });
-        let last = Control::QueueRetained {
+        };
+        let filling = Filling {
             target,
-            messages: Vec::new(),
+            pattern,
             asker,
         };
-        node.mailboxes[target.executor].post(&mut vec![last]);
+        self.control(target.executor, Control::Fill(Box::new(filling)));
     }
 }
 

@@ -147,7 +147,7 @@ impl Connection {
             name,
             options: asked.options(),
             drain: asked.grant.drain,
-            takes_over,
+            takes_over: takes_over.then(|| self.user()),
             command: asked.command,
         };
         self.control(target.executor, Control::Subscribe(subscribing));

@@ -2,6 +2,7 @@
 
 mod support;
 
+use broker::Settings;
 use broker_api::{
     Bequest, Command, Confirm, Event, Note, Notes, OwnMessages, Publishing, Refusal, Reply,
     Sharing, Transaction, Will,
@@ -259,6 +260,93 @@ fn notes_are_bounded_and_can_always_be_given_up() {
         matches!(refusal, Refusal::LimitReached { .. }),
         "{refusal:?}"
     );
+}
+
+#[test]
+fn a_dozen_owners_do_not_take_all_room_for_notes() {
+    let mut node = node();
+    let value = "v".repeat(100 << 10);
+    let mut owners = Vec::new();
+    for number in 0..12 {
+        let name = format!("q{number}");
+        let mut client = node.connect();
+        client.declare_as(&mut node, &name, QueueDefinition::DURABLE);
+        let mut client = owner(&mut node, &name);
+        let mut refused = None;
+        for key in 0..100 {
+            let key = key.to_string();
+            let done = client.call(&mut node, note(&[(&key, Some(&value))]));
+            refused = done.err();
+            if refused.is_some() {
+                break;
+            }
+        }
+        let is_own = |refusal: &Refusal| match refusal {
+            Refusal::LimitReached { what, .. } => what.contains("beside a queue"),
+            _ => false,
+        };
+        assert!(
+            refused.as_ref().is_some_and(is_own),
+            "{number}: {refused:?}"
+        );
+        owners.push(client);
+    }
+}
+
+#[test]
+fn a_user_has_so_many_kept_queues_and_no_more() {
+    let limited = Settings {
+        kept_queues: 2,
+        ..settings()
+    };
+    let mut node = Node::new(limited);
+    let mut client = node.connect();
+    for name in ["a", "b", "c"] {
+        client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+    }
+    let mut first = owner(&mut node, "a");
+    first.ok(&mut node, note(&[("k", Some("v"))]));
+    owner(&mut node, "b").close(&node);
+    // One that is there may be taken over by the same user as often as it likes.
+    first = owner(&mut node, "a");
+    let one_more = |node: &mut Node| {
+        let mut client = node.connect();
+        client.refused(node, takeover(1, "c"))
+    };
+    let is_limit = |refusal: Refusal| matches!(refusal, Refusal::LimitReached { limit: 2, .. });
+    assert!(is_limit(one_more(&mut node)));
+    // Owners neither see whose it is nor change it.
+    assert_eq!(kept(&mut node, "a"), pairs(&[("k", "v")]));
+    first = owner(&mut node, "a");
+    let refusal = first.refused(&mut node, note(&[("", None)]));
+    assert!(matches!(refusal, Refusal::Invalid(_)), "{refusal:?}");
+    // An operator is another.
+    let mut operator = node.connect_operator();
+    operator.ok(&mut node, takeover(1, "c"));
+    operator.close(&node);
+    // They are counted after a restart, and after a snapshot.
+    for by_snapshot in [false, true] {
+        if by_snapshot {
+            node.snapshot();
+        }
+        node = node.crashed(|_, _| 0);
+        let mut client = node.connect();
+        client.declare_as(&mut node, "d", QueueDefinition::DURABLE);
+        let refusal = client.refused(&mut node, takeover(1, "d"));
+        assert!(is_limit(refusal), "{by_snapshot}");
+        assert_eq!(kept(&mut node, "a"), pairs(&[("k", "v")]));
+    }
+    // Whoever takes one over from another user has it.
+    client = node.connect_operator();
+    client.ok(&mut node, takeover(1, "b"));
+    client.ok(&mut node, delete_queue("c"));
+    owner(&mut node, "d").close(&node);
+    let mut client = node.connect();
+    client.ok(&mut node, delete_queue("d"));
+    client.declare_as(&mut node, "e", QueueDefinition::DURABLE);
+    owner(&mut node, "e");
+    client.declare_as(&mut node, "f", QueueDefinition::DURABLE);
+    assert!(is_limit(client.refused(&mut node, takeover(1, "f"))));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use model::{CommandId, ConnectionId, ConversationId, QueueName};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use support::Node;
 
 const HERE: &str = "127.0.0.1";
@@ -597,6 +597,79 @@ fn operators_alone_change_users() {
     let full = Refusal::Invalid("the disk is full".into());
     assert_eq!(house.answer(&mut operator, delete("ada")), Err(full));
     assert_eq!(house.login(THERE, "ada", "pencil").0, Ok(()));
+}
+
+/// Why a connection is to end, whether it takes anything or not.
+fn ended(guest: &mut Guest) -> Option<Refusal> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let cut = match guest.connection.poll_disconnect(&mut cx) {
+        Poll::Ready(refusal) => Some(refusal),
+        Poll::Pending => None,
+    };
+    let mut told = None;
+    let mut handle = |event| {
+        if let Event::Disconnect(refusal) = event {
+            told = Some(refusal);
+        }
+    };
+    let now = model::Instant::default();
+    let _polled = guest
+        .connection
+        .poll_events(now, &mut cx, usize::MAX, &mut handle);
+    assert_eq!(cut, told);
+    cut
+}
+
+#[test]
+fn the_connections_of_a_user_end_with_it() {
+    let mut house = House::new(&["ada", "bob", "guest"]);
+    let enter = |house: &mut House, name: &str| {
+        let mut guest = house.guest(THERE);
+        let login = login(name.as_bytes(), b"pencil");
+        let done = house.answer(&mut guest, connect(Some(login)));
+        assert_eq!(done, Ok(Reply::Nothing));
+        guest
+    };
+    let names = ["ada", "ada", "bob", "guest"];
+    let mut guests = names.map(|name| enter(&mut house, name));
+    let gone = enter(&mut house, "ada");
+    drop(gone);
+    let mut operator = house.operator();
+    let replace = Command::PutUser(Box::new(PutUser {
+        name: "ada".into(),
+        credentials: credentials("crayon").to_text().into(),
+        replace: true,
+    }));
+    assert_eq!(house.answer(&mut operator, replace), Ok(Reply::Nothing));
+    let all = guests.each_mut().map(ended);
+    assert_eq!(all, [None, None, None, None], "another password is no end");
+    for name in ["ada", "guest"] {
+        let deleted = house.answer(&mut operator, Command::DeleteUser(name.into()));
+        assert_eq!(deleted, Ok(Reply::Nothing));
+    }
+    let deleted = |user: &str| Some(Refusal::UserDeleted { user: user.into() });
+    let all = guests.each_mut().map(ended);
+    let expected = [deleted("ada"), deleted("ada"), None, deleted("guest")];
+    assert_eq!(all, expected);
+    assert_eq!(ended(&mut operator), None);
+    // The guest that there is by itself is another.
+    let mut guest = house.guest(HERE);
+    assert_eq!(guest.ask(connect(None)), Some(Ok(Reply::Nothing)));
+}
+
+#[test]
+fn who_is_deleted_before_it_is_let_in_is_not() {
+    let mut house = House::new(&["ada"]);
+    let mut guest = house.guest(THERE);
+    assert_eq!(guest.ask(connect(Some(login(b"ada", b"pencil")))), None);
+    let mut operator = house.operator();
+    assert!(house.work(), "the password is found right");
+    assert_eq!(operator.ask(Command::DeleteUser("ada".into())), None);
+    assert!(house.work());
+    assert_eq!(operator.answer(), Some(Ok(Reply::Nothing)));
+    // Only now does the connection hear of its password.
+    assert_eq!(guest.answer(), Some(Err(failed("ada"))));
+    assert!(!guest.is_in());
 }
 
 #[test]

@@ -605,16 +605,61 @@ fn it_can_be_put_into_a_queue() {
         }))
     };
     let id = client.send(&node, ask("q"));
-    // What is set now is live, and stands behind.
+    // What is set now is live, and nothing older of its key stands behind it.
     client.publish(&node, kept("k.0000", 7000));
     assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
     let mut node = node.crashed(|_, _| 0);
-    let mut expected: Vec<_> = (0..3000).collect();
-    expected.push(7000);
-    assert_eq!(node.contents("q"), expected);
+    let mut contents = node.contents("q");
+    let older = contents.iter().rposition(|number| *number == 0);
+    let live = contents.iter().rposition(|number| *number == 7000);
+    assert!(older < live, "{older:?} {live:?}");
+    contents.retain(|number| (1..3000).contains(number));
+    assert_eq!(contents, Vec::from_iter(1..3000));
     let mut client = node.connect();
     let refused = client.refused(&mut node, ask("none"));
     assert_eq!(refused, Refusal::QueueNotFound(name("none")));
+}
+
+#[test]
+fn it_is_put_into_a_queue_a_piece_at_a_time() {
+    let mut node = Node::new(settings());
+    let mut client = node.connect();
+    many(&node, &mut client);
+    client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
+    client.declare_as(&mut node, "other", QueueDefinition::DURABLE);
+    client.bind(&mut node, bind("amq.topic", "q", "k.*"));
+    let ask = Command::QueueRetained(Box::new(QueueRetained {
+        queue: name("q"),
+        pattern: Pattern::dotted(b"#"),
+    }));
+    let asked = client.send(&node, ask);
+    // Others have their turn between the pieces, also with the same keys.
+    let mut other = node.connect();
+    let mut turns = 0;
+    let is_done = |events: &[Event]| {
+        let mut events = events.iter();
+        events.any(|event| matches!(event, Event::Done(id, Ok(_)) if *id == asked))
+    };
+    while !is_done(&client.drain(&mut node)) {
+        turns += 1;
+        assert!(turns < 100, "it ends");
+        other.publish(&node, kept("k.2900", 8000 + turns));
+        other.publish(&node, kept("k.0100", 9000 + turns));
+        for index in 0..node.executors.len() {
+            node.step_executor(index);
+        }
+        node.store.round();
+    }
+    assert!(turns >= 3, "{turns}");
+    let contents = node.contents("q");
+    let last = |range: std::ops::Range<u32>| {
+        let mut contents = contents.iter().copied();
+        contents.rfind(|number| range.contains(number))
+    };
+    assert_eq!(last(8000..9000), Some(8000 + turns));
+    assert_eq!(last(9000..10000), Some(9000 + turns));
+    let is_there = |number: &u32| contents.contains(number);
+    assert!((0..2900).all(|number| number == 100 || is_there(&number)));
 }
 
 #[test]

@@ -113,6 +113,8 @@ pub struct Mqtt {
     pub session_expiry_seconds_max: u32,
     /// Messages that may wait for the client of a session that is kept.
     pub session_messages_max: u64,
+    /// Sessions of one user that are kept at one time.
+    pub sessions_per_user_max: usize,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -247,6 +249,7 @@ impl Config {
                 sys_interval: Duration::ZERO,
                 session_expiry_seconds_max: 0,
                 session_messages_max: 0,
+                sessions_per_user_max: 0,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

@@ -360,7 +360,7 @@ pub(crate) static KEYS: &[Key] = &[
         "mqtt.session_expiry_seconds_max",
         MQTT,
         count(0, 4_294_967_295),
-        "0",
+        "604800",
         "For how long a session is kept at most once its connection has ended, in seconds; 0 for ever. Told to clients of MQTT 5.0 that ask for more; sessions of 3.x without clean session are kept so long",
         |config, number| {
             config.mqtt.session_expiry_seconds_max =
@@ -374,6 +374,14 @@ pub(crate) static KEYS: &[Key] = &[
         "100000",
         "Messages that may wait for the client of a session that is kept, or for those that share a subscription; the oldest are dropped beyond it. For those that begin from now on",
         |config, number| config.mqtt.session_messages_max = number,
+    ),
+    number(
+        "mqtt.sessions_per_user_max",
+        MQTT,
+        count(1, 100_000_000),
+        "100000",
+        "Sessions of one user that are kept at one time, whether their clients are there or not; one more is refused",
+        |config, number| config.mqtt.sessions_per_user_max = size(number),
     ),
     number(
         "subscriber.budget_bytes",
@@ -495,8 +503,8 @@ pub(crate) static KEYS: &[Key] = &[
         "queue.notes_bytes_max",
         STORE,
         bytes(KIB, GIB),
-        "4MiB",
-        "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session",
+        "1MiB",
+        "Bytes that may be kept beside one queue by who has taken it over: the subscriptions and packet identifiers of an MQTT session; all together have a quarter of queue.memory_bytes_max, 32MiB at least",
         |config, number| config.queue.notes_bytes_max = size(number),
     ),
     number(

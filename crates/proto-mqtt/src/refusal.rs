@@ -7,7 +7,9 @@ use broker_api::Refusal;
 pub(crate) const fn connack(refusal: &Refusal) -> ConnackReason {
     match refusal {
         Refusal::LoginFailed { .. } => ConnackReason::BadUserNameOrPassword,
-        Refusal::LoopbackOnly { .. } | Refusal::AccessRefused(_) => ConnackReason::NotAuthorized,
+        Refusal::LoopbackOnly { .. } | Refusal::AccessRefused(_) | Refusal::UserDeleted { .. } => {
+            ConnackReason::NotAuthorized
+        }
         Refusal::UnknownMechanism { .. } => ConnackReason::BadAuthenticationMethod,
         Refusal::Busy => ConnackReason::ServerBusy,
         Refusal::LimitReached { .. } => ConnackReason::QuotaExceeded,
@@ -52,6 +54,7 @@ pub(crate) const fn disconnect(refusal: &Refusal) -> DisconnectReason {
         | Refusal::NotConnected => DisconnectReason::NotAuthorized,
         Refusal::Busy => DisconnectReason::ServerBusy,
         Refusal::TakenOver => DisconnectReason::SessionTakenOver,
+        Refusal::UserDeleted { .. } => DisconnectReason::AdministrativeAction,
         Refusal::ShuttingDown => DisconnectReason::ServerShuttingDown,
         Refusal::Stalled | Refusal::QueueFull(_) | Refusal::LimitReached { .. } => {
             DisconnectReason::QuotaExceeded
@@ -79,6 +82,7 @@ pub(crate) const fn publish(refusal: &Refusal) -> PublishReason {
         | Refusal::LoopbackOnly { .. }
         | Refusal::AccessRefused(_)
         | Refusal::UnknownMechanism { .. }
+        | Refusal::UserDeleted { .. }
         | Refusal::NotConnected => PublishReason::NotAuthorized,
         Refusal::QueueFull(_) | Refusal::LimitReached { .. } => PublishReason::QuotaExceeded,
         Refusal::QueueNotFound(_)
@@ -108,6 +112,7 @@ pub(crate) const fn subscribe(refusal: &Refusal) -> SubscribeReason {
         | Refusal::LoopbackOnly { .. }
         | Refusal::AccessRefused(_)
         | Refusal::UnknownMechanism { .. }
+        | Refusal::UserDeleted { .. }
         | Refusal::NotConnected => SubscribeReason::NotAuthorized,
         Refusal::LimitReached { .. } => SubscribeReason::QuotaExceeded,
         Refusal::QueueNotFound(_)

@@ -26,6 +26,7 @@ pub(crate) const fn summary(refusal: &Refusal) -> &'static str {
         Refusal::LimitReached { .. } => "limit reached",
         Refusal::Stalled => "subscriber too slow",
         Refusal::TakenOver => "taken over",
+        Refusal::UserDeleted { .. } => "user deleted",
         Refusal::Damaged { .. } => "damaged",
         Refusal::StoreFailed => "store failed",
         Refusal::ShuttingDown => "broker is stopping",

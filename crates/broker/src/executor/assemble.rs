@@ -1,6 +1,7 @@
 //! Putting the executors of a node together from what was recovered.
 
 use super::Executor;
+use super::fills::Fills;
 use crate::Node;
 use crate::deliver::Deliveries;
 use crate::head;
@@ -191,6 +192,7 @@ impl Executor {
             shards: Vec::new(),
             topology: None,
             deliveries: Deliveries::new(node, mailbox),
+            fills: Fills::default(),
             taken: Taken::default(),
             news: Vec::new(),
             ride_deadline: None,

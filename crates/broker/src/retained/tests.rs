@@ -26,14 +26,7 @@ fn set(retained: &Retained, value: u8) -> Setting {
 
 fn look(retained: &Retained) -> Option<u8> {
     let pattern = KeyPattern::new(&model::Pattern::dotted(b"k"));
-    let take = |found: Vec<Found>| found;
-    let (found, next) = retained.look(
-        Instant::default(),
-        &pattern,
-        &Bound::Unbounded,
-        usize::MAX,
-        take,
-    );
+    let (found, next) = retained.look(Instant::default(), &pattern, &Bound::Unbounded, usize::MAX);
     assert!(next.is_none());
     let body = found.first().map(|found| found.message.body());
     body.and_then(|body| body.first().copied())

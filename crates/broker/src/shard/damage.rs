@@ -46,6 +46,11 @@ impl Shard {
         self.queues.get(&id).map(|hosted| &**hosted)
     }
 
+    /// Whether the queue is there and in service.
+    pub(crate) fn has_queue(&self, id: QueueId) -> bool {
+        self.in_service(id).is_some()
+    }
+
     /// Whether all queues that a transaction has to do with are in service.
     pub(super) fn check_part(&self, part: &Part) -> Result<(), Refusal> {
         if let Some(refusal) = self.refusal() {

@@ -12,14 +12,13 @@ use super::{Effect, Hosted, Shard, Subscribing};
 use crate::Node;
 use crate::counters;
 use crate::entry::{self, Group};
-use crate::estate::{Bequeathed, Estate, EstateBytes, encode_bequest};
+use crate::estate::{Bequeathed, Estate, EstateBytes, encode_bequest, of_user};
 use crate::mailbox::{Bequeathing, Noting};
-use crate::retained::{Limit, Retained, Setting};
+use crate::retained::{Limit, Retained, Setting, Turn};
 use crate::routes;
 use crate::transaction::{Asker, PreparedNotes, PreparedSettle};
 use broker_api::{Event, Note, Refusal, Reply};
 use model::{Instant, LogIndex, Message, Outcome, QueueId, Sequence};
-use parking_lot::MutexGuard;
 use queue::{CancelCause, SubscriberId, SubscriptionOptions};
 use std::sync::Arc;
 
@@ -33,24 +32,34 @@ impl Shard {
         if let (Some(hosted), Some(mut estate)) = (hosted, estate) {
             estate.gone_since = Some(now);
             self.node.estates.change(0, estate.bytes());
+            if let Some(user) = estate.user() {
+                let _counted = self.node.kept_queues.add(user, usize::MAX);
+            }
             hosted.estate = Some(Box::new(estate));
             self.note(id);
         }
     }
 
-    /// Adds a subscription that ends all others and owns the queue from now on.
+    /// Adds a subscription of a user that ends all others and owns the queue from now on.
     pub(crate) fn take_over(
         &mut self,
         now: Instant,
         id: QueueId,
-        subscriber: SubscriberId,
+        (subscriber, user): (SubscriberId, &str),
         options: SubscriptionOptions,
     ) -> Result<(), Subscribing> {
         if let Some(refusal) = self.damage_of(id) {
-            return Err(Subscribing::Damaged(refusal));
+            return Err(Subscribing::Refused(refusal));
         }
         let hosted = self.queues.get(&id).filter(|hosted| !hosted.is_ending());
         let hosted = hosted.ok_or(Subscribing::NoQueue)?;
+        let before = hosted.estate.as_ref().and_then(|estate| estate.user());
+        let is_new = hosted.is_durable() && before != Some(user);
+        if is_new {
+            let max = self.node.settings.kept_queues;
+            let added = self.node.kept_queues.add(user, max);
+            added.map_err(Subscribing::Refused)?;
+        }
         let others: Vec<_> = hosted.queue.subscribers().collect();
         // It may have come due without a step in between: whoever left it went with the last life of the broker.
         self.publish_due_will(now, id);
@@ -58,12 +67,35 @@ impl Shard {
             self.cancel_subscription(now, id, other, CancelCause::Asked);
             self.ended.push((other, Refusal::TakenOver));
         }
-        self.subscribe(now, id, subscriber, options)?;
+        let subscribed = self.subscribe(now, id, subscriber, options);
+        if is_new {
+            match &subscribed {
+                Ok(()) => self.keep_for(id, user),
+                Err(_) => self.node.kept_queues.remove(user),
+            }
+        }
+        subscribed?;
         if let Some(hosted) = self.queues.get_mut(&id) {
             let estate = hosted.estate.get_or_insert_default();
             estate.take_over(subscriber);
         }
         Ok(())
+    }
+
+    /// Notes that a queue is kept for a user, who has been counted.
+    fn keep_for(&mut self, id: QueueId, user: &str) {
+        let hosted = self.queues.get(&id);
+        let estate = hosted.and_then(|hosted| hosted.estate.as_ref());
+        if let Some(before) = estate.and_then(|estate| estate.user()) {
+            self.node.kept_queues.remove(before);
+        }
+        let entries = vec![of_user(user)];
+        self.append(entry::NOTED, |to| entry::encode_noted(to, id, &entries));
+        self.apply_notes(PreparedNotes {
+            queue: id,
+            subscriber: None,
+            entries,
+        });
     }
 
     /// Changes notes; answered when that is durable.
@@ -146,7 +178,7 @@ impl Shard {
             };
             let growth = estate.growth(&notes.entries);
             let max = self.node.settings.notes_bytes;
-            if growth > 0 && estate.bytes() + growth > max {
+            if growth > 0 && estate.notes_bytes() + growth > max {
                 return too_much("bytes of notes beside a queue", max);
             }
             let max = EstateBytes::max(self.node.settings.queued_bytes);
@@ -348,6 +380,10 @@ impl Shard {
     pub(super) fn forget_estate(&self, hosted: &Hosted) {
         let bytes = hosted.estate.as_ref().map_or(0, |estate| estate.bytes());
         self.node.estates.change(bytes, 0);
+        let estate = hosted.estate.as_ref();
+        if let Some(user) = estate.and_then(|estate| estate.user()) {
+            self.node.kept_queues.remove(user);
+        }
     }
 
     fn answer_with_batch(&mut self, asker: Asker, reply: Reply) {
@@ -381,7 +417,7 @@ fn set_retained<'n>(
     node: &'n Node,
     now: Instant,
     message: &Message,
-) -> (Option<MutexGuard<'n, ()>>, Option<Box<Setting>>) {
+) -> (Option<Turn<'n>>, Option<Box<Setting>>) {
     if !Retained::takes(message) {
         return (None, None);
     }

@@ -5,6 +5,7 @@
 
 use super::Shard;
 use crate::outbox::Outbox;
+use crate::retained::Setting;
 use crate::transaction::{Asker, Decision, Prepared, TransactionId};
 use broker_api::{DeleteIf, Event, Refusal};
 use model::{CommandId, Instant, QueueId, Sequence};
@@ -30,7 +31,10 @@ pub(super) enum Then {
         prepared: Prepared,
     },
     /// One that was decided before a crash takes effect.
-    Commit(TransactionId),
+    Commit {
+        id: TransactionId,
+        settings: Vec<Setting>,
+    },
     /// A queue ends: what was rejected before goes out first.
     End {
         queue: QueueId,
@@ -160,7 +164,9 @@ impl Shard {
                 self.vote(now, id, prepared, damage.map_or(Ok(()), Err));
             }
             // It is decided: what cannot leave stays in its damaged page.
-            Then::Commit(id) => self.carry_out(now, id, Decision::Commit),
+            Then::Commit { id, settings } => {
+                self.carry_out(now, id, Decision::Commit, settings);
+            }
             Then::End {
                 queue,
                 condition,

@@ -51,7 +51,7 @@ impl Shard {
         options: SubscriptionOptions,
     ) -> Result<(), Subscribing> {
         if let Some(refusal) = self.damage_of(id) {
-            return Err(Subscribing::Damaged(refusal));
+            return Err(Subscribing::Refused(refusal));
         }
         let hosted = self.queues.get_mut(&id).ok_or(Subscribing::NoQueue)?;
         if hosted.is_ending() {

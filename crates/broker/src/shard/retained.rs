@@ -4,7 +4,7 @@ use super::{Effect, Enqueued, Shard};
 use crate::entry::{self, Group};
 use crate::retained::{Limit, Setting};
 use crate::transaction::Asker;
-use broker_api::{Event, Reply};
+use broker_api::{Event, Refusal, Reply};
 use model::{Instant, Message, QueueId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,13 +88,23 @@ impl Shard {
         Enqueued::InBatch
     }
 
-    /// Sets what a transaction retains, as a part of its record.
-    pub(super) fn retain_in_group(&mut self, now: Instant, message: &Message, group: &mut Group) {
+    /// Puts what a transaction retains into its record, and sets it if that has not been done. Until it has been pushed, the
+    /// transaction holds its key.
+    pub(super) fn retain_in_group(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        set: Option<Setting>,
+        group: &mut Group,
+    ) {
         let settings = &self.node.settings;
-        let set = self
-            .node
-            .retained
-            .set(settings, now, message, None, Limit::Passed);
+        let set = set.map_or_else(
+            || {
+                let passed = Limit::Passed;
+                self.node.retained.set(settings, now, message, None, passed)
+            },
+            Ok,
+        );
         if let Ok(setting) = set {
             group.push(entry::RETAINED, |to| entry::encode_retained(to, &setting));
             self.note_retained(setting);
@@ -124,14 +134,13 @@ impl Shard {
         true
     }
 
-    /// Puts messages that were retained into a queue; who asked is told once they and all before them are safe.
+    /// Puts messages that were retained into a queue. Returns why one of them was refused.
     pub(crate) fn queue_retained(
         &mut self,
         now: Instant,
         queue: QueueId,
         messages: Vec<Message>,
-        asker: Option<Asker>,
-    ) {
+    ) -> Option<Refusal> {
         let mut refused = None;
         for message in messages {
             match self.publish_one(now, queue, message) {
@@ -139,13 +148,16 @@ impl Shard {
                 Enqueued::Refused(refusal) => refused = Some(refusal),
             }
         }
-        if let Some(Asker {
+        refused
+    }
+
+    /// Who asked for that is told once all of it is safe.
+    pub(crate) fn answer_filled(&mut self, asker: Asker, refused: Option<Refusal>) {
+        let Asker {
             outbox, command, ..
-        }) = asker
-        {
-            let done = refused.map_or(Ok(Reply::Nothing), Err);
-            let event = Event::Done(command, done);
-            self.batch_effects.push(Effect::Answer { outbox, event });
-        }
+        } = asker;
+        let done = refused.map_or(Ok(Reply::Nothing), Err);
+        let event = Event::Done(command, done);
+        self.batch_effects.push(Effect::Answer { outbox, event });
     }
 }

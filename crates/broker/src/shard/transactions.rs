@@ -5,7 +5,8 @@ use super::held::Then;
 use super::{Effect, Shard, answer};
 use crate::dead_letter;
 use crate::entry::{self, Group};
-use crate::mailbox::Control;
+use crate::mailbox::{Control, Decided};
+use crate::retained::Setting;
 use crate::transaction::{
     Asker, Decision, OfferId, Part, Prepared, PreparedPublish, PreparedSettle, TransactionId,
 };
@@ -135,11 +136,13 @@ impl Shard {
 
     fn tell_decision(&self, shard: ShardId, id: TransactionId, decision: Decision) {
         let executor = self.node.executor_of(shard);
-        let control = Control::Decided {
+        let decided = Decided {
             shard,
             id,
             decision,
+            settings: Vec::new(),
         };
+        let control = Control::Decided(Box::new(decided));
         self.node.mailboxes[executor].post(&mut vec![control]);
     }
 
@@ -147,7 +150,7 @@ impl Shard {
     pub(crate) fn transact(&mut self, now: Instant, part: Part, asker: Asker) {
         let check = self.check_part(&part);
         if let Err(refusal) = check.and_then(|()| self.check_room(&part.publishes)) {
-            answer(&self.node, now, &asker, Err(refusal));
+            answer(&self.node, now, &asker, Err(refusal), Vec::new());
             return;
         }
         let prepared = self.take_part(part);
@@ -176,12 +179,17 @@ impl Shard {
         let check = check.and_then(|()| self.check_room(&prepared.publishes));
         if let Err(refusal) = check.and_then(|()| self.check_notes(&prepared.notes)) {
             self.release_prepared(now, &prepared);
-            answer(&self.node, now, &asker, Err(refusal));
+            answer(&self.node, now, &asker, Err(refusal), Vec::new());
             return;
         }
-        self.apply(now, prepared, None);
+        self.apply(now, prepared, None, Vec::new());
         let result = Ok(());
-        self.batch_effects.push(Effect::Decide { asker, result });
+        let then = Vec::new();
+        self.batch_effects.push(Effect::Decide {
+            asker,
+            result,
+            then,
+        });
     }
 
     /// Coordinates a transaction over several shards.
@@ -348,22 +356,28 @@ impl Shard {
                 entry::encode_decided(to, id.number, shards.iter().copied());
             });
         }
-        for shard in shards {
-            let executor = self.node.executor_of(shard);
-            let control = Control::Decided {
-                shard,
-                id,
-                decision,
-            };
-            self.batch_effects.push(Effect::Tell { executor, control });
-        }
-        if let Some(asker) = asker {
-            self.batch_effects.push(Effect::Decide { asker, result });
-        }
+        let asker = asker.expect("it is taken when it is decided, which happens once");
+        let then = shards.into_iter().map(|shard| Decided {
+            shard,
+            id,
+            decision,
+            settings: Vec::new(),
+        });
+        self.batch_effects.push(Effect::Decide {
+            asker,
+            result,
+            then: then.collect(),
+        });
     }
 
     /// Does as decided with what was prepared. Says so again if that was done before.
-    pub(crate) fn handle_decision(&mut self, now: Instant, id: TransactionId, decision: Decision) {
+    pub(crate) fn handle_decision(&mut self, now: Instant, decided: Decided) {
+        let Decided {
+            id,
+            decision,
+            settings,
+            ..
+        } = decided;
         // After a crash, bodies that become dead letters may have to be read again.
         let prepared = self.transactions.prepared.remove(&id);
         if let Some(prepared) = prepared {
@@ -373,18 +387,24 @@ impl Shard {
             };
             self.transactions.prepared.insert(id, prepared);
             if !awaited.is_empty() {
-                return self.when_here(now, awaited, Then::Commit(id));
+                return self.when_here(now, awaited, Then::Commit { id, settings });
             }
         }
-        self.carry_out(now, id, decision);
+        self.carry_out(now, id, decision, settings);
     }
 
-    pub(super) fn carry_out(&mut self, now: Instant, id: TransactionId, decision: Decision) {
+    pub(super) fn carry_out(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        decision: Decision,
+        settings: Vec<Setting>,
+    ) {
         self.release_letters(id);
         if let Some(prepared) = self.transactions.prepared.remove(&id) {
             let noted: Vec<_> = prepared.notes.iter().map(|notes| notes.queue).collect();
             match decision {
-                Decision::Commit => self.apply(now, prepared, Some(id)),
+                Decision::Commit => self.apply(now, prepared, Some(id), settings),
                 Decision::Abort => {
                     self.append(entry::ABORTED, |to| entry::encode_transaction(to, id));
                     self.release_prepared(now, &prepared);
@@ -416,8 +436,15 @@ impl Shard {
     }
 
     /// Lets a transaction take effect here, as one record: what it settles leaves its queues (to others, as
-    /// dead letters), what it publishes takes its places.
-    fn apply(&mut self, now: Instant, prepared: Prepared, id: Option<TransactionId>) {
+    /// dead letters), what it publishes takes its places. What of it is retained has been set already if there are
+    /// `settings`.
+    fn apply(
+        &mut self,
+        now: Instant,
+        prepared: Prepared,
+        id: Option<TransactionId>,
+        settings: Vec<Setting>,
+    ) {
         // What rides along is older than what this says of the same messages.
         self.log_settled();
         let mut group = Group::default();
@@ -433,8 +460,9 @@ impl Shard {
         let to_be_retained = |publish: &PreparedPublish| publish.queues.is_empty();
         let (retained, publishes): (Vec<_>, Vec<_>) =
             prepared.publishes.into_iter().partition(to_be_retained);
+        let mut settings = settings.into_iter();
         for publish in &retained {
-            self.retain_in_group(now, &publish.message, &mut group);
+            self.retain_in_group(now, &publish.message, settings.next(), &mut group);
         }
         let placed = self.place(now, publishes);
         for (message, places) in &placed {

@@ -59,13 +59,21 @@ impl Node {
     }
 
     pub fn connect(&mut self) -> Client {
+        self.connect_by(Broker::attach)
+    }
+
+    pub fn connect_operator(&mut self) -> Client {
+        self.connect_by(Broker::attach_operator)
+    }
+
+    fn connect_by(&mut self, attach: impl Fn(&Broker, ConnectionId, Peer) -> Connection) -> Client {
         self.last_connection += 1;
         let id = ConnectionId(self.last_connection);
         let peer = Peer {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         let mut client = Client {
-            connection: self.broker.attach(id, peer),
+            connection: attach(&self.broker, id, peer),
             last: 0,
             inbox: Vec::new(),
             wakes: Arc::default(),

@@ -56,6 +56,8 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.connection.parked_bytes_max, 1 << 20);
     assert_eq!(config.connection.send_timeout, Duration::from_secs(30));
     assert_eq!(config.connection.connections_max, 100_000);
+    assert_eq!(config.mqtt.session_expiry_seconds_max, 7 * 24 * 3600);
+    assert_eq!(config.queue.notes_bytes_max, 1 << 20);
     assert_eq!(config.store.shards, 64);
     assert_eq!(config.store.segment_bytes, 64 << 20);
     assert_eq!(config.store.ride_delay, Duration::from_millis(20));

@@ -101,8 +101,16 @@ impl Open {
     }
 
     /// Whether nothing is read until the broker answers.
-    pub(super) const fn is_waiting(&self) -> bool {
-        self.awaited.is_some()
+    pub(super) fn is_waiting(&self) -> bool {
+        let kept = self.kept.as_ref();
+        self.awaited.is_some() || kept.is_some_and(|kept| kept.commits.is_waiting())
+    }
+
+    /// Takes the barrier away, unless something else waits for the broker.
+    pub(super) fn release_barrier(&self, out: &mut Out) {
+        if !self.is_waiting() {
+            out.release_barrier();
+        }
     }
 
     /// What is kept for answers that the client waits for, in bytes.

@@ -189,6 +189,7 @@ const fn has_ended(refusal: &Refusal) -> bool {
         | Refusal::LimitReached { .. }
         | Refusal::Stalled
         | Refusal::TakenOver
+        | Refusal::UserDeleted { .. }
         | Refusal::Damaged { .. }
         | Refusal::StoreFailed
         | Refusal::ShuttingDown => false,

@@ -396,7 +396,7 @@ impl Open {
         }
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);
-            out.release_barrier();
+            self.release_barrier(out);
             self.flush(link, out);
             // A client would not know that what it has subscribed to is not there.
             if let (Answer::Nothing, Some(refusal)) = (awaited.answer, awaited.refused) {

@@ -1,10 +1,10 @@
 //! Sessions that outlive their connection.
 
 use crate::scripted_broker::{
-    Driven, connect, filters, id, message, name, properties, puback, pubcomp, publish, pubrec,
-    pubrel, with_qos,
+    Driven, bytes_of, connect, filters, id, message, name, properties, puback, pubcomp, publish,
+    pubrec, pubrel, with_qos,
 };
-use broker_api::{Event, Refusal};
+use broker_api::{Event, Refusal, Session};
 use model::SubscriptionId;
 use proto_mqtt::{
     Binary, Connect, Disconnect, DisconnectReason, FilterList, Packet, Properties, Property,
@@ -29,7 +29,7 @@ pub(crate) fn keeping(version: Version, clean_start: bool, will: Option<Will<'_>
         will,
         ..connect(version)
     };
-    crate::scripted_broker::bytes_of(version, &[Packet::Connect(connect)])
+    bytes_of(version, &[Packet::Connect(connect)])
 }
 
 fn will(payload: &str) -> Will<'_> {
@@ -274,7 +274,7 @@ fn a_queue_that_is_just_ending_is_made_again() {
     let connect = keeping(Version::V5, false, None);
     driven.input.extend_from_slice(&connect);
     let (session, now) = (&mut driven.session, driven.now);
-    broker_api::Session::handle_input(session, now, &mut driven.input, &mut driven.out);
+    Session::handle_input(session, now, &mut driven.input, &mut driven.out);
     driven.collect();
     while driven.has_unanswered() {
         driven.answer_last();
@@ -387,11 +387,11 @@ fn each_step_of_a_subscription_waits_for_the_one_before() {
         properties: Properties::NONE,
         subscriptions: list.as_subscriptions(),
     });
-    let bytes = crate::scripted_broker::bytes_of(Version::V5, &[subscribe]);
+    let bytes = bytes_of(Version::V5, &[subscribe]);
     driven.input.extend_from_slice(&bytes);
     let mut steps = Vec::new();
     let (session, now) = (&mut driven.session, driven.now);
-    broker_api::Session::handle_input(session, now, &mut driven.input, &mut driven.out);
+    Session::handle_input(session, now, &mut driven.input, &mut driven.out);
     driven.collect();
     while !driven.take_log().is_empty() {
         steps.push(driven.take_wire().len());
@@ -411,10 +411,10 @@ fn what_is_retained_is_put_into_the_queue_for_one_filter_at_a_time() {
         properties: Properties::NONE,
         subscriptions: list.as_subscriptions(),
     });
-    let bytes = crate::scripted_broker::bytes_of(Version::V5, &[subscribe]);
+    let bytes = bytes_of(Version::V5, &[subscribe]);
     driven.input.extend_from_slice(&bytes);
     let (session, now) = (&mut driven.session, driven.now);
-    broker_api::Session::handle_input(session, now, &mut driven.input, &mut driven.out);
+    Session::handle_input(session, now, &mut driven.input, &mut driven.out);
     driven.collect();
     let mut steps = Vec::new();
     while driven.has_unanswered() {
@@ -564,7 +564,7 @@ fn publishes_with_qos_2_are_noted_as_they_are_published() {
         publish("t", "c", PublishQos::AtLeastOnce(id(3))),
         publish("t", "d", two(4)),
     ];
-    assert!(driven.say(&packets).is_empty());
+    let said = driven.talk(&packets);
     let log = driven.take_log();
     let short: Vec<_> = log
         .iter()
@@ -575,8 +575,6 @@ fn publishes_with_qos_2_are_noted_as_they_are_published() {
         })
         .collect();
     assert_eq!(short, ["a Note(+i1)", "b Note(+i2)", "c ", "d Note(+i4)"]);
-    driven.answer_all();
-    let said = driven.take_wire();
     let expected = [
         "PUBREC 1 Success",
         "PUBREC 2 Success",
@@ -609,18 +607,15 @@ fn a_publish_that_is_refused_takes_no_other_with_it() {
     let full = || Refusal::QueueFull(model::QueueName::new(b"q").unwrap());
     let mut driven = kept(Version::V5);
     let two = |number| PublishQos::ExactlyOnce(id(number));
-    // All together, and then the second of them.
+    // All together, and then the first of them.
+    driven.refusals.push(("Commit", full()));
     driven.refusals.push(("Commit", full()));
     let packets = [
         publish("t", "a", two(1)),
         publish("t", "b", two(2)),
         publish("t", "c", PublishQos::AtLeastOnce(id(3))),
     ];
-    driven.say(&packets);
-    driven.answer_once();
-    driven.refusals.push(("Commit", full()));
-    driven.answer_all();
-    let said = driven.take_wire();
+    let said = driven.talk(&packets);
     let expected = [
         "PUBREC 1 QuotaExceeded",
         "PUBREC 2 Success",
@@ -635,6 +630,58 @@ fn a_publish_that_is_refused_takes_no_other_with_it() {
     driven.refusals.push(("Commit", full()));
     assert!(driven.talk(&[publish("t", "a", two(1))]).is_empty());
     assert!(driven.out.is_closing());
+}
+
+#[test]
+fn what_is_tried_again_is_not_overtaken() {
+    // So many that they are several transactions, whatever is read at once.
+    const COUNT: u16 = 1500;
+    let limits = SessionLimits {
+        receive_max: NonZeroU16::new(COUNT + 2).unwrap(),
+        ..SessionLimits::default()
+    };
+    for first in [2, COUNT] {
+        let mut driven = kept_with(Version::V5, limits);
+        let publishes = |from: u16, to: u16| {
+            let packets: Vec<_> = (from..=to)
+                .map(|number| publish("t", "m", PublishQos::ExactlyOnce(id(number))))
+                .collect();
+            bytes_of(Version::V5, &packets)
+        };
+        let full = Refusal::QueueFull(model::QueueName::new(b"q").unwrap());
+        driven.refusals.push(("Commit", full));
+        // The second read comes before the first is answered.
+        driven.input.extend_from_slice(&publishes(1, first));
+        for behind in [publishes(first + 1, first + 2), Vec::new()] {
+            let mut input = std::mem::take(&mut driven.input);
+            driven
+                .session
+                .handle_input(driven.now, &mut input, &mut driven.out);
+            driven.input = input;
+            driven.input.extend_from_slice(&behind);
+            driven.collect();
+        }
+        while driven.has_unanswered() {
+            driven.answer_once();
+            driven.feed(&[]);
+        }
+        let noted: Vec<_> = driven
+            .take_log()
+            .iter()
+            .map(|line| line.split(" with ").nth(1).unwrap().to_owned())
+            .collect();
+        // As it was published last.
+        let mut last: Vec<_> = (1..=first + 2)
+            .map(|number| {
+                let note = format!("Note(+i{number})");
+                noted.iter().rposition(|it| *it == note).unwrap()
+            })
+            .collect();
+        assert!(last.is_sorted(), "{first}");
+        last.dedup();
+        assert_eq!(last.len(), usize::from(first) + 2);
+        assert!(noted.len() > last.len(), "some were tried again");
+    }
 }
 
 #[test]

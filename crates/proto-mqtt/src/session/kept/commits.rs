@@ -1,5 +1,8 @@
 //! PUBLISH packets of the client with QoS 2: published and noted together, so that they are published once whatever
 //! crashes. [MQTT-4.3.3-10]
+//!
+//! Of a transaction that is refused each packet is tried by itself, and what came behind must not overtake it: the next one
+//! is not sent before it has been answered, and nothing is read once something waits for that. [MQTT-4.6.0-5]
 
 use super::received;
 use crate::frame::{PacketId, PublishReason};
@@ -65,9 +68,17 @@ impl Commits {
         self.own_messages = own_messages;
         self.gathered_bytes += message.cost_bytes();
         self.gathered.push((id, message));
+        if self.is_waiting() {
+            out.hold();
+        }
     }
 
-    /// Publishes what was gathered.
+    /// Whether some wait until others have been answered.
+    pub(in crate::session) fn is_waiting(&self) -> bool {
+        !self.gathered.is_empty() && !self.sent.is_empty()
+    }
+
+    /// Publishes what was gathered, once all before it has been answered.
     pub(in crate::session) fn flush(
         &mut self,
         link: &mut Link,
@@ -75,7 +86,7 @@ impl Commits {
         confirms: &mut Confirms,
         out: &mut Out,
     ) {
-        if self.gathered.is_empty() {
+        if self.gathered.is_empty() || !self.sent.is_empty() {
             return;
         }
         self.gathered_bytes = 0;

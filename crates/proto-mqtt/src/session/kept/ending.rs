@@ -40,6 +40,8 @@ impl Open {
                     return Some(Err(Ending::PublishRefused(refusal.clone())));
                 }
                 self.handle_published(id, reason, out);
+                self.flush_commit(link, out);
+                self.release_barrier(out);
                 Some(Ok(()))
             }
         }

@@ -1,0 +1,102 @@
+//! Turns with keys: one publishes a message that is to be retained at a time.
+
+use crate::outbox::Outbox;
+use crate::retained::hash;
+use model::{Address, CommandId};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Keys that take turns together.
+const TURNS: usize = 64;
+
+/// Who has a turn with which key.
+///
+/// A publisher has it while it sets the message and pushes it, under a lock. What a transaction retains is set and
+/// pushed once it is decided, which nobody can wait for under a lock: it holds its keys until then, and who finds one
+/// held is told when it no longer is.
+pub(super) struct Turns([Mutex<Held>; TURNS]);
+
+/// Keys that transactions hold, with those who wait for them.
+type Held = BTreeMap<Box<[u8]>, Vec<Waiting>>;
+
+/// Who waits: the command is confirmed when it is worth another try.
+struct Waiting {
+    outbox: Arc<Outbox>,
+    command: CommandId,
+}
+
+/// A turn with a key, and with others that take turns together with it.
+pub(crate) struct Turn<'t>(MutexGuard<'t, Held>);
+
+/// Keys that a transaction holds. They are given back when this is dropped.
+pub(crate) struct HeldKeys {
+    turns: Arc<Turns>,
+    keys: Vec<Box<[u8]>>,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+
+    pub(super) fn turn(&self, key: &[u8]) -> Turn<'_> {
+        let number = hash(Address::TOPIC_EXCHANGE, key) >> 32;
+        let number = usize::try_from(number).unwrap_or_default() % TURNS;
+        Turn(self.0[number].lock())
+    }
+}
+
+impl Turn<'_> {
+    /// Whether a transaction holds the key. If so, the command is confirmed once it no longer does.
+    pub(crate) fn is_held(&mut self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
+        let Some(waiting) = self.0.get_mut(key) else {
+            return false;
+        };
+        let outbox = Arc::clone(outbox);
+        waiting.push(Waiting { outbox, command });
+        true
+    }
+}
+
+impl HeldKeys {
+    pub(super) fn new(turns: &Arc<Turns>) -> Self {
+        Self {
+            turns: Arc::clone(turns),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Takes keys, which ascend, beside those that it has. Returns whether it has all; if not, the command is confirmed
+    /// once it may have more. As all take theirs in this order, no two wait for each other.
+    pub(crate) fn take<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        outbox: &Arc<Outbox>,
+        command: CommandId,
+    ) -> bool {
+        for key in keys {
+            if self.keys.last().is_some_and(|last| **last >= *key) {
+                continue;
+            }
+            let mut turn = self.turns.turn(key);
+            if turn.is_held(key, outbox, command) {
+                return false;
+            }
+            turn.0.insert(key.into(), Vec::new());
+            self.keys.push(key.into());
+        }
+        true
+    }
+}
+
+impl Drop for HeldKeys {
+    fn drop(&mut self) {
+        for key in self.keys.drain(..) {
+            let waiting = self.turns.turn(&key).0.remove(&key);
+            for Waiting { outbox, command } in waiting.into_iter().flatten() {
+                outbox.confirm(&[command]);
+            }
+        }
+    }
+}
