@@ -110,6 +110,10 @@ impl Wire {
         }
     }
 
+    fn has_read_all(&self) -> bool {
+        self.input.is_empty() || self.is_closing
+    }
+
     fn take_out(&mut self, world: &World) -> bool {
         self.to_client.extend(self.out.wire.take());
         let any = !self.out.commands.is_empty();
@@ -172,8 +176,8 @@ impl Client {
         }
     }
 
-    /// The client says good-bye, and reads nothing more.
-    pub(crate) fn leave(&mut self, world: &World) {
+    /// The client says good-bye, and reads nothing more. The broker reads all that it has said: perhaps not at once.
+    pub(crate) fn leave(&mut self, world: &mut World) {
         if self.wire.as_ref().is_none_or(|wire| !wire.is_open) {
             return;
         }
@@ -182,6 +186,13 @@ impl Client {
             properties: Properties::NONE,
         }));
         self.send(world, u64::MAX);
+        for _ in 0..100 {
+            if self.wire.as_ref().is_none_or(Wire::has_read_all) {
+                break;
+            }
+            world.settle();
+            self.send(world, u64::MAX);
+        }
         self.lose(world);
     }
 
