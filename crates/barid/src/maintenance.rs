@@ -11,6 +11,7 @@ use model::ShardId;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// So many names of queues are told of each damaged shard.
@@ -276,8 +277,10 @@ fn stats(data_dir: &Path) -> anyhow::Result<String> {
             .position(|(_, prefix)| name.starts_with(prefix));
         let count = &mut counts[kind.unwrap_or(kinds.len())];
         count.0 += 1;
-        // What was deleted meanwhile has none.
-        count.1 += entry.metadata().map_or(0, |metadata| metadata.len());
+        // What was deleted meanwhile has none; a spare may have more room than it holds.
+        count.1 += entry.metadata().map_or(0, |metadata| {
+            metadata.len().max(metadata.blocks().saturating_mul(512))
+        });
     }
     let mut text = String::new();
     let names = kinds.iter().map(|(name, _)| *name).chain(["other"]);

@@ -109,6 +109,14 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// sync, and another sync would not tell.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Takes room on the disk for the first `size_bytes` of the file, so that to write them, or to write them anew,
+    /// finds room whatever others do. Changes neither its size nor its bytes; [`set_len`](Self::set_len) gives back
+    /// what lies behind the new end.
+    ///
+    /// # Errors
+    /// What the operating system reports; [`io::ErrorKind::Unsupported`] where this cannot be done.
+    fn allocate(&self, size_bytes: u64) -> io::Result<()>;
+
     /// Cuts the file, or extends it by zeros.
     ///
     /// # Errors

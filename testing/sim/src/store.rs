@@ -171,7 +171,8 @@ impl Store {
             return None;
         };
         let mut names = disk.list().ok()?;
-        names.retain(|name| name.starts_with(prefix));
+        // Nobody reads what stands in a spare segment.
+        names.retain(|name| name.starts_with(prefix) && !name.starts_with("spare-"));
         let file = names.get(below(names.len().max(1)))?.clone();
         let bytes = disk.content(&file).filter(|bytes| !bytes.is_empty())?;
         let mut offset = 0;

@@ -3,7 +3,7 @@
 //! Each test has a small file system of its own, which needs the right to mount one.
 
 use crate::load::{Numbers, confirmed, consume, drain, drain_all, number_of, publish, push};
-use crate::stage::{Stage, wait_for};
+use crate::stage::{Stage, files, wait_for};
 use anyhow::{Context as _, Result, bail, ensure};
 use client::{Broker, Client, Subscribe};
 use std::collections::BTreeSet;
@@ -53,10 +53,10 @@ impl Disk {
         Broker::start_with(&self.mounted, &args)
     }
 
-    /// Takes all the room that is left.
+    /// Takes all the room that is left, in addition to what it took before.
     fn fill(&self) -> Result<PathBuf> {
         let path = self.mounted.join("foreign");
-        let mut file = File::create(&path)?;
+        let mut file = File::options().create(true).append(true).open(&path)?;
         // Ever smaller pieces, so that nothing is left over.
         for bytes in [1 << 20, 4096, 1] {
             while file.write_all(&vec![1; bytes]).is_ok() {}
@@ -290,4 +290,87 @@ fn a_broker_on_a_full_disk_says_where_it_listens_when_there_is_room() -> Result<
     fs::remove_file(foreign)?;
     wait_for("listeners.json", || Ok(told.exists().then_some(())))?;
     drain_all(&broker, "q", 0..1000)
+}
+
+/// Others fill the disk to the last block while so many messages are queued: they can be taken, over a kill and a
+/// restart, and what is acknowledged stays so.
+fn drain_while_others_fill_the_disk(count: u32, bytes: usize) -> Result<()> {
+    let disk = Disk::new()?;
+    let mut broker = disk.start("0")?;
+    publish(&broker, "deep", 0..count, bytes)?;
+    wait_for("what is kept in reserve", || {
+        let spares = files(&disk.mounted, "spare-")?.len();
+        Ok((spares == 3).then_some(()))
+    })?;
+    disk.fill()?;
+    let published = &Numbers::default();
+    let mut settled = Settled::default();
+    let address = broker.address();
+    thread::scope(|scope| -> Result<()> {
+        let publisher = scope.spawn(move || publish_endlessly(address, published, count));
+        let some = usize::try_from(count / 4)?;
+        let seen = wait_until_withheld(&broker, published).and_then(|_| {
+            let is_enough = |settled: &Settled| settled.confirmed.len() >= some;
+            consume_until(&broker, &mut settled, is_enough).context("before the kill")
+        });
+        broker.kill()?;
+        let Ok(ended) = publisher.join() else {
+            bail!("the publisher panicked")
+        };
+        seen.with_context(|| broker.said()).and(ended)
+    })?;
+    let foreign = disk.fill()?;
+    broker.restart().context("on the full disk")?;
+    let all = published.all().into_iter().chain(0..count).collect();
+    let drained = drain_the_rest(&mut broker, &foreign, &all, &mut settled);
+    drained.with_context(|| broker.said())?;
+    broker.restart()?;
+    drain(&broker, "deep")?;
+    publish(&broker, "deep", 0..100, MESSAGE_BYTES)?;
+    drain_all(&broker, "deep", 0..100)
+}
+
+/// Takes what is left of `all`, on a disk that is full; somebody publishes, who waits until it is not.
+fn drain_the_rest(
+    broker: &mut Broker,
+    foreign: &Path,
+    all: &BTreeSet<u32>,
+    settled: &mut Settled,
+) -> Result<()> {
+    let published = &Numbers::default();
+    // What was sent before the kill and not confirmed has the numbers between.
+    let first = all.last().context("nothing was confirmed")? + 1000;
+    let address = broker.address();
+    thread::scope(|scope| -> Result<()> {
+        let publisher = scope.spawn(move || publish_endlessly(address, published, first));
+        let is_done = |settled: &Settled| all.is_subset(&settled.sent);
+        let enough = settled.confirmed.len() + 50;
+        let is_begun = |settled: &Settled| settled.confirmed.len() >= enough || is_done(settled);
+        let drained = consume_until(broker, settled, is_begun).and_then(|()| {
+            ensure!(published.count() == 0, "published on a full disk");
+            consume_until(broker, settled, is_done)
+        });
+        let drained = drained.context("after the kill");
+        fs::remove_file(foreign)?;
+        let resumed = drained.and_then(|()| {
+            wait_for("receipts to come again", || {
+                Ok((published.count() >= 100).then_some(()))
+            })
+        });
+        broker.kill()?;
+        let Ok(ended) = publisher.join() else {
+            bail!("the publisher panicked")
+        };
+        resumed.and(ended)
+    })
+}
+
+#[test]
+fn what_a_young_store_holds_is_taken_on_a_full_disk() -> Result<()> {
+    drain_while_others_fill_the_disk(2000, 300)
+}
+
+#[test]
+fn a_backlog_is_taken_on_a_full_disk() -> Result<()> {
+    drain_while_others_fill_the_disk(20_000, 100)
 }

@@ -85,6 +85,10 @@ struct Inode {
     durable: Vec<u8>,
     /// For each sector written since the sync, its content after each write, oldest first.
     unsynced: BTreeMap<usize, Vec<Sector>>,
+    /// What room it has, in bytes, if that is more than it holds.
+    allocated: usize,
+    /// As it was synced.
+    durably_allocated: usize,
 }
 
 /// What an admitted operation must do.
@@ -155,7 +159,7 @@ impl MemoryDisk {
         self.0.lock().capacity = capacity_bytes;
     }
 
-    /// What all files hold together, in bytes.
+    /// What all files take together, in bytes.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         self.0.lock().used_bytes()
@@ -218,7 +222,7 @@ impl MemoryDisk {
         let inode = world.add(Inode {
             durable: bytes.clone(),
             bytes,
-            unsynced: BTreeMap::new(),
+            ..Inode::default()
         });
         world.names.insert(name.to_owned(), inode);
         world.durable_names.insert(name.to_owned(), inode);
@@ -369,6 +373,18 @@ impl DiskFile for MemoryFile {
         Ok(())
     }
 
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        let mut world = self.world()?;
+        let admitted = world.admit()?;
+        let size = place(size_bytes)?;
+        if size > world.room_at(self.inode, 0) {
+            return Err(Fault::NoSpace.error());
+        }
+        let inode = &mut world.inodes[self.inode];
+        inode.allocated = inode.allocated.max(size);
+        admitted.or_crash()
+    }
+
     fn set_len(&self, size_bytes: u64) -> io::Result<()> {
         let mut world = self.world()?;
         let admitted = world.admit()?;
@@ -418,10 +434,7 @@ impl World {
     }
 
     fn used_bytes(&self) -> u64 {
-        let named = self
-            .names
-            .values()
-            .map(|inode| self.inodes[*inode].bytes.len());
+        let named = self.names.values().map(|inode| self.inodes[*inode].room());
         u64::try_from(named.sum::<usize>()).expect("sizes in memory fit 64 bits")
     }
 
@@ -431,7 +444,7 @@ impl World {
             return usize::MAX;
         };
         let free = capacity.saturating_sub(self.used_bytes());
-        let end = self.inodes[inode].bytes.len();
+        let end = self.inodes[inode].room();
         let end = end.saturating_add(usize::try_from(free).unwrap_or(usize::MAX));
         end.saturating_sub(offset)
     }
@@ -475,6 +488,11 @@ impl NameChange {
 }
 
 impl Inode {
+    /// What it takes of the disk, in bytes.
+    fn room(&self) -> usize {
+        self.bytes.len().max(self.allocated)
+    }
+
     fn write(&mut self, slices: &[IoSlice<'_>], offset: usize) {
         let end = offset + slices.iter().map(|slice| slice.len()).sum::<usize>();
         if end > self.bytes.len() {
@@ -491,6 +509,7 @@ impl Inode {
     fn set_len(&mut self, size: usize) {
         let before = self.bytes.len();
         self.bytes.resize(size, 0);
+        self.allocated = self.allocated.min(size);
         if size < before {
             self.note_written(size, before);
         }
@@ -513,6 +532,7 @@ impl Inode {
             put_sector(&mut self.durable, sector, &sector_of(&self.bytes, sector));
         }
         self.durable.truncate(self.bytes.len());
+        self.durably_allocated = self.allocated;
     }
 
     fn crash(&mut self, below: &mut dyn FnMut(u64) -> u64) {
@@ -533,6 +553,7 @@ impl Inode {
         };
         self.durable.resize(size, 0);
         self.bytes = self.durable.clone();
+        self.allocated = self.durably_allocated;
     }
 }
 

@@ -1,6 +1,8 @@
 //! A folder of the operating system's.
 
 use super::{Disk, DiskFile, Removing};
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::BuildHasher;
@@ -223,7 +225,7 @@ impl DiskFile for RealFile {
                     offset += bytes_u64(count);
                     IoSlice::advance_slices(&mut slices, count);
                 }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -232,6 +234,20 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        loop {
+            match rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, size_bytes) {
+                Ok(()) => return Ok(()),
+                Err(Errno::INTR) => {}
+                // As old kernels and some file systems say it.
+                Err(Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    return Err(io::ErrorKind::Unsupported.into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     fn set_len(&self, size_bytes: u64) -> io::Result<()> {

@@ -1,25 +1,24 @@
 //! What the store does beside the rounds: prepares segments, writes snapshots, deletes what they
 //! replace.
 
+mod unfinished;
+
 use super::error::{Action, DiskError, HousekeeperError};
+use super::journal::bytes_u64;
 use super::name;
 use super::open::Options;
 use super::segments::{Preparing, Purpose, reuse};
-use super::shared::{ClosedSegment, NextSegment, Shared, SnapshotRequest, Unsaved, Upkeep};
+use super::shared::{ClosedSegment, NextSegment, Shared, SnapshotRequest, Upkeep};
 use super::snapshot::SnapshotWriter;
-use super::space::{Shortage, is_full};
+use super::space::{Budget, SPARES_MAX, Shortage, Spare, is_full};
 use crate::disk::{Disk, Removing};
 use crate::shard_log::Space;
-use model::{LogIndex, ShardId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often it is looked for room while there is too little.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
-/// The most segments that are kept to be used again.
-pub(super) const SPARES_MAX: usize = 2;
 
 /// The end of the store that works in the background.
 ///
@@ -33,6 +32,8 @@ pub struct Housekeeper<D: Disk> {
     options: Options,
     preparing: Option<Preparing<D::File>>,
     writing: Option<SnapshotWriter<D::File>>,
+    /// What it may take, if there is too little.
+    budget: Budget,
     /// The right to take files away, during a step; not while the store is copied.
     removing: Option<Removing>,
 }
@@ -55,15 +56,7 @@ enum Task {
     RemoveSnapshot(String),
     WriteSnapshot,
     PublishSnapshot,
-    BeginSnapshot(SnapshotRequest),
-    Nothing,
-}
-
-/// What the disk had no room for.
-#[derive(Clone, Copy)]
-enum Unfinished {
-    Segment(Purpose),
-    Snapshot(ShardId, LogIndex),
+    BeginSnapshot(SnapshotRequest, Option<Spare>),
     Nothing,
 }
 
@@ -76,6 +69,7 @@ impl<D: Disk> Housekeeper<D> {
             options,
             preparing: None,
             writing: None,
+            budget: Budget::default(),
             removing: None,
         };
         keeper.look_for_room();
@@ -169,7 +163,7 @@ impl<D: Disk> Housekeeper<D> {
                 return Task::RemoveSnapshot(name);
             }
         }
-        if let Some(task) = self.next_of_snapshots(&mut upkeep) {
+        if let Some(task) = self.next_of_snapshots(&mut upkeep, free) {
             return task;
         }
         if was_short && let Some(task) = self.next_segment(&mut upkeep, free) {
@@ -183,34 +177,61 @@ impl<D: Disk> Housekeeper<D> {
         let NextSegment::Wanted(sequence) = upkeep.next else {
             return None;
         };
-        if let Some(spare) = upkeep.spares.pop() {
-            upkeep.next = NextSegment::Preparing;
-            return Some(Task::Reuse { spare, sequence });
-        }
-        if free < self.options.segment_bytes {
-            self.shared.set_short(Shortage::Segment, true);
+        let room_for = free / self.options.segment_bytes.max(1);
+        let left = bytes_u64(upkeep.spares.len()).saturating_add(room_for);
+        // What snapshots may free is worth more than one segment.
+        if left <= u64::from(upkeep.may_free_oldest()) {
+            self.lack_segment(upkeep);
             return None;
         }
+        let task = match upkeep.take_spare(true) {
+            Some(Spare {
+                number,
+                is_filled: true,
+            }) => Task::Reuse {
+                spare: number,
+                sequence,
+            },
+            spare => Task::Begin(Purpose::Next {
+                sequence,
+                spare: spare.map(|spare| spare.number),
+            }),
+        };
         upkeep.next = NextSegment::Preparing;
-        Some(Task::Begin(Purpose::Next(sequence)))
+        Some(task)
+    }
+
+    /// The next segment cannot be prepared: snapshots are needed.
+    fn lack_segment(&self, upkeep: &mut Upkeep) {
+        if !self.shared.is_short(Shortage::Segment) {
+            upkeep.review = true;
+            upkeep.due = true;
+        }
+        self.shared.set_short(Shortage::Segment, true);
     }
 
     /// A spare segment, so that the journal can go on for a while when the disk is full.
     fn next_spare(&self, upkeep: &Upkeep, free: u64) -> Task {
         let room = self.options.segment_bytes.saturating_mul(2);
-        let is_ready = matches!(upkeep.next, NextSegment::Ready(_));
         let has_room = free >= self.options.free_bytes_min.saturating_add(room)
             && self.shared.space() == Space::Enough;
-        if is_ready && has_room && upkeep.spares.is_empty() {
-            Task::Begin(Purpose::Spare(1))
+        if has_room && upkeep.spares.len() < SPARES_MAX {
+            Task::Begin(Purpose::Spare(upkeep.free_spare_number()))
         } else {
             Task::Nothing
         }
     }
 
-    fn next_of_snapshots(&self, upkeep: &mut Upkeep) -> Option<Task> {
+    fn next_of_snapshots(&mut self, upkeep: &mut Upkeep, free: u64) -> Option<Task> {
         let Some(writing) = &self.writing else {
-            return upkeep.requests.pop_front().map(Task::BeginSnapshot);
+            let request = upkeep.requests.pop_front()?;
+            self.budget = self.budget(upkeep, free);
+            let spare = if self.budget.takes_spare() {
+                upkeep.take_spare(false)
+            } else {
+                None
+            };
+            return Some(Task::BeginSnapshot(request, spare));
         };
         if !writing.is_written() {
             return Some(Task::WriteSnapshot);
@@ -226,13 +247,25 @@ impl<D: Disk> Housekeeper<D> {
         Some(Task::PublishSnapshot)
     }
 
+    /// What the next snapshot may take.
+    fn budget(&self, upkeep: &Upkeep, free: u64) -> Budget {
+        let is_short = self.shared.is_short(Shortage::Segment);
+        let has_spare = is_short && !upkeep.spares.is_empty();
+        Budget {
+            free,
+            spare: if has_spare {
+                self.options.segment_bytes
+            } else {
+                0
+            },
+            sharers: is_short.then(|| upkeep.shards_holding_oldest().count()),
+        }
+    }
+
     fn carry_out(&mut self, task: Task) -> Result<(), DiskError> {
         match task {
             Task::Reuse { spare, sequence } => self.reuse(spare, sequence),
-            Task::Begin(purpose) => {
-                self.preparing = Some(Preparing::begin(&self.disk, self.store, purpose)?);
-                Ok(())
-            }
+            Task::Begin(purpose) => self.prepare(purpose),
             Task::Fill => self.fill(),
             Task::Trim(segment) => self.trim(&segment),
             Task::RemoveSnapshot(name) => self.remove(&name),
@@ -241,10 +274,7 @@ impl<D: Disk> Housekeeper<D> {
                 None => Ok(()),
             },
             Task::PublishSnapshot => self.publish_snapshot(),
-            Task::BeginSnapshot(request) => {
-                self.writing = Some(SnapshotWriter::begin(&self.disk, self.store, request)?);
-                Ok(())
-            }
+            Task::BeginSnapshot(request, spare) => self.begin_snapshot(request, spare),
             Task::Nothing => Ok(()),
         }
     }
@@ -257,10 +287,30 @@ impl<D: Disk> Housekeeper<D> {
             self.shared.set_short(Shortage::Segment, false);
         } else {
             upkeep.next = NextSegment::Wanted(sequence);
-            upkeep.spares.push(spare);
-            self.shared.set_short(Shortage::Segment, true);
+            upkeep.spares.push(Spare {
+                number: spare,
+                is_filled: true,
+            });
+            self.lack_segment(&mut upkeep);
         }
         reused
+    }
+
+    /// Begins a file that will be filled. A spare waits for that until it is needed: its room is taken at once.
+    fn prepare(&mut self, purpose: Purpose) -> Result<(), DiskError> {
+        let preparing = Preparing::begin(&self.disk, self.store, purpose)?;
+        if let Purpose::Spare(number) = purpose
+            && preparing.allocate(self.options.segment_bytes)?
+        {
+            preparing.finish(&self.disk)?;
+            self.shared.upkeep.lock().spares.push(Spare {
+                number,
+                is_filled: false,
+            });
+            return Ok(());
+        }
+        self.preparing = Some(preparing);
+        Ok(())
     }
 
     fn fill(&mut self) -> Result<(), DiskError> {
@@ -276,11 +326,14 @@ impl<D: Disk> Housekeeper<D> {
         self.preparing = None;
         let mut upkeep = self.shared.upkeep.lock();
         match purpose {
-            Purpose::Next(sequence) => {
+            Purpose::Next { sequence, .. } => {
                 upkeep.next = NextSegment::Ready(sequence);
                 self.shared.set_short(Shortage::Segment, false);
             }
-            Purpose::Spare(number) => upkeep.spares.push(number),
+            Purpose::Spare(number) => upkeep.spares.push(Spare {
+                number,
+                is_filled: true,
+            }),
         }
         Ok(())
     }
@@ -291,13 +344,8 @@ impl<D: Disk> Housekeeper<D> {
         let usual = self.options.segment_bytes..=self.options.segment_bytes.saturating_mul(3) / 2;
         let spare = {
             let upkeep = self.shared.upkeep.lock();
-            let kept_max = match self.shared.space() {
-                Space::Enough => SPARES_MAX,
-                Space::Low => 1,
-            };
-            let is_kept = usual.contains(&segment.file_bytes) && upkeep.spares.len() < kept_max;
-            let is_free = |number: &u64| !upkeep.spares.contains(number);
-            is_kept.then(|| (1..).find(is_free)).flatten()
+            let is_kept = usual.contains(&segment.file_bytes) && upkeep.spares.len() < SPARES_MAX;
+            is_kept.then(|| upkeep.free_spare_number())
         };
         let Some(number) = spare else {
             return self.remove(&name);
@@ -312,7 +360,10 @@ impl<D: Disk> Housekeeper<D> {
         self.disk
             .sync_dir()
             .map_err(DiskError::on(Action::SyncFolder, &spare))?;
-        self.shared.upkeep.lock().spares.push(number);
+        self.shared.upkeep.lock().spares.push(Spare {
+            number,
+            is_filled: true,
+        });
         Ok(())
     }
 
@@ -326,6 +377,20 @@ impl<D: Disk> Housekeeper<D> {
             .map_err(DiskError::on(Action::SyncFolder, name))
     }
 
+    fn begin_snapshot(
+        &mut self,
+        request: SnapshotRequest,
+        spare: Option<Spare>,
+    ) -> Result<(), DiskError> {
+        let bytes_max = self.budget.share();
+        let begun = SnapshotWriter::begin(&self.disk, self.store, request, spare, bytes_max);
+        if begun.is_err() {
+            self.shared.upkeep.lock().spares.extend(spare);
+        }
+        self.writing = Some(begun?);
+        Ok(())
+    }
+
     fn publish_snapshot(&mut self) -> Result<(), DiskError> {
         let Some(writing) = &self.writing else {
             return Ok(());
@@ -337,81 +402,26 @@ impl<D: Disk> Housekeeper<D> {
         Ok(())
     }
 
-    /// What a task leaves unfinished if the disk has no room for it.
-    fn unfinished_by(&self, task: &Task) -> Unfinished {
-        match task {
-            Task::Begin(purpose) => Unfinished::Segment(*purpose),
-            Task::Fill => match &self.preparing {
-                Some(preparing) => Unfinished::Segment(preparing.purpose),
-                None => Unfinished::Nothing,
-            },
-            Task::WriteSnapshot | Task::PublishSnapshot => match &self.writing {
-                Some(writing) => Unfinished::Snapshot(writing.shard(), writing.index()),
-                None => Unfinished::Nothing,
-            },
-            Task::BeginSnapshot(request) => Unfinished::Snapshot(request.shard, request.index),
-            Task::Reuse { .. } | Task::Trim(_) | Task::RemoveSnapshot(_) | Task::Nothing => {
-                Unfinished::Nothing
-            }
-        }
-    }
-
-    /// Removes what the disk had no room for, so that it can be begun again.
-    fn abandon(&mut self, unfinished: Unfinished) -> Result<(), DiskError> {
-        match unfinished {
-            Unfinished::Segment(purpose) => {
-                let name = match purpose {
-                    Purpose::Next(sequence) => name::segment(sequence),
-                    Purpose::Spare(number) => name::spare(number),
-                };
-                self.preparing = None;
-                self.remove_unfinished(&name::temporary(&name))?;
-                if let Purpose::Next(sequence) = purpose {
-                    self.shared.upkeep.lock().next = NextSegment::Wanted(sequence);
-                    self.shared.set_short(Shortage::Segment, true);
-                }
-            }
-            Unfinished::Snapshot(shard, index) => {
-                let writing = self.writing.take();
-                let needs_bytes = writing.map_or(1, |writing| writing.needs_bytes());
-                let name = name::temporary(&name::snapshot(shard, index));
-                self.remove_unfinished(&name)?;
-                let place = usize::from(shard.0);
-                let mut upkeep = self.shared.upkeep.lock();
-                // Unless a newer one waits already.
-                if upkeep.requested[place] == index {
-                    upkeep.requested[place] = upkeep.snapshots[place].index;
-                    upkeep.unsaved.push(Unsaved {
-                        shard: place,
-                        needs_bytes,
-                    });
-                    self.shared.set_short(Shortage::Snapshot, true);
-                }
-            }
-            Unfinished::Nothing => {}
-        }
-        Ok(())
-    }
-
-    fn remove_unfinished(&self, name: &str) -> Result<(), DiskError> {
-        match self.disk.remove(name) {
-            // The disk had no room even for its name.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(DiskError::on(Action::Remove, name)),
-        }
-    }
-
     /// Asks the shards that hold up the oldest segments for snapshots, and those again whose snapshots found no
     /// room when there is.
     fn ask_for_snapshots(&self, free: u64) {
         let shards = {
             let mut upkeep = self.shared.upkeep.lock();
             let mut shards = Vec::new();
+            let was_unsaved = !upkeep.unsaved.is_empty();
             if std::mem::take(&mut upkeep.review) {
                 shards = upkeep.shards_holding_up(self.options.segment_bytes);
+                if self.shared.is_short(Shortage::Segment) {
+                    // However large they were: they are smaller by what was taken away since.
+                    shards.extend(upkeep.shards_holding_oldest());
+                    let upkeep = &mut *upkeep;
+                    shards
+                        .retain(|shard| upkeep.requested[*shard] <= upkeep.snapshots[*shard].index);
+                    upkeep.unsaved.retain(|one| !shards.contains(&one.shard));
+                }
             }
-            if !upkeep.unsaved.is_empty() {
-                let fitting = upkeep.unsaved.extract_if(.., |one| one.needs_bytes <= free);
+            if was_unsaved {
+                let fitting = upkeep.unsaved.extract_if(.., |one| one.needs_free <= free);
                 shards.extend(fitting.map(|unsaved| unsaved.shard));
                 let is_short = !upkeep.unsaved.is_empty();
                 self.shared.set_short(Shortage::Snapshot, is_short);

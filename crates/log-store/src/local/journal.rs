@@ -59,6 +59,8 @@ pub struct Journal<D: Disk> {
     left: Option<ClosedSegment>,
     /// Why the disk had no room for the round of `taken`, which is to be tried again.
     refused: Option<DiskError>,
+    /// How long the segment is when the housekeeping is to look again how to make the next one.
+    look_again_at: u64,
     /// Reused from round to round.
     table: Vec<Entry>,
     header: Vec<u8>,
@@ -121,6 +123,7 @@ impl<D: Disk> Journal<D> {
             written: Vec::new(),
             left: None,
             refused: None,
+            look_again_at: 0,
             table: Vec::new(),
             header: Vec::new(),
             wakers: Vec::new(),
@@ -194,8 +197,15 @@ impl<D: Disk> Journal<D> {
             Err(error) if is_full(&error) && error.action == Action::Write => {
                 if self.refused.replace(error).is_none() {
                     self.shared.set_short(Shortage::Round, true);
+                    let next = NextSegment::Wanted(self.segment.sequence + 1);
+                    // There is never more than one segment in which nothing is durable.
+                    let is_next_due = self.segment.end > FIRST_ROUND;
                     // It looks for room from now on.
-                    self.shared.call_housekeeper(|_| {});
+                    self.shared.call_housekeeper(|upkeep| {
+                        if is_next_due && upkeep.next == NextSegment::NotYet {
+                            upkeep.next = next;
+                        }
+                    });
                 }
                 Ok(Round::default())
             }
@@ -276,12 +286,13 @@ impl<D: Disk> Journal<D> {
 
     /// Writes and syncs a round: of `taken`, or an empty one that ends at a multiple of `align`.
     fn append(&mut self, round: Round, align: u64) -> Result<(), DiskError> {
-        // A round that found no room stays where it was begun: what of it was written must not stand
-        // beside a whole one.
         if self.refused.is_none() {
             self.tabulate(round.records == 0);
             let header = bytes_u64(round::header_bytes(self.table.len()));
             self.begin_segment_if_due(header + bytes_u64(round.bytes))?;
+        } else if self.segment.end > FIRST_ROUND && self.is_next_ready() {
+            self.take_back()?;
+            self.begin_segment()?;
         }
         let is_first = self.segment.end == FIRST_ROUND;
         self.tabulate(is_first || round.records == 0);
@@ -384,17 +395,39 @@ impl<D: Disk> Journal<D> {
     fn begin_segment_if_due(&mut self, size: u64) -> Result<(), DiskError> {
         let is_empty = self.segment.end == FIRST_ROUND;
         let is_full = self.segment.end + size > self.segment_bytes;
-        if is_empty || !(is_full || self.segment.has_grown()) {
+        if is_empty || !(is_full || self.segment.has_grown()) || !self.is_next_ready() {
             return Ok(());
         }
+        self.begin_segment()
+    }
+
+    fn is_next_ready(&self) -> bool {
+        let ready = NextSegment::Ready(self.segment.sequence + 1);
+        self.shared.upkeep.lock().next == ready
+    }
+
+    /// Makes nothing of what was written of a round that found no room: beside a whole one it would be taken for
+    /// damage. This needs no room, as it writes nothing behind what the file had when it was begun.
+    fn take_back(&mut self) -> Result<(), DiskError> {
+        let Segment {
+            name,
+            file,
+            end,
+            filled,
+            ..
+        } = &self.segment;
+        let left = usize::try_from(filled.saturating_sub(*end)).unwrap_or(usize::MAX);
+        let zeros = vec![0; left.min(self.header.len())];
+        file.set_len(*filled.max(end))
+            .and_then(|()| file.write_all_at(&mut [IoSlice::new(&zeros)], *end))
+            .map_err(DiskError::on(Action::Write, name))?;
+        file.sync_data().map_err(DiskError::on(Action::Sync, name))
+    }
+
+    /// Goes on to the next segment, which is ready.
+    fn begin_segment(&mut self) -> Result<(), DiskError> {
         let sequence = self.segment.sequence + 1;
-        {
-            let mut upkeep = self.shared.upkeep.lock();
-            if upkeep.next != NextSegment::Ready(sequence) {
-                return Ok(());
-            }
-            upkeep.next = NextSegment::NotYet;
-        }
+        self.shared.upkeep.lock().next = NextSegment::NotYet;
         let name = name::segment(sequence);
         let file = self
             .disk
@@ -422,19 +455,25 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// Has the next segment prepared when this one is half full, or has grown enough.
-    fn want_next_segment(&self) {
+    /// Has the next segment prepared when this one is half full, or has grown enough; and, where there is no room for
+    /// it, has it tried again each time an eighth more is written.
+    fn want_next_segment(&mut self) {
         let is_half_full = self.segment.end >= self.segment_bytes / 2;
         if !(is_half_full || self.segment.has_grown()) {
             return;
         }
         let mut upkeep = self.shared.upkeep.lock();
-        if upkeep.next == NextSegment::NotYet {
-            upkeep.next = NextSegment::Wanted(self.segment.sequence + 1);
-            upkeep.due = true;
-            drop(upkeep);
-            self.shared.upkeep_due.notify_all();
+        match upkeep.next {
+            NextSegment::NotYet => upkeep.next = NextSegment::Wanted(self.segment.sequence + 1),
+            NextSegment::Wanted(_) if self.segment.end >= self.look_again_at => {
+                upkeep.review = true;
+            }
+            NextSegment::Wanted(_) | NextSegment::Preparing | NextSegment::Ready(_) => return,
         }
+        self.look_again_at = self.segment.end + self.segment_bytes / 8;
+        upkeep.due = true;
+        drop(upkeep);
+        self.shared.upkeep_due.notify_all();
     }
 
     /// Tells every shard of the round what is committed.

@@ -3,7 +3,7 @@
 use super::contents::{Contents, Format, read_format};
 use super::error::{Action, Corruption, Damage, DiskError, Flaw, JournalError, OpenError};
 use super::header::{HEADER_BYTES, Header, Kind};
-use super::housekeeper::{Housekeeper, SPARES_MAX};
+use super::housekeeper::Housekeeper;
 use super::journal::{Journal, Position, bytes_u64};
 use super::log::LocalLog;
 use super::meter::{Meter, OpenProgress};
@@ -12,8 +12,9 @@ use super::pages::{self, PageReader, Pager};
 use super::progress::{Progress, Shards};
 use super::recovery::{Recovery, Replays, Scanned, at_file};
 use super::repair;
-use super::segments::{create_segment, finish_segment};
+use super::segments::{allocate, create_segment, finish_segment};
 use super::shared::{NextSegment, Shared, Upkeep};
+use super::space::{SPARES_MAX, Spare, is_full};
 use super::tally::Tally;
 use crate::disk::{Disk, DiskFile};
 use crate::shard_log::Replayed;
@@ -181,7 +182,7 @@ impl<D: Disk> Local<D> {
         let (mut recovered, shards) = recovery.finish();
         recovered.torn_bytes_cut = scanned.torn_bytes()?;
         scanned.clean()?;
-        let spares = remove_unneeded(&disk, &mut contents)?;
+        let spares = remove_unneeded(&disk, &mut contents, options.segment_bytes)?;
         recovered.unfinished_files = contents.temporary.clone();
         recovered.unknown_files = contents.unknown.clone();
         recovered.damaged_pages = std::mem::take(&mut pages.damaged);
@@ -372,16 +373,51 @@ fn obsolete(contents: &Contents, shards: &Shards) -> Vec<String> {
 }
 
 /// Removes what is unfinished, and the spare segments that are too many; returns those that stay.
-fn remove_unneeded<D: Disk>(disk: &D, contents: &mut Contents) -> Result<Vec<u64>, DiskError> {
+fn remove_unneeded<D: Disk>(
+    disk: &D,
+    contents: &mut Contents,
+    segment_bytes: u64,
+) -> Result<Vec<Spare>, DiskError> {
     contents.temporary.append(&mut contents.repaired);
-    let kept = contents.spares.len().min(SPARES_MAX);
-    let too_many = contents.spares[kept..].iter().copied().map(name::spare);
-    for name in contents.temporary.iter().cloned().chain(too_many) {
+    let mut spares = Vec::new();
+    let mut useless = Vec::new();
+    for number in &contents.spares {
+        let name = name::spare(*number);
+        match check_spare(disk, &name, segment_bytes)? {
+            Some(is_filled) if spares.len() < SPARES_MAX => spares.push(Spare {
+                number: *number,
+                is_filled,
+            }),
+            Some(_) | None => useless.push(name),
+        }
+    }
+    for name in contents.temporary.iter().cloned().chain(useless) {
         disk.remove(&name)
             .map_err(DiskError::on(Action::Remove, &name))?;
     }
     // Also the names that the last process changed and did not live to sync.
     disk.sync_dir()
         .map_err(DiskError::on(Action::SyncFolder, "."))?;
-    Ok(contents.spares[..kept].to_vec())
+    Ok(spares)
+}
+
+/// Whether a spare is filled; `None` if it is not and its room cannot be had. One that became a snapshot may have been
+/// cut already.
+fn check_spare<D: Disk>(
+    disk: &D,
+    name: &str,
+    segment_bytes: u64,
+) -> Result<Option<bool>, DiskError> {
+    let file = disk.open(name).map_err(DiskError::on(Action::Open, name))?;
+    let size = file
+        .size_bytes()
+        .map_err(DiskError::on(Action::Read, name))?;
+    if size >= segment_bytes {
+        return Ok(Some(true));
+    }
+    match allocate(&file, name, segment_bytes) {
+        Ok(is_allocated) => Ok(is_allocated.then_some(false)),
+        Err(error) if is_full(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -5,7 +5,7 @@ use super::header::{Header, Kind};
 use super::journal::bytes_u64;
 use super::name;
 use crate::disk::{Disk, DiskFile};
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 
 /// Written again and again to fill a segment.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -17,11 +17,11 @@ const ZEROS_PER_STEP: usize = 16;
 /// all of it.
 pub(super) const SYNC_EVERY_BYTES: u64 = 8 << 20;
 
-/// What a file that is being filled with zeros will be.
+/// What a file that is being prepared will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// The segment with this sequence.
-    Next(u64),
+    /// The segment with this sequence, made of a spare if there is one.
+    Next { sequence: u64, spare: Option<u64> },
     /// The spare with this number.
     Spare(u64),
 }
@@ -30,29 +30,67 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Preparing<F> {
     pub(super) purpose: Purpose,
-    name: String,
+    /// Its name until it is filled.
+    unfinished: String,
     file: F,
     pub(super) written: u64,
 }
 
+impl Purpose {
+    /// The name of the file that is filled.
+    pub(super) fn unfinished(self) -> String {
+        match self {
+            Self::Next {
+                spare: Some(number),
+                ..
+            } => name::spare(number),
+            Self::Next { .. } | Self::Spare(_) => name::temporary(&self.finished()),
+        }
+    }
+
+    fn finished(self) -> String {
+        match self {
+            Self::Next { sequence, .. } => name::segment(sequence),
+            Self::Spare(number) => name::spare(number),
+        }
+    }
+}
+
 impl<F: DiskFile> Preparing<F> {
-    /// Creates the file.
+    /// Creates the file, or opens the spare that it is made of.
     pub(super) fn begin<D: Disk<File = F>>(
         disk: &D,
         store: u64,
         purpose: Purpose,
     ) -> Result<Self, DiskError> {
-        let (name, sequence) = match purpose {
-            Purpose::Next(sequence) => (name::segment(sequence), sequence),
-            Purpose::Spare(number) => (name::spare(number), 0),
+        let unfinished = purpose.unfinished();
+        let (file, sequence) = match purpose {
+            Purpose::Next {
+                sequence,
+                spare: Some(_),
+            } => {
+                let file = disk.open(&unfinished);
+                let file = file.map_err(DiskError::on(Action::Open, &unfinished))?;
+                (file, sequence)
+            }
+            Purpose::Next {
+                sequence,
+                spare: None,
+            } => (create(disk, &unfinished)?, sequence),
+            Purpose::Spare(_) => (create(disk, &unfinished)?, 0),
         };
-        let (file, written) = create(disk, store, &name, sequence)?;
+        let written = write_header(&file, &unfinished, store, sequence)?;
         Ok(Self {
             purpose,
-            name,
+            unfinished,
             file,
             written,
         })
+    }
+
+    /// Takes the room of all of it from the disk. Returns whether this could be done; if not, it must be filled.
+    pub(super) fn allocate(&self, size_bytes: u64) -> Result<bool, DiskError> {
+        allocate(&self.file, &self.unfinished, size_bytes)
     }
 
     /// Writes zeros, up to `left` bytes.
@@ -66,20 +104,20 @@ impl<F: DiskFile> Preparing<F> {
         }
         self.file
             .write_all_at(&mut slices, self.written)
-            .map_err(DiskError::on(Action::Write, &self.name))?;
+            .map_err(DiskError::on(Action::Write, &self.unfinished))?;
         let synced = self.written / SYNC_EVERY_BYTES;
         self.written += bytes;
         if self.written / SYNC_EVERY_BYTES > synced {
             self.file
                 .sync_data()
-                .map_err(DiskError::on(Action::Sync, &self.name))?;
+                .map_err(DiskError::on(Action::Sync, &self.unfinished))?;
         }
         Ok(())
     }
 
     /// Makes it what it is to be.
     pub(super) fn finish<D: Disk<File = F>>(&self, disk: &D) -> Result<(), DiskError> {
-        finish_segment(disk, &self.name, &self.file)
+        finish(disk, &self.unfinished, &self.purpose.finished(), &self.file)
     }
 }
 
@@ -90,20 +128,24 @@ pub(super) fn create_segment<D: Disk>(
     sequence: u64,
 ) -> Result<(String, D::File), DiskError> {
     let name = name::segment(sequence);
-    let (file, _) = create(disk, store, &name, sequence)?;
+    let temporary = name::temporary(&name);
+    let file = create(disk, &temporary)?;
+    write_header(&file, &temporary, store, sequence)?;
     Ok((name, file))
 }
 
-fn create<D: Disk>(
-    disk: &D,
-    store: u64,
+fn create<D: Disk>(disk: &D, name: &str) -> Result<D::File, DiskError> {
+    disk.create(name)
+        .map_err(DiskError::on(Action::Create, name))
+}
+
+/// Writes the header of a segment in which nothing has stood before; returns its size.
+fn write_header<F: DiskFile>(
+    file: &F,
     name: &str,
+    store: u64,
     sequence: u64,
-) -> Result<(D::File, u64), DiskError> {
-    let temporary = name::temporary(name);
-    let file = disk
-        .create(&temporary)
-        .map_err(DiskError::on(Action::Create, &temporary))?;
+) -> Result<u64, DiskError> {
     let header = Header {
         store,
         number: sequence,
@@ -111,8 +153,21 @@ fn create<D: Disk>(
     };
     let header = header.encode(Kind::Journal);
     file.write_all_at(&mut [IoSlice::new(&header)], 0)
-        .map_err(DiskError::on(Action::Write, &temporary))?;
-    Ok((file, bytes_u64(header.len())))
+        .map_err(DiskError::on(Action::Write, name))?;
+    Ok(bytes_u64(header.len()))
+}
+
+/// Takes room for so many bytes of a file. Returns whether this could be done: not every file system can.
+pub(super) fn allocate<F: DiskFile>(
+    file: &F,
+    name: &str,
+    size_bytes: u64,
+) -> Result<bool, DiskError> {
+    match file.allocate(size_bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(false),
+        Err(error) => Err(DiskError::on(Action::Write, name)(error)),
+    }
 }
 
 /// Makes a file durable and gives it its final name.
@@ -121,11 +176,20 @@ pub(super) fn finish_segment<D: Disk>(
     name: &str,
     file: &D::File,
 ) -> Result<(), DiskError> {
-    let temporary = name::temporary(name);
+    finish(disk, &name::temporary(name), name, file)
+}
+
+/// Makes a file durable that has had another name so far, and gives it its final one.
+pub(super) fn finish<D: Disk>(
+    disk: &D,
+    unfinished: &str,
+    name: &str,
+    file: &D::File,
+) -> Result<(), DiskError> {
     file.sync_data()
-        .map_err(DiskError::on(Action::Sync, &temporary))?;
-    disk.rename(&temporary, name)
-        .map_err(DiskError::on(Action::Rename, &temporary))?;
+        .map_err(DiskError::on(Action::Sync, unfinished))?;
+    disk.rename(unfinished, name)
+        .map_err(DiskError::on(Action::Rename, unfinished))?;
     disk.sync_dir()
         .map_err(DiskError::on(Action::SyncFolder, name))
 }
@@ -151,10 +215,5 @@ pub(super) fn reuse<D: Disk>(
     };
     file.write_all_at(&mut [IoSlice::new(&header.encode(Kind::Journal))], 0)
         .map_err(DiskError::on(Action::Write, &spare))?;
-    file.sync_data()
-        .map_err(DiskError::on(Action::Sync, &spare))?;
-    disk.rename(&spare, &segment)
-        .map_err(DiskError::on(Action::Rename, &spare))?;
-    disk.sync_dir()
-        .map_err(DiskError::on(Action::SyncFolder, &segment))
+    finish(disk, &spare, &segment, &file)
 }

@@ -2,7 +2,7 @@
 
 use super::name;
 use super::pages::SharedPages;
-use super::space::Shortage;
+use super::space::{Shortage, Spare};
 use crate::batch::{Pieces, Pool};
 use crate::shard_log::{SnapshotSource, Space};
 use model::{LogIndex, ShardId};
@@ -87,8 +87,8 @@ pub(super) struct Upkeep {
     pub(super) review: bool,
     /// Whether a shard is damaged.
     pub(super) damaged: Box<[bool]>,
-    /// Segments that are kept to be used again, by their numbers.
-    pub(super) spares: Vec<u64>,
+    /// Segments that are kept to be used again.
+    pub(super) spares: Vec<Spare>,
     /// Snapshots that found no room.
     pub(super) unsaved: Vec<Unsaved>,
 }
@@ -97,8 +97,8 @@ pub(super) struct Upkeep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unsaved {
     pub(super) shard: usize,
-    /// It is worth trying again when so much is free.
-    pub(super) needs_bytes: u64,
+    /// It is worth trying again when so much is free, in bytes.
+    pub(super) needs_free: u64,
 }
 
 /// The segment behind the one that the journal writes.
@@ -288,6 +288,39 @@ impl Upkeep {
             }
         }
         shards
+    }
+
+    /// The shards whose records keep the oldest segment from being used again.
+    pub(super) fn shards_holding_oldest(&self) -> impl Iterator<Item = usize> {
+        let oldest = self.closed_segments.front().into_iter();
+        let last = oldest.flat_map(|segment| segment.last.iter().enumerate());
+        last.filter(|(shard, last)| **last > self.snapshots[*shard].index && !self.damaged[*shard])
+            .map(|(shard, _)| shard)
+    }
+
+    /// Whether snapshots are all that is needed to use the oldest segment again.
+    pub(super) fn may_free_oldest(&self) -> bool {
+        let is_lost = |segment: &ClosedSegment| {
+            let mut shards = segment.last.iter().zip(&self.damaged);
+            shards.any(|(last, damaged)| *damaged && *last > LogIndex(0))
+        };
+        self.closed_segments
+            .front()
+            .is_some_and(|oldest| !is_lost(oldest))
+    }
+
+    /// A number that no spare has.
+    pub(super) fn free_spare_number(&self) -> u64 {
+        let is_free = |number: &u64| self.spares.iter().all(|spare| spare.number != *number);
+        (1..).find(is_free).unwrap_or(u64::MAX)
+    }
+
+    /// Takes out a spare, rather one that is filled, or rather one that is not.
+    pub(super) fn take_spare(&mut self, filled: bool) -> Option<Spare> {
+        let spares = &mut self.spares;
+        let preferred = spares.iter().rposition(|spare| spare.is_filled == filled);
+        let place = preferred.or_else(|| spares.len().checked_sub(1))?;
+        Some(spares.remove(place))
     }
 
     /// Makes a written snapshot the current one of its shard.

@@ -14,13 +14,14 @@ use super::header::{HEADER_BYTES, Header, Kind};
 use super::journal::bytes_u64;
 use super::name;
 use super::reader::Reader;
-use super::segments::{SYNC_EVERY_BYTES, finish_segment};
+use super::segments::{SYNC_EVERY_BYTES, finish};
 use super::shared::{SnapshotFile, SnapshotRequest};
+use super::space::Spare;
 use crate::disk::{Disk, DiskFile};
 use crate::record::{self, MARK_SHARD};
 use crate::shard_log::{Replayed, SnapshotSource};
 use model::{LogIndex, ShardId};
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 
 /// The kind of the end mark.
 const END_KIND: u8 = 2;
@@ -33,7 +34,11 @@ pub(super) struct SnapshotWriter<F> {
     shard: ShardId,
     index: LogIndex,
     name: String,
-    temporary: String,
+    /// Its name until it is whole.
+    unfinished: String,
+    /// Whose room it takes; what it does not need of it is cut off when it is whole.
+    spare: Option<Spare>,
+    bytes_max: u64,
     file: F,
     /// What there is still to write; `None` when all is written.
     source: Option<Box<dyn SnapshotSource>>,
@@ -53,11 +58,13 @@ impl<F> std::fmt::Debug for SnapshotWriter<F> {
 }
 
 impl<F: DiskFile> SnapshotWriter<F> {
-    /// Creates the file under a temporary name.
+    /// Creates the file under a temporary name, or opens a spare, whose room it takes.
     pub(super) fn begin<D: Disk<File = F>>(
         disk: &D,
         store: u64,
         request: SnapshotRequest,
+        spare: Option<Spare>,
+        bytes_max: u64,
     ) -> Result<Self, DiskError> {
         let SnapshotRequest {
             shard,
@@ -65,10 +72,17 @@ impl<F: DiskFile> SnapshotWriter<F> {
             source,
         } = request;
         let name = name::snapshot(shard, index);
-        let temporary = name::temporary(&name);
-        let file = disk
-            .create(&temporary)
-            .map_err(DiskError::on(Action::Create, &temporary))?;
+        let (unfinished, file) = if let Some(spare) = spare {
+            let unfinished = name::spare(spare.number);
+            let file = disk.open(&unfinished);
+            let file = file.map_err(DiskError::on(Action::Open, &unfinished))?;
+            (unfinished, file)
+        } else {
+            let unfinished = name::temporary(&name);
+            let file = disk.create(&unfinished);
+            let file = file.map_err(DiskError::on(Action::Create, &unfinished))?;
+            (unfinished, file)
+        };
         let header = Header {
             store,
             number: index.0,
@@ -78,7 +92,9 @@ impl<F: DiskFile> SnapshotWriter<F> {
             shard,
             index,
             name,
-            temporary,
+            unfinished,
+            spare,
+            bytes_max,
             file,
             source: Some(source),
             payload: Vec::new(),
@@ -94,6 +110,15 @@ impl<F: DiskFile> SnapshotWriter<F> {
 
     pub(super) fn index(&self) -> LogIndex {
         self.index
+    }
+
+    /// Gives up; returns the spare that it was written to, no longer than `spare_bytes`.
+    pub(super) fn give_up(self, spare_bytes: u64) -> Result<Option<Spare>, DiskError> {
+        if self.spare.is_some() && self.needs_bytes() > spare_bytes {
+            let cut = self.file.set_len(spare_bytes);
+            cut.map_err(DiskError::on(Action::Write, &self.unfinished))?;
+        }
+        Ok(self.spare)
     }
 
     /// What it needs on the disk, as far as it is encoded.
@@ -123,23 +148,31 @@ impl<F: DiskFile> SnapshotWriter<F> {
                 out.extend_from_slice(payload);
             });
         }
+        let failed_write = |error| DiskError::on(Action::Write, &self.unfinished)(error);
+        if self.needs_bytes() > self.bytes_max {
+            return Err(failed_write(ErrorKind::StorageFull.into()));
+        }
         self.file
             .write_all_at(&mut [IoSlice::new(&self.buffer)], self.written)
-            .map_err(DiskError::on(Action::Write, &self.temporary))?;
+            .map_err(failed_write)?;
         let synced = self.written / SYNC_EVERY_BYTES;
         self.written += bytes_u64(self.buffer.len());
         self.buffer.clear();
         if self.written / SYNC_EVERY_BYTES > synced {
             self.file
                 .sync_data()
-                .map_err(DiskError::on(Action::Sync, &self.temporary))?;
+                .map_err(DiskError::on(Action::Sync, &self.unfinished))?;
         }
         Ok(())
     }
 
     /// Makes it the current snapshot of its shard, durably. The log is committed up to its index.
     pub(super) fn publish<D: Disk<File = F>>(&self, disk: &D) -> Result<SnapshotFile, DiskError> {
-        finish_segment(disk, &self.name, &self.file)?;
+        if self.spare.is_some() {
+            let cut = self.file.set_len(self.written);
+            cut.map_err(DiskError::on(Action::Write, &self.unfinished))?;
+        }
+        finish(disk, &self.unfinished, &self.name, &self.file)?;
         Ok(SnapshotFile {
             index: self.index,
             bytes: self.written,

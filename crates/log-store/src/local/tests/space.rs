@@ -133,8 +133,48 @@ fn what_is_not_urgent_waits_for_room() {
         "journal-0000000000000002",
         "snapshot-00000-00000000000000000001",
         "spare-0000000000000001",
+        "spare-0000000000000002",
+        "spare-0000000000000003",
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn snapshots_share_what_is_left() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"one");
+    submit(&mut local, 1, b"two");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    let count = |prefix: &str| {
+        let names = disk.list().unwrap();
+        names.iter().filter(|name| name.starts_with(prefix)).count()
+    };
+    while !local.logs[0].wants_snapshot() {
+        submit(&mut local, 0, &[1; 100]);
+        submit(&mut local, 1, &[1; 100]);
+        // One that finds no room does in the next segment.
+        while local.journal.round().unwrap().records == 0 {
+            keep_house(&mut local);
+        }
+        keep_house(&mut local);
+    }
+    assert_eq!((count("spare-"), count("snapshot-")), (1, 0));
+    let large = || Box::new(Saved(vec![&[5; 600], &[6; 600]]));
+    local.logs[0].save_snapshot(large());
+    keep_house(&mut local);
+    let kept = (count("spare-"), count("snapshot-"));
+    assert_eq!(kept, (1, 0), "more than half of a segment");
+    local.logs[1].save_snapshot(Box::new(Saved(vec![&[5; 300]])));
+    keep_house(&mut local);
+    assert_eq!((count("spare-"), count("snapshot-")), (0, 1));
+    let segments = count("journal-");
+    local.logs[0].save_snapshot(large());
+    keep_house(&mut local);
+    assert_eq!(count("snapshot-"), 2, "all that is left is the last one's");
+    assert!(count("journal-") <= segments && !disk.list().unwrap().contains(&SEGMENT.to_owned()));
 }
 
 #[test]
