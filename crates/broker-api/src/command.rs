@@ -1,9 +1,7 @@
 //! What a session asks of the broker.
 
-use crate::estate::{Bequest, Notes};
-use crate::topology::{
-    Bind, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Keep, Listing,
-};
+use crate::estate::{Bequest, Keep, Notes};
+use crate::topology::{Bind, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Listing};
 use crate::user::{Authenticate, PutUser};
 use model::{
     Arguments, BindingKey, CommandId, ConversationId, ExchangeName, Message, Outcome, Pattern,
@@ -54,7 +52,7 @@ pub enum Command {
     Bind(Box<Bind>),
     /// Takes a binding away; one that is not there is passed over.
     Unbind(Box<Bind>),
-    /// Has one queue keep another; if it does already, that is left as it is.
+    /// Has one queue keep another; if it does already, that is left as it is. Answered once it is durable.
     Keep(Box<Keep>),
     /// Ends that; one that ends when it is not used any more may end with it. If it is not kept so, there is nothing to do.
     LetGo(Box<Keep>),

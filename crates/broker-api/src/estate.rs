@@ -1,6 +1,6 @@
 //! What is kept beside a queue by the subscription that has taken it over, and what happens once that is gone.
 
-use model::{Message, Sequence, SubscriptionId};
+use model::{Message, QueueName, Sequence, SubscriptionId};
 
 /// Small facts that are kept beside a queue: durable, and there for whoever takes the queue over next.
 ///
@@ -41,6 +41,16 @@ pub struct Bequest {
     pub expires_ms: Option<u64>,
     /// What is published.
     pub will: Option<Will>,
+}
+
+/// One queue that keeps another: that one does not end for want of use while its keeper is there, as if it were
+/// subscribed to. Both are shared and durable. It ends with either of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// The queue that is kept.
+    pub queue: QueueName,
+    /// The subscription that has taken the other queue over, which keeps it.
+    pub keeper: SubscriptionId,
 }
 
 /// A message that is published once somebody is gone: once, whatever crashes.

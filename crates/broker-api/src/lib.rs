@@ -18,7 +18,7 @@ pub use command::{
     Settle, SettleMode, Sharing, ShowRetained, Source, Submission, Subscribe, Transaction,
     Unroutable,
 };
-pub use estate::{Bequest, Note, Notes, Recalled, Will};
+pub use estate::{Bequest, Keep, Note, Notes, Recalled, Will};
 pub use event::{BlockCause, Delivery, Event, Reply};
 pub use head::{Field, HeadReader, Heads};
 pub use out::Out;
@@ -26,7 +26,7 @@ pub use refusal::Refusal;
 pub use session::Session;
 pub use topology::{
     Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, DeleteQueue, IfExists,
-    IfMissing, Keep, ListedExchange, ListedQueue, Listing, QueueStatus,
+    IfMissing, ListedExchange, ListedQueue, Listing, QueueStatus,
 };
 pub use user::{Authenticate, Authenticated, ListedUser, PutUser};
 pub use wire::Wire;

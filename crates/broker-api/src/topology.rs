@@ -113,16 +113,6 @@ pub struct Bind {
     pub arguments: Arguments,
 }
 
-/// One queue that keeps another: that one does not end for want of use while its keeper is there, as if it were
-/// subscribed to. Both are shared and durable. It ends with either of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// The queue that is kept.
-    pub queue: QueueName,
-    /// The queue that keeps it.
-    pub keeper: QueueName,
-}
-
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {

@@ -12,7 +12,7 @@ use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
 use crate::routes::{PrivateQueueId, QueueRoute, QueueTarget};
 use crate::show::Showings;
-use crate::topology::Request;
+use crate::topology::Wish;
 use auth::UserChange;
 use broker_api::{Attachment, Command, Event, Peer, Refusal, Reply, SettleMode, Submission};
 use model::{CommandId, ConnectionId, Instant, Message, Sequence, SoloMap, SubscriptionId};
@@ -153,8 +153,8 @@ impl Connection {
             Command::DeleteExchange(delete) => self.delete_exchange(id, delete),
             Command::Bind(bind) => self.bind(id, *bind),
             Command::Unbind(bind) => self.unbind(id, *bind),
-            Command::Keep(keep) => self.ask(id, Request::Keep(*keep)),
-            Command::LetGo(keep) => self.ask(id, Request::LetGo(*keep)),
+            Command::Keep(keep) => self.keep(id, *keep, Wish::Keep),
+            Command::LetGo(keep) => self.keep(id, *keep, Wish::LetGo),
             Command::List(listing) => self.list(id, listing),
             Command::Commit(transaction) => self.commit(now, id, *transaction),
             Command::Subscribe(subscribe) => self.subscribe(now, id, *subscribe),

@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// Asks shard 0.
-    pub(crate) fn ask(&mut self, command: CommandId, request: Request) {
+    fn ask(&mut self, command: CommandId, request: Request) {
         let asker = self.asker(command);
         self.control(0, Control::Topology(Box::new(request), Some(asker)));
     }

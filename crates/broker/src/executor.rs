@@ -359,6 +359,7 @@ impl Executor {
             Control::Bequeath(bequeathing) => {
                 self.shard(bequeathing.target.shard).bequeath(*bequeathing);
             }
+            Control::Keep(keeping) => self.shard(keeping.target.shard).ask_to_keep(*keeping),
             Control::Room(connection) => {
                 for target in self.deliveries.handle_room(connection) {
                     self.shard(target.shard).touch(target.queue);
@@ -443,6 +444,7 @@ impl Executor {
             | Control::Note(_)
             | Control::Recall { .. }
             | Control::Bequeath(_)
+            | Control::Keep(_)
             | Control::Room(_)
             | Control::Closed(_)
             | Control::Topology(..)

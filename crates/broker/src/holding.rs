@@ -1,9 +1,10 @@
 //! What a connection asks of the queues that it has taken over.
 
 use crate::connection::{Connection, Subscription};
-use crate::mailbox::{Bequeathing, Control, Noting};
+use crate::mailbox::{Bequeathing, Control, Keeping, Noting};
 use crate::routes::QueueTarget;
-use broker_api::{Bequest, Notes, OwnMessages, Refusal};
+use crate::topology::Wish;
+use broker_api::{Bequest, Keep, Notes, OwnMessages, Refusal};
 use model::{CommandId, SubscriptionId};
 
 /// The longest key and the longest value of a note, in bytes.
@@ -55,6 +56,22 @@ impl Connection {
                 };
                 let bequeath = Control::Bequeath(Box::new(bequeathing));
                 self.control(target.executor, bequeath);
+            }
+            Err(refusal) => self.refuse(command, refusal),
+        }
+    }
+
+    pub(crate) fn keep(&mut self, command: CommandId, keep: Keep, wish: Wish) {
+        match self.taken_over(keep.keeper) {
+            Ok(target) => {
+                let keeping = Keeping {
+                    subscriber: self.subscriber(keep.keeper),
+                    target,
+                    queue: keep.queue,
+                    wish,
+                    asker: self.asker(command),
+                };
+                self.control(target.executor, Control::Keep(Box::new(keeping)));
             }
             Err(refusal) => self.refuse(command, refusal),
         }

@@ -4,7 +4,7 @@ use crate::outbox::Outbox;
 use crate::retained::Setting;
 use crate::routes::{QueueTarget, Targets};
 use crate::shared_queue::SharedQueue;
-use crate::topology::Request;
+use crate::topology::{Request, Wish};
 use crate::transaction::{Asker, Decision, OfferId, Part, TransactionId};
 use broker_api::{DeleteIf, Grant, Note, Refusal, Will};
 use model::{
@@ -50,6 +50,8 @@ pub(crate) enum Control {
     },
     /// Keep what is to happen once a subscription is gone.
     Bequeath(Box<Bequeathing>),
+    /// Have a queue kept by the one that a subscription has taken over, or not any more.
+    Keep(Box<Keeping>),
     /// The connection's outbox has room again.
     Room(ConnectionId),
     /// The connection has ended.
@@ -169,6 +171,16 @@ pub(crate) struct Bequeathing {
     pub(crate) target: QueueTarget,
     pub(crate) expires_ms: Option<u64>,
     pub(crate) will: Option<Will>,
+    pub(crate) asker: Asker,
+}
+
+/// A queue that a subscription wants to have kept, or not any more.
+pub(crate) struct Keeping {
+    pub(crate) subscriber: SubscriberId,
+    /// The keeper.
+    pub(crate) target: QueueTarget,
+    pub(crate) queue: QueueName,
+    pub(crate) wish: Wish,
     pub(crate) asker: Asker,
 }
 

@@ -11,8 +11,8 @@ use crate::shard::Shard;
 use crate::shared_queue::SharedQueue;
 use crate::transaction::Asker;
 use broker_api::{
-    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, Event, Keep,
-    ListedExchange, Refusal, Reply,
+    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, Event, ListedExchange,
+    Refusal, Reply,
 };
 use model::{
     Durability, ExchangeDefinition, ExchangeName, Lifetime, LogIndex, QueueId, QueueName, ShardId,
@@ -39,9 +39,20 @@ pub(crate) enum Request {
     ExchangeUnused(ExchangeName),
     Bind(Bind),
     Unbind(Bind),
-    Keep(Keep),
-    LetGo(Keep),
+    /// The owner of one queue wants another to be kept by it, or not any more.
+    Keep {
+        queue: QueueName,
+        keeper: Arc<SharedQueue>,
+        wish: Wish,
+    },
     ListExchanges,
+}
+
+/// What is to become of a queue that another keeps, or is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Keep,
+    LetGo,
 }
 
 /// The shared metadata of shard 0, beside the shard on its executor.
@@ -199,8 +210,14 @@ impl Topology {
             }
             Request::Bind(bind) => self.bind(shard, bind),
             Request::Unbind(bind) => self.unbind(shard, bind),
-            Request::Keep(keep) => self.keep(shard, &keep),
-            Request::LetGo(keep) => Ok(self.let_go(shard, &keep)),
+            Request::Keep {
+                queue,
+                keeper,
+                wish,
+            } => match wish {
+                Wish::Keep => self.keep(shard, &queue, &keeper),
+                Wish::LetGo => Ok(self.let_go(shard, &queue, &keeper)),
+            },
             Request::ListExchanges => Ok(self.list_exchanges()),
         };
         let answer = asker.map(|asker| (asker, answer));
@@ -553,13 +570,21 @@ impl Topology {
     }
 
     /// Has one queue keep another. It counts at once: what has ended before, the host of the queue says.
-    fn keep(&mut self, shard: &mut Shard, keep: &Keep) -> Result<Reply, Refusal> {
+    fn keep(
+        &mut self,
+        shard: &mut Shard,
+        queue: &QueueName,
+        keeper: &Arc<SharedQueue>,
+    ) -> Result<Reply, Refusal> {
         let find = |name: &QueueName| {
             let found = self.decided.queue(name.as_bytes());
             let found = found.filter(|shared| !shared.is_ended());
             found.ok_or_else(|| Refusal::QueueNotFound(name.clone()))
         };
-        let (shared, keeper) = (find(&keep.queue)?, find(&keep.keeper)?);
+        let shared = find(queue)?;
+        if !Arc::ptr_eq(find(&keeper.name)?, keeper) {
+            return Err(Refusal::QueueNotFound(keeper.name.clone()));
+        }
         check::keep(shared, keeper, self.keeps.count())?;
         let (queue, keeper) = (shared.target.queue, keeper.target.queue);
         if self.keeps.insert(queue, keeper) {
@@ -572,12 +597,10 @@ impl Topology {
         Ok(Reply::Nothing)
     }
 
-    fn let_go(&mut self, shard: &mut Shard, keep: &Keep) -> Reply {
-        let find = |name: &QueueName| {
-            let found = self.decided.queue(name.as_bytes());
-            found.map(|shared| shared.target.queue)
-        };
-        if let Some((queue, keeper)) = find(&keep.queue).zip(find(&keep.keeper))
+    fn let_go(&mut self, shard: &mut Shard, queue: &QueueName, keeper: &SharedQueue) -> Reply {
+        let found = self.decided.queue(queue.as_bytes());
+        let keeper = keeper.target.queue;
+        if let Some(queue) = found.map(|shared| shared.target.queue)
             && self.keeps.remove(queue, keeper)
         {
             self.last_index = shard.append(entry::LET_GO, |to| {

@@ -2,10 +2,10 @@
 
 mod support;
 
-use broker_api::{Command, DeleteIf, Keep, Refusal};
-use model::{Durability, Lifetime, QueueDefinition};
+use broker_api::{Command, DeleteIf, Event, Keep, Refusal, Sharing};
+use model::{Durability, Lifetime, QueueDefinition, SubscriptionId};
 use std::cell::Cell;
-use support::calls::{bind, delete_queue, delete_queue_if, name, settings, subscribe};
+use support::calls::{bind, delete_queue, delete_queue_if, name, settings, sharing, subscribe};
 use support::crashes::crash_at_every_step;
 use support::{Client, Node, message, queue};
 
@@ -30,16 +30,27 @@ fn let_go(queue: &str, keeper: &str) -> Command {
 fn pair(queue: &str, keeper: &str) -> Keep {
     Keep {
         queue: name(queue),
-        keeper: name(keeper),
+        keeper: SubscriptionId(id_of(keeper)),
     }
 }
 
-/// A node with the queue `group` and the durable queues `a` and `b`.
+/// The subscription that takes a queue over.
+fn id_of(keeper: &str) -> u32 {
+    u32::from(keeper.as_bytes()[0])
+}
+
+fn takeover(keeper: &str) -> Command {
+    let subscribe = subscribe(id_of(keeper), queue(keeper));
+    Command::Subscribe(Box::new(sharing(subscribe, Sharing::Takeover)))
+}
+
+/// A node with the queue `group`, and the owner of the durable queues `a` and `b`.
 fn node() -> (Node, Client) {
     let mut node = Node::new(settings());
     let mut client = node.connect();
     for name in ["a", "b"] {
         client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+        client.ok(&mut node, takeover(name));
     }
     client.declare_as(&mut node, "group", GROUP);
     client.bind(&mut node, bind("amq.direct", "group", "k"));
@@ -144,14 +155,36 @@ fn only_durable_queues_that_are_there_keep_others() {
         ..QueueDefinition::DURABLE
     };
     client.declare_as(&mut node, "t", transient);
-    for (queue, keeper) in [("group", "none"), ("none", "a")] {
-        let refusal = client.refused(&mut node, keep(queue, keeper));
-        assert!(matches!(refusal, Refusal::QueueNotFound(_)), "{refusal:?}");
-    }
+    client.ok(&mut node, takeover("t"));
+    let refusal = client.refused(&mut node, keep("group", "z"));
+    assert!(
+        matches!(refusal, Refusal::SubscriptionNotFound(_)),
+        "{refusal:?}"
+    );
+    let refusal = client.refused(&mut node, keep("none", "a"));
+    assert!(matches!(refusal, Refusal::QueueNotFound(_)), "{refusal:?}");
     for (queue, keeper) in [("group", "t"), ("t", "a"), ("a", "a")] {
         let refusal = client.refused(&mut node, keep(queue, keeper));
         assert!(matches!(refusal, Refusal::Invalid(_)), "{refusal:?}");
     }
+}
+
+#[test]
+fn what_an_earlier_owner_asks_is_passed_over() {
+    let (mut node, mut old) = node();
+    old.ok(&mut node, keep("group", "a"));
+    // Asked before it knows, and carried out behind the takeover.
+    let mut new = node.connect();
+    let took = new.send(&node, takeover("a"));
+    let let_go = old.send(&node, let_go("group", "a"));
+    let kept = old.send(&node, keep("b", "a"));
+    assert!(matches!(new.answer(&mut node, took), Some(Ok(_))));
+    for id in [let_go, kept] {
+        let answer = old.answer(&mut node, id);
+        assert_eq!(answer, Some(Err(Refusal::TakenOver)));
+    }
+    node.advance_ms(DAY_MS);
+    assert!(new.has_queue(&mut node, "group"));
 }
 
 #[test]
@@ -191,6 +224,7 @@ fn what_was_said_to_be_kept_is_whatever_crashes() {
         || node().0,
         |node| {
             let mut client = node.connect();
+            client.ok(node, takeover("a"));
             client.send(node, keep("group", "a"));
             client
         },
@@ -218,12 +252,14 @@ fn what_is_kept_no_more_ends_whatever_crashes() {
             },
             |node| {
                 let mut client = node.connect();
+                client.ok(node, takeover("a"));
                 client.send(node, ends());
                 client
             },
             |node, what, told| {
                 let is_kept = is_there(node, "group");
-                assert!(!is_kept || told.is_empty(), "{what}: {told:?}");
+                let is_answered = told.iter().any(|it| matches!(it, Event::Done(..)));
+                assert!(!is_kept || !is_answered, "{what}: {told:?}");
                 assert!(!is_kept || is_there(node, "a"), "{what}: nobody keeps it");
             },
         );

@@ -13,9 +13,10 @@ use crate::Node;
 use crate::counters;
 use crate::entry::{self, Group};
 use crate::estate::{Bequeathed, Estate, EstateBytes, encode_bequest, of_user};
-use crate::mailbox::{Bequeathing, Noting};
+use crate::mailbox::{Bequeathing, Control, Keeping, Noting};
 use crate::retained::{Limit, Retained, Setting, Turn};
 use crate::routes;
+use crate::topology::Request;
 use crate::transaction::{Asker, PreparedNotes, PreparedSettle};
 use broker_api::{Event, Note, Refusal, Reply};
 use model::{Instant, LogIndex, Message, Outcome, QueueId, Sequence};
@@ -293,6 +294,33 @@ impl Shard {
             self.node.estates.change(before, estate.bytes());
         }
         self.answer_with_batch(asker, Reply::Nothing);
+    }
+
+    /// Asks shard 0 to have a queue kept by this one, or not any more, if that is the subscription's: so what an earlier
+    /// owner asks comes there before what this one does, or not at all.
+    pub(crate) fn ask_to_keep(&self, keeping: Keeping) {
+        let Keeping {
+            subscriber,
+            target,
+            queue,
+            wish,
+            asker,
+        } = keeping;
+        let hosted = self.queues.get(&target.queue);
+        match (self.owned(target.queue, subscriber), hosted) {
+            (Ok(_), Some(hosted)) => {
+                let keeper = Arc::clone(&hosted.shared);
+                let request = Request::Keep {
+                    queue,
+                    keeper,
+                    wish,
+                };
+                let control = Control::Topology(Box::new(request), Some(asker));
+                self.node.mailboxes[0].post(&mut vec![control]);
+            }
+            (Err(refusal), _) => refuse(&asker, refusal),
+            (Ok(_), None) => refuse(&asker, Refusal::TakenOver),
+        }
     }
 
     /// The estate of a durable queue, if it is the subscription's.

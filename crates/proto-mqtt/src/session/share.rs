@@ -13,7 +13,7 @@ use crate::translate::pattern_of;
 use broker_api::{Bind, BindTo, Command, DeclareQueue, IfExists, IfMissing, Keep, Refusal};
 use model::{
     Arguments, BindingKey, Durability, ExchangeName, Lifetime, Overflow, Ownership,
-    QueueDefinition, QueueName, QueueRules,
+    QueueDefinition, QueueName, QueueRules, SubscriptionId,
 };
 
 /// What the names of the queues begin with; share name and filter follow, with a `/` between, which a share name
@@ -52,8 +52,8 @@ pub(super) struct Share {
     pattern: Box<str>,
     /// Messages that may wait for the members.
     messages_max: u64,
-    /// The queue of the member's session, if that outlives its connection.
-    keeper: Option<QueueName>,
+    /// What has taken the queue of the member's session over, if that outlives its connection.
+    keeper: Option<SubscriptionId>,
     step: Step,
     tries_left: u8,
 }
@@ -87,7 +87,7 @@ pub(super) fn queue_of(share_name: &str, filter: &str) -> Option<QueueName> {
 impl Share {
     /// A member by this filter, of which the last part is the pattern.
     pub(super) fn new(
-        (queue, keeper): (QueueName, Option<QueueName>),
+        (queue, keeper): (QueueName, Option<SubscriptionId>),
         filter: &str,
         pattern: &str,
         messages_max: u64,
@@ -129,7 +129,7 @@ impl Share {
 
     fn keep(&self) -> Option<Keep> {
         let queue = self.queue.clone();
-        let keeper = self.keeper.clone()?;
+        let keeper = self.keeper?;
         Some(Keep { queue, keeper })
     }
 

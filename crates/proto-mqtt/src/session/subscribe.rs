@@ -271,7 +271,7 @@ impl Open {
         let queue = share::queue_of(share_name, pattern)?;
         let subscription = Subscription::shared(asked.options, identifier, skips_hidden(pattern));
         let id = self.subscriptions.insert(filter, subscription);
-        let keeper = self.kept.as_ref().map(|kept| kept.queue.clone());
+        let keeper = self.kept.as_ref().map(|kept| kept.subscription);
         let messages_max = link.limits.session_messages_max;
         let share = Share::new((queue, keeper), filter, pattern, messages_max);
         let command = link.barrier(out, share.declare());

@@ -13,8 +13,8 @@ const NOTED: &str = "Note(+s$share/g/a/+)";
 const FORGOTTEN: &str = "Note(-s$share/g/a/+)";
 const DECLARE: &str = "Declare(mqtt.share/g/a/+)";
 const BIND: &str = "Bind(Queue(\"mqtt.share/g/a/+\"), amq.topic a.*)";
-const KEEP: &str = "Keep(mqtt.share/g/a/+ by mqtt.session.c)";
-const LET_GO: &str = "LetGo(mqtt.share/g/a/+ by mqtt.session.c)";
+const KEEP: &str = "Keep(mqtt.share/g/a/+ by 1)";
+const LET_GO: &str = "LetGo(mqtt.share/g/a/+ by 1)";
 
 fn subscribe(id: u32) -> String {
     format!("Subscribe({id}, queue mqtt.share/g/a/+, Explicit, limit 1024, none retained)")

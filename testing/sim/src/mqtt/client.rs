@@ -17,7 +17,7 @@ const WINDOW: usize = 4;
 const WILL_DELAY_S: u32 = 2;
 
 /// What a filter begins with that several clients share.
-pub const SHARED: &str = "$share/group/";
+pub(super) const SHARED: &str = "$share/group/";
 
 /// What the broker did that it must not.
 pub type Fault = String;

@@ -330,7 +330,7 @@ impl Open {
     fn let_go_of(&self, filter: &str) -> Option<Command> {
         let (share_name, pattern) = TopicFilter::new(Text::new(filter).ok()?).ok()?.shared()?;
         let queue = share::queue_of(share_name, pattern)?;
-        let keeper = self.kept.as_ref()?.queue.clone();
+        let keeper = self.kept.as_ref()?.subscription;
         Some(Command::LetGo(Box::new(Keep { queue, keeper })))
     }
 
