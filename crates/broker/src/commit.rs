@@ -47,7 +47,7 @@ pub(crate) struct Commits {
 /// How far a commit is.
 enum Stage {
     /// What was published before is on its way to its queues, or another transaction holds keys that it needs.
-    Gathered(Transaction, HeldKeys),
+    Gathered(Transaction),
     /// A message that is no part of a transaction: one holds its key.
     Published(Message, Publishing),
     /// The shards have their parts; this follows once it is decided.
@@ -107,7 +107,7 @@ impl Commits {
                     conversation: ConversationId(0),
                     command: Command::Publish(message, publishing),
                 }),
-                Stage::Gathered(..) => {}
+                Stage::Gathered(_) => {}
             }
         }
         behind.append(&mut self.deferred);
@@ -174,7 +174,7 @@ type Parts = BTreeMap<ShardId, Part>;
 
 impl Connection {
     pub(crate) fn commit(&mut self, now: Instant, command: CommandId, transaction: Transaction) {
-        let stage = Stage::Gathered(transaction, self.node.retained.no_keys());
+        let stage = Stage::Gathered(transaction);
         self.commits.waiting.push_back((command, stage));
         if self.commits.waiting.len() == 1 {
             self.start_commits(now);
@@ -185,7 +185,7 @@ impl Connection {
     fn start_commits(&mut self, now: Instant) {
         let node = Arc::clone(&self.node);
         let connection = self.outbox.connection();
-        while let Some((command, Stage::Gathered(..))) = self.commits.waiting.front() {
+        while let Some((command, Stage::Gathered(_))) = self.commits.waiting.front() {
             let command = *command;
             self.publisher
                 .flush_run(&node, now, connection, &mut self.answers);
@@ -199,15 +199,16 @@ impl Connection {
     /// over.
     fn start_first(&mut self, now: Instant) -> bool {
         match self.commits.waiting.pop_front() {
-            Some((command, Stage::Gathered(transaction, mut keys))) => {
+            Some((command, Stage::Gathered(transaction))) => {
                 let publishes = transaction.publishes.iter();
                 let retained = publishes.filter(|message| Retained::takes(message));
                 let needed: BTreeSet<_> = retained.map(Message::key).collect();
-                if !keys.take(needed.into_iter(), &self.outbox, command) {
-                    let stage = Stage::Gathered(transaction, keys);
+                let retained = &self.node.retained;
+                let Some(keys) = retained.hold(needed.into_iter(), &self.outbox, command) else {
+                    let stage = Stage::Gathered(transaction);
                     self.commits.waiting.push_front((command, stage));
                     return true;
-                }
+                };
                 let sent = self.start_commit(now, command, transaction, keys);
                 let is_sent = sent.is_some();
                 let sent = sent.map(|following| (command, Stage::Sent(following)));
@@ -260,7 +261,7 @@ impl Connection {
         match (&event, self.commits.waiting.front()) {
             (
                 Event::Confirmed(command),
-                Some((first, Stage::Gathered(..) | Stage::Published(..))),
+                Some((first, Stage::Gathered(_) | Stage::Published(..))),
             ) if command == first => {
                 if !self.start_first(now) {
                     self.start_commits(now);

@@ -30,9 +30,10 @@
 mod order;
 mod turns;
 
+use crate::outbox::Outbox;
 use crate::settings::Settings;
 use broker_api::Refusal;
-use model::{Address, ConnectionId, Instant, Message, Parts, Retain, ShardId};
+use model::{Address, CommandId, ConnectionId, Instant, Message, Parts, Retain, ShardId};
 pub(crate) use order::KeyPattern;
 use order::{Verdict, ordered};
 use parking_lot::Mutex;
@@ -141,9 +142,15 @@ impl Retained {
         self.turns.turn(key)
     }
 
-    /// For the keys of a transaction: none yet.
-    pub(crate) fn no_keys(&self) -> HeldKeys {
-        HeldKeys::new(&self.turns)
+    /// Takes the keys of a transaction, each once, or none of them if another holds one: then the command is confirmed when
+    /// it is worth another try.
+    pub(crate) fn hold<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k [u8]>,
+        outbox: &Arc<Outbox>,
+        command: CommandId,
+    ) -> Option<HeldKeys> {
+        HeldKeys::take(&self.turns, keys, outbox, command)
     }
 
     /// Sets the message of its key, or takes it away. Its record is on its way until [`logged`](Self::logged).

@@ -189,3 +189,23 @@ fn who_ends_is_not_held_up_and_leaves_no_key_held() {
     assert_eq!(next.publish_safely(&mut node, kept(7)), Ok(()));
     assert_eq!(reader.numbers(&mut node), [5, 7]);
 }
+
+#[test]
+fn who_waits_for_one_key_holds_no_other() {
+    let mut node = Node::new(settings());
+    let kept_at = |key: &str| message(key, 1).persistent().retained();
+    let mut first = node.connect();
+    first.commit(&node, vec![kept_at("b")], Vec::new());
+    // It takes nothing from its socket, and does not hear that it may go on.
+    let mut waiting = node.connect();
+    let id = waiting.commit(&node, vec![kept_at("a"), kept_at("b")], Vec::new());
+    first.run(&mut node);
+    let mut other = node.connect();
+    for key in ["a", "b"] {
+        assert_eq!(other.publish_safely(&mut node, kept_at(key)), Ok(()));
+    }
+    assert_eq!(
+        waiting.answer(&mut node, id).map(|it| it.is_ok()),
+        Some(true)
+    );
+}

@@ -60,33 +60,28 @@ impl Turn<'_> {
 }
 
 impl HeldKeys {
-    pub(super) fn new(turns: &Arc<Turns>) -> Self {
-        Self {
-            turns: Arc::clone(turns),
-            keys: Vec::new(),
-        }
-    }
-
-    /// Takes keys, which ascend, beside those that it has. Returns whether it has all; if not, the command is confirmed
-    /// once it may have more. As all take theirs in this order, no two wait for each other.
-    pub(crate) fn take<'k>(
-        &mut self,
+    /// Takes keys, each once, or none of them: then the command is confirmed when it is worth another try. Nobody holds
+    /// keys while it waits for others: its own connection may take its time.
+    pub(super) fn take<'k>(
+        turns: &Arc<Turns>,
         keys: impl Iterator<Item = &'k [u8]>,
         outbox: &Arc<Outbox>,
         command: CommandId,
-    ) -> bool {
+    ) -> Option<Self> {
+        let mut held = Self {
+            turns: Arc::clone(turns),
+            keys: Vec::new(),
+        };
         for key in keys {
-            if self.keys.last().is_some_and(|last| **last >= *key) {
-                continue;
-            }
-            let mut turn = self.turns.turn(key);
+            let mut turn = turns.turn(key);
             if turn.is_held(key, outbox, command) {
-                return false;
+                drop(turn);
+                return None;
             }
             turn.0.insert(key.into(), Vec::new());
-            self.keys.push(key.into());
+            held.keys.push(key.into());
         }
-        true
+        Some(held)
     }
 }
 

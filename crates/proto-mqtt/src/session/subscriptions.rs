@@ -5,6 +5,7 @@ use crate::frame::{Qos, SubscriptionIdentifier, SubscriptionOptions};
 use broker_api::{Grant, OwnMessages, SettleMode};
 use model::{SequenceMap, SoloMap, SubscriptionId};
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 /// One subscription of the client, which is one of the broker's.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Subscription {
     /// An earlier one to the same filter that could not be changed into this one. It ends when this one
     /// has its first delivery: until then, what was published before this one began may come by that.
     pub(super) replaces: Option<SubscriptionId>,
+    /// Set as it is inserted.
+    filter: Option<Arc<str>>,
     way: Way,
     /// All deliveries.
     delivered: u64,
@@ -71,6 +74,7 @@ impl Subscription {
             },
             reader: Reader::Client,
             replaces: None,
+            filter: None,
             way: Way::Broker,
             delivered: 0,
             in_hand: 0,
@@ -109,7 +113,7 @@ impl Subscription {
     }
 
     /// The same, but bound to the session's queue.
-    pub(super) const fn bound(self) -> Self {
+    pub(super) fn bound(self) -> Self {
         Self {
             way: Way::Queue,
             ..self
@@ -170,7 +174,7 @@ const fn own_messages(options: SubscriptionOptions) -> OwnMessages {
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     by_id: SequenceMap<Subscription>,
-    by_filter: SoloMap<Box<str>, SubscriptionId>,
+    by_filter: SoloMap<Arc<str>, SubscriptionId>,
     /// What all filters take.
     filter_bytes: usize,
     /// The levels that they have together.
@@ -248,8 +252,8 @@ impl Subscriptions {
 
     /// The filter that leads to a subscription.
     pub(super) fn filter_of(&self, id: SubscriptionId) -> Option<Box<str>> {
-        let mut found = self.by_filter.iter().filter(|(_, at)| **at == id);
-        found.next().map(|(filter, _)| filter.clone())
+        let filter = self.get(id)?.filter.as_deref()?;
+        (self.id_of(filter) == Some(id)).then(|| filter.into())
     }
 
     /// The filter leads to another subscription from now on.
@@ -264,17 +268,23 @@ impl Subscriptions {
     }
 
     /// Adds a subscription; the filter leads to it from now on. Ids are never used twice.
-    pub(super) fn insert(&mut self, filter: &str, subscription: Subscription) -> SubscriptionId {
+    pub(super) fn insert(
+        &mut self,
+        filter: &str,
+        mut subscription: Subscription,
+    ) -> SubscriptionId {
         self.last_id += 1;
         let id = SubscriptionId(self.last_id);
         self.no_local_count += subscription.skips_own();
+        let shared: Arc<str> = filter.into();
+        subscription.filter = Some(Arc::clone(&shared));
         self.by_id.insert(u64::from(id.0), subscription);
         match self.by_filter.get_mut(filter) {
             Some(before) => *before = id,
             None => {
                 self.filter_bytes += filter.len();
                 self.filter_levels += levels_of(filter);
-                self.by_filter.insert(filter.into(), id);
+                self.by_filter.insert(shared, id);
             }
         }
         id
@@ -296,19 +306,16 @@ impl Subscriptions {
     /// Takes a subscription out that the broker has refused. Its filter leads to the one that it was to
     /// replace again, if there was one.
     pub(super) fn forget(&mut self, id: SubscriptionId) {
-        let replaced = self.remove(id).and_then(|it| it.replaces);
-        let found = self.by_filter.iter().find(|(_, at)| **at == id);
-        let Some(filter) = found.map(|(filter, _)| filter.clone()) else {
+        let Some(filter) = self.filter_of(id) else {
+            self.remove(id);
             return;
         };
-        match replaced {
-            Some(before) => {
-                self.by_filter.insert(filter, before);
-            }
+        match self.remove(id).and_then(|it| it.replaces) {
+            Some(before) => self.lead_to(&filter, before),
             None => {
                 self.filter_bytes -= filter.len();
                 self.filter_levels -= levels_of(&filter);
-                self.by_filter.remove(&filter);
+                self.by_filter.remove(&*filter);
             }
         }
     }
