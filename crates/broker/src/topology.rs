@@ -1,6 +1,7 @@
 //! The shared metadata of shard 0: which queues, exchanges and bindings there are.
 
 pub(crate) mod check;
+mod keeping;
 
 use crate::Node;
 use crate::entry;
@@ -134,18 +135,6 @@ impl Topology {
     pub(crate) fn recover_queue(&mut self, shared: Arc<SharedQueue>) {
         self.announce(&Change::AddQueue(Arc::clone(&shared)));
         self.decided = self.decided.with_queue(shared.name.clone(), shared);
-    }
-
-    /// Takes over which queues keep which others, all of which have been taken over.
-    pub(crate) fn recover_keeps(&mut self, keeps: Keeps) {
-        for (_, shared) in self.decided.queues() {
-            let count = keeps.keeper_count(shared.target.queue);
-            if count > 0 {
-                shared.add_keepers(count);
-                self.kept.insert(shared.target.queue, Arc::clone(shared));
-            }
-        }
-        self.keeps = keeps;
     }
 
     /// Takes over an exchange that was declared before. What does not fit any more is passed over.
@@ -567,59 +556,6 @@ impl Topology {
         self.pend(Change::Unbind(bind), None);
         self.remove_if_unused(shard, &source);
         Ok(Reply::Nothing)
-    }
-
-    /// Has one queue keep another. It counts at once: what has ended before, the host of the queue says.
-    fn keep(
-        &mut self,
-        shard: &mut Shard,
-        queue: &QueueName,
-        keeper: &Arc<SharedQueue>,
-    ) -> Result<Reply, Refusal> {
-        let find = |name: &QueueName| {
-            let found = self.decided.queue(name.as_bytes());
-            let found = found.filter(|shared| !shared.is_ended());
-            found.ok_or_else(|| Refusal::QueueNotFound(name.clone()))
-        };
-        let shared = find(queue)?;
-        if !Arc::ptr_eq(find(&keeper.name)?, keeper) {
-            return Err(Refusal::QueueNotFound(keeper.name.clone()));
-        }
-        check::keep(shared, keeper, self.keeps.count())?;
-        let (queue, keeper) = (shared.target.queue, keeper.target.queue);
-        if self.keeps.insert(queue, keeper) {
-            shared.add_keepers(1);
-            self.kept.insert(queue, Arc::clone(shared));
-            self.last_index = shard.append(entry::KEPT, |to| {
-                entry::encode_keep(to, queue, keeper);
-            });
-        }
-        Ok(Reply::Nothing)
-    }
-
-    fn let_go(&mut self, shard: &mut Shard, queue: &QueueName, keeper: &SharedQueue) -> Reply {
-        let found = self.decided.queue(queue.as_bytes());
-        let keeper = keeper.target.queue;
-        if let Some(queue) = found.map(|shared| shared.target.queue)
-            && self.keeps.remove(queue, keeper)
-        {
-            self.last_index = shard.append(entry::LET_GO, |to| {
-                entry::encode_keep(to, queue, keeper);
-            });
-            self.pend_let_go(queue);
-        }
-        Reply::Nothing
-    }
-
-    /// One queue less keeps this one. That counts once it is durable.
-    fn pend_let_go(&mut self, queue: QueueId) {
-        let shared = match self.keeps.is_kept(queue) {
-            true => self.kept.get(&queue).cloned(),
-            false => self.kept.remove(&queue),
-        };
-        if let Some(shared) = shared {
-            self.pend(Change::LetGo(shared), None);
-        }
     }
 
     /// Whether both ends of a binding are durable.
