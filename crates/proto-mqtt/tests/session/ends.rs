@@ -132,6 +132,10 @@ fn the_broker_ends_a_connection_with_a_reason() {
     let rows = [
         (Refusal::ShuttingDown, "ServerShuttingDown"),
         (Refusal::TakenOver, "SessionTakenOver"),
+        (
+            Refusal::UserDeleted { user: "ada".into() },
+            "AdministrativeAction",
+        ),
         (Refusal::Stalled, "QuotaExceeded"),
         (Refusal::StoreFailed, "ImplementationSpecificError"),
     ];

@@ -220,6 +220,26 @@ fn a_session_is_kept_as_long_as_was_told() {
 }
 
 #[test]
+fn a_session_too_many_is_refused() {
+    for (version, expected) in [
+        (Version::V5, "CONNACK QuotaExceeded"),
+        (Version::V311, "CONNACK ServerUnavailable"),
+    ] {
+        let mut driven = Driven::new(version);
+        let limit = Refusal::LimitReached {
+            what: "queues that are kept for one user",
+            limit: 1,
+        };
+        driven.refusals.push(("Subscribe(1", limit));
+        driven.feed(&keeping(version, false, None));
+        driven.answer_all();
+        let said = driven.take_wire();
+        assert!(said[0].starts_with(expected), "{said:?}");
+        assert!(driven.out.is_closing());
+    }
+}
+
+#[test]
 fn a_client_identifier_may_be_too_long_for_a_session() {
     let long = "c".repeat(243);
     let text = Text::new(&long).unwrap();
