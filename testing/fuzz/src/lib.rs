@@ -10,6 +10,7 @@
 //! Read first: [`TARGETS`], then [`log_recovery`].
 
 mod admin;
+mod amqp_codec;
 mod broker_entry;
 mod input;
 mod log_recovery;
@@ -23,6 +24,7 @@ mod topic_match;
 mod websocket;
 
 pub use admin::admin;
+pub use amqp_codec::amqp_codec;
 pub use broker_entry::broker_entry;
 pub use log_recovery::log_recovery;
 pub use mqtt_codec::mqtt_codec;
@@ -38,8 +40,9 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("admin", admin),
+    ("amqp_codec", amqp_codec),
     ("broker_entry", broker_entry),
     ("log_recovery", log_recovery),
     ("mqtt_codec", mqtt_codec),

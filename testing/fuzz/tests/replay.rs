@@ -70,6 +70,11 @@ fn selector() {
 }
 
 #[test]
+fn amqp_codec() {
+    replay("amqp_codec");
+}
+
+#[test]
 fn broker_entry() {
     replay("broker_entry");
 }
