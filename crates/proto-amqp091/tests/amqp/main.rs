@@ -13,6 +13,7 @@ mod generate;
 mod generated;
 mod golden;
 mod methods;
+mod session;
 mod split;
 mod table;
 mod tables;
