@@ -15,6 +15,8 @@ pub struct Limits {
     pub frame_bytes_max: u32,
     /// Channels that may be open at a time, as `connection.tune` offers it; a client may ask for fewer.
     pub channels_max: u16,
+    /// Consumers that a connection may have at a time: each costs memory here and in the broker.
+    pub consumers_max: usize,
     /// How long a peer may be silent, in seconds, as `connection.tune` offers it; the client says what counts.
     /// 0 offers to do without heartbeats.
     pub heartbeat_s: u16,
@@ -31,6 +33,7 @@ impl Default for Limits {
             opening_frame_bytes_max: 8_192,
             frame_bytes_max: 131_072,
             channels_max: 2_047,
+            consumers_max: 10_000,
             heartbeat_s: 60,
             open_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),

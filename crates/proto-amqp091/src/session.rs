@@ -17,6 +17,8 @@
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 
 mod channel;
+mod consume;
+mod consumers;
 mod exchange;
 mod failure;
 mod heartbeat;
@@ -25,17 +27,18 @@ mod open;
 mod opening;
 mod queue;
 mod server_properties;
+mod settle;
 
 use crate::codec::{Codec, Decoded};
 use crate::encode::{put_heartbeat, put_method};
 use crate::frame::{Frame, Payload};
 use crate::protocol_header::{PROTOCOL_HEADER, ProtocolHeader};
 use crate::{Limits, Method, MethodId, Side, connection};
-use broker_api::{Command, Event, Out, Session, Submission};
+use broker_api::{Command, Event, Field, HeadReader, Heads, Out, Session, Submission};
 use bytes::{Buf, BytesMut};
 pub(crate) use failure::Failure;
 use heartbeat::Heartbeat;
-use model::{CommandId, ConversationId, Instant};
+use model::{CommandId, ConversationId, Instant, Message, Property, Value};
 use open::Open;
 use opening::{Opening, Progress};
 
@@ -58,6 +61,12 @@ pub struct Amqp091 {
 #[derive(Debug)]
 struct Link {
     limits: Limits,
+    /// Bytes of a frame that is sent, as was agreed on.
+    frame_bytes_max: usize,
+    /// Reads the heads of messages that came by other protocols.
+    heads: Heads,
+    /// Where properties are put together.
+    scratch: BytesMut,
     next_command: u64,
     heartbeat: Heartbeat,
 }
@@ -90,6 +99,12 @@ impl Link {
         }
     }
 
+    /// Sends a command of no channel's own.
+    fn submit(&mut self, out: &mut Out, command: Command) {
+        let submission = self.next(0, command);
+        out.submit(submission);
+    }
+
     /// Sends a command whose answer the input behind it needs.
     fn barrier(&mut self, out: &mut Out, channel: u16, command: Command) -> CommandId {
         let submission = self.next(channel, command);
@@ -97,6 +112,21 @@ impl Link {
         out.barrier(submission);
         id
     }
+}
+
+/// Reads nothing.
+struct Headless;
+
+impl HeadReader for Headless {
+    fn header<'m>(&self, _: &'m Message, _: &[u8]) -> Option<Value<'m>> {
+        None
+    }
+
+    fn property<'m>(&self, _: &'m Message, _: Property) -> Option<Value<'m>> {
+        None
+    }
+
+    fn fields<'m>(&self, _: &'m Message, _: &mut dyn FnMut(Field<'m>)) {}
 }
 
 /// Sends a method.
@@ -113,7 +143,10 @@ impl Amqp091 {
         Self {
             codec: Codec::new(Side::Client, limits.opening_frame_bytes_max as usize),
             link: Link {
+                frame_bytes_max: limits.frame_bytes_max as usize,
                 limits,
+                heads: |_| &Headless,
+                scratch: BytesMut::new(),
                 next_command: 0,
                 heartbeat: Heartbeat::new(now),
             },
@@ -121,6 +154,14 @@ impl Amqp091 {
             left_bytes: 0,
             missing_bytes: 0,
         }
+    }
+
+    /// The same session with who reads the heads of messages of other protocols; without, it shows
+    /// nothing of them but what the broker knows.
+    #[must_use]
+    pub fn with_heads(mut self, heads: Heads) -> Self {
+        self.link.heads = heads;
+        self
     }
 
     /// Reads until the input holds no whole frame, or none may be read. Returns the number of bytes
@@ -193,6 +234,9 @@ impl Amqp091 {
                 self.close(out);
             }
             State::Open(_) => {
+                if let State::Open(open) = &mut self.state {
+                    open.flush(&mut self.link, out);
+                }
                 put_close(failure, out);
                 // What was waited for is of no interest any more, but the answer to this is.
                 out.release_barrier();
@@ -215,7 +259,7 @@ impl Amqp091 {
                 Progress::Goes => {}
                 Progress::Opened(open) => self.state = State::Open(open),
             },
-            State::Open(open) => open.handle_event(event, out)?,
+            State::Open(open) => open.handle_event(link, event, out)?,
             State::AwaitHeader { .. } => {
                 if let Event::Disconnect(_) = event {
                     self.close(out);
@@ -263,6 +307,9 @@ impl Session for Amqp091 {
         }
         let written = out.wire.len();
         let taken = self.read(now, input, out);
+        if let State::Open(open) = &mut self.state {
+            open.flush(&mut self.link, out);
+        }
         match self.state {
             State::Closed => input.clear(),
             State::AwaitHeader { .. }

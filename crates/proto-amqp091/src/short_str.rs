@@ -45,6 +45,11 @@ impl<'a> ShortStr<'a> {
         Self(&text.as_bytes()[..text.floor_char_boundary(Self::BYTES_MAX)])
     }
 
+    /// As many of some bytes as there is room for: for names of other protocols that are longer than AMQP can say.
+    pub(crate) fn start_of(bytes: &'a [u8]) -> Self {
+        Self(&bytes[..bytes.len().min(Self::BYTES_MAX)])
+    }
+
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {

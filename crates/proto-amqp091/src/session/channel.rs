@@ -1,8 +1,10 @@
 //! One channel.
 
+use super::consumers::Unsettled;
 use super::failure::Failure;
 use crate::{MethodId, ReplyCode, ShortStr};
-use model::QueueName;
+use model::{QueueName, SequenceMap, SubscriptionId};
+use std::collections::BTreeMap;
 
 /// A channel that the client has opened.
 #[derive(Debug, Default)]
@@ -12,6 +14,14 @@ pub(super) struct Channel {
     last_queue: Option<QueueName>,
     /// Whether publishes are confirmed.
     pub(super) confirms: bool,
+    /// How much a consumer may have in hand that begins now; none if there is no bound.
+    pub(super) prefetch: Option<u64>,
+    /// Its consumers that the client has not canceled, by their tag.
+    pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
+    /// By delivery tag: what the client has not settled.
+    pub(super) unsettled: SequenceMap<Unsettled>,
+    /// The tag of the last delivery.
+    pub(super) last_tag: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +37,9 @@ impl Channel {
         matches!(self.stage, Stage::Closing)
     }
 
-    pub(super) const fn start_closing(&mut self) {
+    /// Nothing more comes of it.
+    pub(super) fn start_closing(&mut self) {
+        *self = Self::default();
         self.stage = Stage::Closing;
     }
 

@@ -1,16 +1,19 @@
 //! After `connection.open-ok`: methods become commands, answers become methods.
 
 use super::channel::Channel;
+use super::consume::in_exclusive_use;
+use super::consumers::Consumers;
 use super::exchange::exchange_command;
 use super::failure::Failure;
 use super::login::with_secret;
 use super::queue::{put_answer, queue_command};
 use super::server_properties::ClientCapabilities;
+use super::settle::Settling;
 use super::{Link, Step, put};
 use crate::frame::{Frame, Payload};
-use crate::{Method, MethodId, ReplyCode, ShortStr, access, channel, confirm, connection};
+use crate::{Method, MethodId, ReplyCode, ShortStr, access, basic, channel, confirm, connection};
 use broker_api::{BlockCause, Command, Event, Out, Refusal, Reply};
-use model::CommandId;
+use model::{CommandId, Outcome, SubscriptionId};
 use std::collections::BTreeMap;
 
 /// A connection in use.
@@ -19,9 +22,11 @@ pub(super) struct Open {
     /// Who the client has shown to be.
     user: Box<[u8]>,
     channels_max: u16,
-    capabilities: ClientCapabilities,
+    pub(super) capabilities: ClientCapabilities,
     /// By their number.
-    channels: BTreeMap<u16, Channel>,
+    pub(super) channels: BTreeMap<u16, Channel>,
+    pub(super) consumers: Consumers,
+    pub(super) settling: Settling,
     /// The command that all input waits for.
     awaited: Option<Awaited>,
 }
@@ -51,6 +56,18 @@ pub(super) enum Purpose {
     DeletedQueue,
     /// How many messages went out of the queue.
     PurgedQueue,
+    /// That the consumer has begun.
+    Consuming {
+        id: SubscriptionId,
+        /// The client does not wait.
+        no_wait: bool,
+    },
+    /// That the consumer has ended.
+    Canceling {
+        id: SubscriptionId,
+        /// The client does not wait.
+        no_wait: bool,
+    },
 }
 
 impl Purpose {
@@ -61,7 +78,7 @@ impl Purpose {
 }
 
 impl Open {
-    pub(super) const fn new(
+    pub(super) fn new(
         user: Box<[u8]>,
         channels_max: u16,
         capabilities: ClientCapabilities,
@@ -71,6 +88,8 @@ impl Open {
             channels_max,
             capabilities,
             channels: BTreeMap::new(),
+            consumers: Consumers::default(),
+            settling: Settling::default(),
             awaited: None,
         }
     }
@@ -95,7 +114,7 @@ impl Open {
             }
             Payload::Method(method) => {
                 let result = self.handle_channel_method(link, number, method, out);
-                self.settle_failure(number, result, out)?;
+                self.settle_failure(link, number, result, out)?;
                 Ok(Step::Taken)
             }
             Payload::Header(_) | Payload::Body(_) => {
@@ -115,6 +134,7 @@ impl Open {
     /// A soft failure closes the channel, a hard one is for the connection.
     fn settle_failure(
         &mut self,
+        link: &mut Link,
         number: u16,
         result: Result<(), Failure>,
         out: &mut Out,
@@ -125,6 +145,7 @@ impl Open {
         if failure.code.is_hard() {
             return Err(failure);
         }
+        self.end_consumers(link, number, out);
         if let Some(channel) = self.channels.get_mut(&number) {
             channel.start_closing();
             let close = channel::Close {
@@ -195,6 +216,7 @@ impl Open {
                 "second 'channel.open' seen",
             )),
             Method::ChannelClose(_) => {
+                self.end_consumers(link, number, out);
                 self.channels.remove(&number);
                 put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
                 Ok(())
@@ -216,6 +238,7 @@ impl Open {
                 }
                 Ok(())
             }
+            _ if id.class_id == basic::CLASS_ID => self.handle_basic(link, number, method, out),
             _ => {
                 let asked = match exchange_command(method)? {
                     Some(asked) => Some(asked),
@@ -225,6 +248,58 @@ impl Open {
                 self.ask(link, (number, id), command, purpose, out);
                 Ok(())
             }
+        }
+    }
+
+    fn handle_basic(
+        &mut self,
+        link: &mut Link,
+        number: u16,
+        method: &Method<'_>,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let asked = (number, method.id());
+        let rejected = |requeue| {
+            if requeue {
+                Outcome::Fail
+            } else {
+                Outcome::Reject
+            }
+        };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other methods are not there yet"
+        )]
+        match method {
+            Method::BasicQos(qos) => self.handle_qos(number, *qos, out),
+            Method::BasicConsume(consume) => self.handle_consume(link, number, consume, out),
+            Method::BasicCancel(cancel) => {
+                self.handle_cancel(link, number, *cancel, out);
+                Ok(())
+            }
+            // The answer to the server's own.
+            Method::BasicCancelOk(_) => Ok(()),
+            Method::BasicAck(ack) => {
+                let tags = (ack.delivery_tag, ack.multiple);
+                self.settle(link, asked, tags, Outcome::Accept, out)
+            }
+            Method::BasicNack(nack) => {
+                let tags = (nack.delivery_tag, nack.multiple);
+                self.settle(link, asked, tags, rejected(nack.requeue), out)
+            }
+            Method::BasicReject(reject) => {
+                let tags = (reject.delivery_tag, false);
+                self.settle(link, asked, tags, rejected(reject.requeue), out)
+            }
+            Method::BasicRecover(recover) if recover.requeue => {
+                self.settle(link, asked, (0, true), Outcome::Release, out)?;
+                put(out, number, &Method::BasicRecoverOk(basic::RecoverOk));
+                Ok(())
+            }
+            Method::BasicRecoverAsync(recover) if recover.requeue => {
+                self.settle(link, asked, (0, true), Outcome::Release, out)
+            }
+            _ => Err(Failure::not_implemented(method.id())),
         }
     }
 
@@ -266,7 +341,7 @@ impl Open {
     }
 
     /// Asks the broker; nothing is read before its answer.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         link: &mut Link,
         (channel, method): (u16, MethodId),
@@ -274,6 +349,7 @@ impl Open {
         purpose: Purpose,
         out: &mut Out,
     ) {
+        self.flush(link, out);
         self.awaited = Some(Awaited {
             command: link.barrier(out, channel, command),
             channel,
@@ -282,7 +358,12 @@ impl Open {
         });
     }
 
-    pub(super) fn handle_event(&mut self, event: Event, out: &mut Out) -> Result<(), Failure> {
+    pub(super) fn handle_event(
+        &mut self,
+        link: &mut Link,
+        event: Event,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
         match event {
             Event::Done(id, result) => {
                 let Some(awaited) = self.awaited.take_if(|it| it.command == id) else {
@@ -294,7 +375,15 @@ impl Open {
                 if number == 0 {
                     return result;
                 }
-                self.settle_failure(number, result, out)
+                self.settle_failure(link, number, result, out)
+            }
+            Event::Delivery(delivery) => {
+                self.handle_delivery(link, &delivery, out);
+                Ok(())
+            }
+            Event::Ended(id, _) => {
+                self.handle_ended(id, out);
+                Ok(())
             }
             Event::Blocked(cause) => {
                 if self.capabilities.connection_blocked {
@@ -314,12 +403,8 @@ impl Open {
                 Ok(())
             }
             Event::Disconnect(refusal) => Err(Failure::refused(&refusal, MethodId::NONE)),
-            // There is no subscription and no publish yet.
-            Event::Delivery(_)
-            | Event::Confirmed(_)
-            | Event::Returned(..)
-            | Event::Drained(_)
-            | Event::Ended(..) => Ok(()),
+            // Nothing is published, and nothing drained.
+            Event::Confirmed(_) | Event::Returned(..) | Event::Drained(_) => Ok(()),
         }
     }
 
@@ -336,7 +421,7 @@ impl Open {
                 let text = refusal.to_string();
                 return Err(Failure::new(ReplyCode::NotAllowed, awaited.method, text));
             }
-            Err(refusal) => return Err(Failure::refused(&refusal, awaited.method)),
+            Err(refusal) => return self.handle_refusal(awaited, &refusal, out),
         };
         let asked = (awaited.channel, awaited.method);
         match awaited.purpose {
@@ -349,6 +434,46 @@ impl Open {
                 let channel = self.channels.get_mut(&awaited.channel);
                 put_answer(channel, asked, awaited.purpose, reply, out)
             }
+            Purpose::Consuming { id, no_wait } => {
+                if !no_wait {
+                    self.put_consume_ok(awaited.channel, id, out);
+                }
+                Ok(())
+            }
+            Purpose::Canceling { id, no_wait } => {
+                self.finish_cancel(awaited.channel, id, no_wait, out);
+                Ok(())
+            }
         }
+    }
+
+    fn handle_refusal(
+        &mut self,
+        awaited: &Awaited,
+        refusal: &Refusal,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        match (awaited.purpose, refusal) {
+            // The broker has ended it by itself.
+            (Purpose::Canceling { id, no_wait }, _) => {
+                self.finish_cancel(awaited.channel, id, no_wait, out);
+                return Ok(());
+            }
+            (Purpose::Consuming { id, .. }, _) => {
+                self.forget_consumer(id);
+                if let Refusal::QueueInUse(name) = refusal {
+                    return Err(in_exclusive_use(name, awaited.method));
+                }
+            }
+            (
+                Purpose::Nothing
+                | Purpose::Answer(_)
+                | Purpose::DeclaredQueue { .. }
+                | Purpose::DeletedQueue
+                | Purpose::PurgedQueue,
+                _,
+            ) => {}
+        }
+        Err(Failure::refused(refusal, awaited.method))
     }
 }

@@ -158,7 +158,8 @@ impl Opening {
         let offered = limits.frame_bytes_max;
         check_tuned("frame_max", FRAME_BYTES_MIN, offered, tune_ok.frame_max)?;
         self.channels_max = tune_ok.channel_max;
-        codec.set_frame_bytes_max(tune_ok.frame_max as usize);
+        link.frame_bytes_max = tune_ok.frame_max as usize;
+        codec.set_frame_bytes_max(link.frame_bytes_max);
         link.heartbeat.agree(now, tune_ok.heartbeat);
         self.stage = Stage::Open;
         Ok(())

@@ -44,6 +44,8 @@ pub(super) fn server_properties() -> TableBuf {
 pub(super) struct ClientCapabilities {
     /// It reads `connection.close` where its login is refused.
     pub(super) authentication_failure_close: bool,
+    /// It wants to know when a consumer's queue is gone.
+    pub(super) consumer_cancel_notify: bool,
     /// It wants to know when publishes wait.
     pub(super) connection_blocked: bool,
 }
@@ -56,6 +58,7 @@ impl ClientCapabilities {
         let has = |name: &[u8]| capabilities.find(name) == Some(FieldValue::Boolean(true));
         Self {
             authentication_failure_close: has(b"authentication_failure_close"),
+            consumer_cancel_notify: has(b"consumer_cancel_notify"),
             connection_blocked: has(b"connection.blocked"),
         }
     }

@@ -1,6 +1,7 @@
 //! Sessions: what a client sends, what the broker is asked, what the client reads.
 
 mod channels;
+mod consumers;
 mod exchanges;
 mod heartbeats;
 mod opening;
@@ -9,7 +10,7 @@ mod real_clients;
 mod split;
 
 use broker_api::{
-    Authenticate, Authenticated, Command, Event, Out, QueueStatus, Refusal, Reply, Session,
+    Authenticate, Authenticated, Command, Event, Heads, Out, QueueStatus, Refusal, Reply, Session,
 };
 use bytes::BytesMut;
 use model::{CommandId, Instant, QueueName};
@@ -127,6 +128,13 @@ impl Driven {
         driven
     }
 
+    /// Gives the session who reads heads.
+    pub(crate) fn use_heads(&mut self, heads: Heads) {
+        let session =
+            std::mem::replace(&mut self.session, Amqp091::new(self.now, Limits::default()));
+        self.session = session.with_heads(heads);
+    }
+
     /// Gives a method to the session, answers everything, and returns what the client reads.
     pub(crate) fn send(&mut self, number: u16, method: &Method<'_>) -> Vec<String> {
         self.feed(&bytes_of(number, method));
@@ -210,7 +218,9 @@ impl Driven {
                 None => Ok(reply),
             };
             self.log.push(text);
-            self.unanswered.push((submission.id, result));
+            if !matches!(submission.command, Command::Settle(_) | Command::Grant(..)) {
+                self.unanswered.push((submission.id, result));
+            }
         }
     }
 

@@ -39,7 +39,7 @@ fn pika_opens_and_declares() {
         "1 Unbind",
     ];
     assert_eq!(commands, expected);
-    assert_refused("basic.qos", &answers);
+    assert_refused("basic.publish", &answers);
 }
 
 #[test]
@@ -51,9 +51,10 @@ fn amqplib_opens_and_declares() {
         "1 DeclareExchange",
         "1 DeclareQueue",
         "1 Bind",
+        "1 Subscribe",
     ];
     assert_eq!(commands, expected);
-    assert_refused("basic.qos", &answers);
+    assert_refused("basic.publish", &answers);
 }
 
 #[test]
