@@ -75,6 +75,11 @@ fn amqp_codec() {
 }
 
 #[test]
+fn amqp_session() {
+    replay("amqp_session");
+}
+
+#[test]
 fn broker_entry() {
     replay("broker_entry");
 }

@@ -157,6 +157,15 @@ impl Driven {
         }
     }
 
+    /// Gives a method to the session, and leaves what the broker is asked without an answer.
+    pub(crate) fn send_unanswered(&mut self, number: u16, method: &Method<'_>) {
+        self.input.extend_from_slice(&bytes_of(number, method));
+        self.session
+            .handle_input(self.now, &mut self.input, &mut self.out);
+        self.collect();
+        self.unanswered.clear();
+    }
+
     pub(crate) fn handle_event(&mut self, event: Event) {
         self.session.handle_event(self.now, event, &mut self.out);
         self.collect();

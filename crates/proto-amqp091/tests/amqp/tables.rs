@@ -189,6 +189,9 @@ fn errors_tell_where() {
         b"\x01aL12345678",
         "has a value of the unknown type 0x4c at byte 2",
     );
+    // An array may not reach beyond the table that it stands in, though there are more bytes.
+    let beyond = b"\x01aF\0\0\0\x08\x01bA\0\0\0\x0aVVVVVVVVVV";
+    check(beyond, "ends within what begins at byte 7");
     // The errata: `s` and `l` are numbers, not a short string and an unsigned one.
     let table = Table::new(b"\x01as\xff\xff\x01bl\xff\xff\xff\xff\xff\xff\xff\xff").unwrap();
     assert_eq!(table.find(b"a"), Some(FieldValue::SignedShort(-1)));

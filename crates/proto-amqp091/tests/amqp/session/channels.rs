@@ -229,4 +229,13 @@ fn a_broker_that_stops_says_so() {
     let expected = "0 ConnectionClose(Close { reply_code: 320, reply_text: \"CONNECTION_FORCED - the \
                     broker is stopping\", class_id: 0, method_id: 0 })";
     assert_eq!(driven.read(), [expected]);
+    driven.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
+    assert!(driven.is_closed());
+    // Also while it is asked something: the client's answer is read all the same.
+    let mut driven = Driven::with_channel();
+    driven.send_unanswered(1, &purge("q"));
+    driven.handle_event(Event::Disconnect(Refusal::ShuttingDown));
+    assert_eq!(driven.read(), [expected]);
+    driven.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
+    assert!(driven.is_closed());
 }
