@@ -10,6 +10,8 @@
 //! Read first: [`TARGETS`], then [`log_recovery`].
 
 mod admin;
+mod amqp_codec;
+mod amqp_session;
 mod broker_entry;
 mod input;
 mod log_recovery;
@@ -23,6 +25,8 @@ mod topic_match;
 mod websocket;
 
 pub use admin::admin;
+pub use amqp_codec::amqp_codec;
+pub use amqp_session::amqp_session;
 pub use broker_entry::broker_entry;
 pub use log_recovery::log_recovery;
 pub use mqtt_codec::mqtt_codec;
@@ -38,8 +42,10 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("admin", admin),
+    ("amqp_codec", amqp_codec),
+    ("amqp_session", amqp_session),
     ("broker_entry", broker_entry),
     ("log_recovery", log_recovery),
     ("mqtt_codec", mqtt_codec),

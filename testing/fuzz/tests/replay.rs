@@ -70,6 +70,16 @@ fn selector() {
 }
 
 #[test]
+fn amqp_codec() {
+    replay("amqp_codec");
+}
+
+#[test]
+fn amqp_session() {
+    replay("amqp_session");
+}
+
+#[test]
 fn broker_entry() {
     replay("broker_entry");
 }

@@ -1,0 +1,129 @@
+//! The consumers of a connection, and what each has in hand.
+
+use broker_api::Grant;
+use model::{Sequence, SequenceMap, SubscriptionId};
+
+/// A delivery that the client has not settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unsettled {
+    pub(super) subscription: SubscriptionId,
+    pub(super) sequence: Sequence,
+}
+
+/// One consumer, which is one of the broker's subscriptions.
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) tag: Box<[u8]>,
+    pub(super) channel: u16,
+    /// Whether the broker settles.
+    pub(super) no_ack: bool,
+    /// How many deliveries may be unsettled; none if there is no bound.
+    pub(super) prefetch: Option<u64>,
+    /// All deliveries.
+    delivered: u64,
+    /// Those that the client is to settle.
+    in_hand: u64,
+    /// Whether a settlement has made room since the last grant.
+    is_grant_due: bool,
+    /// The client has canceled it. Nothing more is delivered, but what is unsettled may still be settled.
+    pub(super) is_leaving: bool,
+}
+
+impl Consumer {
+    pub(super) const fn new(
+        tag: Box<[u8]>,
+        channel: u16,
+        no_ack: bool,
+        prefetch: Option<u64>,
+    ) -> Self {
+        Self {
+            tag,
+            channel,
+            no_ack,
+            prefetch,
+            delivered: 0,
+            in_hand: 0,
+            is_grant_due: false,
+            is_leaving: false,
+        }
+    }
+
+    /// Counts a delivery.
+    pub(super) const fn add_delivery(&mut self) {
+        self.delivered += 1;
+        if !self.no_ack {
+            self.in_hand += 1;
+        }
+    }
+
+    pub(super) const fn has_in_hand(&self) -> bool {
+        self.in_hand > 0
+    }
+
+    /// A delivery is settled. Returns whether something is to be said about that which was not before: a grant,
+    /// or the end of one that is leaving.
+    pub(super) const fn handle_settled(&mut self) -> bool {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        let is_last = self.is_leaving && self.in_hand == 0;
+        let becomes_due = self.prefetch.is_some() && !self.is_grant_due;
+        self.is_grant_due |= becomes_due;
+        is_last || becomes_due
+    }
+
+    /// What the broker may deliver now.
+    pub(super) fn take_grant(&mut self) -> Grant {
+        self.is_grant_due = false;
+        let limit = match (self.is_leaving, self.prefetch) {
+            (true, _) => 0,
+            (false, None) => return Grant::UNLIMITED,
+            (false, Some(prefetch)) => prefetch.saturating_sub(self.in_hand),
+        };
+        Grant {
+            count: self.delivered,
+            limit,
+            drain: false,
+        }
+    }
+}
+
+/// The consumers of a connection, by the broker's id.
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    by_id: SequenceMap<Consumer>,
+    last_id: u32,
+}
+
+impl Consumers {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// The id of the next one; ids are never used twice.
+    pub(super) const fn next_id(&self) -> SubscriptionId {
+        SubscriptionId(self.last_id + 1)
+    }
+
+    /// Adds one under [`next_id`](Self::next_id).
+    pub(super) fn insert(&mut self, consumer: Consumer) -> SubscriptionId {
+        let id = self.next_id();
+        self.last_id = id.0;
+        self.by_id.insert(id.0.into(), consumer);
+        id
+    }
+
+    pub(super) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Consumer> {
+        self.by_id.get_mut(id.0.into())
+    }
+
+    pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Consumer> {
+        self.by_id.remove(id.0.into())
+    }
+
+    /// Those of a channel.
+    pub(super) fn of_channel(&self, channel: u16) -> Vec<SubscriptionId> {
+        let all = self.by_id.iter();
+        let of_channel = all.filter(|(_, it)| it.channel == channel);
+        let id = |(id, _)| SubscriptionId(u32::try_from(id).unwrap_or(u32::MAX));
+        of_channel.map(id).collect()
+    }
+}

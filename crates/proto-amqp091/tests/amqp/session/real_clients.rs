@@ -1,0 +1,67 @@
+//! What real clients sent to another server, given to a session.
+
+use super::Driven;
+use std::path::Path;
+
+/// The commands up to the first method that is not there yet.
+fn commands(name: &str) -> (Vec<String>, Vec<String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let input = std::fs::read(folder.join(name).with_extension("bin")).unwrap();
+    let mut driven = Driven::new();
+    driven.feed(&input);
+    let names = driven.take_log();
+    let name_of = |text: String| text.split_once('(').map(|(name, _)| name.to_owned());
+    let names = names.into_iter().filter_map(name_of).collect();
+    (names, driven.read())
+}
+
+/// The connection was closed for want of this method.
+fn assert_refused(method: &str, answers: &[String]) {
+    let text = format!("{method} is not implemented");
+    assert!(answers.iter().any(|it| it.contains(&text)), "{answers:?}");
+}
+
+#[test]
+fn pika_opens_and_declares() {
+    let (commands, answers) = commands("pika");
+    let expected = [
+        "0 Authenticate",
+        "0 Connect",
+        "1 DeclareExchange",
+        "1 DeclareExchange",
+        "1 Bind",
+        "1 Unbind",
+        "1 DeclareExchange",
+        "1 DeclareQueue",
+        "1 DeclareQueue",
+        "1 Bind",
+        "1 Bind",
+        "1 Unbind",
+    ];
+    assert_eq!(commands, expected);
+    assert_refused("basic.publish", &answers);
+}
+
+#[test]
+fn amqplib_opens_and_declares() {
+    let (commands, answers) = commands("amqplib");
+    let expected = [
+        "0 Authenticate",
+        "0 Connect",
+        "1 DeclareExchange",
+        "1 DeclareQueue",
+        "1 Bind",
+        "1 Subscribe",
+    ];
+    assert_eq!(commands, expected);
+    assert_refused("basic.publish", &answers);
+}
+
+#[test]
+fn amqp_tools_open() {
+    for (name, method) in [("amqp_publish", "basic.publish"), ("amqp_get", "basic.get")] {
+        let (commands, answers) = commands(name);
+        assert_eq!(commands, ["0 Authenticate", "0 Connect"]);
+        assert_refused(method, &answers);
+    }
+}

@@ -1,0 +1,68 @@
+//! Any split of the input gives the same.
+
+use super::{Driven, TUNE_OK, bytes_of, open, short, start_ok};
+use crate::wire::frame;
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+use proptest::sample::Index;
+use proto_amqp091::{Method, PROTOCOL_HEADER, Table, channel, connection, queue};
+
+fn any_part() -> impl Strategy<Value = Vec<u8>> {
+    let purge = |name| {
+        Method::QueuePurge(queue::Purge {
+            queue: short(name),
+            no_wait: false,
+        })
+    };
+    let close = Method::ConnectionClose(connection::Close {
+        reply_code: 200,
+        reply_text: short("bye"),
+        class_id: 0,
+        method_id: 0,
+    });
+    prop_oneof![
+        4 => Just(bytes_of(1, &Method::ChannelOpen(channel::Open))),
+        2 => Just(bytes_of(2, &Method::ChannelOpen(channel::Open))),
+        4 => Just(bytes_of(1, &purge("q"))),
+        2 => Just(bytes_of(2, &purge(""))),
+        2 => Just(bytes_of(2, &Method::ChannelCloseOk(channel::CloseOk))),
+        1 => Just(bytes_of(0, &Method::ConnectionCloseOk(connection::CloseOk))),
+        1 => Just(bytes_of(0, &close)),
+        1 => Just(frame(8, 0, &[])),
+        1 => Just(frame(3, 1, b"body")),
+        1 => vec(any::<u8>(), 0..9),
+    ]
+}
+
+/// All that comes of some input in these pieces.
+fn outcome(input: &[u8], cuts: &[usize]) -> (Vec<u8>, Vec<String>, bool) {
+    let mut driven = Driven::new();
+    let mut at = 0;
+    let mut cuts = cuts.to_vec();
+    cuts.push(input.len());
+    cuts.sort_unstable();
+    for until in cuts {
+        driven.feed(&input[at..until]);
+        at = until;
+    }
+    let closed = driven.is_closed();
+    (std::mem::take(&mut driven.wire), driven.take_log(), closed)
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same(
+        parts in vec(any_part(), 0..10),
+        cuts in vec(any::<Index>(), 0..20),
+    ) {
+        let opening = [
+            PROTOCOL_HEADER.to_vec(),
+            bytes_of(0, &start_ok(Table::EMPTY, "PLAIN", b"\0a\0b")),
+            bytes_of(0, &TUNE_OK),
+            bytes_of(0, &open("/")),
+        ];
+        let input = [opening.concat(), parts.concat()].concat();
+        let cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
+        assert_eq!(outcome(&input, &cuts), outcome(&input, &[]));
+    }
+}
