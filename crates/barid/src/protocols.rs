@@ -14,6 +14,7 @@ pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
     match dialect {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
+        Dialect::Amqp091 => &proto_amqp091::AmqpHeads,
     }
 }
 
