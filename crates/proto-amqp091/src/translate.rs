@@ -5,10 +5,12 @@ mod definition;
 mod deliver;
 mod headers;
 mod heads;
+mod publish;
 mod queue_arguments;
 mod value;
 
 pub(crate) use definition::{exchange_definition, queue_definition};
 pub use deliver::put_foreign_properties;
 pub use heads::AmqpHeads;
+pub(crate) use publish::message_of;
 pub(crate) use value::arguments;

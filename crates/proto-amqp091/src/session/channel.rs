@@ -1,7 +1,11 @@
 //! One channel.
 
+use super::confirms::Confirms;
 use super::consumers::Unsettled;
 use super::failure::Failure;
+use super::publish::ChannelId;
+use super::transaction::Gathered;
+use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
 use model::{QueueName, SequenceMap, SubscriptionId};
 use std::collections::BTreeMap;
@@ -12,8 +16,14 @@ pub(super) struct Channel {
     stage: Stage,
     /// The queue that was declared last on it: what no name means.
     last_queue: Option<QueueName>,
-    /// Whether publishes are confirmed.
-    pub(super) confirms: bool,
+    /// Ascending with each channel that is opened on the connection.
+    pub(super) serial: u64,
+    /// Puts contents together that come in pieces; made with the first of these.
+    pub(super) assembler: Option<Box<Assembler>>,
+    /// The publishes, if they are confirmed.
+    pub(super) confirms: Option<Confirms>,
+    /// What it gathers, if it is transactional.
+    pub(super) transaction: Option<Gathered>,
     /// How much a consumer may have in hand that begins now; none if there is no bound.
     pub(super) prefetch: Option<u64>,
     /// Its consumers that the client has not canceled, by their tag.
@@ -33,14 +43,30 @@ enum Stage {
 }
 
 impl Channel {
+    pub(super) fn new(serial: u64) -> Self {
+        Self {
+            serial,
+            ..Self::default()
+        }
+    }
+
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self.stage, Stage::Closing)
     }
 
     /// Nothing more comes of it.
     pub(super) fn start_closing(&mut self) {
-        *self = Self::default();
-        self.stage = Stage::Closing;
+        *self = Self {
+            stage: Stage::Closing,
+            ..Self::new(self.serial)
+        };
+    }
+
+    pub(super) const fn id(&self, number: u16) -> ChannelId {
+        ChannelId {
+            number,
+            serial: self.serial,
+        }
     }
 
     pub(super) fn set_last_queue(&mut self, name: QueueName) {

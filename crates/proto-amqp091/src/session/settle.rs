@@ -1,7 +1,7 @@
 //! `basic.ack`, `nack`, `reject`, `recover`.
 
 use super::Link;
-use super::consumers::{Consumers, Unsettled};
+use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
 use crate::{MethodId, ReplyCode};
@@ -81,8 +81,8 @@ impl Open {
         if !multiple {
             let settled = channel.unsettled.remove(tag);
             let settled = settled.ok_or_else(|| unknown_tag(tag, method))?;
-            self.settle_one(link, settled, outcome, out);
-            return Ok(());
+            let settled = (tag, settled);
+            return self.settle_one(link, (number, method), settled, outcome, out);
         }
         if tag != 0 && channel.unsettled.get(tag).is_none() {
             return Err(unknown_tag(tag, method));
@@ -90,22 +90,41 @@ impl Open {
         let last = if tag == 0 { u64::MAX } else { tag };
         while let Some(channel) = self.channels.get_mut(&number)
             && channel.unsettled.first().is_some_and(|(it, _)| it <= last)
-            && let Some((_, settled)) = channel.unsettled.pop_first()
+            && let Some(settled) = channel.unsettled.pop_first()
         {
-            self.settle_one(link, settled, outcome, out);
+            self.settle_one(link, (number, method), settled, outcome, out)?;
         }
         Ok(())
     }
 
-    fn settle_one(&mut self, link: &mut Link, settled: Unsettled, outcome: Outcome, out: &mut Out) {
-        let id = settled.subscription;
+    fn settle_one(
+        &mut self,
+        link: &mut Link,
+        (number, method): (u16, MethodId),
+        (tag, settled): (u64, Unsettled),
+        outcome: Outcome,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let channel = self.channels.get_mut(&number);
+        // What is to be delivered again is not part of a transaction.
+        if let Some(transaction) = channel.and_then(|it| it.transaction.as_mut())
+            && outcome != Outcome::Release
+        {
+            let limit = link.limits.transaction_bytes_max;
+            return transaction.settle((tag, settled), outcome, (limit, method));
+        }
         // Of one that the broker has ended there is nothing to settle.
-        let Some(consumer) = self.consumers.get_mut(id) else {
-            return;
-        };
-        let is_due = consumer.handle_settled();
-        self.settling.add(link, out, settled, outcome);
-        if is_due {
+        if self.consumers.has(settled.subscription) {
+            self.settling.add(link, out, settled, outcome);
+            self.note_settled(settled.subscription);
+        }
+        Ok(())
+    }
+
+    /// A delivery is settled, which may make room for others.
+    pub(super) fn note_settled(&mut self, id: SubscriptionId) {
+        let consumer = self.consumers.get_mut(id);
+        if consumer.is_some_and(Consumer::handle_settled) {
             self.settling.due.push(id);
         }
     }

@@ -4,7 +4,7 @@ use super::{Driven, TUNE_OK, open, short, start_ok};
 use crate::wire::{frame, header, method};
 use broker_api::{BlockCause, Event, Refusal};
 use proto_amqp091::{
-    Method, PROTOCOL_HEADER, Secret, Table, access, basic, channel, confirm, connection, queue, tx,
+    Method, PROTOCOL_HEADER, Secret, Table, access, basic, channel, confirm, connection, queue,
 };
 
 const OPEN: Method<'static> = Method::ChannelOpen(channel::Open);
@@ -165,14 +165,7 @@ fn small_wishes_are_answered() {
 #[test]
 fn what_is_not_there_yet_says_so() {
     for method in [
-        Method::TxSelect(tx::Select),
         Method::ChannelFlow(channel::Flow { active: false }),
-        Method::BasicPublish(basic::Publish {
-            exchange: short(""),
-            routing_key: short("q"),
-            mandatory: false,
-            immediate: false,
-        }),
         Method::BasicGet(basic::Get {
             queue: short("q"),
             no_ack: true,

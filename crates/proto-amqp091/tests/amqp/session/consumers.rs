@@ -37,7 +37,12 @@ fn message(body: &[u8]) -> Message {
     })
 }
 
-fn deliver(driven: &mut Driven, subscription: u32, sequence: u64, body: &[u8]) -> Vec<String> {
+pub(super) fn deliver(
+    driven: &mut Driven,
+    subscription: u32,
+    sequence: u64,
+    body: &[u8],
+) -> Vec<String> {
     driven.handle_event(Event::Delivery(Delivery {
         subscription: SubscriptionId(subscription),
         sequence: Sequence(sequence),
