@@ -2,8 +2,8 @@
 
 use crate::input::{Chance, Input, pieces};
 use broker_api::{
-    Authenticated, Command, Delivery, Event, Out, QueueStatus, Refusal, Reply, Session, SettleMode,
-    Submission,
+    Authenticated, Command, Confirm, Delivery, Event, Out, Publishing, QueueStatus, Refusal, Reply,
+    Session, Settle, SettleMode, Submission, Unroutable,
 };
 use bytes::BytesMut;
 use model::{
@@ -49,6 +49,7 @@ pub fn amqp_session(data: &[u8]) {
 /// A whole connection; returns what the client is sent.
 fn converse(limits: Limits, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
     let mut driven = Driven::new(limits);
+    driven.answers_publishes = script != 0;
     let mut chance = Chance::new(script);
     for piece in pieces {
         if driven.is_closed {
@@ -86,12 +87,15 @@ struct Driven {
     unanswered: VecDeque<(CommandId, Answer)>,
     subscriptions: BTreeMap<SubscriptionId, Subscribed>,
     sent: Vec<u8>,
+    /// Whether publishes are answered: what else comes meanwhile depends on the cuts.
+    answers_publishes: bool,
 }
 
 /// What a command is answered by.
 enum Answer {
     Reply(Reply),
     Subscribed(SubscriptionId),
+    Published(Message, Publishing),
 }
 
 impl Driven {
@@ -107,6 +111,7 @@ impl Driven {
             unanswered: VecDeque::new(),
             subscriptions: BTreeMap::new(),
             sent: Vec::new(),
+            answers_publishes: false,
         }
     }
 
@@ -181,14 +186,13 @@ impl Driven {
                 }
                 return;
             }
-            Command::Settle(settle) => {
-                if let Some(subscribed) = self.subscriptions.get_mut(&settle.subscription) {
-                    for sequence in &settle.sequences {
-                        assert!(subscribed.unsettled.remove(sequence), "{sequence:?}");
-                    }
-                }
-                return;
+            Command::Settle(settle) => return self.settle(&settle),
+            Command::Commit(transaction) => {
+                transaction.settles.iter().for_each(|it| self.settle(it));
+                Answer::Reply(Reply::Nothing)
             }
+            Command::Publish(..) if !self.answers_publishes => return,
+            Command::Publish(message, publishing) => Answer::Published(message, publishing),
             Command::Connect(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
@@ -197,6 +201,14 @@ impl Driven {
             other => panic!("{other:?} was asked"),
         };
         self.unanswered.push_back((id, answer));
+    }
+
+    fn settle(&mut self, settle: &Settle) {
+        if let Some(subscribed) = self.subscriptions.get_mut(&settle.subscription) {
+            for sequence in &settle.sequences {
+                assert!(subscribed.unsettled.remove(sequence), "{sequence:?}");
+            }
+        }
     }
 
     /// Gives bytes to the session, and answers what it waits for; with a chance, it may be refused.
@@ -223,6 +235,9 @@ impl Driven {
 
     fn answer(&mut self, id: CommandId, answer: Answer, is_refused: bool) {
         let result = match (answer, is_refused) {
+            (Answer::Published(message, publishing), _) => {
+                return self.answer_publish(id, message, publishing, is_refused);
+            }
             (Answer::Subscribed(id), true) => {
                 self.subscriptions.remove(&id);
                 Err(Refusal::QueueNotFound(made_up_name()))
@@ -239,9 +254,38 @@ impl Driven {
         self.tell(Event::Done(id, result));
     }
 
+    /// Every other message has nobody to get it; of those that are refused, too, for want of room.
+    fn answer_publish(
+        &mut self,
+        id: CommandId,
+        message: Message,
+        publishing: Publishing,
+        is_refused: bool,
+    ) {
+        let is_odd = id.0 % 2 == 1;
+        if is_refused {
+            let refusal = if is_odd {
+                Refusal::QueueFull(made_up_name())
+            } else {
+                Refusal::AccessRefused("no".to_owned())
+            };
+            return self.tell(Event::Done(id, Err(refusal)));
+        }
+        if is_odd && publishing.unroutable == Unroutable::Return {
+            self.tell(Event::Returned(id, message));
+        }
+        if publishing.confirm == Confirm::Wanted {
+            self.tell(Event::Confirmed(id));
+        }
+    }
+
     fn tell(&mut self, event: Event) {
+        let mut bytes = 0;
+        if let Event::Returned(_, message) = &event {
+            bytes = message.content().len();
+        }
         if !self.is_closed {
-            self.call(12, |session, now, _, out| {
+            self.call(12 + bytes, |session, now, _, out| {
                 session.handle_event(now, event, out);
             });
         }

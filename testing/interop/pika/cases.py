@@ -87,6 +87,29 @@ def publishes_are_confirmed():
     same(of.queue_declare("q", passive=True).method.message_count, 100)
 
 
+def a_message_is_confirmed():
+    of = channel()
+    of.queue_declare("sync", durable=True)
+    of.confirm_delivery()
+    publish(of, "", "sync", b"body-durable", PERSISTENT)
+
+
+def messages_are_kept():
+    of = channel()
+    of.queue_declare("kept", durable=True)
+    of.confirm_delivery()
+    for number in range(100):
+        publish(of, "", "kept", str(number).encode(), PERSISTENT)
+
+
+def messages_are_still_there():
+    of = channel()
+    same(of.queue_declare("kept", durable=True).method.message_count, 100)
+    found = consume(of, "kept", 100)
+    same([body for _, _, body in found], [str(number).encode() for number in range(100)])
+    same({properties.delivery_mode for _, properties, _ in found}, {2})
+
+
 def a_full_queue_is_told():
     of = channel()
     of.queue_declare("q", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})

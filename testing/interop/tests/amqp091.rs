@@ -44,3 +44,12 @@ cases! {
     topics_reach_who_is_bound,
     a_wrong_exchange_closes_the_channel,
 }
+
+#[test]
+fn what_is_confirmed_survives_a_kill() -> Result<()> {
+    let mut stage = Stage::new()?;
+    stage.run(ClientKind::Pika, "messages_are_kept", "0-9-1")?;
+    stage.broker.kill()?;
+    stage.broker.restart()?;
+    stage.run(ClientKind::Pika, "messages_are_still_there", "0-9-1")
+}
