@@ -216,10 +216,16 @@ impl<D: Disk> Housekeeper<D> {
         let has_room = free >= self.options.free_bytes_min.saturating_add(room)
             && self.shared.space() == Space::Enough;
         if has_room && upkeep.spares.len() < SPARES_MAX {
-            Task::Begin(Purpose::Spare(upkeep.free_spare_number()))
+            let number = upkeep.free_spare_number(self.spare_in_use());
+            Task::Begin(Purpose::Spare(number))
         } else {
             Task::Nothing
         }
+    }
+
+    /// The spare that a snapshot is being written to: it has a spare's name until the snapshot is whole.
+    fn spare_in_use(&self) -> Option<Spare> {
+        self.writing.as_ref().and_then(SnapshotWriter::spare)
     }
 
     fn next_of_snapshots(&mut self, upkeep: &mut Upkeep, free: u64) -> Option<Task> {
@@ -345,7 +351,7 @@ impl<D: Disk> Housekeeper<D> {
         let spare = {
             let upkeep = self.shared.upkeep.lock();
             let is_kept = usual.contains(&segment.file_bytes) && upkeep.spares.len() < SPARES_MAX;
-            is_kept.then(|| upkeep.free_spare_number())
+            is_kept.then(|| upkeep.free_spare_number(self.spare_in_use()))
         };
         let Some(number) = spare else {
             return self.remove(&name);

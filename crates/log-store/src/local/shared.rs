@@ -310,8 +310,11 @@ impl Upkeep {
     }
 
     /// A number that no spare has.
-    pub(super) fn free_spare_number(&self) -> u64 {
-        let is_free = |number: &u64| self.spares.iter().all(|spare| spare.number != *number);
+    ///
+    /// A spare that was taken out and has its name still is `in_use`.
+    pub(super) fn free_spare_number(&self, in_use: Option<Spare>) -> u64 {
+        let taken = self.spares.iter().chain(&in_use);
+        let is_free = |number: &u64| taken.clone().all(|spare| spare.number != *number);
         (1..).find(is_free).unwrap_or(u64::MAX)
     }
 
