@@ -216,10 +216,15 @@ impl<D: Disk> Housekeeper<D> {
         let has_room = free >= self.options.free_bytes_min.saturating_add(room)
             && self.shared.space() == Space::Enough;
         if has_room && upkeep.spares.len() < SPARES_MAX {
-            Task::Begin(Purpose::Spare(upkeep.free_spare_number()))
+            Task::Begin(Purpose::Spare(self.free_spare_number(upkeep)))
         } else {
             Task::Nothing
         }
+    }
+
+    fn free_spare_number(&self, upkeep: &Upkeep) -> u64 {
+        let written = self.writing.as_ref().and_then(SnapshotWriter::spare);
+        upkeep.free_spare_number(written)
     }
 
     fn next_of_snapshots(&mut self, upkeep: &mut Upkeep, free: u64) -> Option<Task> {
@@ -345,7 +350,7 @@ impl<D: Disk> Housekeeper<D> {
         let spare = {
             let upkeep = self.shared.upkeep.lock();
             let is_kept = usual.contains(&segment.file_bytes) && upkeep.spares.len() < SPARES_MAX;
-            is_kept.then(|| upkeep.free_spare_number())
+            is_kept.then(|| self.free_spare_number(&upkeep))
         };
         let Some(number) = spare else {
             return self.remove(&name);

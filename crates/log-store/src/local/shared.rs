@@ -309,9 +309,12 @@ impl Upkeep {
             .is_some_and(|oldest| !is_lost(oldest))
     }
 
-    /// A number that no spare has.
-    pub(super) fn free_spare_number(&self) -> u64 {
-        let is_free = |number: &u64| self.spares.iter().all(|spare| spare.number != *number);
+    /// A number that no spare has, nor the one that a snapshot is `written` to: its file still has that name.
+    pub(super) fn free_spare_number(&self, written: Option<Spare>) -> u64 {
+        let is_free = |number: &u64| {
+            let mut spares = self.spares.iter().chain(&written);
+            spares.all(|spare| spare.number != *number)
+        };
         (1..).find(is_free).unwrap_or(u64::MAX)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{OPTIONS, SEGMENT, Saved, keep_house, open, submit, three_rounds};
 use crate::disk::{Disk, Fault, MemoryDisk};
-use crate::local::{JournalError, Local, Options, Round};
+use crate::local::{JournalError, Local, Options, Round, Step};
 use crate::shard_log::{ShardLog, Space};
 use model::LogIndex;
 use std::sync::Arc;
@@ -240,4 +240,91 @@ impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// How many files there are with such a name.
+fn count(disk: &MemoryDisk, prefix: &str) -> usize {
+    let names = disk.list().unwrap();
+    names.iter().filter(|name| name.starts_with(prefix)).count()
+}
+
+/// Lets shard 1 submit until there is no room for the next segment.
+fn submit_until_low(local: &mut Local<MemoryDisk>) {
+    while local.logs[0].space() == Space::Enough {
+        submit(local, 1, &[2; 100]);
+        assert_eq!(local.journal.round().unwrap().records, 1);
+        keep_house(local);
+    }
+    assert!(local.logs[1].wants_snapshot());
+}
+
+/// Both shards have a snapshot, and nothing is damaged.
+fn assert_saved(local: Local<MemoryDisk>, disk: &MemoryDisk) {
+    drop(local);
+    let (local, replay) = open(disk).unwrap();
+    assert_eq!(local.recovered.damaged, []);
+    for payload in [b"zero".as_slice(), b"one"] {
+        assert!(replay.iter().any(|(_, _, _, found)| found == payload));
+    }
+}
+
+#[test]
+fn a_spare_that_a_snapshot_is_written_to_is_not_replaced_by_an_old_segment() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    keep_house(&mut local);
+    // While the store is copied nothing is taken away, though the first segments are not needed any more.
+    disk.set_copied(true);
+    while count(&disk, "journal-") < 4 {
+        submit(&mut local, 0, &[1; 100]);
+        assert_eq!(local.journal.round().unwrap().records, 1);
+        keep_house(&mut local);
+    }
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    while count(&disk, "journal-") < 7 {
+        submit(&mut local, 1, &[2; 100]);
+        assert_eq!(local.journal.round().unwrap().records, 1);
+        keep_house(&mut local);
+    }
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_low(&mut local);
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    assert_eq!(local.housekeeper.step().unwrap(), Step::Worked);
+    disk.set_copied(false);
+    keep_house(&mut local);
+    assert_saved(local, &disk);
+}
+
+#[test]
+fn a_spare_that_a_snapshot_is_written_to_is_not_replaced_by_a_new_one() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    while local.logs[0].space() == Space::Enough || count(&disk, "spare-") > 1 {
+        submit(&mut local, 1, &[2; 100]);
+        while local.journal.round().unwrap().records == 0 {
+            keep_house(&mut local);
+        }
+        keep_house(&mut local);
+    }
+    submit(&mut local, 1, &[2; 100]);
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_eq!(
+        count(&disk, "snapshot-00001-"),
+        0,
+        "its log is not committed"
+    );
+    disk.set_capacity(None);
+    keep_house(&mut local);
+    assert_eq!(local.journal.round().unwrap().records, 1);
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00001-"), 1);
+    assert_saved(local, &disk);
 }
