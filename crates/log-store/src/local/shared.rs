@@ -97,7 +97,9 @@ pub(super) struct Upkeep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unsaved {
     pub(super) shard: usize,
-    /// It is worth trying again when so much is free, in bytes.
+    /// What it needs at least, in bytes.
+    pub(super) needs_bytes: u64,
+    /// While all that is left is shared, it is worth trying again when so much is free, in bytes.
     pub(super) needs_free: u64,
 }
 
@@ -326,6 +328,20 @@ impl Upkeep {
         Some(spares.remove(place))
     }
 
+    /// Takes out the snapshots that found no room and may find it now. Returns their shards.
+    pub(super) fn take_fitting(&mut self, free: u64, is_shared: bool) -> Vec<usize> {
+        let is_fitting = |one: &mut Unsaved| {
+            let needed = if is_shared {
+                one.needs_free
+            } else {
+                one.needs_bytes
+            };
+            needed <= free
+        };
+        let fitting = self.unsaved.extract_if(.., is_fitting);
+        fitting.map(|unsaved| unsaved.shard).collect()
+    }
+
     /// Makes a written snapshot the current one of its shard.
     pub(super) fn replace_snapshot(&mut self, shard: ShardId, file: SnapshotFile) {
         let current = &mut self.snapshots[usize::from(shard.0)];
@@ -339,6 +355,7 @@ impl Upkeep {
             self.obsolete.push(name::snapshot(shard, current.index));
         }
         *current = file;
+        self.unsaved.retain(|one| one.shard != usize::from(shard.0));
         self.review = true;
     }
 }

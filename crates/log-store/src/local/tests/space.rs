@@ -242,6 +242,66 @@ impl Wake for Woken {
     }
 }
 
+#[test]
+fn what_was_refused_to_one_of_many_is_asked_for_when_there_is_room_for_it_alone() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_one_spare_is_left(&mut local, &disk);
+    let large = || Box::new(Saved(vec![&[5; 30_000]]));
+    local.logs[0].save_snapshot(large());
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-"), 0);
+    disk.set_capacity(Some(disk.used_bytes() + 45_000));
+    keep_house(&mut local);
+    assert!(local.logs[0].wants_snapshot());
+    local.logs[0].save_snapshot(large());
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00000-"), 1);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
+#[test]
+fn what_a_disk_with_room_has_refused_is_asked_for_again() {
+    let disk = MemoryDisk::new();
+    disk.set_capacity(Some(100_000));
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    disk.fail_write(1, Fault::NoSpace);
+    keep_house(&mut local);
+    assert_eq!(local.logs[0].space(), Space::Low);
+    keep_house(&mut local);
+    assert!(local.logs[0].wants_snapshot());
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00000-"), 1);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
+#[test]
+fn a_snapshot_that_found_room_after_all_leaves_nothing_to_be_waited_for() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes() + 5000));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 10_000]])));
+    keep_house(&mut local);
+    assert_eq!(local.logs[0].space(), Space::Low);
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00000-"), 1);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
 /// How many files there are with such a name.
 fn count(disk: &MemoryDisk, prefix: &str) -> usize {
     let names = disk.list().unwrap();
@@ -256,6 +316,18 @@ fn submit_until_low(local: &mut Local<MemoryDisk>) {
         keep_house(local);
     }
     assert!(local.logs[1].wants_snapshot());
+}
+
+/// Lets shard 1 submit on a full disk until what is left is for snapshots.
+fn submit_until_one_spare_is_left(local: &mut Local<MemoryDisk>, disk: &MemoryDisk) {
+    while local.logs[0].space() == Space::Enough || count(disk, "spare-") > 1 {
+        submit(local, 1, &[2; 100]);
+        // One that finds no room does in the next segment.
+        while local.journal.round().unwrap().records == 0 {
+            keep_house(local);
+        }
+        keep_house(local);
+    }
 }
 
 /// Both shards have a snapshot, and nothing is damaged.
@@ -306,13 +378,7 @@ fn a_spare_that_a_snapshot_is_written_to_is_not_replaced_by_a_new_one() {
     local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
     keep_house(&mut local);
     disk.set_capacity(Some(disk.used_bytes()));
-    while local.logs[0].space() == Space::Enough || count(&disk, "spare-") > 1 {
-        submit(&mut local, 1, &[2; 100]);
-        while local.journal.round().unwrap().records == 0 {
-            keep_house(&mut local);
-        }
-        keep_house(&mut local);
-    }
+    submit_until_one_spare_is_left(&mut local, &disk);
     submit(&mut local, 1, &[2; 100]);
     local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
     keep_house(&mut local);
