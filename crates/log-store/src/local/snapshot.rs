@@ -112,7 +112,7 @@ impl<F: DiskFile> SnapshotWriter<F> {
         self.index
     }
 
-    /// The spare whose room it takes.
+    /// The spare that it is written to.
     pub(super) fn spare(&self) -> Option<Spare> {
         self.spare
     }
