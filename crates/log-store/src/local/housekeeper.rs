@@ -397,7 +397,7 @@ impl<D: Disk> Housekeeper<D> {
     }
 
     fn publish_snapshot(&mut self) -> Result<(), DiskError> {
-        let Some(writing) = &self.writing else {
+        let Some(writing) = &mut self.writing else {
             return Ok(());
         };
         let shard = writing.shard();
