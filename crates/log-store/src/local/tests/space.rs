@@ -330,6 +330,21 @@ fn a_snapshot_whose_name_finds_no_room_leaves_all_of_its_spare() {
     assert_saved(local, &disk);
 }
 
+#[test]
+fn a_snapshot_that_finds_no_room_holds_up_no_other() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes() + 5000));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 10_000]])));
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00001-"), 1);
+}
+
 /// How many files there are with such a name.
 fn count(disk: &MemoryDisk, prefix: &str) -> usize {
     let names = disk.list().unwrap();
