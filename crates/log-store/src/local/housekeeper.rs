@@ -16,6 +16,7 @@ use crate::shard_log::Space;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use unfinished::Unfinished;
 
 /// How often it is looked for room while there is too little.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -127,6 +128,11 @@ impl<D: Disk> Housekeeper<D> {
             Err(error) if is_full(&error) && error.action != Action::SyncFolder => {
                 let abandoned = self.abandon(unfinished);
                 abandoned.inspect_err(|_| self.shared.fail())?;
+                let is_snapshot = matches!(unfinished, Unfinished::Snapshot(..));
+                // One that is smaller may find room.
+                if is_snapshot && !self.shared.upkeep.lock().requests.is_empty() {
+                    return Ok(Step::Worked);
+                }
                 Ok(Step::Idle)
             }
             Err(error) => {
@@ -397,7 +403,7 @@ impl<D: Disk> Housekeeper<D> {
     }
 
     fn publish_snapshot(&mut self) -> Result<(), DiskError> {
-        let Some(writing) = &self.writing else {
+        let Some(writing) = &mut self.writing else {
             return Ok(());
         };
         let shard = writing.shard();

@@ -302,6 +302,49 @@ fn a_snapshot_that_found_room_after_all_leaves_nothing_to_be_waited_for() {
     assert_eq!(local.logs[0].space(), Space::Enough);
 }
 
+#[test]
+fn a_snapshot_whose_name_finds_no_room_leaves_all_of_its_spare() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    local.journal.round().unwrap();
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_one_spare_is_left(&mut local, &disk);
+    let used = disk.used_bytes();
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    for _ in 0..2 {
+        assert_eq!(local.housekeeper.step().unwrap(), Step::Worked);
+    }
+    // Behind the cut and the sync.
+    disk.fail_operation(3, Fault::NoSpace);
+    local.housekeeper.step().unwrap();
+    assert_eq!(count(&disk, "snapshot-00001-"), 0);
+    assert_eq!(disk.used_bytes(), used);
+    disk.set_capacity(Some(used));
+    keep_house(&mut local);
+    assert!(local.logs[1].wants_snapshot());
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_saved(local, &disk);
+}
+
+#[test]
+fn a_snapshot_that_finds_no_room_holds_up_no_other() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes() + 5000));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 10_000]])));
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00001-"), 1);
+}
+
 /// How many files there are with such a name.
 fn count(disk: &MemoryDisk, prefix: &str) -> usize {
     let names = disk.list().unwrap();
