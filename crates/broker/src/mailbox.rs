@@ -29,6 +29,14 @@ pub(crate) enum Control {
         target: QueueTarget,
         command: CommandId,
     },
+    /// End a subscription but for what it has not settled.
+    StepAside {
+        /// Who is answered.
+        outbox: Arc<Outbox>,
+        subscriber: SubscriberId,
+        target: QueueTarget,
+        command: CommandId,
+    },
     Grant {
         subscriber: SubscriberId,
         target: QueueTarget,

@@ -27,7 +27,9 @@ pub(crate) const fn reply_code(refusal: &Refusal) -> ReplyCode {
         Refusal::QueueLocked(_) => ReplyCode::ResourceLocked,
         Refusal::SubscriptionExists(_) => ReplyCode::NotAllowed,
         Refusal::Busy => ReplyCode::ResourceError,
-        Refusal::TakenOver | Refusal::ShuttingDown => ReplyCode::ConnectionForced,
+        Refusal::TakenOver | Refusal::UserDeleted { .. } | Refusal::ShuttingDown => {
+            ReplyCode::ConnectionForced
+        }
         Refusal::NotConnected | Refusal::StoreFailed => ReplyCode::InternalError,
     }
 }
@@ -60,6 +62,7 @@ pub(crate) fn text(refusal: &Refusal) -> String {
         | Refusal::LimitReached { .. }
         | Refusal::Stalled
         | Refusal::TakenOver
+        | Refusal::UserDeleted { .. }
         | Refusal::Damaged { .. }
         | Refusal::StoreFailed
         | Refusal::ShuttingDown => refusal.to_string(),

@@ -112,6 +112,11 @@ impl<F: DiskFile> SnapshotWriter<F> {
         self.index
     }
 
+    /// The spare that it is written to.
+    pub(super) fn spare(&self) -> Option<Spare> {
+        self.spare
+    }
+
     /// Gives up; returns the spare that it was written to, no longer than `spare_bytes`.
     pub(super) fn give_up(self, spare_bytes: u64) -> Result<Option<Spare>, DiskError> {
         if self.spare.is_some() && self.needs_bytes() > spare_bytes {

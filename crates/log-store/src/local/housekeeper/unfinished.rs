@@ -69,6 +69,7 @@ impl<D: Disk> Housekeeper<D> {
                     upkeep.requested[place] = upkeep.snapshots[place].index;
                     upkeep.unsaved.push(Unsaved {
                         shard: place,
+                        needs_bytes,
                         needs_free: self.budget.needs_free(needs_bytes),
                     });
                     self.shared.set_short(Shortage::Snapshot, true);
