@@ -87,7 +87,7 @@ impl Publisher {
         let Way {
             node, now, outbox, ..
         } = *to;
-        let mut turn = node.retained.turn(message.key());
+        let turn = node.retained.turn(message.key());
         if !self.is_last && turn.is_held(message.key(), outbox, id) {
             drop(turn);
             return Err(message);
@@ -140,17 +140,15 @@ impl Publisher {
             Route::Nowhere | Route::NoExchange | Route::Internal => false,
         };
         let key = is_queued.then(|| message.key());
-        let under_way = key.map(|key| Arc::new(node.retained.under_way(&mut turn, key)));
+        let under_way = key.map(|key| Arc::new(node.retained.under_way(&turn, key)));
         self.send(&to, route, (id, message, publishing), kept, answers);
         if is_queued {
-            self.under_way.clone_from(&under_way);
+            self.under_way = under_way;
             self.flush(node, now, outbox, answers);
         } else {
             self.flush_run(node, now, outbox.connection(), answers);
         }
         drop(turn);
-        // It may be the last that knows of it, which asks for the turn.
-        drop(under_way);
         Ok(())
     }
 

@@ -143,7 +143,7 @@ impl Retained {
     }
 
     /// A message of the key is on its way to shared queues, until what is returned is dropped by who puts it there.
-    pub(crate) fn under_way(&self, turn: &mut Turn<'_>, key: &[u8]) -> UnderWay {
+    pub(crate) fn under_way(&self, turn: &Turn<'_>, key: &[u8]) -> UnderWay {
         UnderWay::new(&self.turns, turn, key)
     }
 

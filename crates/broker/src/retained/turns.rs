@@ -18,7 +18,16 @@ const TURNS: usize = 64;
 ///
 /// What a publisher has pushed to shared queues waits in mailboxes, where a transaction would overtake it: none takes
 /// the key before that has come to the queues.
-pub(super) struct Turns([Mutex<Busy>; TURNS]);
+pub(super) struct Turns([Together; TURNS]);
+
+/// Keys that take turns together.
+#[derive(Default)]
+struct Together {
+    /// Who has it may push to many.
+    turn: Mutex<()>,
+    /// Locked for a moment only, with the turn or without: executors wait for no turn here.
+    busy: Mutex<Busy>,
+}
 
 /// Keys that somebody else is to wait for.
 type Busy = BTreeMap<Box<[u8]>, Key>;
@@ -39,7 +48,10 @@ struct Waiting {
 }
 
 /// A turn with a key, and with others that take turns together with it.
-pub(crate) struct Turn<'t>(MutexGuard<'t, Busy>);
+pub(crate) struct Turn<'t> {
+    _turn: MutexGuard<'t, ()>,
+    busy: &'t Mutex<Busy>,
+}
 
 /// A message of a key that is in mailboxes, until this is dropped.
 pub(crate) struct UnderWay {
@@ -55,20 +67,45 @@ pub(crate) struct HeldKeys {
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+        Self(std::array::from_fn(|_| Together::default()))
     }
 
     pub(super) fn turn(&self, key: &[u8]) -> Turn<'_> {
+        let together = self.together(key);
+        Turn {
+            _turn: together.turn.lock(),
+            busy: &together.busy,
+        }
+    }
+
+    fn together(&self, key: &[u8]) -> &Together {
         let number = hash(Address::TOPIC_EXCHANGE, key) >> 32;
-        let number = usize::try_from(number).unwrap_or_default() % TURNS;
-        Turn(self.0[number].lock())
+        &self.0[usize::try_from(number).unwrap_or_default() % TURNS]
+    }
+
+    /// Changes a key, and tells who waits for it if nobody need any longer.
+    fn release(&self, key: &[u8], change: impl FnOnce(&mut Key)) {
+        let mut busy = self.together(key).busy.lock();
+        let Some(found) = busy.get_mut(key) else {
+            return;
+        };
+        change(found);
+        if found.is_held || found.under_way > 0 {
+            return;
+        }
+        let free = busy.remove(key);
+        drop(busy);
+        for Waiting { outbox, command } in free.into_iter().flat_map(|it| it.waiting) {
+            outbox.confirm(&[command]);
+        }
     }
 }
 
 impl Turn<'_> {
     /// Whether a transaction holds the key, or waits for it. If so, the command is confirmed once that is over.
-    pub(crate) fn is_held(&mut self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
-        let found = self.0.get_mut(key);
+    pub(crate) fn is_held(&self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
+        let mut busy = self.busy.lock();
+        let found = busy.get_mut(key);
         let is_held = |key: &&mut Key| key.is_held || !key.waiting.is_empty();
         let Some(found) = found.filter(is_held) else {
             return false;
@@ -79,8 +116,9 @@ impl Turn<'_> {
 
     /// Takes the key for a transaction, unless somebody is to be waited for: then the command is confirmed when it is
     /// worth another try.
-    fn hold(&mut self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
-        let found = self.0.entry(key.into()).or_default();
+    fn hold(&self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
+        let mut busy = self.busy.lock();
+        let found = busy.entry(key.into()).or_default();
         let is_free = !found.is_held && found.under_way == 0;
         if is_free {
             found.is_held = true;
@@ -89,30 +127,12 @@ impl Turn<'_> {
         }
         is_free
     }
-
-    /// Changes a key, and returns who waits for it no longer.
-    fn release(&mut self, key: &[u8], change: impl FnOnce(&mut Key)) -> Vec<Waiting> {
-        let Some(found) = self.0.get_mut(key) else {
-            return Vec::new();
-        };
-        change(found);
-        if found.is_held || found.under_way > 0 {
-            return Vec::new();
-        }
-        self.0.remove(key).map_or_else(Vec::new, |it| it.waiting)
-    }
 }
 
 impl Key {
     fn wait(&mut self, outbox: &Arc<Outbox>, command: CommandId) {
         let outbox = Arc::clone(outbox);
         self.waiting.push(Waiting { outbox, command });
-    }
-}
-
-fn tell(waiting: Vec<Waiting>) {
-    for Waiting { outbox, command } in waiting {
-        outbox.confirm(&[command]);
     }
 }
 
@@ -142,18 +162,14 @@ impl HeldKeys {
 impl Drop for HeldKeys {
     fn drop(&mut self) {
         for key in self.keys.drain(..) {
-            let waiting = self
-                .turns
-                .turn(&key)
-                .release(&key, |key| key.is_held = false);
-            tell(waiting);
+            self.turns.release(&key, |key| key.is_held = false);
         }
     }
 }
 
 impl UnderWay {
-    pub(super) fn new(turns: &Arc<Turns>, turn: &mut Turn<'_>, key: &[u8]) -> Self {
-        turn.0.entry(key.into()).or_default().under_way += 1;
+    pub(super) fn new(turns: &Arc<Turns>, turn: &Turn<'_>, key: &[u8]) -> Self {
+        turn.busy.lock().entry(key.into()).or_default().under_way += 1;
         Self {
             turns: Arc::clone(turns),
             key: key.into(),
@@ -163,9 +179,6 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut turn = self.turns.turn(&self.key);
-        let waiting = turn.release(&self.key, |key| key.under_way -= 1);
-        drop(turn);
-        tell(waiting);
+        self.turns.release(&self.key, |key| key.under_way -= 1);
     }
 }
