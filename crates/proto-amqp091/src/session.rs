@@ -21,6 +21,7 @@ mod consume;
 mod consumers;
 mod exchange;
 mod failure;
+mod get;
 mod heartbeat;
 mod login;
 mod open;

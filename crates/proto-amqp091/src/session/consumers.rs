@@ -25,7 +25,8 @@ pub(super) struct Consumer {
     in_hand: u64,
     /// Whether a settlement has made room since the last grant.
     is_grant_due: bool,
-    /// The client has canceled it. Nothing more is delivered, but what is unsettled may still be settled.
+    /// Nothing more is delivered, but what is unsettled may still be settled: the client has canceled it, or it is
+    /// for one message only.
     pub(super) is_leaving: bool,
 }
 
@@ -48,6 +49,14 @@ impl Consumer {
         }
     }
 
+    /// What has the one message that the client gets.
+    pub(super) fn getting(channel: u16, no_ack: bool) -> Self {
+        Self {
+            is_leaving: true,
+            ..Self::new(Box::default(), channel, no_ack, None)
+        }
+    }
+
     /// Counts a delivery.
     pub(super) const fn add_delivery(&mut self) {
         self.delivered += 1;
@@ -65,7 +74,7 @@ impl Consumer {
     pub(super) const fn handle_settled(&mut self) -> bool {
         self.in_hand = self.in_hand.saturating_sub(1);
         let is_last = self.is_leaving && self.in_hand == 0;
-        let becomes_due = self.prefetch.is_some() && !self.is_grant_due;
+        let becomes_due = self.prefetch.is_some() && !self.is_leaving && !self.is_grant_due;
         self.is_grant_due |= becomes_due;
         is_last || becomes_due
     }
@@ -73,14 +82,12 @@ impl Consumer {
     /// What the broker may deliver now.
     pub(super) fn take_grant(&mut self) -> Grant {
         self.is_grant_due = false;
-        let limit = match (self.is_leaving, self.prefetch) {
-            (true, _) => 0,
-            (false, None) => return Grant::UNLIMITED,
-            (false, Some(prefetch)) => prefetch.saturating_sub(self.in_hand),
+        let Some(prefetch) = self.prefetch else {
+            return Grant::UNLIMITED;
         };
         Grant {
             count: self.delivered,
-            limit,
+            limit: prefetch.saturating_sub(self.in_hand),
             drain: false,
         }
     }

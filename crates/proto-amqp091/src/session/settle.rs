@@ -54,7 +54,7 @@ impl Settling {
             let Some(consumer) = consumers.get_mut(id) else {
                 continue;
             };
-            if consumer.is_leaving && !consumer.has_in_hand() {
+            if consumer.is_leaving {
                 consumers.remove(id);
                 link.submit(out, Command::Cancel(id));
             } else {
