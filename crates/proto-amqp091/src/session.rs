@@ -26,6 +26,7 @@ mod heartbeat;
 mod login;
 mod open;
 mod opening;
+mod pool;
 mod queue;
 mod server_properties;
 mod settle;

@@ -17,24 +17,24 @@ impl Open {
     /// How much the consumers may have in hand that begin from now on.
     pub(super) fn handle_qos(
         &mut self,
+        link: &mut Link,
         number: u16,
         qos: basic::Qos,
         out: &mut Out,
     ) -> Result<(), Failure> {
         let method = basic::Qos::ID;
-        let problem = if qos.prefetch_size != 0 {
-            format!("prefetch_size!=0 ({})", qos.prefetch_size)
-        } else if qos.global {
-            "one prefetch for a whole channel (global) is not implemented".to_owned()
-        } else {
-            let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
-            if let Some(channel) = self.channels.get_mut(&number) {
-                channel.prefetch = prefetch;
-            }
-            put(out, number, &Method::BasicQosOk(basic::QosOk));
-            return Ok(());
-        };
-        Err(Failure::new(ReplyCode::NotImplemented, method, problem))
+        if qos.prefetch_size != 0 {
+            let problem = format!("prefetch_size!=0 ({})", qos.prefetch_size);
+            return Err(Failure::new(ReplyCode::NotImplemented, method, problem));
+        }
+        let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
+        if qos.global {
+            self.set_pool(link, number, prefetch, out);
+        } else if let Some(channel) = self.channels.get_mut(&number) {
+            channel.prefetch = prefetch;
+        }
+        put(out, number, &Method::BasicQosOk(basic::QosOk));
+        Ok(())
     }
 
     pub(super) fn handle_consume(
@@ -69,7 +69,11 @@ impl Open {
         } else {
             SettleMode::Explicit
         };
-        let grant = consumer.take_grant();
+        let mut grant = consumer.take_grant();
+        if channel.pool.is_some() && consumer.is_sharing() {
+            // Its share comes when it has begun.
+            grant.limit = 0;
+        }
         self.consumers.insert(consumer);
         let subscribe = Subscribe {
             sharing,
@@ -143,6 +147,7 @@ impl Open {
         if !consumer.has_in_hand() {
             self.consumers.remove(id);
         }
+        self.settling.note_room(number);
     }
 
     /// Ends all consumers of a channel; what they have in hand goes back.
@@ -160,6 +165,7 @@ impl Open {
             return;
         };
         let number = consumer.channel;
+        self.settling.note_room(number);
         if self.awaits_end(id) {
             // It was gone before it could be canceled.
             put_cancel_ok(number, &canceled(&consumer, false), out);
@@ -176,15 +182,13 @@ impl Open {
         let consumer = self.consumers.get_mut(id)?;
         let channel = self.channels.get_mut(&consumer.channel)?;
         consumer.add_delivery();
-        channel.last_tag += 1;
-        if !consumer.no_ack {
-            let unsettled = Unsettled {
-                subscription: id,
-                sequence: delivery.sequence,
-            };
-            channel.unsettled.insert(channel.last_tag, unsettled);
-        }
-        Some((consumer, channel.last_tag))
+        let unsettled = Unsettled {
+            subscription: id,
+            sequence: delivery.sequence,
+            is_got: consumer.is_getting(),
+        };
+        let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+        Some((consumer, tag))
     }
 
     pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
@@ -192,10 +196,14 @@ impl Open {
             self.got = Some(delivery);
             return;
         }
+        if self.is_too_much(&delivery) {
+            return self.release(link, &delivery, out);
+        }
         let Some((consumer, delivery_tag)) = self.add_delivery(&delivery) else {
             return;
         };
         let number = consumer.channel;
+        let is_used_up = consumer.is_used_up();
         let message = &delivery.message;
         let deliver = basic::Deliver {
             consumer_tag: ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY),
@@ -206,6 +214,9 @@ impl Open {
         };
         put(out, number, &Method::BasicDeliver(deliver));
         put_content(link, number, message, out);
+        if is_used_up {
+            self.share_out(link, number, out);
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use model::{Sequence, SequenceMap, SubscriptionId};
 pub(super) struct Unsettled {
     pub(super) subscription: SubscriptionId,
     pub(super) sequence: Sequence,
+    /// Whether it was got, which counts against no bound.
+    pub(super) is_got: bool,
 }
 
 /// One consumer, which is one of the broker's subscriptions.
@@ -21,6 +23,8 @@ pub(super) struct Consumer {
     pub(super) prefetch: Option<u64>,
     /// All deliveries.
     delivered: u64,
+    /// The deliveries that it was granted last, where it shares a bound with others.
+    granted: Option<u64>,
     /// Those that the client is to settle.
     in_hand: u64,
     /// Whether a settlement has made room since the last grant.
@@ -43,6 +47,7 @@ impl Consumer {
             no_ack,
             prefetch,
             delivered: 0,
+            granted: None,
             in_hand: 0,
             is_grant_due: false,
             is_leaving: false,
@@ -55,6 +60,43 @@ impl Consumer {
             is_leaving: true,
             ..Self::new(Box::default(), channel, no_ack, None)
         }
+    }
+
+    /// Whether it has the one message that the client gets. All others have a tag.
+    pub(super) fn is_getting(&self) -> bool {
+        self.tag.is_empty()
+    }
+
+    /// Whether it shares the bound of its channel.
+    pub(super) const fn is_sharing(&self) -> bool {
+        !self.no_ack && !self.is_leaving
+    }
+
+    /// Counts a delivery that goes back.
+    pub(super) const fn add_released(&mut self) {
+        self.delivered += 1;
+    }
+
+    /// Whether it has had all that it was granted.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.granted == Some(self.delivered)
+    }
+
+    /// It is granted anew, whatever it was granted before.
+    pub(super) const fn forget_grant(&mut self) {
+        self.granted = None;
+    }
+
+    /// What it may have of what it shares with others, if that is not what it was granted already.
+    pub(super) fn take_share(&mut self, share: u64) -> Option<Grant> {
+        let own = self.prefetch.map(|it| it.saturating_sub(self.in_hand));
+        let limit = own.map_or(share, |own| own.min(share));
+        let granted = Some(self.delivered + limit);
+        (std::mem::replace(&mut self.granted, granted) != granted).then_some(Grant {
+            count: self.delivered,
+            limit,
+            drain: false,
+        })
     }
 
     /// Counts a delivery.

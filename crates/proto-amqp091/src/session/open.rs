@@ -291,7 +291,7 @@ impl Open {
             reason = "all other methods are not there yet"
         )]
         match method {
-            Method::BasicQos(qos) => self.handle_qos(number, *qos, out),
+            Method::BasicQos(qos) => self.handle_qos(link, number, *qos, out),
             Method::BasicGet(get) => self.handle_get(link, number, get, out),
             Method::BasicConsume(consume) => self.handle_consume(link, number, consume, out),
             Method::BasicCancel(cancel) => {
@@ -404,6 +404,7 @@ impl Open {
             }
             Event::Ended(id, _) => {
                 self.handle_ended(id, out);
+                self.flush(link, out);
                 Ok(())
             }
             Event::Blocked(cause) => {
@@ -460,11 +461,13 @@ impl Open {
                 if !no_wait {
                     self.put_consume_ok(awaited.channel, id, out);
                 }
+                self.share_out(link, awaited.channel, out);
                 Ok(())
             }
             Purpose::Getting { id } => self.finish_get(link, asked, id, &reply, out),
             Purpose::Canceling { id, no_wait } => {
                 self.finish_cancel(awaited.channel, id, no_wait, out);
+                self.flush(link, out);
                 Ok(())
             }
         }

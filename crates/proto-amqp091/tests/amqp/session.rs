@@ -6,6 +6,7 @@ mod exchanges;
 mod gets;
 mod heartbeats;
 mod opening;
+mod pools;
 mod queues;
 mod real_clients;
 mod split;

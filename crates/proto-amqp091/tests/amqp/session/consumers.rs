@@ -70,7 +70,7 @@ pub(super) fn nack(delivery_tag: u64, requeue: bool) -> Method<'static> {
     })
 }
 
-fn qos(prefetch_count: u16) -> Method<'static> {
+pub(super) fn qos(prefetch_count: u16) -> Method<'static> {
     Method::BasicQos(basic::Qos {
         prefetch_size: 0,
         prefetch_count,
@@ -78,7 +78,7 @@ fn qos(prefetch_count: u16) -> Method<'static> {
     })
 }
 
-fn cancel(tag: &str, no_wait: bool) -> Method<'_> {
+pub(super) fn cancel(tag: &str, no_wait: bool) -> Method<'_> {
     Method::BasicCancel(basic::Cancel {
         consumer_tag: short(tag),
         no_wait,
@@ -323,13 +323,6 @@ fn have_no_more_in_hand_than_their_prefetch() {
     };
     let answers = driven.send(1, &Method::BasicQos(sized));
     assert!(answers[0].contains("540, reply_text: \"NOT_IMPLEMENTED - prefetch_size!=0 (9)\""));
-    let global = basic::Qos {
-        global: true,
-        prefetch_size: 0,
-        ..sized
-    };
-    let answers = Driven::with_channel().send(1, &Method::BasicQos(global));
-    assert!(answers[0].contains("reply_code: 540"), "{answers:?}");
 }
 
 #[test]
