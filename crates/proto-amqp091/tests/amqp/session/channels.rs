@@ -173,10 +173,6 @@ fn what_is_not_there_yet_says_so() {
             mandatory: false,
             immediate: false,
         }),
-        Method::BasicGet(basic::Get {
-            queue: short("q"),
-            no_ack: true,
-        }),
     ] {
         let mut driven = Driven::with_channel();
         let answers = driven.send(1, &method);
