@@ -267,22 +267,23 @@ fn what_a_lost_connection_got_goes_back() {
 
 #[test]
 fn every_get_is_answered_whatever_becomes_of_it() {
-    let mut node = Node::new(settings());
-    let mut client = node.connect();
-    client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
-    // The queue is gone before it is looked at.
-    let asked = client.send(&node, explicit(1));
-    client.submit(&node, delete_queue("q"));
-    let answer = client.answer(&mut node, asked);
-    assert_eq!(answer, Some(Err(Refusal::QueueDeleted(name("q")))));
-    // So is who asked.
-    client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
-    for (id, end) in [(2, cancel(2)), (3, step_aside(3))] {
-        let asked = client.send(&node, explicit(id));
-        let ended = client.send(&node, end);
-        assert_eq!(client.answer(&mut node, asked), Some(Ok(Reply::Got(None))));
-        assert_eq!(client.answer(&mut node, ended), Some(Ok(Reply::Nothing)));
-    }
+    on_both(
+        |_| {},
+        |node, client, _| {
+            // Who asked is gone before the queue is looked at.
+            for (id, end) in [(1, cancel(1)), (2, step_aside(2))] {
+                let asked = client.send(node, explicit(id));
+                let ended = client.send(node, end);
+                assert_eq!(client.answer(node, asked), Some(Ok(Reply::Got(None))));
+                assert_eq!(client.answer(node, ended), Some(Ok(Reply::Nothing)));
+            }
+            // So is the queue.
+            let asked = client.send(node, explicit(3));
+            client.submit(node, delete_queue("q"));
+            let answer = client.answer(node, asked);
+            assert_eq!(answer, Some(Err(Refusal::QueueDeleted(name("q")))));
+        },
+    );
 }
 
 #[test]

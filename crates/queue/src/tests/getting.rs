@@ -2,8 +2,8 @@
 
 use super::property::Pair;
 use super::{
-    COMPETING, Draft, Taken, at, cancel, enqueue, options, plain, pump, queue, settle, subscribe,
-    subscriber, taken_queue,
+    COMPETING, Draft, Taken, at, cancel, enqueue, options, plain, pump, pumped, queue, settle,
+    subscribe, subscriber, taken_queue,
 };
 use crate::{InUse, LeaveReason, Sharing, Stop, SubscriberId, SubscriptionOptions};
 use model::Outcome;
@@ -97,6 +97,21 @@ fn what_belongs_to_others_is_not_taken() {
     pump(&mut queue, at(0), &mut port);
     assert_eq!(port.drain(), [(1, 1)]);
     assert_eq!(port.got, [(subscriber(2), None)]);
+}
+
+#[test]
+fn one_message_of_a_group_is_not_the_others() {
+    let mut queue = queue(|_| {});
+    let of_group = Draft {
+        group: Some(1),
+        ..Draft::default()
+    };
+    for _ in 0..3 {
+        enqueue(&mut queue, at(0), &of_group);
+    }
+    subscribe(&mut queue, 1, SubscriptionOptions::competing(9));
+    subscribe(&mut queue, 2, get());
+    assert_eq!(pumped(&mut queue, at(0)), [(2, 1), (1, 2), (1, 3)]);
 }
 
 #[test]
