@@ -64,8 +64,14 @@ pub enum Command {
     Commit(Box<Transaction>),
     /// Registers interest in a queue, or in what an exchange is given.
     Subscribe(Box<Subscribe>),
+    /// Takes at most one message out of a queue, without subscribing. Answered with
+    /// [`Reply::Got`](crate::Reply::Got), behind the delivery if there is one.
+    Get(Get),
     /// Ends a subscription; what it has not settled is released.
     Cancel(SubscriptionId),
+    /// Ends a subscription to a queue but for what it has not settled: that may still be, until it is canceled. To
+    /// the queue and all others it is gone; nothing is delivered to it behind the answer.
+    StepAside(SubscriptionId),
     /// Shows a subscription to an exchange once more what is retained there.
     ShowRetained(ShowRetained),
     /// Puts what is retained into a queue.
@@ -246,6 +252,22 @@ impl Subscribe {
             retained: Retained::Skip,
         }
     }
+}
+
+/// Takes at most one message out of a queue: that which goes next, ahead of all subscriptions. If it has to be read or its
+/// record to be durable first, that is waited for.
+///
+/// It is no subscription to the queue and its others: it keeps neither the queue nor is it counted. It is refused as a
+/// subscription would be; and while the queue has a subscription that is to be the only one, or the only active one.
+#[derive(Debug)]
+pub struct Get {
+    /// Under which the message is delivered, and settled; chosen as that of a subscription. It is to be canceled once nothing
+    /// is to be settled, whatever the answer is; what was not settled is released by that.
+    pub subscription: SubscriptionId,
+    /// The queue, which must exist.
+    pub queue: QueueName,
+    /// Who settles.
+    pub settle_mode: SettleMode,
 }
 
 /// How a subscription shares a queue with others.

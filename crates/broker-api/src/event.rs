@@ -51,6 +51,8 @@ pub enum Reply {
     Queue(Box<QueueStatus>),
     /// A number of messages, for `DeleteQueue` and `PurgeQueue`.
     Count(u64),
+    /// For `Get`: how many more messages are ready, if one was delivered.
+    Got(Option<u64>),
     /// For `List`.
     Queues(Vec<ListedQueue>),
     /// For `List`.

@@ -14,7 +14,7 @@ mod wire;
 
 pub use attachment::{Attachment, Peer};
 pub use command::{
-    Command, Confirm, Connect, Grant, Login, OwnMessages, Publishing, QueueRetained, Retained,
+    Command, Confirm, Connect, Get, Grant, Login, OwnMessages, Publishing, QueueRetained, Retained,
     Settle, SettleMode, Sharing, ShowRetained, Source, Submission, Subscribe, Transaction,
     Unroutable,
 };

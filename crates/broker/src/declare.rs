@@ -196,10 +196,15 @@ impl Connection {
 
     /// Ends a queue of the connection's own, and the subscriptions to it.
     pub(crate) fn end_private(&mut self, id: PrivateQueueId) {
-        let Some(private) = self.private_queues.remove(&id) else {
+        let Some(mut private) = self.private_queues.remove(&id) else {
             return;
         };
         self.private_bytes -= private.bytes();
+        for command in private.take_gets(None) {
+            if let Some(name) = &private.name {
+                self.refuse(command, Refusal::QueueDeleted(name.clone()));
+            }
+        }
         let sources = self.sources_of(&private);
         self.remove_private_route(id, &private);
         for subscription in private.subscriptions() {

@@ -4,8 +4,8 @@ use crate::Node;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
-use broker_api::{Delivery, Event};
-use model::ConnectionId;
+use broker_api::{Delivery, Event, Refusal, Reply};
+use model::{CommandId, ConnectionId};
 use queue::{Handover, Port, SubscriberId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(crate) struct Deliveries {
 struct Receiver {
     outbox: Arc<Outbox>,
     subscriptions: BTreeMap<SubscriberId, QueueTarget>,
+    /// Those of them that get one message, by what is answered then.
+    gets: BTreeMap<SubscriberId, CommandId>,
     /// What this step has for it.
     events: Vec<Event>,
     /// What the messages in `events` are charged with.
@@ -41,6 +43,7 @@ impl Receiver {
         Self {
             outbox,
             subscriptions: BTreeMap::new(),
+            gets: BTreeMap::new(),
             events: Vec::new(),
             bytes: 0,
             reserved: 0,
@@ -87,6 +90,31 @@ impl Deliveries {
     pub(crate) fn forget(&mut self, subscriber: SubscriberId) {
         if let Some(receiver) = self.receivers.get_mut(&subscriber.connection) {
             receiver.subscriptions.remove(&subscriber);
+        }
+    }
+
+    /// The command is answered when the subscription has got its message, or there is none.
+    pub(crate) fn await_get(&mut self, subscriber: SubscriberId, command: CommandId) {
+        if let Some(receiver) = self.receivers.get_mut(&subscriber.connection) {
+            receiver.gets.insert(subscriber, command);
+        }
+    }
+
+    /// A subscription gets nothing any more, at its own wish.
+    pub(crate) fn end_get(&mut self, subscriber: SubscriberId) {
+        self.answer_get(subscriber, Ok(Reply::Got(None)));
+    }
+
+    /// A subscription gets nothing any more, for this reason.
+    pub(crate) fn refuse_get(&mut self, subscriber: SubscriberId, refusal: Refusal) {
+        self.answer_get(subscriber, Err(refusal));
+    }
+
+    fn answer_get(&mut self, subscriber: SubscriberId, done: Result<Reply, Refusal>) {
+        let receiver = self.receivers.get_mut(&subscriber.connection);
+        let command = receiver.and_then(|receiver| receiver.gets.remove(&subscriber));
+        if let Some(command) = command {
+            self.tell(subscriber, Event::Done(command, done));
         }
     }
 
@@ -196,5 +224,10 @@ impl Port for Deliveries {
     fn browsed(&mut self, subscriber: SubscriberId) {
         let drained = Event::Drained(subscriber.subscription);
         self.tell(subscriber, drained);
+    }
+
+    fn got(&mut self, subscriber: SubscriberId, ready_count: Option<usize>) {
+        let ready_count = ready_count.map(|count| count as u64);
+        self.answer_get(subscriber, Ok(Reply::Got(ready_count)));
     }
 }

@@ -15,7 +15,7 @@ use crate::topology::Topology;
 use broker_api::{BlockCause, Event, Grant, Refusal, Reply};
 use log_store::{Space, StoreFailed};
 use model::{CommandId, Instant, ShardId};
-use queue::{Age, CancelCause, Queue, SubscriberId};
+use queue::{Age, CancelCause, Queue, Sharing, SubscriberId};
 use std::sync::Arc;
 use std::task::Context;
 
@@ -151,6 +151,7 @@ impl Executor {
         for index in 0..self.shards.len() {
             let shard = &mut self.shards[index];
             for (subscriber, refusal) in shard.take_ended() {
+                self.deliveries.refuse_get(subscriber, refusal.clone());
                 let ended = Event::Ended(subscriber.subscription, refusal);
                 self.deliveries.tell(subscriber, ended);
                 self.deliveries.forget(subscriber);
@@ -276,6 +277,7 @@ impl Executor {
             outbox,
             publishes,
             mark,
+            under_way,
             ..
         } = batch;
         let mut at_once = Vec::new();
@@ -312,6 +314,8 @@ impl Executor {
                 }
             }
         }
+        // What a transaction does with the key comes behind it from now on.
+        drop(under_way);
         at_once.extend(mark.map(Event::Confirmed));
         if !at_once.is_empty() {
             outbox.push(&mut at_once);
@@ -330,12 +334,20 @@ impl Executor {
                 let cause = CancelCause::Asked;
                 self.shard(target.shard)
                     .cancel(now, target.queue, subscriber, cause);
+                self.deliveries.end_get(subscriber);
                 self.deliveries.forget(subscriber);
-                let done = Event::Done(command, Ok(Reply::Nothing));
-                if let Err(done) = self.deliveries.answer(subscriber.connection, done) {
-                    // Its queue has ended before.
-                    outbox.push(&mut vec![done]);
-                }
+                self.answer_end(&outbox, subscriber, command);
+            }
+            Control::StepAside {
+                outbox,
+                subscriber,
+                target,
+                command,
+            } => {
+                self.shard(target.shard)
+                    .step_aside(now, target.queue, subscriber);
+                self.deliveries.end_get(subscriber);
+                self.answer_end(&outbox, subscriber, command);
             }
             Control::Grant {
                 subscriber,
@@ -438,6 +450,7 @@ impl Executor {
             Control::Applied { id, by } => self.shard(id.coordinator).handle_applied(id, by),
             Control::Subscribe(_)
             | Control::Cancel { .. }
+            | Control::StepAside { .. }
             | Control::Grant { .. }
             | Control::Drain { .. }
             | Control::Settle(_)
@@ -458,6 +471,15 @@ impl Executor {
         }
     }
 
+    /// Answers who has asked for the end of a subscription, behind what it was delivered.
+    fn answer_end(&mut self, outbox: &Arc<Outbox>, subscriber: SubscriberId, command: CommandId) {
+        let done = Event::Done(command, Ok(Reply::Nothing));
+        if let Err(done) = self.deliveries.answer(subscriber.connection, done) {
+            // Its queue has ended before.
+            outbox.push(&mut vec![done]);
+        }
+    }
+
     fn subscribe(&mut self, now: Instant, subscribing: Subscribing) {
         let Subscribing {
             outbox,
@@ -470,6 +492,7 @@ impl Executor {
             command,
         } = subscribing;
         self.deliveries.add(outbox, subscriber, target);
+        let is_get = options.sharing == Sharing::Get;
         let shard = self.shard(target.shard);
         let done = if let Some(user) = takes_over {
             shard.take_over(now, target.queue, (subscriber, &user), options)
@@ -482,6 +505,10 @@ impl Executor {
             shard::Subscribing::Refused(refusal) => refusal,
             shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),
         });
+        if is_get && is_ok {
+            self.deliveries.await_get(subscriber, command);
+            return;
+        }
         self.deliveries.tell(subscriber, Event::Done(command, done));
         if !is_ok {
             self.deliveries.forget(subscriber);

@@ -29,6 +29,7 @@ mod entry;
 mod estate;
 mod executor;
 mod follow;
+mod get;
 mod hand_over;
 mod head;
 mod hold;

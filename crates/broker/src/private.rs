@@ -3,11 +3,12 @@
 use crate::Node;
 use crate::counters;
 use crate::dead_letter;
+use crate::get;
 use crate::head;
-use broker_api::{Delivery, Event, QueueStatus, SettleMode};
+use broker_api::{Delivery, Event, QueueStatus, Reply, SettleMode};
 use model::{
-    Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition, QueueName, Sequence,
-    SubscriptionId,
+    CommandId, Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition, QueueName,
+    Sequence, SubscriptionId,
 };
 use queue::{
     CancelCause, Handover, InUse, Keys, LeaveReason, Left, Port, Queue, SubscriberId,
@@ -27,6 +28,8 @@ pub(crate) struct PrivateQueue {
     pub(crate) definition: Arc<QueueDefinition>,
     queue: Queue,
     settle_modes: BTreeMap<SubscriptionId, SettleMode>,
+    /// Those of them that get one message, by what is answered then.
+    gets: BTreeMap<SubscriptionId, CommandId>,
     /// Since when nobody has used it.
     unused_since: Option<Instant>,
     /// It waits for its turn to deliver.
@@ -47,6 +50,7 @@ impl PrivateQueue {
             queue: Queue::new(rules, seed),
             definition,
             settle_modes: BTreeMap::new(),
+            gets: BTreeMap::new(),
             unused_since: Some(now),
             is_queued: false,
             left: Vec::new(),
@@ -111,6 +115,37 @@ impl PrivateQueue {
         self.queue
             .cancel(now, id, cause, &mut self.left, &mut returned);
         self.settle_modes.remove(&id.subscription);
+        let was_last = was_used && self.queue.subscription_count() == 0;
+        if was_last {
+            self.unused_since = Some(now);
+        }
+        was_last
+    }
+
+    /// Adds one that gets one message; the command is answered when it has, or there is none.
+    pub(crate) fn get(
+        &mut self,
+        now: Instant,
+        id: SubscriberId,
+        settle_mode: SettleMode,
+        command: CommandId,
+    ) -> Result<(), InUse> {
+        self.subscribe(now, id, settle_mode, get::options())?;
+        self.gets.insert(id.subscription, command);
+        Ok(())
+    }
+
+    /// Those that wait for their message no more, by what is answered: one subscription, or all.
+    pub(crate) fn take_gets(&mut self, of: Option<SubscriptionId>) -> Vec<CommandId> {
+        let is_of = |id: &SubscriptionId| of.is_none_or(|of| of == *id);
+        let gets = self.gets.extract_if(.., |id, _| is_of(id));
+        gets.map(|(_, command)| command).collect()
+    }
+
+    /// Ends a subscription but for what it has not settled. Returns whether it was the last that counts.
+    pub(crate) fn step_aside(&mut self, now: Instant, id: SubscriberId) -> bool {
+        let was_used = self.queue.subscription_count() > 0;
+        self.queue.step_aside(id);
         let was_last = was_used && self.queue.subscription_count() == 0;
         if was_last {
             self.unused_since = Some(now);
@@ -211,6 +246,7 @@ impl PrivateQueue {
     ) -> bool {
         let mut transport = Transport {
             settle_modes: &self.settle_modes,
+            gets: &mut self.gets,
             presettled: Vec::new(),
             bytes_left,
             handle,
@@ -246,6 +282,7 @@ impl PrivateQueue {
 /// Hands deliveries on, as far as bytes are left.
 struct Transport<'a> {
     settle_modes: &'a BTreeMap<SubscriptionId, SettleMode>,
+    gets: &'a mut BTreeMap<SubscriptionId, CommandId>,
     presettled: Vec<(SubscriberId, Sequence)>,
     bytes_left: &'a mut usize,
     handle: &'a mut dyn FnMut(Event),
@@ -276,5 +313,12 @@ impl Port for Transport<'_> {
 
     fn browsed(&mut self, id: SubscriberId) {
         (self.handle)(Event::Drained(id.subscription));
+    }
+
+    fn got(&mut self, id: SubscriberId, ready_count: Option<usize>) {
+        if let Some(command) = self.gets.remove(&id.subscription) {
+            let got = Reply::Got(ready_count.map(|count| count as u64));
+            (self.handle)(Event::Done(command, Ok(got)));
+        }
     }
 }

@@ -28,6 +28,13 @@ const OWN_QUEUE: QueueDefinition = QueueDefinition {
     rules: QueueRules::PLAIN,
 };
 
+/// Where a queue is.
+pub(crate) enum Place {
+    /// With this connection.
+    Private(PrivateQueueId),
+    Shared(QueueTarget),
+}
+
 /// What a subscription asks for, beside where it reads.
 struct Asked {
     command: CommandId,
@@ -118,27 +125,14 @@ impl Connection {
         asked: &Asked,
         name: QueueName,
     ) -> Result<Subscription, Refusal> {
-        let route = self.node.routes.load().queue(name.as_bytes()).cloned();
         let takes_over = asked.sharing == Sharing::Takeover;
-        let target = match route {
-            None => return Err(Refusal::QueueNotFound(name)),
-            Some(QueueRoute::Private(_)) if takes_over => {
+        let target = match self.find_queue(&name)? {
+            Place::Private(_) if takes_over => {
                 let text = "only a shared queue can be taken over".to_owned();
                 return Err(Refusal::Invalid(text));
             }
-            Some(QueueRoute::Private(target)) => {
-                if !Arc::ptr_eq(&target.outbox, &self.outbox) {
-                    return Err(Refusal::QueueLocked(name));
-                }
-                return self.subscribe_private(now, asked, name, target.queue);
-            }
-            Some(QueueRoute::Shared(shared)) if shared.is_ended() => {
-                return Err(Refusal::QueueNotFound(name));
-            }
-            Some(QueueRoute::Shared(shared)) => {
-                shared.check()?;
-                shared.target
-            }
+            Place::Private(queue) => return self.subscribe_private(now, asked, name, queue),
+            Place::Shared(target) => target,
         };
         let subscribing = Subscribing {
             outbox: Arc::clone(&self.outbox),
@@ -163,6 +157,24 @@ impl Connection {
             takes_over,
             handed: Vec::new(),
         })
+    }
+
+    /// Where a queue is that the connection may read from.
+    pub(crate) fn find_queue(&self, name: &QueueName) -> Result<Place, Refusal> {
+        match self.node.routes.load().queue(name.as_bytes()) {
+            None => Err(Refusal::QueueNotFound(name.clone())),
+            Some(QueueRoute::Private(target)) if !Arc::ptr_eq(&target.outbox, &self.outbox) => {
+                Err(Refusal::QueueLocked(name.clone()))
+            }
+            Some(QueueRoute::Private(target)) => Ok(Place::Private(target.queue)),
+            Some(QueueRoute::Shared(shared)) if shared.is_ended() => {
+                Err(Refusal::QueueNotFound(name.clone()))
+            }
+            Some(QueueRoute::Shared(shared)) => {
+                shared.check()?;
+                Ok(Place::Shared(shared.target))
+            }
+        }
     }
 
     /// Subscribes to a queue of the connection's own.
@@ -362,11 +374,15 @@ impl Connection {
     }
 
     fn cancel_private(&mut self, now: Instant, id: PrivateQueueId, subscriber: SubscriberId) {
-        let ends = self.change_private(now, id, |private| {
-            let was_last = private.cancel(now, subscriber);
-            was_last && private.definition.lifetime == Lifetime::UntilUnused
-        });
-        if ends == Some(true) {
+        self.end_gets(id, subscriber);
+        let was_last = self.change_private(now, id, |private| private.cancel(now, subscriber));
+        self.note_left(id, was_last == Some(true));
+    }
+
+    /// A subscription to a queue of the connection's own has gone, perhaps the last.
+    pub(crate) fn note_left(&mut self, id: PrivateQueueId, was_last: bool) {
+        let private = self.private_queues.get(&id).filter(|_| was_last);
+        if private.is_some_and(|it| it.definition.lifetime == Lifetime::UntilUnused) {
             self.end_private(id);
         } else {
             self.queue_private(id);

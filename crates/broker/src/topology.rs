@@ -262,7 +262,8 @@ impl Topology {
             | Reply::Users(_)
             | Reply::Challenge(_)
             | Reply::Authenticated(_)
-            | Reply::Notes(_) => Ok(reply),
+            | Reply::Notes(_)
+            | Reply::Got(_) => Ok(reply),
         }
     }
 

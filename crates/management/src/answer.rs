@@ -44,10 +44,12 @@ pub struct Count {
 impl From<&Reply> for Answer {
     fn from(reply: &Reply) -> Self {
         match reply {
-            // The last three are for who shows who it is, or has taken a queue over, which nobody does here.
-            Reply::Nothing | Reply::Challenge(_) | Reply::Authenticated(_) | Reply::Notes(_) => {
-                Self::Nothing {}
-            }
+            // The others are for who shows who it is, takes messages or has taken a queue over, which nobody does here.
+            Reply::Nothing
+            | Reply::Challenge(_)
+            | Reply::Authenticated(_)
+            | Reply::Notes(_)
+            | Reply::Got(_) => Self::Nothing {},
             Reply::Users(users) => Self::Users(users.iter().map(Into::into).collect()),
             Reply::Queue(status) => Self::Queue(status.as_ref().into()),
             Reply::Count(count) => Self::Count(Count {

@@ -31,6 +31,8 @@ impl Port for Taken {
     }
 
     fn browsed(&mut self, _: SubscriberId) {}
+
+    fn got(&mut self, _: SubscriberId, _: Option<usize>) {}
 }
 
 struct Case {

@@ -13,7 +13,7 @@ use crate::subscription::Subscription;
 use crate::takers::Takers;
 use crate::values::Values;
 use model::{Instant, LogIndex, Message, Overflow, QueueRules, Sequence, SequenceMap, SoloMap};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A queue: messages by priority and in the order of their arrival, each with one subscription at a time.
@@ -60,10 +60,20 @@ pub struct Queue {
     pub(crate) takers: Takers,
     /// The one that is delivered to, where only one is.
     pub(crate) active: Option<SubscriberId>,
+    /// Those that do not count.
+    pub(crate) bystanders: Bystanders,
     /// Taken out of the hands of their subscriptions, and those that leave once their bodies have been read.
     pub(crate) prepared: SequenceMap<Entry>,
     pub(crate) mark: Mark,
     pub(crate) riders: Riders,
+}
+
+/// The subscriptions that do not count as such.
+#[derive(Debug, Default)]
+pub(crate) struct Bystanders {
+    pub(crate) count: usize,
+    /// Those of them that wait for their one message.
+    pub(crate) getting: BTreeSet<SubscriberId>,
 }
 
 /// What is known of all messages in the queue, in whatever state.
@@ -134,6 +144,7 @@ impl Queue {
             browsers: BTreeMap::new(),
             takers: Takers::default(),
             active: None,
+            bystanders: Bystanders::default(),
             prepared: SequenceMap::new(),
             mark: Mark::new(mark),
             riders: Riders::new(next),
@@ -182,10 +193,10 @@ impl Queue {
         self.holdings.count - self.ready_count()
     }
 
-    /// The subscriptions, without those that browse.
+    /// The subscriptions, without those that browse, get one message, or have stepped aside.
     #[must_use]
     pub fn subscription_count(&self) -> usize {
-        self.subscriptions.len()
+        self.subscriptions.len() - self.bystanders.count
     }
 
     /// Whether somebody browses.

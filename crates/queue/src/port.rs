@@ -39,6 +39,10 @@ pub trait Port {
 
     /// A browser has seen all that there was for it. The machine has ended its subscription.
     fn browsed(&mut self, subscriber: SubscriberId);
+
+    /// One that gets a message was delivered it, and so many are ready behind; or there is none for it. It has stepped
+    /// aside.
+    fn got(&mut self, subscriber: SubscriberId, ready_count: Option<usize>);
 }
 
 /// Why a queue does not deliver more.

@@ -52,11 +52,15 @@ impl Queue {
             self.browse(&gate, &mut browse_budget, port);
         }
         let mut budget = Budget::new();
-        let stop = if self.filtered_count == 0 && !self.ready.has_grouped() {
+        let is_plain = self.filtered_count == 0 && !self.ready.has_grouped();
+        let stop = if is_plain {
             self.pump_first(&gate, &mut budget, port, left)
         } else {
             self.pump_chosen(&gate, &mut budget, port, left)
         };
+        if !self.bystanders.getting.is_empty() {
+            self.answer_getting(&gate, &mut budget, (is_plain, stop), port);
+        }
         if self.browsers.is_empty() {
             stop
         } else {
@@ -152,7 +156,10 @@ impl Queue {
                     let Some(entry) = self.take(spot) else {
                         return Stop::Empty;
                     };
-                    if let Some(group) = entry.group() {
+                    // Who gets one message is not given those behind it.
+                    if let Some(group) = entry.group()
+                        && !self.bystanders.getting.contains(&taker)
+                    {
                         self.holdings.groups.bind(group, taker);
                     }
                     if entry.is_logged() {
@@ -197,6 +204,45 @@ impl Queue {
             (Some((spot, Passage::Expired)), _) => Next::Expired(spot),
             (Some((spot, _)), Some((level, taker))) => Next::Deliver(Turn { spot, level, taker }),
             (_, None) | (None, _) => Next::Stop(stop),
+        }
+    }
+
+    /// Tells those that get a message what has come of it: they have it, or there is none for them. The others wait, until
+    /// what goes next is read or durable, or they have room.
+    #[cold]
+    #[inline(never)]
+    fn answer_getting(
+        &mut self,
+        gate: &Gate,
+        budget: &mut Budget,
+        (is_plain, stop): (bool, Stop),
+        port: &mut impl Port,
+    ) {
+        let mut answered = Vec::new();
+        for id in &self.bystanders.getting {
+            let Some(subscription) = self.subscriptions.get_mut(id) else {
+                continue;
+            };
+            let is_served = subscription.allowance.left() == 0;
+            // What is ready may belong to others.
+            let mut is_in_vain = || {
+                stop == Stop::Empty
+                    || !is_plain && {
+                        let ready = (&self.ready, self.holdings.pages.as_deref());
+                        let groups = &self.holdings.groups;
+                        let found = subscription.look(*id, ready, groups, gate, budget);
+                        matches!(found, Found::Nothing(Stop::NoTaker))
+                    }
+            };
+            if is_served {
+                answered.push((*id, Some(self.ready_count())));
+            } else if is_in_vain() {
+                answered.push((*id, None));
+            }
+        }
+        for (id, ready_count) in answered {
+            self.step_aside(id);
+            port.got(id, ready_count);
         }
     }
 

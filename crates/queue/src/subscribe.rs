@@ -5,7 +5,7 @@ use crate::browse::Browser;
 use crate::placement::{Left, Returned};
 use crate::port::SubscriberId;
 use crate::settle::GoneBack;
-use crate::subscription::{CancelCause, InUse, Sharing, Subscription, SubscriptionOptions};
+use crate::subscription::{CancelCause, InUse, Sharing, Stance, Subscription, SubscriptionOptions};
 use model::Instant;
 use std::cmp::Reverse;
 
@@ -14,7 +14,8 @@ impl Queue {
     ///
     /// # Errors
     /// When an exclusive subscription is there, or any is and this one is to be exclusive. Those that browse
-    /// are no hindrance and have none.
+    /// are no hindrance and have none, and neither are those that have stepped aside. One that is to get a message
+    /// is refused as well where only one subscription is active, and there is one.
     ///
     /// # Panics
     /// When the id has a subscription already.
@@ -30,17 +31,26 @@ impl Queue {
                 self.browsers.insert(id, browser);
                 return Ok(());
             }
-            Sharing::Exclusive if !self.subscriptions.is_empty() => return Err(InUse),
+            Sharing::Exclusive if self.subscription_count() > 0 => return Err(InUse),
             Sharing::Exclusive => 0,
+            Sharing::Get if self.active.is_some() => return Err(InUse),
+            Sharing::Get => i32::MAX,
             Sharing::Competing { priority } => priority,
         };
-        let other = self.subscriptions.values().next();
-        if other.is_some_and(|first| first.is_exclusive) {
-            return Err(InUse);
+        if self.subscription_count() == 1 {
+            let mut others = self.subscriptions.values();
+            let other = others.find(|other| other.stance == Stance::Taking);
+            if other.is_some_and(|other| other.is_exclusive) {
+                return Err(InUse);
+            }
         }
         self.subscribed_count += 1;
         let subscription = Subscription::new(self.subscribed_count, priority, options);
         self.filtered_count += usize::from(!subscription.choice.is_any());
+        if subscription.stance == Stance::Getting {
+            self.bystanders.count += 1;
+            self.bystanders.getting.insert(id);
+        }
         self.takers.join(priority);
         self.subscriptions.insert(id, Box::new(subscription));
         self.choose_active();
@@ -63,30 +73,48 @@ impl Queue {
         left: &mut Vec<Left>,
         returned: &mut Vec<Returned>,
     ) -> bool {
+        self.step_aside(id);
         let Some(mut subscription) = self.subscriptions.remove(&id) else {
             return self.browsers.remove(&id).is_some();
         };
-        self.filtered_count -= usize::from(!subscription.choice.is_any());
-        self.takers.part(subscription.priority, id);
-        if self.holdings.groups.free(id) {
-            let others = self.subscriptions.values_mut();
-            others.for_each(|other| other.look_at_all_again());
-        }
+        self.bystanders.count -= 1;
         let entries = subscription.unsettled.drain().map(|(_, entry)| entry);
         let back = match cause {
             CancelCause::Asked => GoneBack::Released,
             CancelCause::ConnectionLost => GoneBack::Failed(now),
         };
         self.go_back(entries.collect(), back, left, returned);
-        self.choose_active();
         self.has_cursors &= !self.subscriptions.is_empty();
         true
     }
 
-    /// Sets what a subscription may receive in total. Returns whether it was there.
+    /// A subscription takes nothing more, and counts no more as one; what it has not settled it still may, until it
+    /// is [canceled](Self::cancel). Returns whether it was there.
+    pub fn step_aside(&mut self, id: SubscriberId) -> bool {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else {
+            return false;
+        };
+        match std::mem::replace(&mut subscription.stance, Stance::Aside) {
+            Stance::Taking => self.bystanders.count += 1,
+            Stance::Getting => drop(self.bystanders.getting.remove(&id)),
+            Stance::Aside => return true,
+        }
+        self.filtered_count -= usize::from(!subscription.choice.is_any());
+        self.takers.part(subscription.priority, id);
+        if self.holdings.groups.free(id) {
+            let others = self.subscriptions.values_mut();
+            others.for_each(|other| other.look_at_all_again());
+        }
+        self.choose_active();
+        true
+    }
+
+    /// Sets what a subscription may receive in total. One that gets a message has its credit. Returns whether it was there.
     pub fn grant(&mut self, id: SubscriberId, total: u64) -> bool {
         if let Some(subscription) = self.subscriptions.get_mut(&id) {
-            subscription.allowance.grant(total);
+            if subscription.stance == Stance::Taking {
+                subscription.allowance.grant(total);
+            }
         } else if let Some(browser) = self.browsers.get_mut(&id) {
             browser.allowance.grant(total);
             return true;
@@ -100,8 +128,10 @@ impl Queue {
     /// Takes away what a subscription is granted and has not used.
     pub fn use_up_grant(&mut self, id: SubscriberId) {
         if let Some(subscription) = self.subscriptions.get_mut(&id) {
-            subscription.allowance.use_up();
-            self.note_credit(id);
+            if subscription.stance == Stance::Taking {
+                subscription.allowance.use_up();
+                self.note_credit(id);
+            }
         } else if let Some(browser) = self.browsers.get_mut(&id) {
             browser.allowance.use_up();
         }
@@ -113,7 +143,11 @@ impl Queue {
         let Some(subscription) = self.subscriptions.get(&id) else {
             return;
         };
-        let may_take = !self.rules.single_active || self.active == Some(id);
+        let may_take = match subscription.stance {
+            Stance::Taking => !self.rules.single_active || self.active == Some(id),
+            Stance::Getting => true,
+            Stance::Aside => false,
+        };
         if may_take && subscription.allowance.left() > 0 {
             self.takers.insert(subscription.priority, id);
         } else {
@@ -129,6 +163,7 @@ impl Queue {
         let first = self
             .subscriptions
             .iter()
+            .filter(|(_, subscription)| subscription.stance == Stance::Taking)
             .min_by_key(|(_, subscription)| (Reverse(subscription.priority), subscription.nth));
         let active = first.map(|(id, _)| *id);
         let previous = std::mem::replace(&mut self.active, active);

@@ -38,6 +38,9 @@ pub enum Sharing {
     Exclusive,
     /// It gets copies of what is there as it comes, then ends.
     Browse,
+    /// It takes one message, if there is any for it, ahead of all others, and [steps aside](crate::Queue::step_aside). It
+    /// has credit for one, and no filter.
+    Get,
 }
 
 /// What a subscription is made with.
@@ -73,7 +76,8 @@ impl fmt::Debug for SubscriptionOptions {
     }
 }
 
-/// An exclusive subscription is there, or others are where an exclusive one is asked for.
+/// An exclusive subscription is there, or others are where an exclusive one is asked for, or one is to get a message of
+/// which only one other is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InUse;
 
@@ -152,12 +156,24 @@ impl Allowance {
     }
 }
 
+/// Whether a subscription takes messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stance {
+    /// It does.
+    Taking,
+    /// It takes one, and does not count as a subscription.
+    Getting,
+    /// It has what it has not settled, and no more. It does not count.
+    Aside,
+}
+
 /// One subscription to a queue, unless it browses.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) allowance: Allowance,
     pub(crate) priority: i32,
     pub(crate) is_exclusive: bool,
+    pub(crate) stance: Stance,
     /// Which subscription of the queue it is, by when it began.
     pub(crate) nth: u64,
     pub(crate) choice: Choice,
@@ -192,6 +208,11 @@ impl Subscription {
             allowance: Allowance::new(options.granted_total),
             priority,
             is_exclusive: options.sharing == Sharing::Exclusive,
+            stance: if options.sharing == Sharing::Get {
+                Stance::Getting
+            } else {
+                Stance::Taking
+            },
             nth,
             choice: options.filter.into(),
             unsettled: SequenceMap::new(),

@@ -3,6 +3,7 @@
 mod bodies;
 mod books;
 mod browsing;
+mod getting;
 mod leaving;
 mod logged;
 mod naive;
@@ -103,6 +104,7 @@ struct Taken {
     deliveries: Vec<Seen>,
     bodies: Vec<(Sequence, Message)>,
     browsed: Vec<SubscriberId>,
+    got: Vec<(SubscriberId, Option<usize>)>,
     full: Vec<SubscriberId>,
 }
 
@@ -133,6 +135,10 @@ impl Port for Taken {
 
     fn browsed(&mut self, id: SubscriberId) {
         self.browsed.push(id);
+    }
+
+    fn got(&mut self, id: SubscriberId, ready_count: Option<usize>) {
+        self.got.push((id, ready_count));
     }
 }
 

@@ -96,6 +96,7 @@ enum Answer {
     Reply(Reply),
     Subscribed(SubscriptionId),
     Published(Message, Publishing),
+    Got(SubscriptionId),
 }
 
 impl Driven {
@@ -176,6 +177,25 @@ impl Driven {
                 assert!(before.is_none(), "ids of subscriptions are new");
                 Answer::Subscribed(subscribe.subscription)
             }
+            Command::Get(get) => {
+                let subscribed = Subscribed {
+                    mode: get.settle_mode,
+                    granted: 1,
+                    delivered: 0,
+                    unsettled: BTreeSet::new(),
+                    is_ready: false,
+                };
+                let before = self.subscriptions.insert(get.subscription, subscribed);
+                assert!(before.is_none(), "ids of subscriptions are new");
+                Answer::Got(get.subscription)
+            }
+            Command::StepAside(id) => {
+                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
+                    assert!(!subscribed.unsettled.is_empty(), "it has nothing in hand");
+                    subscribed.granted = 0;
+                }
+                Answer::Reply(Reply::Nothing)
+            }
             Command::Cancel(id) => {
                 self.subscriptions.remove(&id);
                 Answer::Reply(Reply::Nothing)
@@ -241,6 +261,19 @@ impl Driven {
             (Answer::Subscribed(id), true) => {
                 self.subscriptions.remove(&id);
                 Err(Refusal::QueueNotFound(made_up_name()))
+            }
+            (Answer::Got(id), true) => {
+                self.subscriptions.remove(&id);
+                Err(Refusal::QueueInUse(made_up_name()))
+            }
+            // Every other one has a message.
+            (Answer::Got(id), false) => {
+                let has_message = id.0 % 2 == 1;
+                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
+                    subscribed.is_ready = has_message;
+                    self.deliver(id);
+                }
+                Ok(Reply::Got(has_message.then_some(1)))
             }
             (Answer::Reply(_), true) => Err(Refusal::AccessRefused("no".to_owned())),
             (Answer::Reply(reply), false) => Ok(reply),

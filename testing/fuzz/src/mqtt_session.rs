@@ -287,6 +287,8 @@ impl Driven {
                 Answer::Done
             }
             other @ (Command::PutUser(_)
+            | Command::Get(_)
+            | Command::StepAside(_)
             | Command::DeleteUser(_)
             | Command::PurgeQueue(_)
             | Command::DeclareExchange(_)

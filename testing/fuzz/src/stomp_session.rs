@@ -211,6 +211,8 @@ impl Driven {
             | Command::LetGo(_)
             | Command::Note(_)
             | Command::Recall(_)
+            | Command::Get(_)
+            | Command::StepAside(_)
             | Command::Bequeath(_)) => {
                 unreachable!("a client cannot ask for {other:?}")
             }

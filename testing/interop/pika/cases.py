@@ -249,6 +249,34 @@ def consume_unsettled(of, name, count):
     return found
 
 
+def messages_are_got_one_by_one():
+    connection = connect()
+    of = connection.channel()
+    of.queue_declare("q")
+    same(of.basic_get("q")[0], None)
+    for number in range(3):
+        publish(of, "", "q", str(number).encode())
+    method, _, body = of.basic_get("q")
+    same((body, method.message_count, method.redelivered), (b"0", 2, False))
+    of.basic_ack(method.delivery_tag)
+    method, _, body = of.basic_get("q")
+    of.basic_nack(method.delivery_tag, requeue=True)
+    method, _, body = of.basic_get("q", auto_ack=True)
+    same((body, method.redelivered), (b"1", True))
+    method, _, body = of.basic_get("q")
+    # In a transaction as well.
+    other = connection.channel()
+    publish(other, "", "q", b"4")
+    other.tx_select()
+    method, _, body = other.basic_get("q")
+    other.basic_ack(method.delivery_tag)
+    other.tx_commit()
+    of.close()
+    of = connection.channel()
+    same([body for _, _, body in consume(of, "q", 1)], [b"2"])
+    same(of.queue_declare("q", passive=True).method.message_count, 0)
+
+
 def rejected_messages_become_dead_letters():
     of = channel()
     of.queue_declare("dead")

@@ -27,6 +27,7 @@ cases! {
     bodies_have_a_limit,
     properties_stay,
     deliveries_are_settled,
+    messages_are_got_one_by_one,
     rejected_messages_become_dead_letters,
     exchanges_route_by_their_type,
     exchanges_are_bound_to_exchanges,

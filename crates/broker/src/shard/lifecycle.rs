@@ -75,8 +75,32 @@ impl Shard {
         subscriber: SubscriberId,
         cause: CancelCause,
     ) {
-        let is_unused = self.cancel_subscription(now, id, subscriber, cause);
-        let hosted = self.queues.get(&id).filter(|_| is_unused);
+        if self.cancel_subscription(now, id, subscriber, cause) {
+            self.end_unused(now, id);
+        }
+    }
+
+    /// Ends a subscription but for what it has not settled. The queue may end with it.
+    pub(crate) fn step_aside(&mut self, now: Instant, id: QueueId, subscriber: SubscriberId) {
+        let Some(hosted) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let was_used = hosted.is_used();
+        hosted.queue.step_aside(subscriber);
+        let is_unused = was_used && !hosted.is_used();
+        if is_unused {
+            hosted.unused_since = Some(now);
+        }
+        self.touch(id);
+        self.note_gone(now, id, subscriber);
+        if is_unused {
+            self.end_unused(now, id);
+        }
+    }
+
+    /// Ends a queue that nobody uses any more, if it is to end with that.
+    fn end_unused(&mut self, now: Instant, id: QueueId) {
+        let hosted = self.queues.get(&id);
         let lifetime = hosted.map(|hosted| hosted.shared.definition.lifetime);
         if lifetime == Some(Lifetime::UntilUnused) {
             let condition = DeleteIf {
@@ -120,15 +144,8 @@ impl Shard {
             return;
         }
         hosted.unused_since = Some(now);
-        let lifetime = hosted.shared.definition.lifetime;
         self.touch(id);
-        if lifetime == Lifetime::UntilUnused {
-            let condition = DeleteIf {
-                unused: true,
-                empty: false,
-            };
-            self.end_if(now, id, condition, None);
-        }
+        self.end_unused(now, id);
     }
 
     /// Ends a queue if the condition holds: its messages are gone, its subscriptions end. The rest of the

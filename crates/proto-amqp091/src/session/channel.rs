@@ -26,12 +26,16 @@ pub(super) struct Channel {
     pub(super) transaction: Option<Gathered>,
     /// How much a consumer may have in hand that begins now; none if there is no bound.
     pub(super) prefetch: Option<u64>,
+    /// How much all its consumers may have in hand together; none if there is no bound.
+    pub(super) pool: Option<u64>,
+    /// So much they have.
+    pub(super) in_hand: u64,
     /// Its consumers that the client has not canceled, by their tag.
     pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
     /// By delivery tag: what the client has not settled.
-    pub(super) unsettled: SequenceMap<Unsettled>,
+    unsettled: SequenceMap<Unsettled>,
     /// The tag of the last delivery.
-    pub(super) last_tag: u64,
+    last_tag: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +71,49 @@ impl Channel {
             number,
             serial: self.serial,
         }
+    }
+
+    /// Gives a delivery its tag; what is to be settled is kept under it.
+    pub(super) fn add_delivery(&mut self, unsettled: Option<Unsettled>) -> u64 {
+        self.last_tag += 1;
+        if let Some(unsettled) = unsettled {
+            self.in_hand += u64::from(!unsettled.is_got);
+            self.unsettled.insert(self.last_tag, unsettled);
+        }
+        self.last_tag
+    }
+
+    /// Whether there is something to settle under a tag.
+    pub(super) fn has_unsettled(&self, tag: u64) -> bool {
+        self.unsettled.get(tag).is_some()
+    }
+
+    /// Takes what is to be settled under a tag.
+    pub(super) fn take_unsettled(&mut self, tag: u64) -> Option<Unsettled> {
+        let settled = self.unsettled.remove(tag)?;
+        self.in_hand -= u64::from(!settled.is_got);
+        Some(settled)
+    }
+
+    /// Takes the first that is to be settled, if its tag is not behind this.
+    pub(super) fn take_first_unsettled(&mut self, last: u64) -> Option<(u64, Unsettled)> {
+        let (tag, _) = self.unsettled.first().filter(|(tag, _)| *tag <= last)?;
+        Some((tag, self.take_unsettled(tag)?))
+    }
+
+    /// What was kept in hand is settled.
+    pub(super) fn leave_hand(&mut self, settled: &Unsettled) {
+        self.in_hand = self.in_hand.saturating_sub(u64::from(!settled.is_got));
+    }
+
+    /// What was kept in hand is to be settled again.
+    pub(super) fn put_back(&mut self, tag: u64, unsettled: Unsettled) {
+        self.unsettled.insert(tag, unsettled);
+    }
+
+    /// What its consumers may have beside what they have; none if there is no bound.
+    pub(super) fn free(&self) -> Option<u64> {
+        self.pool.map(|pool| pool.saturating_sub(self.in_hand))
     }
 
     pub(super) fn set_last_queue(&mut self, name: QueueName) {

@@ -1,6 +1,6 @@
 //! `basic.qos`, `consume`, `cancel`; deliveries.
 
-use super::consumers::{Consumer, Unsettled};
+use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::{Open, Purpose};
 use super::{Link, put};
@@ -9,32 +9,32 @@ use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
 use crate::translate::put_foreign_properties;
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
-use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
+use broker_api::{Command, Delivery, Out, SettleMode, Sharing, Source, Subscribe};
 use bytes::BufMut;
-use model::{Dialect, Message, Outcome, SubscriptionId};
+use model::{Dialect, Message, SubscriptionId};
 
 impl Open {
     /// How much the consumers may have in hand that begin from now on.
     pub(super) fn handle_qos(
         &mut self,
+        link: &mut Link,
         number: u16,
         qos: basic::Qos,
         out: &mut Out,
     ) -> Result<(), Failure> {
         let method = basic::Qos::ID;
-        let problem = if qos.prefetch_size != 0 {
-            format!("prefetch_size!=0 ({})", qos.prefetch_size)
-        } else if qos.global {
-            "one prefetch for a whole channel (global) is not implemented".to_owned()
-        } else {
-            let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
-            if let Some(channel) = self.channels.get_mut(&number) {
-                channel.prefetch = prefetch;
-            }
-            put(out, number, &Method::BasicQosOk(basic::QosOk));
-            return Ok(());
-        };
-        Err(Failure::new(ReplyCode::NotImplemented, method, problem))
+        if qos.prefetch_size != 0 {
+            let problem = format!("prefetch_size!=0 ({})", qos.prefetch_size);
+            return Err(Failure::new(ReplyCode::NotImplemented, method, problem));
+        }
+        let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
+        if qos.global {
+            self.set_pool(link, number, prefetch, out);
+        } else if let Some(channel) = self.channels.get_mut(&number) {
+            channel.prefetch = prefetch;
+        }
+        put(out, number, &Method::BasicQosOk(basic::QosOk));
+        Ok(())
     }
 
     pub(super) fn handle_consume(
@@ -59,11 +59,7 @@ impl Open {
             let text = format!("attempt to reuse consumer tag '{}'", consume.consumer_tag);
             return Err(Failure::new(ReplyCode::NotAllowed, method, text));
         }
-        let limit = link.limits.consumers_max;
-        if self.consumers.len() >= limit {
-            let text = format!("too many consumers, the limit is {limit}");
-            return Err(Failure::new(ReplyCode::ResourceError, method, text));
-        }
+        check_count(&self.consumers, link, method)?;
         let sharing = sharing(consume)?;
         let prefetch = channel.prefetch.filter(|_| !consume.no_ack);
         channel.consumers.insert(tag.clone(), id);
@@ -73,7 +69,11 @@ impl Open {
         } else {
             SettleMode::Explicit
         };
-        let grant = consumer.take_grant();
+        let mut grant = consumer.take_grant();
+        if channel.pool.is_some() && consumer.is_sharing() {
+            // Its share comes when it has begun.
+            grant.limit = 0;
+        }
         self.consumers.insert(consumer);
         let subscribe = Subscribe {
             sharing,
@@ -104,7 +104,7 @@ impl Open {
         Some(consumer)
     }
 
-    /// Ends a consumer. What it has in hand may still be settled: its subscription ends when all of that is.
+    /// Ends a consumer. What it has in hand may still be settled: it steps aside until all of that is.
     pub(super) fn handle_cancel(
         &mut self,
         link: &mut Link,
@@ -113,6 +113,7 @@ impl Open {
         out: &mut Out,
     ) {
         let consumer_tag = cancel.consumer_tag;
+        self.flush(link, out);
         let channel = self.channels.get_mut(&number);
         let id = channel.and_then(|it| it.consumers.remove(consumer_tag.as_bytes()));
         let consumer = id.and_then(|id| Some((id, self.consumers.get_mut(id)?)));
@@ -121,19 +122,17 @@ impl Open {
             return put_cancel_ok(number, &cancel, out);
         };
         consumer.is_leaving = true;
-        if consumer.has_in_hand() {
-            let grant = consumer.take_grant();
-            self.flush(link, out);
-            link.submit(out, Command::Grant(id, grant));
-            return put_cancel_ok(number, &cancel, out);
-        }
+        let command = if consumer.has_in_hand() {
+            Command::StepAside(id)
+        } else {
+            Command::Cancel(id)
+        };
         let no_wait = cancel.no_wait;
         let purpose = Purpose::Canceling { id, no_wait };
-        let asked = (number, basic::Cancel::ID);
-        self.ask(link, asked, Command::Cancel(id), purpose, out);
+        self.ask(link, (number, basic::Cancel::ID), command, purpose, out);
     }
 
-    /// The broker has ended a consumer that was canceled with nothing in hand.
+    /// The broker has ended a consumer that was canceled, but for what it has in hand.
     pub(super) fn finish_cancel(
         &mut self,
         number: u16,
@@ -141,14 +140,14 @@ impl Open {
         no_wait: bool,
         out: &mut Out,
     ) {
-        if let Some(consumer) = self.consumers.remove(id) {
-            let consumer_tag = ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY);
-            let cancel = basic::Cancel {
-                consumer_tag,
-                no_wait,
-            };
-            put_cancel_ok(number, &cancel, out);
+        let Some(consumer) = self.consumers.get_mut(id) else {
+            return;
+        };
+        put_cancel_ok(number, &canceled(consumer, no_wait), out);
+        if !consumer.has_in_hand() {
+            self.consumers.remove(id);
         }
+        self.settling.note_room(number);
     }
 
     /// Ends all consumers of a channel; what they have in hand goes back.
@@ -165,45 +164,46 @@ impl Open {
         let Some(consumer) = self.forget_consumer(id) else {
             return;
         };
-        if self.capabilities.consumer_cancel_notify && !consumer.is_leaving {
-            let cancel = basic::Cancel {
-                consumer_tag: ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY),
-                no_wait: true,
-            };
-            put(out, consumer.channel, &Method::BasicCancel(cancel));
+        let number = consumer.channel;
+        self.settling.note_room(number);
+        if self.awaits_end(id) {
+            // It was gone before it could be canceled.
+            put_cancel_ok(number, &canceled(&consumer, false), out);
+        } else if self.capabilities.consumer_cancel_notify && !consumer.is_leaving {
+            let cancel = canceled(&consumer, true);
+            put(out, number, &Method::BasicCancel(cancel));
         }
     }
 
-    pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
+    /// Gives a delivery the next tag of its channel. Nothing for one that crossed the end of its subscription: it is
+    /// released by the broker.
+    pub(super) fn add_delivery(&mut self, delivery: &Delivery) -> Option<(&Consumer, u64)> {
         let id = delivery.subscription;
-        // What crossed the end of its subscription is released by the broker.
-        let Some(consumer) = self.consumers.get_mut(id) else {
-            return;
-        };
-        if consumer.is_leaving && !consumer.no_ack {
-            let settle = Settle {
-                subscription: id,
-                sequences: vec![delivery.sequence],
-                outcome: Outcome::Release,
-                confirm: Confirm::Unwanted,
-            };
-            link.submit(out, Command::Settle(settle));
-            return;
-        }
-        let number = consumer.channel;
-        let Some(channel) = self.channels.get_mut(&number) else {
-            return;
-        };
+        let consumer = self.consumers.get_mut(id)?;
+        let channel = self.channels.get_mut(&consumer.channel)?;
         consumer.add_delivery();
-        channel.last_tag += 1;
-        let delivery_tag = channel.last_tag;
-        if !consumer.no_ack {
-            let unsettled = Unsettled {
-                subscription: id,
-                sequence: delivery.sequence,
-            };
-            channel.unsettled.insert(delivery_tag, unsettled);
+        let unsettled = Unsettled {
+            subscription: id,
+            sequence: delivery.sequence,
+            is_got: consumer.is_getting(),
+        };
+        let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+        Some((consumer, tag))
+    }
+
+    pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
+        if self.is_getting(delivery.subscription) {
+            self.got = Some(delivery);
+            return;
         }
+        if self.is_too_much(&delivery) {
+            return self.release(link, &delivery, out);
+        }
+        let Some((consumer, delivery_tag)) = self.add_delivery(&delivery) else {
+            return;
+        };
+        let number = consumer.channel;
+        let is_used_up = consumer.is_used_up();
         let message = &delivery.message;
         let deliver = basic::Deliver {
             consumer_tag: ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY),
@@ -214,6 +214,17 @@ impl Open {
         };
         put(out, number, &Method::BasicDeliver(deliver));
         put_content(link, number, message, out);
+        if is_used_up {
+            self.share_out(link, number, out);
+        }
+    }
+}
+
+/// What says that a consumer is to end, or has.
+fn canceled(consumer: &Consumer, no_wait: bool) -> basic::Cancel<'_> {
+    basic::Cancel {
+        consumer_tag: ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY),
+        no_wait,
     }
 }
 
@@ -226,7 +237,7 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
 }
 
 /// Appends properties and body of a message.
-fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
+pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
     let properties = match message.envelope().dialect {
         // As they came.
         Dialect::Amqp091 => Properties::checked(message.head()),
@@ -253,6 +264,20 @@ fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
     put_body_head(buffer, number, body.len());
     out.wire.put_body(message);
     out.wire.buffer().put_u8(FRAME_END);
+}
+
+/// Whether there may be one more consumer.
+pub(super) fn check_count(
+    consumers: &Consumers,
+    link: &Link,
+    method: MethodId,
+) -> Result<(), Failure> {
+    let limit = link.limits.consumers_max;
+    if consumers.len() < limit {
+        return Ok(());
+    }
+    let text = format!("too many consumers, the limit is {limit}");
+    Err(Failure::new(ReplyCode::ResourceError, method, text))
 }
 
 /// How a consumer shares its queue.

@@ -8,6 +8,8 @@ use model::{Sequence, SequenceMap, SubscriptionId};
 pub(super) struct Unsettled {
     pub(super) subscription: SubscriptionId,
     pub(super) sequence: Sequence,
+    /// Whether it was got, which counts against no bound.
+    pub(super) is_got: bool,
 }
 
 /// One consumer, which is one of the broker's subscriptions.
@@ -21,11 +23,14 @@ pub(super) struct Consumer {
     pub(super) prefetch: Option<u64>,
     /// All deliveries.
     delivered: u64,
+    /// The deliveries that it was granted last, where it shares a bound with others.
+    granted: Option<u64>,
     /// Those that the client is to settle.
     in_hand: u64,
     /// Whether a settlement has made room since the last grant.
     is_grant_due: bool,
-    /// The client has canceled it. Nothing more is delivered, but what is unsettled may still be settled.
+    /// Nothing more is delivered, but what is unsettled may still be settled: the client has canceled it, or it is
+    /// for one message only.
     pub(super) is_leaving: bool,
 }
 
@@ -42,10 +47,56 @@ impl Consumer {
             no_ack,
             prefetch,
             delivered: 0,
+            granted: None,
             in_hand: 0,
             is_grant_due: false,
             is_leaving: false,
         }
+    }
+
+    /// What has the one message that the client gets.
+    pub(super) fn getting(channel: u16, no_ack: bool) -> Self {
+        Self {
+            is_leaving: true,
+            ..Self::new(Box::default(), channel, no_ack, None)
+        }
+    }
+
+    /// Whether it has the one message that the client gets. All others have a tag.
+    pub(super) fn is_getting(&self) -> bool {
+        self.tag.is_empty()
+    }
+
+    /// Whether it shares the bound of its channel.
+    pub(super) const fn is_sharing(&self) -> bool {
+        !self.no_ack && !self.is_leaving
+    }
+
+    /// Counts a delivery that goes back.
+    pub(super) const fn add_released(&mut self) {
+        self.delivered += 1;
+    }
+
+    /// Whether it has had all that it was granted.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.granted == Some(self.delivered)
+    }
+
+    /// It is granted anew, whatever it was granted before.
+    pub(super) const fn forget_grant(&mut self) {
+        self.granted = None;
+    }
+
+    /// What it may have of what it shares with others, if that is not what it was granted already.
+    pub(super) fn take_share(&mut self, share: u64) -> Option<Grant> {
+        let own = self.prefetch.map(|it| it.saturating_sub(self.in_hand));
+        let limit = own.map_or(share, |own| own.min(share));
+        let granted = Some(self.delivered + limit);
+        (std::mem::replace(&mut self.granted, granted) != granted).then_some(Grant {
+            count: self.delivered,
+            limit,
+            drain: false,
+        })
     }
 
     /// Counts a delivery.
@@ -65,7 +116,7 @@ impl Consumer {
     pub(super) const fn handle_settled(&mut self) -> bool {
         self.in_hand = self.in_hand.saturating_sub(1);
         let is_last = self.is_leaving && self.in_hand == 0;
-        let becomes_due = self.prefetch.is_some() && !self.is_grant_due;
+        let becomes_due = self.prefetch.is_some() && !self.is_leaving && !self.is_grant_due;
         self.is_grant_due |= becomes_due;
         is_last || becomes_due
     }
@@ -73,14 +124,12 @@ impl Consumer {
     /// What the broker may deliver now.
     pub(super) fn take_grant(&mut self) -> Grant {
         self.is_grant_due = false;
-        let limit = match (self.is_leaving, self.prefetch) {
-            (true, _) => 0,
-            (false, None) => return Grant::UNLIMITED,
-            (false, Some(prefetch)) => prefetch.saturating_sub(self.in_hand),
+        let Some(prefetch) = self.prefetch else {
+            return Grant::UNLIMITED;
         };
         Grant {
             count: self.delivered,
-            limit,
+            limit: prefetch.saturating_sub(self.in_hand),
             drain: false,
         }
     }

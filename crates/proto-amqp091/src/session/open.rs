@@ -14,7 +14,7 @@ use super::settle::Settling;
 use super::{Behind, Link, Step, put};
 use crate::frame::{Frame, Payload};
 use crate::{Method, MethodId, ReplyCode, ShortStr, access, basic, channel, connection};
-use broker_api::{BlockCause, Command, Event, Out, Refusal, Reply};
+use broker_api::{BlockCause, Command, Delivery, Event, Out, Refusal, Reply};
 use model::{CommandId, Outcome, SubscriptionId};
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ pub(super) struct Open {
     pub(super) channels: BTreeMap<u16, Channel>,
     pub(super) consumers: Consumers,
     pub(super) settling: Settling,
+    /// The message that was got last, until it is known how many more there are.
+    pub(super) got: Option<Delivery>,
     pub(super) publishes: Publishes,
     pub(super) awaited_confirms: AwaitedConfirms,
     /// What the transaction settles that is being committed.
@@ -75,6 +77,8 @@ pub(super) enum Purpose {
         /// The client does not wait.
         no_wait: bool,
     },
+    /// The message that was got, or that there is none.
+    Getting { id: SubscriptionId },
     /// That the consumer has ended.
     Canceling {
         id: SubscriptionId,
@@ -103,6 +107,7 @@ impl Open {
             channels: BTreeMap::new(),
             consumers: Consumers::default(),
             settling: Settling::default(),
+            got: None,
             publishes: Publishes::default(),
             awaited_confirms: AwaitedConfirms::default(),
             committing: Vec::new(),
@@ -115,6 +120,21 @@ impl Open {
     /// Whether nothing is read until the broker answers.
     pub(super) const fn is_waiting(&self) -> bool {
         self.awaited.is_some()
+    }
+
+    /// Whether the client waits for the end of this consumer.
+    pub(super) fn awaits_end(&self, id: SubscriptionId) -> bool {
+        let no_wait = false;
+        let ending = Purpose::Canceling { id, no_wait };
+        self.awaited.as_ref().is_some_and(|it| it.purpose == ending)
+    }
+
+    /// Whether this is for the one message that the client gets.
+    pub(super) fn is_getting(&self, id: SubscriptionId) -> bool {
+        let getting = Purpose::Getting { id };
+        self.awaited
+            .as_ref()
+            .is_some_and(|it| it.purpose == getting)
     }
 
     /// Takes a frame. What closes a channel is dealt with; what is returned closes the connection.
@@ -306,7 +326,8 @@ impl Open {
             reason = "all other methods are not there yet"
         )]
         match method {
-            Method::BasicQos(qos) => self.handle_qos(number, *qos, out),
+            Method::BasicQos(qos) => self.handle_qos(link, number, *qos, out),
+            Method::BasicGet(get) => self.handle_get(link, number, get, out),
             Method::BasicConsume(consume) => self.handle_consume(link, number, consume, out),
             Method::BasicCancel(cancel) => {
                 self.handle_cancel(link, number, *cancel, out);
@@ -417,6 +438,7 @@ impl Open {
                 let (number, serial) = (awaited.channel, awaited.serial);
                 // A publish before it may have closed the channel.
                 if number != 0 && !self.is_open(ChannelId { number, serial }) {
+                    self.got = None;
                     return Ok(());
                 }
                 let result = self.handle_answer(link, &awaited, result, out);
@@ -426,11 +448,12 @@ impl Open {
                 self.settle_failure(link, number, result, out)
             }
             Event::Delivery(delivery) => {
-                self.handle_delivery(link, &delivery, out);
+                self.handle_delivery(link, delivery, out);
                 Ok(())
             }
             Event::Ended(id, _) => {
                 self.handle_ended(id, out);
+                self.flush(link, out);
                 Ok(())
             }
             Event::Blocked(cause) => {
@@ -478,7 +501,7 @@ impl Open {
                 let text = refusal.to_string();
                 return Err(Failure::new(ReplyCode::NotAllowed, awaited.method, text));
             }
-            Err(refusal) => return self.handle_refusal(awaited, &refusal, out),
+            Err(refusal) => return self.handle_refusal(link, awaited, &refusal, out),
         };
         let asked = (awaited.channel, awaited.method);
         match awaited.purpose {
@@ -499,10 +522,13 @@ impl Open {
                 if !no_wait {
                     self.put_consume_ok(awaited.channel, id, out);
                 }
+                self.share_out(link, awaited.channel, out);
                 Ok(())
             }
+            Purpose::Getting { id } => self.finish_get(link, asked, id, &reply, out),
             Purpose::Canceling { id, no_wait } => {
                 self.finish_cancel(awaited.channel, id, no_wait, out);
+                self.flush(link, out);
                 Ok(())
             }
         }
@@ -510,6 +536,7 @@ impl Open {
 
     fn handle_refusal(
         &mut self,
+        link: &mut Link,
         awaited: &Awaited,
         refusal: &Refusal,
         out: &mut Out,
@@ -520,8 +547,10 @@ impl Open {
                 self.finish_cancel(awaited.channel, id, no_wait, out);
                 return Ok(());
             }
-            (Purpose::Consuming { id, .. }, _) => {
+            (Purpose::Consuming { id, .. } | Purpose::Getting { id }, _) => {
                 self.forget_consumer(id);
+                // Who is asked may know it, though its queue does not.
+                link.submit(out, Command::Cancel(id));
                 if let Refusal::QueueInUse(name) = refusal {
                     return Err(in_exclusive_use(name, awaited.method));
                 }

@@ -15,6 +15,8 @@ pub(super) struct Settling {
     run: Option<(SubscriptionId, Outcome, Vec<Sequence>)>,
     /// Subscriptions that have room again, or that end; each is there once.
     due: Vec<SubscriptionId>,
+    /// Channels whose consumers may have room together.
+    roomy: Vec<u16>,
 }
 
 impl Settling {
@@ -33,6 +35,13 @@ impl Settling {
         }
     }
 
+    /// The consumers of a channel may have room again.
+    pub(super) fn note_room(&mut self, number: u16) {
+        if self.roomy.last() != Some(&number) {
+            self.roomy.push(number);
+        }
+    }
+
     /// Sends the run that was gathered, if any.
     fn flush_run(&mut self, link: &mut Link, out: &mut Out) {
         if let Some((subscription, outcome, sequences)) = self.run.take() {
@@ -48,18 +57,26 @@ impl Settling {
 
     /// Sends all that was gathered: settlements, what they make room for, and the ends of consumers that
     /// have nothing in hand any more.
-    pub(super) fn flush(&mut self, link: &mut Link, consumers: &mut Consumers, out: &mut Out) {
+    pub(super) fn flush(
+        &mut self,
+        link: &mut Link,
+        consumers: &mut Consumers,
+        is_shared: impl Fn(u16) -> bool,
+        out: &mut Out,
+    ) {
         self.flush_run(link, out);
         for id in self.due.drain(..) {
             let Some(consumer) = consumers.get_mut(id) else {
                 continue;
             };
-            if consumer.is_leaving && !consumer.has_in_hand() {
+            if consumer.is_leaving {
                 consumers.remove(id);
                 link.submit(out, Command::Cancel(id));
             } else {
                 let grant = consumer.take_grant();
-                link.submit(out, Command::Grant(id, grant));
+                if !is_shared(consumer.channel) {
+                    link.submit(out, Command::Grant(id, grant));
+                }
             }
         }
     }
@@ -79,18 +96,19 @@ impl Open {
             return Ok(());
         };
         if !multiple {
-            let settled = channel.unsettled.remove(tag);
+            let settled = channel.take_unsettled(tag);
             let settled = settled.ok_or_else(|| unknown_tag(tag, method))?;
+            self.settling.note_room(number);
             let settled = (tag, settled);
             return self.settle_one(link, (number, method), settled, outcome, out);
         }
-        if tag != 0 && channel.unsettled.get(tag).is_none() {
+        if tag != 0 && !channel.has_unsettled(tag) {
             return Err(unknown_tag(tag, method));
         }
+        self.settling.note_room(number);
         let last = if tag == 0 { u64::MAX } else { tag };
         while let Some(channel) = self.channels.get_mut(&number)
-            && channel.unsettled.first().is_some_and(|(it, _)| it <= last)
-            && let Some(settled) = channel.unsettled.pop_first()
+            && let Some(settled) = channel.take_first_unsettled(last)
         {
             self.settle_one(link, (number, method), settled, outcome, out)?;
         }
@@ -105,11 +123,12 @@ impl Open {
         outcome: Outcome,
         out: &mut Out,
     ) -> Result<(), Failure> {
-        let channel = self.channels.get_mut(&number);
         // What is to be delivered again is not part of a transaction.
-        if let Some(transaction) = channel.and_then(|it| it.transaction.as_mut())
+        if let Some(channel) = self.channels.get_mut(&number)
+            && let Some(transaction) = &mut channel.transaction
             && outcome != Outcome::Release
         {
+            channel.in_hand += u64::from(!settled.is_got);
             let limit = link.limits.transaction_bytes_max;
             return transaction.settle((tag, settled), outcome, (limit, method));
         }
@@ -131,7 +150,16 @@ impl Open {
 
     /// Sends what was gathered.
     pub(super) fn flush(&mut self, link: &mut Link, out: &mut Out) {
-        self.settling.flush(link, &mut self.consumers, out);
+        let channels = &self.channels;
+        let is_shared = |number| {
+            let channel = channels.get(&number);
+            channel.is_some_and(|channel| channel.pool.is_some())
+        };
+        self.settling
+            .flush(link, &mut self.consumers, is_shared, out);
+        for number in std::mem::take(&mut self.settling.roomy) {
+            self.share_out(link, number, out);
+        }
     }
 }
 

@@ -125,9 +125,14 @@ impl Open {
     ) -> Result<(), Failure> {
         let mut gathered = self.take_gathered(number, tx::Commit::ID)?;
         // Of what the broker has ended there is nothing to settle.
-        gathered
-            .held
-            .retain(|it| self.consumers.has(it.unsettled.subscription));
+        let channel = &mut self.channels.get_mut(&number);
+        gathered.held.retain(|it| {
+            let is_there = self.consumers.has(it.unsettled.subscription);
+            if !is_there && let Some(channel) = channel {
+                channel.leave_hand(&it.unsettled);
+            }
+            is_there
+        });
         self.committing = gathered.held.iter().map(|it| it.unsettled).collect();
         let transaction = Transaction {
             settles: gathered.settles(),
@@ -143,8 +148,12 @@ impl Open {
     /// The broker has done all of it.
     pub(super) fn finish_commit(&mut self, link: &mut Link, number: u16, out: &mut Out) {
         for settled in std::mem::take(&mut self.committing) {
+            if let Some(channel) = self.channels.get_mut(&number) {
+                channel.leave_hand(&settled);
+            }
             self.note_settled(settled.subscription);
         }
+        self.settling.note_room(number);
         self.flush(link, out);
         put(out, number, &Method::TxCommitOk(tx::CommitOk));
     }
@@ -154,7 +163,7 @@ impl Open {
         let gathered = self.take_gathered(number, tx::Rollback::ID)?;
         if let Some(channel) = self.channels.get_mut(&number) {
             for held in gathered.held {
-                channel.unsettled.insert(held.tag, held.unsettled);
+                channel.put_back(held.tag, held.unsettled);
             }
         }
         put(out, number, &Method::TxRollbackOk(tx::RollbackOk));

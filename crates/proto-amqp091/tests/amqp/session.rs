@@ -3,8 +3,10 @@
 mod channels;
 mod consumers;
 mod exchanges;
+mod gets;
 mod heartbeats;
 mod opening;
+mod pools;
 mod publishing;
 mod queues;
 mod real_clients;
@@ -12,14 +14,16 @@ mod split;
 mod transactions;
 
 use broker_api::{
-    Authenticate, Authenticated, Command, Event, Heads, Out, QueueStatus, Refusal, Reply, Session,
+    Authenticate, Authenticated, Command, Delivery, Event, Heads, Out, QueueStatus, Refusal, Reply,
+    Session,
 };
 use bytes::BytesMut;
-use model::{CommandId, Instant, Message, QueueName};
+use model::{CommandId, Instant, Message, QueueName, Sequence};
 use proto_amqp091::{
     Amqp091, Codec, Decoded, FieldValue, Limits, Method, PROTOCOL_HEADER, Payload, Secret,
     ShortStr, Side, Table, TableBuf, channel, connection, put_method,
 };
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A session with its driver, before a broker that does what it is asked unless a test says otherwise.
@@ -37,6 +41,10 @@ pub(crate) struct Driven {
     /// The logins that were asked for, in clear.
     logins: Vec<Vec<u8>>,
     unanswered: Vec<(CommandId, Result<Reply, Refusal>)>,
+    /// What is there to get.
+    ready: VecDeque<Message>,
+    /// What was got and not delivered yet.
+    got: Vec<Delivery>,
     /// What was published, in order.
     published: Vec<(CommandId, Message)>,
 }
@@ -108,6 +116,8 @@ impl Driven {
             refusals: Vec::new(),
             logins: Vec::new(),
             unanswered: Vec::new(),
+            ready: VecDeque::new(),
+            got: Vec::new(),
             published: Vec::new(),
         }
     }
@@ -159,6 +169,9 @@ impl Driven {
             self.collect();
             if self.unanswered.is_empty() {
                 return;
+            }
+            for delivery in std::mem::take(&mut self.got) {
+                self.handle_event(Event::Delivery(delivery));
             }
             for (id, result) in std::mem::take(&mut self.unanswered) {
                 self.handle_event(Event::Done(id, result));
@@ -234,14 +247,13 @@ impl Driven {
         self.wire.extend(self.out.wire.take());
         for submission in std::mem::take(&mut self.out.commands) {
             let text = format!("{} {:?}", submission.conversation, submission.command);
-            let reply = self.reply(&submission.command);
             let refusal = self
                 .refusals
                 .iter()
                 .position(|(start, _)| text.contains(start));
             let result = match refusal {
                 Some(at) => Err(self.refusals.remove(at).1),
-                None => Ok(reply),
+                None => Ok(self.reply(&submission.command)),
             };
             self.log.push(text);
             let id = submission.id;
@@ -281,6 +293,18 @@ impl Driven {
                 }))
             }
             Command::DeleteQueue(_) | Command::PurgeQueue(_) => Reply::Count(7),
+            Command::Get(get) => Reply::Got(self.ready.pop_front().map(|message| {
+                self.got.push(Delivery {
+                    subscription: get.subscription,
+                    sequence: Sequence(20),
+                    redelivered: true,
+                    delivery_count: 0,
+                    acquired_count: 0,
+                    expires_at: None,
+                    message,
+                });
+                self.ready.len() as u64
+            })),
             _ => Reply::Nothing,
         }
     }

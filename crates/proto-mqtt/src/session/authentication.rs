@@ -124,7 +124,8 @@ impl Authentication {
                 | Reply::Exchanges(_)
                 | Reply::Bindings(_)
                 | Reply::Users(_)
-                | Reply::Notes(_),
+                | Reply::Notes(_)
+                | Reply::Got(_),
             ) => Err(Ending::Unexpected),
             Err(refusal) => Err(Ending::NotAuthenticated(refusal)),
         }

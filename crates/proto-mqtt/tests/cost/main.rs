@@ -119,7 +119,9 @@ impl Driven {
                 | Command::Recall(_)
                 | Command::Bequeath(_)
                 | Command::Subscribe(_)
+                | Command::Get(_)
                 | Command::Cancel(_)
+                | Command::StepAside(_)
                 | Command::ShowRetained(_)
                 | Command::QueueRetained(_)
                 | Command::Grant(..) => {}

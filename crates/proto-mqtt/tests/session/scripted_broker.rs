@@ -411,6 +411,8 @@ impl Driven {
             | Command::PutUser(_)
             | Command::DeleteUser(_)
             | Command::PurgeQueue(_)
+            | Command::Get(_)
+            | Command::StepAside(_)
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
             | Command::List(_)) => (Answer::Done, format!("{other:?}")),

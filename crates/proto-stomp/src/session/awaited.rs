@@ -188,6 +188,7 @@ fn queue_in(reply: Reply) -> Option<QueueName> {
         | Reply::Users(_)
         | Reply::Challenge(_)
         | Reply::Authenticated(_)
-        | Reply::Notes(_) => None,
+        | Reply::Notes(_)
+        | Reply::Got(_) => None,
     }
 }

@@ -299,6 +299,8 @@ impl Driven {
             | Command::List(_)
             | Command::Note(_)
             | Command::Recall(_)
+            | Command::Get(_)
+            | Command::StepAside(_)
             | Command::Bequeath(_)) => (Answer::Done, format!("{other:?}")),
         };
         self.log.push(text.clone());

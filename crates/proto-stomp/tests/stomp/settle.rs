@@ -83,7 +83,9 @@ fn settlements_of_one_input_are_gathered_in_order() {
             | Command::Recall(_)
             | Command::Bequeath(_)
             | Command::Subscribe(_)
+            | Command::Get(_)
             | Command::Cancel(_)
+            | Command::StepAside(_)
             | Command::ShowRetained(_)
             | Command::QueueRetained(_)) => format!("{other:?}"),
         })

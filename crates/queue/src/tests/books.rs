@@ -19,8 +19,8 @@ impl Pair {
         assert_eq!(queue.next_sequence(), naive.next);
         assert_eq!(queue.delivery_mark(), naive.reserved.0);
         self.check_deadline();
-        let competing = naive.subscribers.values().filter(|one| !one.is_browser());
-        assert_eq!(queue.subscription_count(), competing.count());
+        let counted = naive.subscribers.values().filter(|one| one.counts());
+        assert_eq!(queue.subscription_count(), counted.count());
         let any_taker = naive.takers_with_room_or_not().next().is_some();
         assert!(
             any_taker || queue.wanted_mark().is_none(),

@@ -35,6 +35,8 @@ pub(super) struct Subscriber {
     pub(super) filter: Option<u8>,
     pub(super) sharing: Sharing,
     pub(super) nth: usize,
+    /// It takes nothing more.
+    pub(super) is_aside: bool,
     /// What a browser will surely get: what was ready when it came, and has been since.
     pub(super) owed: BTreeSet<Sequence>,
     /// What a browser may get stands below.
@@ -61,7 +63,24 @@ impl Subscriber {
         match self.sharing {
             Sharing::Competing { priority } => priority,
             Sharing::Exclusive | Sharing::Browse => 0,
+            Sharing::Get => i32::MAX,
         }
+    }
+
+    pub(super) fn grant(&mut self, total: u64) {
+        if self.sharing != Sharing::Get {
+            self.granted = total;
+        }
+    }
+
+    /// Whether it waits for its one message.
+    pub(super) fn is_getting(&self) -> bool {
+        self.sharing == Sharing::Get && !self.is_aside
+    }
+
+    /// Whether it counts as a subscription.
+    pub(super) fn counts(&self) -> bool {
+        !self.is_aside && !self.is_browser() && !self.is_getting()
     }
 }
 
@@ -209,28 +228,21 @@ impl Naive {
     }
 
     pub(super) fn may_subscribe(&self, sharing: Sharing) -> bool {
-        let mut others = self
-            .subscribers
-            .values()
-            .filter(|other| !other.is_browser());
+        let mut others = self.subscribers.values().filter(|other| other.counts());
         match sharing {
             Sharing::Browse => true,
             Sharing::Exclusive => others.next().is_none(),
-            Sharing::Competing { .. } => !others.any(|one| one.sharing == Sharing::Exclusive),
+            Sharing::Get if self.rules.single_active => others.next().is_none(),
+            Sharing::Competing { .. } | Sharing::Get => {
+                !others.any(|one| one.sharing == Sharing::Exclusive)
+            }
         }
     }
 
     pub(super) fn cancel(&mut self, id: SubscriberId, fails: bool) -> (Vec<Gone>, Vec<Returned>) {
-        let ended = self.subscribers.remove(&id).expect("it is there");
+        self.step_aside(id);
+        self.subscribers.remove(&id);
         self.full.retain(|full| *full != id);
-        self.owners.retain(|_, owner| *owner != id);
-        let mut others = self
-            .subscribers
-            .values()
-            .filter(|other| !other.is_browser());
-        if !others.any(|other| other.priority() == ended.priority()) {
-            self.served.remove(&ended.priority());
-        }
         let held = self.messages.iter().filter(|k| k.state == State::With(id));
         let held: Vec<_> = held.map(|known| known.sequence).collect();
         let outcome = if fails {
@@ -239,6 +251,18 @@ impl Naive {
             Outcome::Release
         };
         self.end(&held, outcome)
+    }
+
+    /// It takes nothing more.
+    pub(super) fn step_aside(&mut self, id: SubscriberId) {
+        let one = self.subscribers.get_mut(&id).expect("it is there");
+        one.is_aside |= !one.is_browser();
+        let priority = one.priority();
+        self.owners.retain(|_, owner| *owner != id);
+        let mut others = self.subscribers.values();
+        if !others.any(|it| !it.is_browser() && !it.is_aside && it.priority() == priority) {
+            self.served.remove(&priority);
+        }
     }
 
     /// Deliveries end; the newest goes back first.
@@ -342,7 +366,7 @@ impl Naive {
     }
 
     fn active(&self) -> Option<SubscriberId> {
-        let subscribers = self.subscribers.iter().filter(|(_, one)| !one.is_browser());
+        let subscribers = self.subscribers.iter().filter(|(_, one)| one.counts());
         subscribers
             .min_by_key(|(_, one)| (Reverse(one.priority()), one.nth))
             .map(|(id, _)| *id)
@@ -355,8 +379,9 @@ impl Naive {
         let active = self.active();
         self.subscribers.iter().filter(move |(id, one)| {
             !one.is_browser()
+                && !one.is_aside
                 && one.has_credit()
-                && (!self.rules.single_active || active == Some(**id))
+                && (!self.rules.single_active || active == Some(**id) || one.is_getting())
         })
     }
 
@@ -399,16 +424,17 @@ impl Naive {
         None
     }
 
-    fn may_have(&self, id: SubscriberId, one: &Subscriber, known: &Known) -> bool {
+    pub(super) fn may_have(&self, id: SubscriberId, one: &Subscriber, known: &Known) -> bool {
         let owner = known.draft.group.and_then(|group| self.owners.get(&group));
         owner.is_none_or(|owner| *owner == id) && one.is_for(known)
     }
 
     /// Whether whoever is next gets the first that is ready, whatever it is.
     pub(super) fn is_first_come(&self) -> bool {
-        let mut competing = self.subscribers.values().filter(|one| !one.is_browser());
+        let mut competing = self.subscribers.values();
+        let is_choosing = |one: &Subscriber| one.counts() && one.filter.is_some();
         let mut ready = self.ready().into_iter();
-        competing.all(|one| one.filter.is_none())
+        !competing.any(is_choosing)
             && ready.all(|known| known.draft.group.is_none() || self.cold.contains(&known.sequence))
     }
 
@@ -450,10 +476,12 @@ impl Naive {
         let mut all = self.messages.iter_mut();
         let known = all.find(|k| k.sequence == sequence).expect("it is there");
         known.state = State::With(id);
-        if let Some(group) = known.draft.group {
+        let one = self.subscribers.get_mut(&id).expect("it is there");
+        if let Some(group) = known.draft.group
+            && !one.is_getting()
+        {
             self.owners.entry(group).or_insert(id);
         }
-        let one = self.subscribers.get_mut(&id).expect("it is there");
         one.delivered += 1;
         let priority = one.priority();
         self.served.insert(priority, id);

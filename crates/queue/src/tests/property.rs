@@ -169,6 +169,16 @@ impl Pair {
                 self.assert_same(&left, &mut returned, ended);
                 assert!(!self.queue.cancel(now, id, *cause, &mut left, &mut returned));
             }
+            Step::Retire(nth) => {
+                let Some(id) = self.subscriber(*nth) else {
+                    return;
+                };
+                let is_browser = self.naive.subscribers[&id].is_browser();
+                assert_eq!(self.queue.step_aside(id), !is_browser);
+                if !is_browser {
+                    self.naive.step_aside(id);
+                }
+            }
             Step::Grant(nth, total) => {
                 let Some(id) = self.subscriber(*nth) else {
                     return;
@@ -177,7 +187,7 @@ impl Pair {
                 self.naive
                     .subscribers
                     .entry(id)
-                    .and_modify(|one| one.granted = *total);
+                    .and_modify(|one| one.grant(*total));
             }
             Step::UseUp(nth) => {
                 let Some(id) = self.subscriber(*nth) else {
@@ -187,7 +197,7 @@ impl Pair {
                 self.naive
                     .subscribers
                     .entry(id)
-                    .and_modify(|one| one.granted = one.granted.min(one.delivered));
+                    .and_modify(|one| one.grant(one.granted.min(one.delivered)));
             }
             Step::Settle(nth, count, outcome) => {
                 let Some((id, mut sequences)) = self.unsettled(*nth, *count) else {
@@ -306,6 +316,10 @@ impl Pair {
 
     pub(super) fn subscribe(&mut self, credit: u64, filter: Option<u8>, sharing: Sharing) {
         let id = subscriber(self.subscribed_count + 1);
+        let (credit, filter) = match sharing {
+            Sharing::Get => (1, None),
+            Sharing::Competing { .. } | Sharing::Exclusive | Sharing::Browse => (credit, filter),
+        };
         let subscribed = self.queue.subscribe(id, options(credit, filter, sharing));
         assert_eq!(subscribed == Err(InUse), !self.naive.may_subscribe(sharing));
         if subscribed == Err(InUse) {
@@ -318,6 +332,7 @@ impl Pair {
             filter,
             sharing,
             nth: self.subscribed_count as usize,
+            is_aside: false,
             owed: BTreeSet::new(),
             end: self.naive.next,
             last: None,
@@ -430,6 +445,7 @@ impl Pair {
             }
         }
         self.check_browsers(&port.browsed);
+        self.check_got(&port.got);
         match stop {
             Stop::Empty => assert!(self.naive.ready().is_empty()),
             Stop::NoTaker => assert!(!self.naive.ready().is_empty()),

@@ -18,6 +18,7 @@ pub(super) enum Step {
         sharing: Sharing,
     },
     Cancel(usize, CancelCause),
+    Retire(usize),
     Grant(usize, u64),
     UseUp(usize),
     Settle(usize, usize, Outcome),
@@ -99,6 +100,7 @@ fn sharing() -> impl Strategy<Value = Sharing> {
         2 => (-1i32..3).prop_map(|priority| Sharing::Competing { priority }),
         1 => Just(Sharing::Exclusive),
         2 => Just(Sharing::Browse),
+        2 => Just(Sharing::Get),
     ]
 }
 
@@ -195,6 +197,7 @@ fn step(
         4 => (0u64..8, filter, sharing())
             .prop_map(|(credit, filter, sharing)| Step::Subscribe { credit, filter, sharing }),
         2 => (nth(), cause).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        1 => nth().prop_map(Step::Retire),
         5 => (nth(), 0u64..40).prop_map(|(who, total)| Step::Grant(who, total)),
         1 => nth().prop_map(Step::UseUp),
         10 => (nth(), 1usize..4, outcome()).prop_map(|(which, count, outcome)| Step::Settle(which, count, outcome)),
@@ -248,6 +251,7 @@ pub(super) fn hoarding_steps() -> impl Strategy<Value = Vec<Step>> {
             sharing: Sharing::Competing { priority: 0 },
         }),
         1 => (nth(), cause).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        1 => nth().prop_map(Step::Retire),
         12 => settling,
         4 => prop_oneof![(0u64..20).prop_map(Step::Wait), (1usize..4).prop_map(Step::Tick)],
         6 => Just(Step::Commit(u64::MAX)),
@@ -270,6 +274,7 @@ fn backlog_step(
         1 => (0u64..4, filter, sharing())
             .prop_map(|(credit, filter, sharing)| Step::Subscribe { credit, filter, sharing }),
         1 => (nth(), Just(CancelCause::ConnectionLost)).prop_map(|(nth, cause)| Step::Cancel(nth, cause)),
+        1 => prop_oneof![3 => Just(Step::Subscribe { credit: 1, filter: None, sharing: Sharing::Get }), 1 => nth().prop_map(Step::Retire)],
         4 => (nth(), 0u64..30).prop_map(|(who, total)| Step::Grant(who, total)),
         8 => (nth(), 1usize..8, outcome()).prop_map(|(which, count, outcome)| Step::Settle(which, count, outcome)),
         1 => (nth(), 1usize..4).prop_map(|(which, count)| Step::Prepare(which, count)),

@@ -1,0 +1,83 @@
+//! `basic.get`.
+
+use super::consume::{check_count, put_content};
+use super::consumers::Consumer;
+use super::failure::Failure;
+use super::open::{Open, Purpose};
+use super::{Link, put};
+use crate::{Method, MethodId, ShortStr, basic};
+use broker_api::{Command, Get, Out, Reply, SettleMode};
+use model::SubscriptionId;
+
+impl Open {
+    /// Gets one message of a queue. What has it is a consumer that the client does not know, as long as it has it.
+    pub(super) fn handle_get(
+        &mut self,
+        link: &mut Link,
+        number: u16,
+        get: &basic::Get<'_>,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let method = basic::Get::ID;
+        let Some(channel) = self.channels.get(&number) else {
+            return Ok(());
+        };
+        let queue = channel.queue(get.queue, method)?;
+        check_count(&self.consumers, link, method)?;
+        let consumer = Consumer::getting(number, get.no_ack);
+        let id = self.consumers.insert(consumer);
+        let command = Command::Get(Get {
+            subscription: id,
+            queue,
+            settle_mode: if get.no_ack {
+                SettleMode::Presettled
+            } else {
+                SettleMode::Explicit
+            },
+        });
+        let purpose = Purpose::Getting { id };
+        self.ask(link, (number, method), command, purpose, out);
+        Ok(())
+    }
+
+    /// Tells the client what it has got.
+    pub(super) fn finish_get(
+        &mut self,
+        link: &mut Link,
+        (number, method): (u16, MethodId),
+        id: SubscriptionId,
+        reply: &Reply,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let delivery = self.got.take();
+        let (Reply::Got(ready_count), true) = (reply, self.channels.contains_key(&number)) else {
+            return Err(Failure::internal(method));
+        };
+        let got = ready_count.zip(delivery);
+        let added = got.and_then(|(ready_count, delivery)| {
+            let (consumer, tag) = self.add_delivery(&delivery)?;
+            Some((ready_count, delivery, tag, consumer.no_ack))
+        });
+        let Some((ready_count, delivery, delivery_tag, no_ack)) = added else {
+            self.consumers.remove(id);
+            link.submit(out, Command::Cancel(id));
+            put(out, number, &Method::BasicGetEmpty(basic::GetEmpty));
+            return Ok(());
+        };
+        let message = &delivery.message;
+        let get_ok = basic::GetOk {
+            delivery_tag,
+            redelivered: delivery.redelivered,
+            exchange: ShortStr::new(message.exchange()).unwrap_or(ShortStr::EMPTY),
+            routing_key: ShortStr::start_of(message.key()),
+            message_count: u32::try_from(ready_count).unwrap_or(u32::MAX),
+        };
+        put(out, number, &Method::BasicGetOk(get_ok));
+        put_content(link, number, message, out);
+        if no_ack {
+            self.consumers.remove(id);
+            link.submit(out, Command::Cancel(id));
+        }
+        Ok(())
+    }
+}

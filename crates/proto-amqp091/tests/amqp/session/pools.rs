@@ -1,0 +1,166 @@
+//! One bound for all consumers of a channel together.
+
+use super::Driven;
+use super::consumers::{ack, cancel, consume, deliver, message, qos, start};
+use super::short;
+use broker_api::{Event, Refusal};
+use model::{QueueName, SubscriptionId};
+use proto_amqp091::{Method, basic, tx};
+
+fn global(prefetch_count: u16) -> Method<'static> {
+    Method::BasicQos(basic::Qos {
+        prefetch_size: 0,
+        prefetch_count,
+        global: true,
+    })
+}
+
+fn grant(subscription: u32, count: u64, limit: u64) -> String {
+    format!(
+        "0 Grant(SubscriptionId({subscription}), Grant {{ count: {count}, limit: {limit}, drain: false }})"
+    )
+}
+
+/// One with consumers of these tags, from 1, that share a bound.
+fn sharing(bound: u16, tags: &[&'static str]) -> Driven {
+    let mut driven = Driven::with_channel();
+    assert_eq!(driven.send(1, &global(bound)), ["1 BasicQosOk(QosOk)"]);
+    for tag in tags {
+        start(&mut driven, consume(tag));
+    }
+    driven.take_log();
+    driven
+}
+
+/// Whether the client reads it.
+fn is_delivered(driven: &mut Driven, subscription: u32, sequence: u64) -> bool {
+    !deliver(driven, subscription, sequence, b"").is_empty()
+}
+
+#[test]
+fn are_cut_into_shares() {
+    let mut driven = sharing(5, &[]);
+    start(&mut driven, consume("t"));
+    let log = driven.take_log();
+    assert!(log[0].contains("limit: 0, drain"), "{log:?}");
+    assert_eq!(log[1], grant(1, 0, 5));
+    start(&mut driven, consume("u"));
+    assert_eq!(driven.take_log()[1..], [grant(1, 0, 3), grant(2, 0, 2)]);
+    // What one does not use is the other's.
+    assert!(is_delivered(&mut driven, 1, 1));
+    assert!(is_delivered(&mut driven, 1, 2));
+    assert!(driven.take_log().is_empty());
+    assert!(is_delivered(&mut driven, 1, 3));
+    assert_eq!(driven.take_log(), [grant(1, 3, 1), grant(2, 0, 1)]);
+    assert!(is_delivered(&mut driven, 1, 4));
+    assert_eq!(driven.take_log(), [grant(1, 4, 1)]);
+    assert!(is_delivered(&mut driven, 1, 5));
+    assert_eq!(driven.take_log(), [grant(2, 0, 0)]);
+    // What comes all the same goes back, and counts as a delivery.
+    assert!(!is_delivered(&mut driven, 2, 1));
+    let log = driven.take_log();
+    assert_eq!(log[0], grant(2, 1, 0));
+    assert!(
+        log[1].contains("sequences: [Sequence(1)], outcome: Release"),
+        "{log:?}"
+    );
+    driven.send(1, &ack(1, false));
+    assert_eq!(driven.take_log()[1..], [grant(1, 5, 1), grant(2, 1, 1)]);
+    assert!(is_delivered(&mut driven, 2, 1));
+    assert!(!is_delivered(&mut driven, 1, 6));
+}
+
+#[test]
+fn are_beside_the_bound_of_each_consumer() {
+    let mut driven = sharing(10, &["t"]);
+    driven.send(1, &qos(2));
+    start(&mut driven, consume("u"));
+    assert_eq!(driven.take_log()[1..], [grant(1, 0, 5), grant(2, 0, 2)]);
+    assert!(is_delivered(&mut driven, 2, 1));
+    assert!(is_delivered(&mut driven, 2, 2));
+    assert_eq!(driven.take_log(), [grant(1, 0, 4)]);
+    driven.send(1, &ack(1, false));
+    let log = driven.take_log();
+    assert_eq!(log[1..], [grant(1, 0, 5), grant(2, 2, 1)], "{log:?}");
+}
+
+#[test]
+fn count_only_what_consumers_are_to_settle() {
+    let mut driven = sharing(1, &["t"]);
+    let no_ack = basic::Consume {
+        no_ack: true,
+        ..consume("u")
+    };
+    start(&mut driven, no_ack);
+    assert!(driven.take_log()[0].contains("limit: 18446744073709551615"));
+    driven.ready.push_back(message(b""));
+    let get = Method::BasicGet(basic::Get {
+        queue: short("q"),
+        no_ack: false,
+    });
+    driven.send(1, &get);
+    assert!(is_delivered(&mut driven, 2, 1));
+    assert!(is_delivered(&mut driven, 1, 1), "nothing else counts");
+    assert!(!is_delivered(&mut driven, 1, 2));
+    assert!(is_delivered(&mut driven, 2, 2));
+    driven.take_log();
+    driven.send(1, &ack(1, false));
+    assert!(
+        !is_delivered(&mut driven, 1, 3),
+        "what was got never counted"
+    );
+}
+
+#[test]
+fn are_cut_anew_when_a_consumer_ends() {
+    let mut driven = sharing(4, &["t", "u"]);
+    assert!(is_delivered(&mut driven, 1, 1));
+    driven.send(1, &cancel("t", false));
+    let log = driven.take_log();
+    // It still has one in hand.
+    assert_eq!(log[1..], [grant(2, 0, 3)], "{log:?}");
+    driven.send(1, &ack(1, false));
+    assert!(driven.take_log().contains(&grant(2, 0, 4)));
+    let mut driven = sharing(4, &["t", "u"]);
+    let name = QueueName::new(b"q").unwrap();
+    driven.handle_event(Event::Ended(SubscriptionId(1), Refusal::QueueDeleted(name)));
+    assert_eq!(driven.take_log(), [grant(2, 0, 4)]);
+}
+
+#[test]
+fn come_and_go_while_there_are_consumers() {
+    let mut driven = Driven::with_channel();
+    start(&mut driven, consume("t"));
+    assert!(is_delivered(&mut driven, 1, 1));
+    assert!(is_delivered(&mut driven, 1, 2));
+    driven.take_log();
+    driven.send(1, &global(1));
+    assert_eq!(driven.take_log(), [grant(1, 2, 0)]);
+    driven.send(1, &ack(0, true));
+    assert_eq!(driven.take_log()[1..], [grant(1, 2, 1)]);
+    driven.send(1, &global(0));
+    assert_eq!(driven.take_log(), [grant(1, 0, u64::MAX)]);
+    assert!(is_delivered(&mut driven, 1, 3));
+    assert!(is_delivered(&mut driven, 1, 4));
+    assert!(driven.take_log().is_empty());
+}
+
+#[test]
+fn have_room_again_with_the_commit_of_what_is_settled() {
+    let mut driven = sharing(1, &["t"]);
+    driven.send(1, &Method::TxSelect(tx::Select));
+    assert!(is_delivered(&mut driven, 1, 1));
+    driven.take_log();
+    driven.send(1, &ack(1, false));
+    assert!(driven.take_log().is_empty(), "it is in hand");
+    assert!(!is_delivered(&mut driven, 1, 2));
+    driven.take_log();
+    driven.send(1, &Method::TxRollback(tx::Rollback));
+    assert!(driven.take_log().is_empty(), "it still is");
+    driven.send(1, &ack(1, false));
+    driven.send(1, &Method::TxCommit(tx::Commit));
+    let log = driven.take_log();
+    assert!(log[0].contains("Commit"), "{log:?}");
+    assert!(log[1].contains("Grant(SubscriptionId(1)"), "{log:?}");
+    assert!(is_delivered(&mut driven, 1, 3));
+}
