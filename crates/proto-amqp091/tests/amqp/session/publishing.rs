@@ -3,7 +3,7 @@
 use super::{Driven, bytes_of, short};
 use broker_api::{Event, Refusal};
 use bytes::BytesMut;
-use model::{Dialect, ExchangeName, Persistence, QueueName};
+use model::{CommandId, Dialect, ExchangeName, Persistence, QueueName, Retain};
 use proto_amqp091::{
     Array, FieldValue, Limits, Method, Properties, PropertyList, TableBuf, basic, channel, confirm,
     put_body_frames, put_content_header, queue,
@@ -70,6 +70,7 @@ fn messages_are_kept_as_they_came() {
     let mut driven = Driven::with_channel();
     let mut headers = TableBuf::new();
     headers.push(short("JMSXGroupID"), &FieldValue::LongString(b"g"));
+    headers.push(short("x-mqtt-retain"), &FieldValue::LongString(b"true"));
     let list = PropertyList {
         headers: Some(headers.as_table().unwrap()),
         delivery_mode: Some(2),
@@ -96,6 +97,7 @@ fn messages_are_kept_as_they_came() {
     assert_eq!(envelope.persistence, Persistence::Persistent);
     assert_eq!((envelope.priority, envelope.ttl_ms), (7, Some(1_500)));
     assert!(envelope.is_grouped);
+    assert_eq!(envelope.retain, Retain::Keep);
     let (_, second) = &driven.published[1];
     assert_eq!(second.envelope().persistence, Persistence::Transient);
     assert_eq!((second.exchange(), second.body()), (&b""[..], &b""[..]));
@@ -296,6 +298,47 @@ fn confirms_become_one_where_that_says_the_same() {
         "all up to the eighth"
     );
     assert_eq!(confirmed(&mut driven, &[7]), [""; 0]);
+    driven.feed(
+        &[
+            plain(&publish("", false), b"x"),
+            plain(&publish("", false), b"x"),
+        ]
+        .concat(),
+    );
+    assert_eq!(confirmed(&mut driven, &[9, 8]), [ack(10, true)]);
+}
+
+#[test]
+fn the_broker_confirms_only_what_is_to_be_confirmed() {
+    for (mut driven, expected) in [
+        (confirming(), "confirm: Wanted"),
+        (Driven::with_channel(), "confirm: Unwanted"),
+    ] {
+        driven.take_log();
+        driven.feed(&plain(&publish("", false), b"x"));
+        let log = driven.take_log();
+        assert!(log[0].contains(expected), "{log:?}");
+    }
+}
+
+#[test]
+fn only_a_refused_publish_closes_its_channel() {
+    let mut driven = Driven::with_channel();
+    driven.feed(&plain(&publish("", false), b"x"));
+    let purge = Method::QueuePurge(queue::Purge {
+        queue: short("q"),
+        no_wait: true,
+    });
+    driven.feed(&bytes_of(1, &purge));
+    driven.feed(&plain(&publish("", false), b"x"));
+    let refusal = || Err(Refusal::AccessRefused("no".to_owned()));
+    let between = CommandId(driven.published[0].0.0 + 1);
+    assert!(between < driven.published[1].0);
+    driven.handle_event(Event::Done(between, refusal()));
+    assert_eq!(driven.read(), [""; 0]);
+    driven.handle_event(Event::Done(driven.published[1].0, refusal()));
+    let answers = driven.read();
+    assert!(answers[0].starts_with("1 ChannelClose(Close { reply_code: 403"));
 }
 
 #[test]

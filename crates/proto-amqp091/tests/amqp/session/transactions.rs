@@ -1,16 +1,32 @@
 //! `tx`.
 
+use super::consumers::deliver;
 use super::publishing::{content, publish};
 use super::{Driven, short};
 use broker_api::Refusal;
 use model::ExchangeName;
-use proto_amqp091::{Method, PropertyList, basic, confirm, tx};
+use proto_amqp091::{Limits, Method, PropertyList, basic, channel, confirm, tx};
 
 fn transactional() -> Driven {
     let mut driven = Driven::with_channel();
     let answers = driven.send(1, &Method::TxSelect(tx::Select));
     assert_eq!(answers, ["1 TxSelectOk(SelectOk)"]);
     driven
+}
+
+fn consume(driven: &mut Driven) {
+    driven.send(
+        1,
+        &Method::BasicConsume(basic::Consume {
+            queue: short("q"),
+            consumer_tag: short("t"),
+            no_local: false,
+            no_ack: false,
+            exclusive: false,
+            no_wait: false,
+            arguments: proto_amqp091::Table::EMPTY,
+        }),
+    );
 }
 
 fn plain(is_mandatory: bool) -> Vec<u8> {
@@ -89,20 +105,9 @@ fn nothing_is_returned_from_a_transaction() {
 #[test]
 fn deliveries_are_settled_with_the_commit() {
     let mut driven = transactional();
-    driven.send(
-        1,
-        &Method::BasicConsume(basic::Consume {
-            queue: short("q"),
-            consumer_tag: short("t"),
-            no_local: false,
-            no_ack: false,
-            exclusive: false,
-            no_wait: false,
-            arguments: proto_amqp091::Table::EMPTY,
-        }),
-    );
+    consume(&mut driven);
     for sequence in 1..=3 {
-        super::consumers::deliver(&mut driven, 1, sequence, b"x");
+        deliver(&mut driven, 1, sequence, b"x");
     }
     driven.take_log();
     let ack = Method::BasicAck(basic::Ack {
@@ -122,4 +127,37 @@ fn deliveries_are_settled_with_the_commit() {
     );
     let answers = driven.send(1, &ack);
     assert!(answers[0].contains("unknown delivery tag 2"), "{answers:?}");
+}
+
+#[test]
+fn what_is_to_be_delivered_again_does_not_wait() {
+    let mut driven = transactional();
+    consume(&mut driven);
+    deliver(&mut driven, 1, 1, b"x");
+    driven.take_log();
+    let recover = Method::BasicRecover(basic::Recover { requeue: true });
+    driven.send(1, &recover);
+    let log = driven.take_log();
+    assert!(log[0].contains("outcome: Release"), "{log:?}");
+}
+
+#[test]
+fn they_have_a_limit() {
+    let limits = Limits {
+        transaction_bytes_max: 1_000,
+        ..Limits::default()
+    };
+    let mut driven = Driven::opened_with(limits, &[]);
+    driven.send(1, &Method::ChannelOpen(channel::Open));
+    driven.send(1, &Method::TxSelect(tx::Select));
+    let input = |len| {
+        let body = vec![b'x'; len];
+        content(&publish("", false), &PropertyList::default(), &body)
+    };
+    driven.feed(&input(500));
+    assert_eq!(driven.read(), [""; 0]);
+    driven.feed(&input(500));
+    let answers = driven.read();
+    let expected = "406, reply_text: \"PRECONDITION_FAILED - a transaction is larger";
+    assert!(answers[0].contains(expected), "{answers:?}");
 }
