@@ -1,9 +1,10 @@
 //! Row by row: what the table says is what both protocols do.
 
-use super::bridge::{Said, heads, through_mqtt, through_stomp};
+use super::bridge::{Said, amqp_properties, heads, through_amqp, through_mqtt, through_stomp};
 use super::seen::{V12, from_stomp, shown};
 use conversion::{Cell, Column, Kind, Row, TABLE};
 use model::{Message, Property, Value};
+use proto_amqp091::{Properties, Table};
 use proto_mqtt::PropertyKind;
 
 fn sample(row: &Row) -> &'static str {
@@ -91,5 +92,42 @@ fn readers_of_a_property_need_not_know_the_protocol() {
         if !matches!(row.property, Property::Priority | Property::Expiration) {
             assert_eq!(of(&through_mqtt(&first)), found, "{:?}", row.property);
         }
+    }
+}
+
+#[test]
+fn every_row_is_what_amqp_does() {
+    for row in TABLE {
+        // Addresses are told as queues or not at all.
+        if row.property == Property::ReplyTo {
+            continue;
+        }
+        let Some(name) = row.cell(Column::Stomp).header() else {
+            continue;
+        };
+        let value = if row.property == Property::Destination {
+            "topic://a.b/c"
+        } else {
+            sample(row)
+        };
+        let first = from_stomp(V12, &format!("persistent:true\n{name}:{value}\n"));
+        let properties = amqp_properties(&first);
+        let list = Properties::new(&properties).unwrap().fields();
+        let headers = list.headers.unwrap_or(Table::EMPTY);
+        match row.cell(Column::Amqp091) {
+            Cell::Native(name) | Cell::NativeOr(name, _) if row.property != Property::UserId => {
+                let said = format!("{}: Some(", name.replace('-', "_"));
+                assert!(format!("{list:?}").contains(&said), "{said}, {list:?}");
+            }
+            Cell::Carrier(name) | Cell::NativeOr(_, name) => {
+                let said = headers.find(name.as_bytes());
+                assert!(said.is_some(), "{name}, {headers:?}");
+            }
+            Cell::Native(_) | Cell::Header(_) | Cell::Nothing => {
+                panic!("{:?} is not AMQP's", row.property)
+            }
+        }
+        let back = through_stomp(V12, &through_amqp(&first));
+        assert_eq!(Said::by(&back), Said::by(&first), "{:?}", row.property);
     }
 }
