@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("management", &["model", "broker-api", "telemetry"]),
     ("barid-zmq", &["zmtp"]),
     ("barid", &["*"]),
+    ("clauses", &[]),
     ("client", &[]),
     (
         "conformance",
@@ -63,7 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// What tests of any crate may use.
-const FOR_TESTS: &[&str] = &["conformance", "client"];
+const FOR_TESTS: &[&str] = &["clauses", "conformance", "client"];
 
 /// Crates that have an own runtime: no other may know tokio.
 const TOKIO: &[&str] = &["net", "management", "barid-zmq", "barid", "cluster"];
@@ -107,6 +108,7 @@ pub(crate) fn offenses(metadata: &Value) -> Result<Vec<String>> {
 fn is_test(name: &str) -> bool {
     [
         "bench",
+        "clauses",
         "client",
         "conformance",
         "fuzz",

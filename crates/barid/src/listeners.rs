@@ -12,7 +12,7 @@ use tracing::warn;
 const FILE: &str = "listeners.json";
 
 /// The file that holds the bound addresses, by the name that the listener has in the settings:
-/// `{"stomp":["127.0.0.1:61613"],"mqtt":["127.0.0.1:1883"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
+/// `{"stomp":["127.0.0.1:61613"],"mqtt":["127.0.0.1:1883"],"amqp":["127.0.0.1:5672"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
 pub(crate) struct ListenersFile {
     path: PathBuf,
     /// What stands in it, or is to stand in it as soon as the disk has room.
@@ -44,6 +44,7 @@ impl ListenersFile {
         let text = serde_json::json!({
             "stomp": addresses(&listeners.stomp),
             "mqtt": addresses(&listeners.mqtt),
+            "amqp": addresses(&listeners.amqp),
             "ws": addresses(&listeners.ws),
         });
         self.text = text.to_string();
@@ -88,7 +89,8 @@ impl Drop for ListenersFile {
 pub(crate) struct Listeners {
     pub(crate) stomp: Vec<Listener>,
     pub(crate) mqtt: Vec<Listener>,
-    /// Both over WebSocket.
+    pub(crate) amqp: Vec<Listener>,
+    /// STOMP and MQTT over WebSocket.
     pub(crate) ws: Vec<Listener>,
     /// The admin interface.
     pub(crate) admin: Listener,
@@ -100,6 +102,7 @@ impl Listeners {
         Ok(Self {
             stomp: bind("listen.stomp", &listen.stomp)?,
             mqtt: bind("listen.mqtt", &listen.mqtt)?,
+            amqp: bind("listen.amqp", &listen.amqp)?,
             ws: bind("listen.ws", &listen.ws)?,
             admin: net::bind_unix(&management::socket_path(data_dir))
                 .context("the admin interface")?,

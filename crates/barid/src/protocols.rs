@@ -5,6 +5,7 @@ use broker_api::HeadReader;
 use config::Config;
 use model::Dialect;
 use net::{Carried, Messages, Protocol, Transport, WebSocketRules};
+use proto_amqp091::Amqp091;
 use proto_mqtt::{Mqtt, Told};
 use proto_stomp::{HostRule, Stomp};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
     match dialect {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
+        Dialect::Amqp091 => &proto_amqp091::AmqpHeads,
     }
 }
 
@@ -77,6 +79,23 @@ pub(crate) fn mqtt(config: &Config, broker: &Broker, seed: u64) -> Protocol {
             let session = Mqtt::new(now, id, Arc::clone(&limits), seed).with_heads(heads);
             Box::new(session.with_told(Arc::clone(&told)))
         }),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+    }
+}
+
+pub(crate) fn amqp(config: &Config, broker: &Broker) -> Protocol {
+    let broker = broker.clone();
+    let limits = proto_amqp091::Limits {
+        body_bytes_max: config.amqp.body_bytes_max,
+        channels_max: config.amqp.channels_max,
+        consumers_max: config.amqp.consumers_max,
+        open_timeout: config.amqp.connect_timeout,
+        transaction_bytes_max: config.amqp.transaction_bytes_max,
+        ..proto_amqp091::Limits::default()
+    };
+    Protocol {
+        name: "AMQP",
+        session: Arc::new(move |now, _, _| Box::new(Amqp091::new(now, limits).with_heads(heads))),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
 }

@@ -202,12 +202,14 @@ async fn serve_all(
 ) -> std::io::Result<()> {
     let stomp = protocols::stomp(config, broker);
     let mqtt = protocols::mqtt(config, broker, seed);
+    let amqp = Transport::Plain(protocols::amqp(config, broker));
     let admin = Transport::Plain(protocols::admin(broker));
     let ws = protocols::over_websocket(config, stomp.clone(), mqtt.clone());
     let (stomp, mqtt) = (Transport::Plain(stomp), Transport::Plain(mqtt));
     tokio::try_join!(
         server.serve(listeners.stomp, stomp, Arc::clone(clients)),
         server.serve(listeners.mqtt, mqtt, Arc::clone(clients)),
+        server.serve(listeners.amqp, amqp, Arc::clone(clients)),
         server.serve(listeners.ws, ws, Arc::clone(clients)),
         server.serve(vec![listeners.admin], admin, Arc::default()),
     )?;
@@ -222,7 +224,8 @@ fn limits(config: &Config) -> net::Limits {
         handshake_timeout: config
             .stomp
             .connect_timeout
-            .max(config.mqtt.connect_timeout),
+            .max(config.mqtt.connect_timeout)
+            .max(config.amqp.connect_timeout),
         ..net::Limits::default()
     }
 }
@@ -287,6 +290,7 @@ impl Banner<'_> {
         println!("Barid {}", env!("CARGO_PKG_VERSION"));
         println!("  STOMP  {}", shown(&self.listeners.stomp));
         println!("  MQTT   {}", shown(&self.listeners.mqtt));
+        println!("  AMQP   {}", shown(&self.listeners.amqp));
         println!("  ws     {}", shown(&self.listeners.ws));
         println!(
             "  data   {}: {} queues, {} messages, recovered in {} ms",

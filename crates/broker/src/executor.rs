@@ -277,6 +277,7 @@ impl Executor {
             outbox,
             publishes,
             mark,
+            under_way,
             ..
         } = batch;
         let mut at_once = Vec::new();
@@ -313,6 +314,8 @@ impl Executor {
                 }
             }
         }
+        // What a transaction does with the key comes behind it from now on.
+        drop(under_way);
         at_once.extend(mark.map(Event::Confirmed));
         if !at_once.is_empty() {
             outbox.push(&mut at_once);

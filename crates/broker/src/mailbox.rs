@@ -1,7 +1,7 @@
 //! The input of an executor.
 
 use crate::outbox::Outbox;
-use crate::retained::Setting;
+use crate::retained::{Setting, UnderWay};
 use crate::routes::{QueueTarget, Targets};
 use crate::shared_queue::SharedQueue;
 use crate::topology::{Request, Wish};
@@ -235,6 +235,8 @@ pub(crate) struct PublishBatch {
     pub(crate) publishes: Vec<Publish>,
     /// A command that is confirmed, in part, once all these and all before them have been taken.
     pub(crate) mark: Option<CommandId>,
+    /// The key of the one among them that is retained, which transactions wait for.
+    pub(crate) under_way: Option<Arc<UnderWay>>,
     pub(crate) bytes: usize,
 }
 
@@ -378,6 +380,7 @@ mod tests {
             outbox,
             publishes: Vec::new(),
             mark: None,
+            under_way: None,
             bytes: 1,
         };
         assert!(mailbox.offer(batch, Waker::noop()).is_ok());

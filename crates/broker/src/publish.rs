@@ -7,7 +7,7 @@ use crate::hold::Hold;
 use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
 use crate::permit::is_own_topic;
-use crate::retained::{Limit, Retained};
+use crate::retained::{Limit, Retained, UnderWay};
 use crate::routes::{DirectTarget, FilterWork, QueueTarget, Route, RouteCache, Snapshot, Targets};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
 use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
@@ -37,6 +37,8 @@ pub(crate) struct Publisher {
     counted: SequenceMap<Counted>,
     /// What a full mailbox refused, in order.
     parked: VecDeque<(usize, PublishBatch)>,
+    /// The key of what is retained and about to be sent on its way.
+    under_way: Option<Arc<UnderWay>>,
     parked_bytes: usize,
     /// Subscribers over their budget that this publisher waits for.
     held_by: Vec<Arc<Outbox>>,
@@ -85,7 +87,7 @@ impl Publisher {
         let Way {
             node, now, outbox, ..
         } = *to;
-        let mut turn = node.retained.turn(message.key());
+        let turn = node.retained.turn(message.key());
         if !self.is_last && turn.is_held(message.key(), outbox, id) {
             drop(turn);
             return Err(message);
@@ -137,8 +139,11 @@ impl Publisher {
             Route::Many(targets) => !targets.queues.is_empty(),
             Route::Nowhere | Route::NoExchange | Route::Internal => false,
         };
+        let key = is_queued.then(|| message.key());
+        let under_way = key.map(|key| Arc::new(node.retained.under_way(&turn, key)));
         self.send(&to, route, (id, message, publishing), kept, answers);
         if is_queued {
+            self.under_way = under_way;
             self.flush(node, now, outbox, answers);
         } else {
             self.flush_run(node, now, outbox.connection(), answers);
@@ -320,6 +325,7 @@ impl Publisher {
     ) {
         self.flush_run(node, now, outbox.connection(), answers);
         self.run_targets = None;
+        let under_way = self.under_way.take();
         for (executor, publishes) in self.batches.iter_mut().enumerate() {
             let mark = self.marks[executor].take();
             if publishes.is_empty() && mark.is_none() {
@@ -338,6 +344,7 @@ impl Publisher {
                 outbox: Arc::clone(outbox),
                 publishes,
                 mark,
+                under_way: under_way.clone(),
                 bytes,
             };
             let refused = if self.parked.is_empty() {

@@ -41,7 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use turns::Turns;
-pub(crate) use turns::{HeldKeys, Turn};
+pub(crate) use turns::{HeldKeys, Turn, UnderWay};
 
 /// What an entry takes beside its key (twice: here and in its shard) and its message, in bytes.
 const ENTRY_BYTES: usize = 256;
@@ -140,6 +140,11 @@ impl Retained {
     /// Waits until no other has its turn with the key.
     pub(crate) fn turn(&self, key: &[u8]) -> Turn<'_> {
         self.turns.turn(key)
+    }
+
+    /// A message of the key is on its way to shared queues, until what is returned is dropped by who puts it there.
+    pub(crate) fn under_way(&self, turn: &Turn<'_>, key: &[u8]) -> UnderWay {
+        UnderWay::new(&self.turns, turn, key)
     }
 
     /// Takes the keys of a transaction, each once, or none of them if another holds one: then the command is confirmed when

@@ -663,6 +663,46 @@ fn it_is_put_into_a_queue_a_piece_at_a_time() {
 }
 
 #[test]
+fn who_comes_back_and_asks_again_is_not_served_for_all_times_before() {
+    let mut node = Node::new(settings());
+    let mut client = node.connect();
+    many(&node, &mut client);
+    client.declare_as(&mut node, "q", QueueDefinition::DURABLE);
+    client.declare_as(&mut node, "other", QueueDefinition::DURABLE);
+    node.settle_down();
+    let ask = |queue: &str| {
+        Command::QueueRetained(Box::new(QueueRetained {
+            queue: name(queue),
+            pattern: Pattern::dotted(b"k.*"),
+        }))
+    };
+    // Nobody comes back for this one: it is done to its end.
+    let mut gone = node.connect();
+    gone.send(&node, ask("other"));
+    gone.close(&node);
+    for _ in 0..20 {
+        let mut client = node.connect();
+        client.send(&node, ask("q"));
+        for index in 0..node.executors.len() {
+            node.step_executor(index);
+        }
+        client.close(&node);
+    }
+    // Those who are there are all served.
+    let asked = client.send(&node, ask("q"));
+    let mut other = node.connect();
+    let asked_too = other.send(&node, ask("q"));
+    assert_eq!(client.answer(&mut node, asked), Some(Ok(Reply::Nothing)));
+    assert_eq!(other.answer(&mut node, asked_too), Some(Ok(Reply::Nothing)));
+    node.settle_down();
+    let times = |node: &mut Node, queue: &str| {
+        let contents = node.contents(queue);
+        contents.iter().filter(|number| **number == 2999).count()
+    };
+    assert_eq!((times(&mut node, "q"), times(&mut node, "other")), (2, 1));
+}
+
+#[test]
 fn a_settle_mode_does_not_matter_to_a_queue_of_ones_own() {
     let mut node = Node::new(settings());
     let mut publisher = node.connect();

@@ -9,6 +9,8 @@ use support::calls::{bind, presettled, settings, settle, subscribe, with_retaine
 use support::{Client, Draft, Node, message, topic};
 
 const KEY: &str = "k";
+/// One in each shard.
+const QUEUES: [&str; 4] = ["q0", "q1", "q2", "q3"];
 const SEEDS: u64 = 400;
 const STEPS: u32 = 80;
 /// What each of two publishes.
@@ -154,6 +156,51 @@ fn beside_another_transaction() {
 fn beside_a_publisher_without_one() {
     check([How::InTransaction, How::Alone]);
     check([How::Alone, How::Alone]);
+}
+
+/// What was published alone is in the mailbox of a queue, wherever that is and the log of the key, when another commits; as
+/// many more behind it.
+fn run_behind_a_mailbox(key: &str, queue: &str, more: u32) {
+    let mut node = Node::new(settings());
+    let mut client = node.connect();
+    for name in QUEUES {
+        client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+    }
+    client.bind(&mut node, bind("amq.topic", queue, "#"));
+    let kept = |number| message(key, number).persistent().retained();
+    let mut committing = Vec::new();
+    for number in 0..=more {
+        client.publish(&node, kept(2 * number + 1));
+        let mut other = node.connect();
+        let id = other.commit(&node, vec![kept(2 * number + 2)], Vec::new());
+        committing.push((other, id));
+    }
+    for _ in 0..4 {
+        node.settle_down();
+        client.run(&mut node);
+    }
+    for (mut other, id) in committing {
+        let done = other.answer(&mut node, id);
+        assert_eq!(done.map(|it| it.is_ok()), Some(true), "{key}");
+    }
+    let asked = with_retained(presettled(subscribe(1, topic("#"))));
+    let mut fresh = node.connect();
+    fresh.subscribed(&mut node, asked);
+    let retained = last_of(&mut fresh, &mut node);
+    let contents = node.contents(queue);
+    assert_eq!(contents.len(), 2 * more as usize + 2, "{contents:?}");
+    assert_eq!(contents.last().copied(), retained, "{key}, {queue}");
+}
+
+#[test]
+fn none_overtakes_what_is_in_a_mailbox() {
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        for queue in QUEUES {
+            for more in [0, 1, 4] {
+                run_behind_a_mailbox(key, queue, more);
+            }
+        }
+    }
 }
 
 #[test]

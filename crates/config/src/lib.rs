@@ -32,7 +32,7 @@ pub use composite::{Composite, Destination};
 pub use error::{BadKey, Error, Origin};
 pub use key::{Key, keys, reference};
 pub use settings::{
-    Auth, Config, Connection, Listen, Log, Mqtt, Queue, Retained, Stomp, Store, Subscriber,
+    Amqp, Auth, Config, Connection, Listen, Log, Mqtt, Queue, Retained, Stomp, Store, Subscriber,
     VirtualTopic, WhenStalled,
 };
 pub use store::{StoreCommand, StoreInvocation};

@@ -21,6 +21,8 @@ pub struct Config {
     pub stomp: Stomp,
     /// Limits of MQTT connections.
     pub mqtt: Mqtt,
+    /// Limits of AMQP connections.
+    pub amqp: Amqp,
     /// What a subscriber may hold back.
     pub subscriber: Subscriber,
     /// Limits of all connections.
@@ -48,6 +50,8 @@ pub struct Listen {
     pub stomp: String,
     /// The addresses that speak MQTT.
     pub mqtt: String,
+    /// The addresses that speak AMQP 0-9-1.
+    pub amqp: String,
     /// The addresses that speak STOMP or MQTT over WebSocket.
     pub ws: String,
 }
@@ -80,6 +84,21 @@ pub struct Stomp {
     pub transaction_bytes_max: usize,
     /// Whether a `host` that names no vhost is refused; else it means the default one.
     pub strict_host: bool,
+}
+
+/// Limits of AMQP connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amqp {
+    /// The longest body, in bytes.
+    pub body_bytes_max: usize,
+    /// Channels of one connection at one time.
+    pub channels_max: u16,
+    /// Consumers of one connection at one time.
+    pub consumers_max: usize,
+    /// Time from accept to a whole `connection.open`.
+    pub connect_timeout: Duration,
+    /// What the transaction of one channel may hold, in bytes.
+    pub transaction_bytes_max: usize,
 }
 
 /// Limits of MQTT connections.
@@ -218,6 +237,7 @@ impl Config {
             listen: Listen {
                 stomp: String::new(),
                 mqtt: String::new(),
+                amqp: String::new(),
                 ws: String::new(),
             },
             auth: Auth {
@@ -250,6 +270,13 @@ impl Config {
                 session_expiry_seconds_max: 0,
                 session_messages_max: 0,
                 sessions_per_user_max: 0,
+            },
+            amqp: Amqp {
+                body_bytes_max: 0,
+                channels_max: 0,
+                consumers_max: 0,
+                connect_timeout: Duration::ZERO,
+                transaction_bytes_max: 0,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

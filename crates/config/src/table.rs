@@ -18,6 +18,7 @@ const LISTENERS: &str = "Listeners";
 const USERS: &str = "Users";
 const STOMP: &str = "STOMP";
 const MQTT: &str = "MQTT";
+const AMQP: &str = "AMQP";
 const SUBSCRIBERS: &str = "Subscribers";
 const CONNECTIONS: &str = "Connections";
 const STORE: &str = "Store";
@@ -125,6 +126,19 @@ pub(crate) static KEYS: &[Key] = &[
             set: |config, text| text.clone_into(&mut config.listen.mqtt),
         },
         default: "localhost:1883",
+    },
+    Key {
+        path: "listen.amqp",
+        flag: Some("amqp"),
+        group: LISTENERS,
+        doc: "Where AMQP 0-9-1 clients connect",
+        kind: Kind::Text {
+            placeholder: "ADDR",
+            allowed: "host:port, several by comma, or off",
+            empty: Empty::Refused,
+            set: |config, text| text.clone_into(&mut config.listen.amqp),
+        },
+        default: "localhost:5672",
     },
     Key {
         path: "listen.ws",
@@ -382,6 +396,48 @@ pub(crate) static KEYS: &[Key] = &[
         "100000",
         "Sessions of one user that are kept at one time, whether their clients are there or not; one more is refused",
         |config, number| config.mqtt.sessions_per_user_max = size(number),
+    ),
+    number(
+        "amqp.body_bytes_max",
+        AMQP,
+        bytes(KIB, GIB),
+        "16MiB",
+        "The longest body",
+        |config, number| config.amqp.body_bytes_max = size(number),
+    ),
+    number(
+        "amqp.channels_max",
+        AMQP,
+        count(1, 65_535),
+        "2047",
+        "Channels of one connection at one time",
+        |config, number| {
+            config.amqp.channels_max = u16::try_from(number).expect("the limit is 65535");
+        },
+    ),
+    number(
+        "amqp.consumers_max",
+        AMQP,
+        count(1, 1_000_000),
+        "10000",
+        "Consumers of one connection at one time",
+        |config, number| config.amqp.consumers_max = size(number),
+    ),
+    number(
+        "amqp.connect_timeout_ms",
+        AMQP,
+        millis(10, HOUR_MS),
+        "10000",
+        "Time that a client has from connecting to the end of its connection.open",
+        |config, number| config.amqp.connect_timeout = Duration::from_millis(number),
+    ),
+    number(
+        "amqp.transaction_bytes_max",
+        AMQP,
+        bytes(KIB, 16 * GIB),
+        "16MiB",
+        "What the transaction of one channel may hold",
+        |config, number| config.amqp.transaction_bytes_max = size(number),
     ),
     number(
         "subscriber.budget_bytes",

@@ -14,8 +14,8 @@ silently: what the reader's protocol has no word for travels in a *carrier*, a h
 protocol to another and back, a message says what it said.
 
 A word alone is the protocol's own. A word with *carrier* is a header that only Barid reads so: an application may set it, which is as
-good as setting the property, and never overrides what the protocol says natively. Headers are STOMP's headers and the user properties
-of MQTT 5.0.
+good as setting the property, and never overrides what the protocol says natively. Headers are STOMP's headers, the user properties
+of MQTT 5.0, and the table `headers` of AMQP.
 
 ";
 
@@ -32,7 +32,7 @@ const TOPICS: &str = "\
 The levels of a topic are separated by `.` in STOMP and by `/` in MQTT; in a name the two characters change places, so that `plant/7.5/temp`
 is `/topic/plant.7/5.temp`, and nothing merges. A STOMP reader sees a `destination` that leads to where the message was published:
 `/topic/KEY` for the exchange `amq.topic`, `/queue/NAME` for the default exchange, else `/exchange/EXCHANGE/KEY`, with `%XX` for what
-is not visible ASCII and for `%`, `:` and `\\`.
+is not visible ASCII and for `%`, `:` and `\\`. An AMQP reader sees exchange and routing key; the levels of a topic are separated by `.` there, too.
 
 ## What is not kept
 
@@ -42,6 +42,9 @@ is not visible ASCII and for `%`, `:` and `\\`.
   the first counts.
 - A STOMP message that has `expires` comes back with `expiration`, too; the earlier counts.
 - Padding around the values of STOMP 1.0.
+- In AMQP, values of headers have types, and numbers say how many bits they have. Others are told the type of what is not text,
+  but not the number of bits; moments in time are numbers, bytes are text.
+- AMQP's `cluster-id`, and a `timestamp` of more than 292 million years.
 - STOMP shows a topic of more than 255 bytes, and headers of any length, which it does not take in a SEND.
 - A message that is longer than what an MQTT 5.0 client takes is not sent to it, as that protocol asks for.
 ";

@@ -74,6 +74,14 @@ impl<'r, 'm> Reading<'r, 'm> {
         self.text(name, value, is_plain);
     }
 
+    /// Gives a header of the application's whose value is not text, where the protocol has such values.
+    pub fn typed(&mut self, name: Cow<'m, [u8]>, value: Value<'m>) {
+        if let Some((marked, kind)) = self.mark.take() {
+            self.give_mark(&marked, kind);
+        }
+        (self.each)(Field::Header(name, value));
+    }
+
     /// Gives what is left when all headers have been read.
     pub fn finish(mut self) {
         if let Some((marked, kind)) = self.mark.take() {

@@ -11,11 +11,13 @@ pub enum Column {
     Mqtt3,
     /// MQTT 5.0.
     Mqtt5,
+    /// AMQP 0-9-1.
+    Amqp091,
 }
 
 impl Column {
     /// All of them, in the order of [`Row::cells`].
-    pub const ALL: [Self; 3] = [Self::Stomp, Self::Mqtt3, Self::Mqtt5];
+    pub const ALL: [Self; 4] = [Self::Stomp, Self::Mqtt3, Self::Mqtt5, Self::Amqp091];
 
     /// What the protocol is called.
     #[must_use]
@@ -24,6 +26,7 @@ impl Column {
             Self::Stomp => "STOMP",
             Self::Mqtt3 => "MQTT 3.1, 3.1.1",
             Self::Mqtt5 => "MQTT 5.0",
+            Self::Amqp091 => "AMQP 0-9-1",
         }
     }
 }
@@ -79,7 +82,7 @@ pub struct Row {
     /// What values it has.
     pub kind: Kind,
     /// By column.
-    pub cells: [Cell; 3],
+    pub cells: [Cell; 4],
     /// What else is to be known, for the page of the documentation.
     pub note: &'static str,
 }
@@ -120,6 +123,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("persistent"),
             Cell::Native("QoS 1 or 2"),
             Cell::Native("QoS 1 or 2"),
+            Cell::Native("delivery-mode"),
         ],
         note: "A subscription of a lower QoS makes it transient for who passes it on.",
     },
@@ -130,6 +134,7 @@ pub const TABLE: &[Row] = &[
             Cell::Carrier("x-mqtt-publish-qos"),
             Cell::Native("QoS 2"),
             Cell::Native("QoS 2"),
+            Cell::Carrier("x-mqtt-publish-qos"),
         ],
         note: "Exactly once. The lesser ones are what persistence says. Counts only in a persistent message.",
     },
@@ -140,6 +145,7 @@ pub const TABLE: &[Row] = &[
             Cell::Carrier("x-mqtt-retain"),
             Cell::Native("RETAIN"),
             Cell::Native("RETAIN"),
+            Cell::Carrier("x-mqtt-retain"),
         ],
         note: "A message to a topic is kept as its last, whichever protocol says so. To a queue it only says so.",
     },
@@ -150,6 +156,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("priority"),
             Cell::Nothing,
             Cell::Carrier("priority"),
+            Cell::NativeOr("priority", "priority"),
         ],
         note: "",
     },
@@ -160,6 +167,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("expiration"),
             Cell::Nothing,
             Cell::NativeOr("Message Expiry Interval", "expiration"),
+            Cell::NativeOr("expiration", "expiration"),
         ],
         note: "In milliseconds. MQTT has seconds, rounded up; the carrier has the milliseconds, and counts only \
                while both say the same.",
@@ -171,6 +179,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("content-type"),
             Cell::Nothing,
             Cell::NativeOr("Content Type", "content-type"),
+            Cell::NativeOr("content-type", "content-type"),
         ],
         note: "",
     },
@@ -181,6 +190,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("content-encoding"),
             Cell::Nothing,
             Cell::Carrier("content-encoding"),
+            Cell::NativeOr("content-encoding", "content-encoding"),
         ],
         note: "",
     },
@@ -191,6 +201,7 @@ pub const TABLE: &[Row] = &[
             Cell::Carrier("x-payload-format"),
             Cell::Nothing,
             Cell::Native("Payload Format Indicator"),
+            Cell::Carrier("x-payload-format"),
         ],
         note: "`text` is UTF-8.",
     },
@@ -201,6 +212,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("correlation-id"),
             Cell::Nothing,
             Cell::Native("Correlation Data"),
+            Cell::NativeOr("correlation-id", "x-correlation-id"),
         ],
         note: "",
     },
@@ -211,6 +223,7 @@ pub const TABLE: &[Row] = &[
             Cell::NativeOr("reply-to", "x-reply-to"),
             Cell::Nothing,
             Cell::NativeOr("Response Topic", "reply-to"),
+            Cell::NativeOr("reply-to", "x-reply-to"),
         ],
         note: "A topic is spelled as the protocol spells topics. In a carrier an address is `/queues/NAME` or \
                `/exchanges/EXCHANGE/KEY`, with `%XX` for all but letters, digits and `-._~`; there only if the \
@@ -223,6 +236,7 @@ pub const TABLE: &[Row] = &[
             Cell::NativeOr("reply-to", "x-spelled-reply-to"),
             Cell::Nothing,
             Cell::Carrier("x-spelled-reply-to"),
+            Cell::Carrier("x-spelled-reply-to"),
         ],
         note: "If the publisher's protocol has several spellings of one address, and its was not the usual one.",
     },
@@ -232,6 +246,7 @@ pub const TABLE: &[Row] = &[
         cells: [
             Cell::NativeOr("destination", "x-spelled-destination"),
             Cell::Nothing,
+            Cell::Carrier("x-spelled-destination"),
             Cell::Carrier("x-spelled-destination"),
         ],
         note: "As the publisher spelled it, if that was not the usual spelling. `destination` itself always leads \
@@ -244,6 +259,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("amqp-message-id"),
             Cell::Nothing,
             Cell::Carrier("message-id"),
+            Cell::NativeOr("message-id", "x-message-id"),
         ],
         note: "The publisher's. `message-id` of STOMP is the server's own.",
     },
@@ -254,13 +270,20 @@ pub const TABLE: &[Row] = &[
             Cell::Header("timestamp"),
             Cell::Nothing,
             Cell::Carrier("timestamp"),
+            Cell::NativeOr("timestamp", "timestamp_in_ms"),
         ],
-        note: "By the publisher, in milliseconds since 1970.",
+        note: "By the publisher, in milliseconds since 1970. AMQP has seconds; the carrier is there beside them if they do \
+               not say all, and instead of them if they can say nothing.",
     },
     Row {
         property: Property::Type,
         kind: Kind::Text,
-        cells: [Cell::Header("type"), Cell::Nothing, Cell::Carrier("type")],
+        cells: [
+            Cell::Header("type"),
+            Cell::Nothing,
+            Cell::Carrier("type"),
+            Cell::NativeOr("type", "type"),
+        ],
         note: "`JMSType` is a header like others.",
     },
     Row {
@@ -270,8 +293,10 @@ pub const TABLE: &[Row] = &[
             Cell::Header("user-id"),
             Cell::Nothing,
             Cell::Carrier("user-id"),
+            Cell::NativeOr("user-id", "user-id"),
         ],
-        note: "By the publisher's word. Where readers take a user id for checked, it may not become one.",
+        note: "By the publisher's word. Where readers take a user id for checked, as in AMQP, it does not become one: there it is \
+               the carrier.",
     },
     Row {
         property: Property::AppId,
@@ -280,6 +305,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("app-id"),
             Cell::Nothing,
             Cell::Carrier("app-id"),
+            Cell::NativeOr("app-id", "app-id"),
         ],
         note: "",
     },
@@ -290,6 +316,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("JMSXGroupID"),
             Cell::Nothing,
             Cell::Carrier("group-id"),
+            Cell::Carrier("JMSXGroupID"),
         ],
         note: "",
     },
@@ -300,6 +327,7 @@ pub const TABLE: &[Row] = &[
             Cell::Header("JMSXGroupSeq"),
             Cell::Nothing,
             Cell::Carrier("group-sequence"),
+            Cell::Carrier("JMSXGroupSeq"),
         ],
         note: "",
     },

@@ -127,13 +127,17 @@ impl World {
         for _ in 0..3 {
             self.local.journal.round().unwrap();
             self.keep_house();
-            for (log, machine) in self.local.logs.iter_mut().zip(&self.machines) {
-                if log.wants_snapshot() {
-                    log.save_snapshot(Box::new(Saved(machine.iter().copied().collect())));
-                }
-            }
+            self.save_snapshots();
         }
         self.keep_house();
+    }
+
+    fn save_snapshots(&mut self) {
+        for (log, machine) in self.local.logs.iter_mut().zip(&self.machines) {
+            if log.wants_snapshot() {
+                log.save_snapshot(Box::new(Saved(machine.iter().copied().collect())));
+            }
+        }
     }
 
     fn is_committed(&self) -> bool {
@@ -243,4 +247,47 @@ fn what_takes_away_goes_on_without_room() {
             drain_on_a_full_disk(messages, crashes);
         }
     }
+}
+
+/// The same in any order: rounds and housekeeping go on at any moment, while a snapshot waits for them, too.
+fn go_on_in_any_order(seed: u64) {
+    let mut state = seed;
+    let mut draw = |below: u64| {
+        // The constants of Knuth's MMIX.
+        state = state.wrapping_mul(6_364_136_223_846_793_005);
+        state = state.wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut world = World::new();
+    for _ in 0..30 + draw(200) {
+        world.put();
+    }
+    world.fill();
+    for _ in 0..3000 {
+        match draw(10) {
+            0..2 => {
+                let shard = usize::try_from(draw(u64::from(SHARDS))).unwrap();
+                let Some(number) = world.machines[shard].pop_first() else {
+                    continue;
+                };
+                world.submit(shard, TAKEN, &number.to_le_bytes());
+            }
+            2 => {
+                let shard = usize::try_from(draw(u64::from(SHARDS))).unwrap();
+                world.submit(shard, NOTED, &[0; 400]);
+            }
+            3..6 => drop(world.local.journal.round().unwrap()),
+            6..9 => drop(world.local.housekeeper.step().unwrap()),
+            _ => world.save_snapshots(),
+        }
+    }
+    world.disk.set_capacity(Some(1000 * SEGMENT_BYTES));
+    world.run();
+    assert!(world.is_committed(), "seed {seed}");
+    world.crash(seed);
+}
+
+#[test]
+fn whatever_comes_between_nothing_is_damaged() {
+    (0..200).for_each(go_on_in_any_order);
 }

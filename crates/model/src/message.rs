@@ -29,6 +29,8 @@ pub enum Dialect {
     Mqtt3 = 4,
     /// MQTT 5.0: the head is properties.
     Mqtt5 = 5,
+    /// AMQP 0-9-1: the head is the properties of the content header, flags and fields.
+    Amqp091 = 6,
 }
 
 impl Dialect {
@@ -41,6 +43,7 @@ impl Dialect {
             3 => Some(Self::Stomp12),
             4 => Some(Self::Mqtt3),
             5 => Some(Self::Mqtt5),
+            6 => Some(Self::Amqp091),
             _ => None,
         }
     }

@@ -37,4 +37,5 @@ pub use secret::Secret;
 pub use session::Amqp091;
 pub use short_str::{ShortStr, ShortStrTooLong};
 pub use table::{Array, NESTING_MAX, Table, TableBuf};
+pub use translate::{AmqpHeads, put_foreign_properties};
 pub use violation::{DecodeError, Excerpt, Problem, TableProblem};

@@ -17,6 +17,10 @@ pub struct Limits {
     pub channels_max: u16,
     /// Consumers that a connection may have at a time: each costs memory here and in the broker.
     pub consumers_max: usize,
+    /// Bytes of the body of a content; longer ones are refused before they come.
+    pub body_bytes_max: usize,
+    /// What a channel's transaction may gather, in bytes.
+    pub transaction_bytes_max: usize,
     /// How long a peer may be silent, in seconds, as `connection.tune` offers it; the client says what counts.
     /// 0 offers to do without heartbeats.
     pub heartbeat_s: u16,
@@ -34,6 +38,8 @@ impl Default for Limits {
             frame_bytes_max: 131_072,
             channels_max: 2_047,
             consumers_max: 10_000,
+            body_bytes_max: 16 << 20,
+            transaction_bytes_max: 16 << 20,
             heartbeat_s: 60,
             open_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),

@@ -17,6 +17,7 @@
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 
 mod channel;
+mod confirms;
 mod consume;
 mod consumers;
 mod exchange;
@@ -27,11 +28,14 @@ mod login;
 mod open;
 mod opening;
 mod pool;
+mod publish;
 mod queue;
 mod server_properties;
 mod settle;
+mod transaction;
 
 use crate::codec::{Codec, Decoded};
+use crate::content::Assembler;
 use crate::encode::{put_heartbeat, put_method};
 use crate::frame::{Frame, Payload};
 use crate::protocol_header::{PROTOCOL_HEADER, ProtocolHeader};
@@ -71,6 +75,16 @@ struct Link {
     scratch: BytesMut,
     next_command: u64,
     heartbeat: Heartbeat,
+    /// Takes contents that lie in the input whole.
+    contents: Assembler,
+}
+
+/// What stands in the input behind a frame.
+struct Behind<'a> {
+    codec: &'a Codec,
+    input: &'a [u8],
+    /// How much of that has been taken with the frame, in bytes.
+    taken: usize,
 }
 
 #[derive(Debug)]
@@ -146,6 +160,7 @@ impl Amqp091 {
             codec: Codec::new(Side::Client, limits.opening_frame_bytes_max as usize),
             link: Link {
                 frame_bytes_max: limits.frame_bytes_max as usize,
+                contents: Assembler::new(limits.body_bytes_max),
                 limits,
                 heads: |_| &Headless,
                 scratch: BytesMut::new(),
@@ -191,7 +206,7 @@ impl Amqp091 {
             match self.codec.decode(&input[at..]) {
                 Ok(Decoded::Frame(frame, len)) => {
                     at += len;
-                    self.take(now, &frame, out);
+                    at += self.take(now, &frame, &input[at..], out);
                 }
                 Ok(Decoded::Incomplete { missing_bytes }) => {
                     self.missing_bytes = missing_bytes;
@@ -209,21 +224,33 @@ impl Amqp091 {
         at
     }
 
-    fn take(&mut self, now: Instant, frame: &Frame<'_>, out: &mut Out) {
+    /// Takes a frame, and returns how many bytes of the input behind it belong to it.
+    fn take(&mut self, now: Instant, frame: &Frame<'_>, input: &[u8], out: &mut Out) -> usize {
         let Self {
             link, codec, state, ..
         } = self;
+        let mut taken = 0;
         let step = match state {
             State::Opening(opening) => opening.handle_frame(now, link, codec, frame, out),
-            State::Open(open) => open.handle_frame(link, frame, out),
+            State::Open(open) => {
+                let mut behind = Behind {
+                    codec,
+                    input,
+                    taken: 0,
+                };
+                let step = open.handle_frame(link, frame, &mut behind, out);
+                taken = behind.taken;
+                step
+            }
             State::Closing { .. } => Ok(close_answer(frame, out)),
-            State::AwaitHeader { .. } | State::Closed => return,
+            State::AwaitHeader { .. } | State::Closed => return 0,
         };
         match step {
             Ok(Step::Taken) => {}
             Ok(Step::Closed) => self.close(out),
             Err(failure) => self.fail(now, &failure, out),
         }
+        taken
     }
 
     /// Says why the connection ends. Once it is open, the client's answer is waited for.
@@ -372,6 +399,16 @@ impl Session for Amqp091 {
             State::Opening(opening) => opening.deadline(),
             State::Open(_) => self.link.heartbeat.deadline(),
             State::Closed => None,
+        }
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        match &self.state {
+            State::Open(open) => open.awaited_confirms.bytes(),
+            State::AwaitHeader { .. }
+            | State::Opening(_)
+            | State::Closing { .. }
+            | State::Closed => 0,
         }
     }
 

@@ -1,11 +1,16 @@
-//! Between AMQP's words and the model's: definitions and arguments. Nothing else in this crate but the session knows
+//! Between AMQP's words and the model's: definitions, arguments and messages. Nothing else in this crate but the session knows
 //! both vocabularies.
 
 mod definition;
 mod deliver;
+mod headers;
+mod heads;
+mod publish;
 mod queue_arguments;
 mod value;
 
 pub(crate) use definition::{exchange_definition, queue_definition};
-pub(crate) use deliver::put_properties;
+pub use deliver::put_foreign_properties;
+pub use heads::AmqpHeads;
+pub(crate) use publish::message_of;
 pub(crate) use value::arguments;

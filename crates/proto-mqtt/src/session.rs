@@ -243,6 +243,10 @@ impl Mqtt {
                     break;
                 }
             };
+            if matches!(state, State::Open(open) if open.waits(link, &packet)) {
+                out.hold();
+                break;
+            }
             at += len;
             let step = match state {
                 State::AwaitConnect(await_connect) => {
@@ -375,6 +379,9 @@ impl Session for Mqtt {
             State::AwaitConnect(_) => input.advance(taken),
             State::Open(open) => {
                 open.flush(&mut self.link, out);
+                if open.is_waiting() {
+                    out.hold();
+                }
                 input.advance(taken);
             }
             State::Closed => input.clear(),

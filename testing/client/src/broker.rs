@@ -180,6 +180,7 @@ fn spawn(binary: &Path, data_dir: &Path, args: &[String]) -> Result<Child> {
     command.arg("serve").arg("--data-dir").arg(data_dir);
     command.args(["--stomp", "127.0.0.1:0", "--ws", "127.0.0.1:0"]);
     command.args(["--mqtt", "127.0.0.1:0"]);
+    command.args(["--amqp", "127.0.0.1:0"]);
     command.args(args);
     // Settings of whoever runs the tests are not the tests' settings.
     for (name, _) in std::env::vars_os() {

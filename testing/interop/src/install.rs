@@ -11,6 +11,8 @@ const STOMPIT_PACKAGE: &str = include_str!("../stompit/package.json");
 const STOMPJS_PACKAGE: &str = include_str!("../stompjs/package.json");
 const PAHO_REQUIREMENTS: &str = include_str!("../paho_mqtt/requirements.txt");
 const MQTTJS_PACKAGE: &str = include_str!("../mqttjs/package.json");
+const PIKA_REQUIREMENTS: &str = include_str!("../pika/requirements.txt");
+const AMQPLIB_PACKAGE: &str = include_str!("../amqplib/package.json");
 
 /// A client of another maker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +31,15 @@ pub enum ClientKind {
     Mqttjs,
     /// `mosquitto_pub` and `mosquitto_sub`, from Debian.
     Mosquitto,
+    /// pika, from Python's package index; with stomp.py and paho-mqtt beside it, for what crosses.
+    Pika,
+    /// amqplib, from npm.
+    Amqplib,
 }
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::StompPy,
         Self::Stompit,
         Self::Stompjs,
@@ -41,6 +47,8 @@ impl ClientKind {
         Self::PahoMqtt,
         Self::Mqttjs,
         Self::Mosquitto,
+        Self::Pika,
+        Self::Amqplib,
     ];
 
     /// The name that commands know it by.
@@ -54,6 +62,8 @@ impl ClientKind {
             Self::PahoMqtt => "paho_mqtt",
             Self::Mqttjs => "mqttjs",
             Self::Mosquitto => "mosquitto",
+            Self::Pika => "pika",
+            Self::Amqplib => "amqplib",
         }
     }
 
@@ -64,6 +74,7 @@ impl ClientKind {
             Self::StompPy | Self::Stompit | Self::NetStomp => "stomp",
             Self::Stompjs => "ws",
             Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => "mqtt",
+            Self::Pika | Self::Amqplib => "amqp",
         }
     }
 
@@ -80,17 +91,17 @@ impl ClientKind {
         );
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name());
         let mut command = match self {
-            Self::StompPy | Self::PahoMqtt => Command::new(home.join("bin/python")),
+            Self::StompPy | Self::PahoMqtt | Self::Pika => Command::new(home.join("bin/python")),
             Self::Mosquitto => Command::new("python3"),
-            Self::Stompit | Self::Stompjs | Self::Mqttjs => Command::new("node"),
+            Self::Stompit | Self::Stompjs | Self::Mqttjs | Self::Amqplib => Command::new("node"),
             Self::NetStomp => Command::new(PERL),
         };
         command.stdin(Stdio::null());
         match self {
-            Self::StompPy | Self::PahoMqtt | Self::Mosquitto => {
+            Self::StompPy | Self::PahoMqtt | Self::Mosquitto | Self::Pika => {
                 command.arg("-B").arg(folder.join("cases.py"))
             }
-            Self::Stompit | Self::Stompjs | Self::Mqttjs => command
+            Self::Stompit | Self::Stompjs | Self::Mqttjs | Self::Amqplib => command
                 .env("NODE_PATH", home.join("node_modules"))
                 .arg(folder.join("cases.js")),
             Self::NetStomp => command.arg(folder.join("cases.pl")),
@@ -114,6 +125,8 @@ pub fn install(kind: ClientKind) -> Result<()> {
     match kind {
         ClientKind::StompPy => install_from_pip(&home, REQUIREMENTS)?,
         ClientKind::PahoMqtt => install_from_pip(&home, PAHO_REQUIREMENTS)?,
+        ClientKind::Pika => install_from_pip(&home, PIKA_REQUIREMENTS)?,
+        ClientKind::Amqplib => install_from_npm(&home, AMQPLIB_PACKAGE)?,
         ClientKind::Mqttjs => install_from_npm(&home, MQTTJS_PACKAGE)?,
         ClientKind::Mosquitto => apt_install(&["mosquitto-clients", "python3"])?,
         ClientKind::Stompit => install_from_npm(&home, STOMPIT_PACKAGE)?,
@@ -206,6 +219,8 @@ const fn stamp(kind: ClientKind) -> Option<&'static str> {
         ClientKind::Stompit => Some(STOMPIT_PACKAGE),
         ClientKind::Stompjs => Some(STOMPJS_PACKAGE),
         ClientKind::PahoMqtt => Some(PAHO_REQUIREMENTS),
+        ClientKind::Pika => Some(PIKA_REQUIREMENTS),
+        ClientKind::Amqplib => Some(AMQPLIB_PACKAGE),
         ClientKind::Mqttjs => Some(MQTTJS_PACKAGE),
         ClientKind::NetStomp | ClientKind::Mosquitto => None,
     }

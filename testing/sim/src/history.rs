@@ -202,6 +202,8 @@ pub struct History {
     pub tainted: BTreeSet<Reading>,
     /// Publishes and subscriptions that were refused because something is out of service.
     pub refused: u32,
+    /// Why, as the broker said it the last time.
+    pub refusal: String,
     /// Publishes and transactions that were refused because a queue is full.
     pub full: u32,
     /// Whether the broker has ever ended in another way than in order.

@@ -121,8 +121,8 @@ pub fn run(plan: Plan) -> Result<Report, String> {
     let is_out_of_service = !run.history.tainted.is_empty() || run.history.refused > 0;
     if is_out_of_service && run.tally.rotten == 0 {
         return Err(format!(
-            "{:?} out of service, and nothing has rotted",
-            run.history.tainted
+            "{:?} out of service, and nothing has rotted: {}",
+            run.history.tainted, run.history.refusal
         ));
     }
     if !run.is_over {

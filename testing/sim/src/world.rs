@@ -6,6 +6,7 @@ use broker_api::{Attachment, Event, HeadReader, Out, Peer, Session};
 use bytes::BytesMut;
 use log_store::OpenError;
 use model::{ConnectionId, Dialect, Instant, ShardId};
+use proto_amqp091::AmqpHeads;
 use proto_mqtt::{Mqtt, MqttHeads, SessionLimits};
 use proto_stomp::{Limits, Stomp, StompHeads};
 use std::net::{IpAddr, Ipv4Addr};
@@ -349,5 +350,6 @@ fn heads(dialect: Dialect) -> &'static dyn HeadReader {
     match dialect {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &MqttHeads,
+        Dialect::Amqp091 => &AmqpHeads,
     }
 }

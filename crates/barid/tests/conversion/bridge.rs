@@ -4,6 +4,9 @@ use broker_api::{Field, HeadReader};
 use bytes::BytesMut;
 use conversion::Column;
 use model::{Dialect, Envelope, Message, Parts, Persistence, Property, Value};
+use proto_amqp091::{
+    AmqpHeads, Properties, put_foreign_properties as put_foreign_properties_of_amqp,
+};
 use proto_mqtt::{MqttHeads, Packet, PublishHead, PublishQos, put_foreign_properties};
 use proto_stomp::{HeaderName, StompHeads, Version, put_escaped, put_foreign_headers};
 
@@ -16,6 +19,7 @@ pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
     match dialect {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &MqttHeads,
+        Dialect::Amqp091 => &AmqpHeads,
     }
 }
 
@@ -195,4 +199,33 @@ pub(crate) fn known_names() -> Vec<Vec<u8>> {
     names.sort();
     names.dedup();
     names
+}
+
+/// The properties that an AMQP client gets, checked by the codec.
+pub(crate) fn amqp_properties(message: &Message) -> Vec<u8> {
+    let mut properties = BytesMut::new();
+    put_foreign_properties_of_amqp(&mut properties, heads, message);
+    Properties::new(&properties).unwrap();
+    properties.to_vec()
+}
+
+/// The message that an AMQP client publishes with these properties.
+pub(crate) fn published(key: &[u8], properties: &[u8]) -> Message {
+    let list = Properties::new(properties).unwrap().fields();
+    let persistence = match list.delivery_mode {
+        Some(2) => Persistence::Persistent,
+        _ => Persistence::Transient,
+    };
+    let mut envelope = Envelope::new(Dialect::Amqp091, persistence);
+    envelope.priority = list.priority.unwrap_or(0);
+    envelope.ttl_ms = list.expiration.map(|text| {
+        let text = std::str::from_utf8(text.as_bytes()).unwrap();
+        text.parse().unwrap()
+    });
+    message(envelope, key, properties)
+}
+
+/// The message that an AMQP client publishes, which got this one.
+pub(crate) fn through_amqp(from: &Message) -> Message {
+    published(from.key(), &amqp_properties(from))
 }

@@ -1,14 +1,16 @@
 //! Generated messages, and heads of any bytes.
 
 use super::bridge::{
-    Said, VERSIONS, heads, known_names, message, properties, sent, spelled, through_mqtt,
-    through_stomp,
+    Said, VERSIONS, amqp_properties, heads, known_names, message, properties, published, sent,
+    spelled, through_amqp, through_mqtt, through_stomp,
 };
-use model::{Dialect, Envelope, Persistence};
+use bytes::BytesMut;
+use model::{Dialect, Envelope, Message, Persistence};
 use proptest::collection::vec;
 use proptest::prelude::{Just, any, prop_oneof, proptest};
 use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, Strategy};
+use proto_amqp091::{FieldValue, ShortStr, TableBuf};
 use proto_mqtt::{Binary, PayloadFormat, Property, PropertyList, Text, TopicName};
 use proto_stomp::{HeaderName, Version};
 
@@ -41,6 +43,8 @@ fn name() -> BoxedStrategy<String> {
             "x-message-ttl",
             "browser",
             "x-omitted",
+            "CC",
+            "BCC",
             "correlation-id",
             "",
         ]
@@ -180,6 +184,115 @@ fn list() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// A value of a table of any type.
+fn field() -> BoxedStrategy<FieldOf> {
+    let numbers = vec![0, 2, 5, -5, 5_123, 5_000, i64::MIN, i64::MAX];
+    prop_oneof![
+        6 => value().prop_map(|text| FieldOf::Text(text.into_bytes())),
+        1 => vec(any::<u8>(), 0..4).prop_map(FieldOf::Text),
+        2 => select(numbers).prop_map(FieldOf::Number),
+        1 => any::<f64>().prop_filter("NaNs are many", |it| !it.is_nan()).prop_map(FieldOf::Float),
+        1 => any::<bool>().prop_map(FieldOf::Truth),
+        1 => Just(FieldOf::Void),
+        1 => Just(FieldOf::Table),
+        1 => Just(FieldOf::Array),
+        1 => any::<i32>().prop_map(FieldOf::Decimal),
+    ]
+    .boxed()
+}
+
+#[derive(Clone, Debug)]
+enum FieldOf {
+    Text(Vec<u8>),
+    Number(i64),
+    Float(f64),
+    Truth(bool),
+    Void,
+    Table,
+    Array,
+    Decimal(i32),
+}
+
+impl FieldOf {
+    fn push(&self, name: &[u8], table: &mut TableBuf) {
+        let mut within = TableBuf::new();
+        within.push(ShortStr::cut("a"), &FieldValue::SignedInt(1));
+        let mut values = TableBuf::new();
+        values.push_value(&FieldValue::LongString(b"b"));
+        let value = match self {
+            Self::Text(text) => FieldValue::LongString(text),
+            Self::Number(number) => FieldValue::SignedLong(*number),
+            Self::Float(number) => FieldValue::Double(*number),
+            Self::Truth(it) => FieldValue::Boolean(*it),
+            Self::Void => FieldValue::Void,
+            Self::Table => FieldValue::Table(within.as_table().unwrap()),
+            Self::Array => FieldValue::Array(values.as_array().unwrap()),
+            Self::Decimal(value) => FieldValue::Decimal {
+                scale: 2,
+                value: *value,
+            },
+        };
+        table.push(ShortStr::new(name).unwrap(), &value);
+    }
+}
+
+fn short(text: Option<&String>) -> Option<ShortStr<'_>> {
+    text.map(|text| ShortStr::new(text.as_bytes()).unwrap())
+}
+
+/// The properties of a content, as a client publishes it.
+fn amqp_list() -> impl Strategy<Value = Vec<u8>> {
+    let long = "\u{e9}".repeat(127);
+    let text = || proptest::option::of(prop_oneof![4 => value(), 1 => Just(long.clone())]);
+    let texts = (text(), text(), text(), text(), text(), text(), text());
+    let numbers = (
+        proptest::option::of(1_u8..3),
+        proptest::option::of(any::<u8>()),
+        proptest::option::of(select(vec![0_u64, 5, 1_700_000_000])),
+        proptest::option::of(select(vec!["0", "5", "05", "1500"])),
+    );
+    let headers = vec((name(), field()), 0..8);
+    (texts, numbers, headers).prop_map(
+        |(texts, (delivery_mode, priority, timestamp, expiration), headers)| {
+            let mut table = TableBuf::new();
+            for (name, value) in &headers {
+                value.push(name.as_bytes(), &mut table);
+            }
+            let list = proto_amqp091::PropertyList {
+                content_type: short(texts.0.as_ref()),
+                content_encoding: short(texts.1.as_ref()),
+                headers: (!headers.is_empty()).then(|| table.as_table().unwrap()),
+                delivery_mode,
+                priority,
+                correlation_id: short(texts.2.as_ref()),
+                reply_to: short(texts.3.as_ref()),
+                expiration: expiration.map(ShortStr::cut),
+                message_id: short(texts.4.as_ref()),
+                timestamp,
+                r#type: short(texts.5.as_ref()),
+                user_id: short(texts.6.as_ref()),
+                app_id: None,
+                cluster_id: None,
+            };
+            let mut properties = BytesMut::new();
+            list.put(&mut properties);
+            properties.to_vec()
+        },
+    )
+}
+
+fn check_amqp(between: &Message, first: &Message, last: &Message) {
+    let said = Said::but_expiry(first);
+    assert_eq!(Said::but_expiry(between), said, "{first:?}, {between:?}");
+    assert_eq!(
+        Said::but_expiry(last),
+        said,
+        "{first:?}, {between:?}, {last:?}"
+    );
+    assert_eq!(last.envelope().persistence, first.envelope().persistence);
+    assert_eq!(last.envelope().priority, first.envelope().priority);
+}
+
 fn check_stomp(version: Version, headers: &[(Vec<u8>, Vec<u8>)]) {
     let first = sent(version, KEY, &spelled(version, headers));
     let between = through_mqtt(&first);
@@ -200,26 +313,28 @@ fn check_stomp(version: Version, headers: &[(Vec<u8>, Vec<u8>)]) {
         envelope(first.envelope()),
         "{first:?}, {last:?}"
     );
+    let between = through_amqp(&first);
+    check_amqp(&between, &first, &through_stomp(version, &between));
 }
 
 proptest! {
     #[test]
-    fn from_stomp_10_to_mqtt_and_back(headers in headers(Version::V10)) {
+    fn from_stomp_10_and_back(headers in headers(Version::V10)) {
         check_stomp(Version::V10, &headers);
     }
 
     #[test]
-    fn from_stomp_11_to_mqtt_and_back(headers in headers(Version::V11)) {
+    fn from_stomp_11_and_back(headers in headers(Version::V11)) {
         check_stomp(Version::V11, &headers);
     }
 
     #[test]
-    fn from_stomp_12_to_mqtt_and_back(headers in headers(Version::V12)) {
+    fn from_stomp_12_and_back(headers in headers(Version::V12)) {
         check_stomp(Version::V12, &headers);
     }
 
     #[test]
-    fn from_mqtt_to_stomp_and_back(
+    fn from_mqtt_and_back(
         list in list(),
         qos in 0_u8..3,
         is_retained in any::<bool>(),
@@ -237,6 +352,22 @@ proptest! {
         assert_eq!(Said::but_expiry(&last), Said::but_expiry(&first), "{first:?}, {between:?}, {last:?}");
         let envelope = |of: Envelope| (of.dialect, of.dialect_flags, of.persistence, of.ttl_ms);
         assert_eq!(envelope(last.envelope()), envelope(first.envelope()));
+        let between = through_amqp(&first);
+        let last = through_mqtt(&between);
+        assert_eq!(Said::but_expiry(&between), Said::but_expiry(&first), "{first:?}, {between:?}");
+        assert_eq!(Said::but_expiry(&last), Said::but_expiry(&first), "{first:?}, {between:?}, {last:?}");
+        assert_eq!(envelope(last.envelope()), envelope(first.envelope()));
+    }
+
+    #[test]
+    fn from_amqp_and_back(list in amqp_list(), version in select(VERSIONS.to_vec())) {
+        let first = published(KEY, &list);
+        let between = through_stomp(version, &first);
+        check_amqp(&between, &first, &through_amqp(&between));
+        let between = through_mqtt(&first);
+        let last = through_amqp(&between);
+        assert_eq!(Said::but_expiry(&between), Said::but_expiry(&first), "{first:?}, {between:?}");
+        assert_eq!(Said::but_expiry(&last), Said::but_expiry(&first), "{first:?}, {between:?}, {last:?}");
     }
 
     #[test]
@@ -245,7 +376,7 @@ proptest! {
         key in vec(any::<u8>(), 0..4),
         flags in any::<u8>(),
     ) {
-        for number in 1..=5 {
+        for number in 1..=6 {
             let dialect = Dialect::from_number(number).unwrap();
             let mut envelope = Envelope::new(dialect, Persistence::Persistent);
             envelope.dialect_flags = flags;
@@ -253,6 +384,7 @@ proptest! {
             let message = message(envelope, &key, &head);
             let _said = Said::by(&message);
             properties(&message);
+            amqp_properties(&message);
             for version in VERSIONS {
                 super::bridge::lines(version, &message);
             }

@@ -12,7 +12,7 @@ fn a_second_broker_on_the_same_folder_is_refused() -> Result<()> {
     let data = stage.data();
     let data = data.to_str().context("a temporary path is text")?;
     let any = "127.0.0.1:0";
-    let free = ["--stomp", any, "--mqtt", any, "--ws", any];
+    let free = ["--stomp", any, "--mqtt", any, "--amqp", any, "--ws", any];
     let second = barid(&[&["serve", "--data-dir", data], &free[..]].concat())?;
     second.failed(&[data, "in use"])?;
     for command in ["check", "repair"] {

@@ -6,7 +6,7 @@ use crate::retained::{KeyPattern, Place};
 use crate::routes::QueueTarget;
 use crate::transaction::Asker;
 use broker_api::Refusal;
-use model::{Instant, Message};
+use model::{Instant, Message, Pattern};
 use std::collections::VecDeque;
 use std::ops::Bound;
 
@@ -22,6 +22,7 @@ pub(super) type Fills = VecDeque<Fill>;
 /// set later comes to the mailbox later, and so stands behind it in the queue.
 pub(super) struct Fill {
     target: QueueTarget,
+    asked: Pattern,
     pattern: KeyPattern,
     from: Place,
     asker: Asker,
@@ -35,9 +36,16 @@ impl Executor {
             pattern,
             asker,
         } = filling;
+        // Who has asked for the same and is gone was not told that it is done, and has it done anew: else a client that
+        // comes and goes would have it done for each time.
+        self.fills.retain(|fill| {
+            let is_same = fill.target == target && fill.asked == pattern;
+            !(is_same && fill.asker.outbox.is_closed())
+        });
         self.fills.push_back(Fill {
             target,
             pattern: KeyPattern::new(&pattern),
+            asked: pattern,
             from: Bound::Unbounded,
             asker,
             refused: None,

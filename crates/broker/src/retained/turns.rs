@@ -15,10 +15,31 @@ const TURNS: usize = 64;
 /// A publisher has it while it sets the message and pushes it, under a lock. What a transaction retains is set and
 /// pushed once it is decided, which nobody can wait for under a lock: it holds its keys until then, and who finds one
 /// held is told when it no longer is.
-pub(super) struct Turns([Mutex<Held>; TURNS]);
+///
+/// What a publisher has pushed to shared queues waits in mailboxes, where a transaction would overtake it: none takes
+/// the key before that has come to the queues.
+pub(super) struct Turns([Together; TURNS]);
 
-/// Keys that transactions hold, with those who wait for them.
-type Held = BTreeMap<Box<[u8]>, Vec<Waiting>>;
+/// Keys that take turns together.
+#[derive(Default)]
+struct Together {
+    /// Who has it may push to many.
+    turn: Mutex<()>,
+    /// Locked for a moment only, with the turn or without: executors wait for no turn here.
+    busy: Mutex<Busy>,
+}
+
+/// Keys that somebody else is to wait for.
+type Busy = BTreeMap<Box<[u8]>, Key>;
+
+#[derive(Default)]
+struct Key {
+    /// Whether a transaction holds it.
+    is_held: bool,
+    /// Messages of it that are in mailboxes.
+    under_way: usize,
+    waiting: Vec<Waiting>,
+}
 
 /// Who waits: the command is confirmed when it is worth another try.
 struct Waiting {
@@ -27,7 +48,16 @@ struct Waiting {
 }
 
 /// A turn with a key, and with others that take turns together with it.
-pub(crate) struct Turn<'t>(MutexGuard<'t, Held>);
+pub(crate) struct Turn<'t> {
+    _turn: MutexGuard<'t, ()>,
+    busy: &'t Mutex<Busy>,
+}
+
+/// A message of a key that is in mailboxes, until this is dropped.
+pub(crate) struct UnderWay {
+    turns: Arc<Turns>,
+    key: Box<[u8]>,
+}
 
 /// Keys that a transaction holds. They are given back when this is dropped.
 pub(crate) struct HeldKeys {
@@ -37,25 +67,72 @@ pub(crate) struct HeldKeys {
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+        Self(std::array::from_fn(|_| Together::default()))
     }
 
     pub(super) fn turn(&self, key: &[u8]) -> Turn<'_> {
+        let together = self.together(key);
+        Turn {
+            _turn: together.turn.lock(),
+            busy: &together.busy,
+        }
+    }
+
+    fn together(&self, key: &[u8]) -> &Together {
         let number = hash(Address::TOPIC_EXCHANGE, key) >> 32;
-        let number = usize::try_from(number).unwrap_or_default() % TURNS;
-        Turn(self.0[number].lock())
+        &self.0[usize::try_from(number).unwrap_or_default() % TURNS]
+    }
+
+    /// Changes a key, and tells who waits for it if nobody need any longer.
+    fn release(&self, key: &[u8], change: impl FnOnce(&mut Key)) {
+        let mut busy = self.together(key).busy.lock();
+        let Some(found) = busy.get_mut(key) else {
+            return;
+        };
+        change(found);
+        if found.is_held || found.under_way > 0 {
+            return;
+        }
+        let free = busy.remove(key);
+        drop(busy);
+        for Waiting { outbox, command } in free.into_iter().flat_map(|it| it.waiting) {
+            outbox.confirm(&[command]);
+        }
     }
 }
 
 impl Turn<'_> {
-    /// Whether a transaction holds the key. If so, the command is confirmed once it no longer does.
-    pub(crate) fn is_held(&mut self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
-        let Some(waiting) = self.0.get_mut(key) else {
+    /// Whether a transaction holds the key, or waits for it. If so, the command is confirmed once that is over.
+    pub(crate) fn is_held(&self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
+        let mut busy = self.busy.lock();
+        let found = busy.get_mut(key);
+        let is_held = |key: &&mut Key| key.is_held || !key.waiting.is_empty();
+        let Some(found) = found.filter(is_held) else {
             return false;
         };
-        let outbox = Arc::clone(outbox);
-        waiting.push(Waiting { outbox, command });
+        found.wait(outbox, command);
         true
+    }
+
+    /// Takes the key for a transaction, unless somebody is to be waited for: then the command is confirmed when it is
+    /// worth another try.
+    fn hold(&self, key: &[u8], outbox: &Arc<Outbox>, command: CommandId) -> bool {
+        let mut busy = self.busy.lock();
+        let found = busy.entry(key.into()).or_default();
+        let is_free = !found.is_held && found.under_way == 0;
+        if is_free {
+            found.is_held = true;
+        } else {
+            found.wait(outbox, command);
+        }
+        is_free
+    }
+}
+
+impl Key {
+    fn wait(&mut self, outbox: &Arc<Outbox>, command: CommandId) {
+        let outbox = Arc::clone(outbox);
+        self.waiting.push(Waiting { outbox, command });
     }
 }
 
@@ -73,12 +150,9 @@ impl HeldKeys {
             keys: Vec::new(),
         };
         for key in keys {
-            let mut turn = turns.turn(key);
-            if turn.is_held(key, outbox, command) {
-                drop(turn);
+            if !turns.turn(key).hold(key, outbox, command) {
                 return None;
             }
-            turn.0.insert(key.into(), Vec::new());
             held.keys.push(key.into());
         }
         Some(held)
@@ -88,10 +162,23 @@ impl HeldKeys {
 impl Drop for HeldKeys {
     fn drop(&mut self) {
         for key in self.keys.drain(..) {
-            let waiting = self.turns.turn(&key).0.remove(&key);
-            for Waiting { outbox, command } in waiting.into_iter().flatten() {
-                outbox.confirm(&[command]);
-            }
+            self.turns.release(&key, |key| key.is_held = false);
         }
+    }
+}
+
+impl UnderWay {
+    pub(super) fn new(turns: &Arc<Turns>, turn: &Turn<'_>, key: &[u8]) -> Self {
+        turn.busy.lock().entry(key.into()).or_default().under_way += 1;
+        Self {
+            turns: Arc::clone(turns),
+            key: key.into(),
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.turns.release(&self.key, |key| key.under_way -= 1);
     }
 }

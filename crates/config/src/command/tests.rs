@@ -37,6 +37,7 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.data_dir, PathBuf::from("./barid-data"));
     assert_eq!(config.listen.stomp, "localhost:61613");
     assert_eq!(config.listen.mqtt, "localhost:1883");
+    assert_eq!(config.listen.amqp, "localhost:5672");
     assert_eq!(config.listen.ws, "localhost:15675");
     assert_eq!(
         config.users_file(),
@@ -75,6 +76,11 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.mqtt.keep_alive_seconds_max, 0);
     assert!(!config.mqtt.validate_payload_utf8 && !config.mqtt.server_moved);
     assert_eq!(config.mqtt.sys_interval, Duration::from_secs(10));
+    assert_eq!(config.amqp.body_bytes_max, 16 << 20);
+    assert_eq!(config.amqp.channels_max, 2_047);
+    assert_eq!(config.amqp.consumers_max, 10_000);
+    assert_eq!(config.amqp.connect_timeout, Duration::from_secs(10));
+    assert_eq!(config.amqp.transaction_bytes_max, 16 << 20);
     assert_eq!(config.mqtt.response_information, "");
     assert_eq!(config.mqtt.server_reference, "");
     assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");

@@ -16,6 +16,7 @@ use crate::shard_log::Space;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use unfinished::Unfinished;
 
 /// How often it is looked for room while there is too little.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -127,6 +128,11 @@ impl<D: Disk> Housekeeper<D> {
             Err(error) if is_full(&error) && error.action != Action::SyncFolder => {
                 let abandoned = self.abandon(unfinished);
                 abandoned.inspect_err(|_| self.shared.fail())?;
+                let is_snapshot = matches!(unfinished, Unfinished::Snapshot(..));
+                // One that is smaller may find room.
+                if is_snapshot && !self.shared.upkeep.lock().requests.is_empty() {
+                    return Ok(Step::Worked);
+                }
                 Ok(Step::Idle)
             }
             Err(error) => {
@@ -216,10 +222,15 @@ impl<D: Disk> Housekeeper<D> {
         let has_room = free >= self.options.free_bytes_min.saturating_add(room)
             && self.shared.space() == Space::Enough;
         if has_room && upkeep.spares.len() < SPARES_MAX {
-            Task::Begin(Purpose::Spare(upkeep.free_spare_number()))
+            Task::Begin(Purpose::Spare(self.free_spare_number(upkeep)))
         } else {
             Task::Nothing
         }
+    }
+
+    fn free_spare_number(&self, upkeep: &Upkeep) -> u64 {
+        let written = self.writing.as_ref().and_then(SnapshotWriter::spare);
+        upkeep.free_spare_number(written)
     }
 
     fn next_of_snapshots(&mut self, upkeep: &mut Upkeep, free: u64) -> Option<Task> {
@@ -345,7 +356,7 @@ impl<D: Disk> Housekeeper<D> {
         let spare = {
             let upkeep = self.shared.upkeep.lock();
             let is_kept = usual.contains(&segment.file_bytes) && upkeep.spares.len() < SPARES_MAX;
-            is_kept.then(|| upkeep.free_spare_number())
+            is_kept.then(|| self.free_spare_number(&upkeep))
         };
         let Some(number) = spare else {
             return self.remove(&name);
@@ -392,7 +403,7 @@ impl<D: Disk> Housekeeper<D> {
     }
 
     fn publish_snapshot(&mut self) -> Result<(), DiskError> {
-        let Some(writing) = &self.writing else {
+        let Some(writing) = &mut self.writing else {
             return Ok(());
         };
         let shard = writing.shard();
@@ -406,12 +417,12 @@ impl<D: Disk> Housekeeper<D> {
     /// room when there is.
     fn ask_for_snapshots(&self, free: u64) {
         let shards = {
+            let is_shared = self.shared.is_short(Shortage::Segment);
             let mut upkeep = self.shared.upkeep.lock();
             let mut shards = Vec::new();
-            let was_unsaved = !upkeep.unsaved.is_empty();
             if std::mem::take(&mut upkeep.review) {
                 shards = upkeep.shards_holding_up(self.options.segment_bytes);
-                if self.shared.is_short(Shortage::Segment) {
+                if is_shared {
                     // However large they were: they are smaller by what was taken away since.
                     shards.extend(upkeep.shards_holding_oldest());
                     let upkeep = &mut *upkeep;
@@ -420,12 +431,12 @@ impl<D: Disk> Housekeeper<D> {
                     upkeep.unsaved.retain(|one| !shards.contains(&one.shard));
                 }
             }
-            if was_unsaved {
-                let fitting = upkeep.unsaved.extract_if(.., |one| one.needs_free <= free);
-                shards.extend(fitting.map(|unsaved| unsaved.shard));
-                let is_short = !upkeep.unsaved.is_empty();
-                self.shared.set_short(Shortage::Snapshot, is_short);
+            // One after the other: what the disk refuses although it says that it has room is not tried at once again.
+            if self.writing.is_none() && upkeep.requests.is_empty() {
+                shards.extend(upkeep.take_fitting(free, is_shared));
             }
+            let is_short = !upkeep.unsaved.is_empty();
+            self.shared.set_short(Shortage::Snapshot, is_short);
             for shard in &shards {
                 // Under the lock, so that a snapshot that is being asked for now is not asked twice.
                 let wants = &self.shared.shards[*shard].wants_snapshot;

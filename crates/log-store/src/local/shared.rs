@@ -97,7 +97,9 @@ pub(super) struct Upkeep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unsaved {
     pub(super) shard: usize,
-    /// It is worth trying again when so much is free, in bytes.
+    /// What it needs at least, in bytes.
+    pub(super) needs_bytes: u64,
+    /// While all that is left is shared, it is worth trying again when so much is free, in bytes.
     pub(super) needs_free: u64,
 }
 
@@ -309,9 +311,12 @@ impl Upkeep {
             .is_some_and(|oldest| !is_lost(oldest))
     }
 
-    /// A number that no spare has.
-    pub(super) fn free_spare_number(&self) -> u64 {
-        let is_free = |number: &u64| self.spares.iter().all(|spare| spare.number != *number);
+    /// A number that no spare has, nor the one that a snapshot is `written` to: its file still has that name.
+    pub(super) fn free_spare_number(&self, written: Option<Spare>) -> u64 {
+        let is_free = |number: &u64| {
+            let mut spares = self.spares.iter().chain(&written);
+            spares.all(|spare| spare.number != *number)
+        };
         (1..).find(is_free).unwrap_or(u64::MAX)
     }
 
@@ -321,6 +326,20 @@ impl Upkeep {
         let preferred = spares.iter().rposition(|spare| spare.is_filled == filled);
         let place = preferred.or_else(|| spares.len().checked_sub(1))?;
         Some(spares.remove(place))
+    }
+
+    /// Takes out the snapshots that found no room and may find it now. Returns their shards.
+    pub(super) fn take_fitting(&mut self, free: u64, is_shared: bool) -> Vec<usize> {
+        let is_fitting = |one: &mut Unsaved| {
+            let needed = if is_shared {
+                one.needs_free
+            } else {
+                one.needs_bytes
+            };
+            needed <= free
+        };
+        let fitting = self.unsaved.extract_if(.., is_fitting);
+        fitting.map(|unsaved| unsaved.shard).collect()
     }
 
     /// Makes a written snapshot the current one of its shard.
@@ -336,6 +355,7 @@ impl Upkeep {
             self.obsolete.push(name::snapshot(shard, current.index));
         }
         *current = file;
+        self.unsaved.retain(|one| one.shard != usize::from(shard.0));
         self.review = true;
     }
 }

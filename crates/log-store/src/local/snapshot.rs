@@ -14,9 +14,9 @@ use super::header::{HEADER_BYTES, Header, Kind};
 use super::journal::bytes_u64;
 use super::name;
 use super::reader::Reader;
-use super::segments::{SYNC_EVERY_BYTES, finish};
+use super::segments::{SYNC_EVERY_BYTES, allocate, finish};
 use super::shared::{SnapshotFile, SnapshotRequest};
-use super::space::Spare;
+use super::space::{Spare, is_full};
 use crate::disk::{Disk, DiskFile};
 use crate::record::{self, MARK_SHARD};
 use crate::shard_log::{Replayed, SnapshotSource};
@@ -38,6 +38,7 @@ pub(super) struct SnapshotWriter<F> {
     unfinished: String,
     /// Whose room it takes; what it does not need of it is cut off when it is whole.
     spare: Option<Spare>,
+    is_cut: bool,
     bytes_max: u64,
     file: F,
     /// What there is still to write; `None` when all is written.
@@ -94,6 +95,7 @@ impl<F: DiskFile> SnapshotWriter<F> {
             name,
             unfinished,
             spare,
+            is_cut: false,
             bytes_max,
             file,
             source: Some(source),
@@ -112,13 +114,34 @@ impl<F: DiskFile> SnapshotWriter<F> {
         self.index
     }
 
-    /// Gives up; returns the spare that it was written to, no longer than `spare_bytes`.
+    /// The spare that it is written to.
+    pub(super) fn spare(&self) -> Option<Spare> {
+        self.spare
+    }
+
+    /// Its name until it is whole.
+    pub(super) fn unfinished(&self) -> &str {
+        &self.unfinished
+    }
+
+    /// Gives up; returns the spare that it was written to, with room for `spare_bytes` and no longer than that. None if
+    /// there is none, or others have taken what it was cut by.
     pub(super) fn give_up(self, spare_bytes: u64) -> Result<Option<Spare>, DiskError> {
-        if self.spare.is_some() && self.needs_bytes() > spare_bytes {
+        let Some(spare) = self.spare else {
+            return Ok(None);
+        };
+        if self.needs_bytes() > spare_bytes {
             let cut = self.file.set_len(spare_bytes);
             cut.map_err(DiskError::on(Action::Write, &self.unfinished))?;
+        } else if self.is_cut {
+            let is_filled = false;
+            return match allocate(&self.file, &self.unfinished, spare_bytes) {
+                Ok(is_whole) => Ok(is_whole.then_some(Spare { is_filled, ..spare })),
+                Err(error) if is_full(&error) => Ok(None),
+                Err(error) => Err(error),
+            };
         }
-        Ok(self.spare)
+        Ok(Some(spare))
     }
 
     /// What it needs on the disk, as far as it is encoded.
@@ -167,8 +190,12 @@ impl<F: DiskFile> SnapshotWriter<F> {
     }
 
     /// Makes it the current snapshot of its shard, durably. The log is committed up to its index.
-    pub(super) fn publish<D: Disk<File = F>>(&self, disk: &D) -> Result<SnapshotFile, DiskError> {
+    pub(super) fn publish<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+    ) -> Result<SnapshotFile, DiskError> {
         if self.spare.is_some() {
+            self.is_cut = true;
             let cut = self.file.set_len(self.written);
             cut.map_err(DiskError::on(Action::Write, &self.unfinished))?;
         }

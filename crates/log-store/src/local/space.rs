@@ -46,10 +46,8 @@ impl Budget {
 
     /// How much must be free before it is worth trying again, after it has turned out to need so many bytes at least.
     pub(super) fn needs_free(self, bytes: u64) -> u64 {
-        let needed = bytes
-            .saturating_mul(self.parts())
-            .saturating_sub(self.spare);
-        needed.max(self.free.saturating_add(1))
+        let needed = bytes.saturating_mul(self.parts());
+        needed.saturating_sub(self.spare)
     }
 
     fn parts(self) -> u64 {

@@ -1,7 +1,11 @@
 //! One channel.
 
+use super::confirms::Confirms;
 use super::consumers::Unsettled;
 use super::failure::Failure;
+use super::publish::ChannelId;
+use super::transaction::Gathered;
+use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
 use model::{QueueName, SequenceMap, SubscriptionId};
 use std::collections::BTreeMap;
@@ -12,14 +16,20 @@ pub(super) struct Channel {
     stage: Stage,
     /// The queue that was declared last on it: what no name means.
     last_queue: Option<QueueName>,
-    /// Whether publishes are confirmed.
-    pub(super) confirms: bool,
+    /// Ascending with each channel that is opened on the connection.
+    pub(super) serial: u64,
+    /// Puts contents together that come in pieces; made with the first of these.
+    pub(super) assembler: Option<Box<Assembler>>,
+    /// The publishes, if they are confirmed.
+    pub(super) confirms: Option<Confirms>,
+    /// What it gathers, if it is transactional.
+    pub(super) transaction: Option<Gathered>,
     /// How much a consumer may have in hand that begins now; none if there is no bound.
     pub(super) prefetch: Option<u64>,
     /// How much all its consumers may have in hand together; none if there is no bound.
     pub(super) pool: Option<u64>,
     /// So much they have.
-    in_hand: u64,
+    pub(super) in_hand: u64,
     /// Its consumers that the client has not canceled, by their tag.
     pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
     /// By delivery tag: what the client has not settled.
@@ -37,14 +47,30 @@ enum Stage {
 }
 
 impl Channel {
+    pub(super) fn new(serial: u64) -> Self {
+        Self {
+            serial,
+            ..Self::default()
+        }
+    }
+
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self.stage, Stage::Closing)
     }
 
     /// Nothing more comes of it.
     pub(super) fn start_closing(&mut self) {
-        *self = Self::default();
-        self.stage = Stage::Closing;
+        *self = Self {
+            stage: Stage::Closing,
+            ..Self::new(self.serial)
+        };
+    }
+
+    pub(super) const fn id(&self, number: u16) -> ChannelId {
+        ChannelId {
+            number,
+            serial: self.serial,
+        }
     }
 
     /// Gives a delivery its tag; what is to be settled is kept under it.
@@ -70,9 +96,19 @@ impl Channel {
     }
 
     /// Takes the first that is to be settled, if its tag is not behind this.
-    pub(super) fn take_first_unsettled(&mut self, last: u64) -> Option<Unsettled> {
+    pub(super) fn take_first_unsettled(&mut self, last: u64) -> Option<(u64, Unsettled)> {
         let (tag, _) = self.unsettled.first().filter(|(tag, _)| *tag <= last)?;
-        self.take_unsettled(tag)
+        Some((tag, self.take_unsettled(tag)?))
+    }
+
+    /// What was kept in hand is settled.
+    pub(super) fn leave_hand(&mut self, settled: &Unsettled) {
+        self.in_hand = self.in_hand.saturating_sub(u64::from(!settled.is_got));
+    }
+
+    /// What was kept in hand is to be settled again.
+    pub(super) fn put_back(&mut self, tag: u64, unsettled: Unsettled) {
+        self.unsettled.insert(tag, unsettled);
     }
 
     /// What its consumers may have beside what they have; none if there is no bound.

@@ -7,11 +7,11 @@ use super::{Link, put};
 use crate::encode::{put_body_frames, put_body_head, put_content_header};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
-use crate::translate::put_properties;
+use crate::translate::put_foreign_properties;
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Delivery, Out, SettleMode, Sharing, Source, Subscribe};
 use bytes::BufMut;
-use model::{Message, SubscriptionId};
+use model::{Dialect, Message, SubscriptionId};
 
 impl Open {
     /// How much the consumers may have in hand that begin from now on.
@@ -238,9 +238,19 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
 
 /// Appends properties and body of a message.
 pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
-    link.scratch.clear();
-    put_properties(&mut link.scratch, link.heads, message);
-    let properties = Properties::checked(&link.scratch);
+    let properties = match message.envelope().dialect {
+        // As they came.
+        Dialect::Amqp091 => Properties::checked(message.head()),
+        Dialect::Stomp10
+        | Dialect::Stomp11
+        | Dialect::Stomp12
+        | Dialect::Mqtt3
+        | Dialect::Mqtt5 => {
+            link.scratch.clear();
+            put_foreign_properties(&mut link.scratch, link.heads, message);
+            Properties::checked(&link.scratch)
+        }
+    };
     let body = message.body();
     let buffer = out.wire.buffer();
     put_content_header(buffer, number, body.len(), properties);

@@ -164,6 +164,10 @@ impl Consumers {
         self.by_id.get_mut(id.0.into())
     }
 
+    pub(super) fn has(&self, id: SubscriptionId) -> bool {
+        self.by_id.get(id.0.into()).is_some()
+    }
+
     pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Consumer> {
         self.by_id.remove(id.0.into())
     }

@@ -1,17 +1,19 @@
 //! After `connection.open-ok`: methods become commands, answers become methods.
 
 use super::channel::Channel;
+use super::confirms::AwaitedConfirms;
 use super::consume::in_exclusive_use;
-use super::consumers::Consumers;
+use super::consumers::{Consumers, Unsettled};
 use super::exchange::exchange_command;
 use super::failure::Failure;
 use super::login::with_secret;
+use super::publish::{ChannelId, Publishes};
 use super::queue::{put_answer, queue_command};
 use super::server_properties::ClientCapabilities;
 use super::settle::Settling;
-use super::{Link, Step, put};
+use super::{Behind, Link, Step, put};
 use crate::frame::{Frame, Payload};
-use crate::{Method, MethodId, ReplyCode, ShortStr, access, basic, channel, confirm, connection};
+use crate::{Method, MethodId, ReplyCode, ShortStr, access, basic, channel, connection};
 use broker_api::{BlockCause, Command, Delivery, Event, Out, Refusal, Reply};
 use model::{CommandId, Outcome, SubscriptionId};
 use std::collections::BTreeMap;
@@ -20,7 +22,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(super) struct Open {
     /// Who the client has shown to be.
-    user: Box<[u8]>,
+    pub(super) user: Box<[u8]>,
     channels_max: u16,
     pub(super) capabilities: ClientCapabilities,
     /// By their number.
@@ -29,6 +31,13 @@ pub(super) struct Open {
     pub(super) settling: Settling,
     /// The message that was got last, until it is known how many more there are.
     pub(super) got: Option<Delivery>,
+    pub(super) publishes: Publishes,
+    pub(super) awaited_confirms: AwaitedConfirms,
+    /// What the transaction settles that is being committed.
+    pub(super) committing: Vec<Unsettled>,
+    /// What is held of contents that have not come to their end, in bytes.
+    pub(super) held_bytes: usize,
+    last_serial: u64,
     /// The command that all input waits for.
     awaited: Option<Awaited>,
 }
@@ -38,6 +47,8 @@ pub(super) struct Open {
 struct Awaited {
     command: CommandId,
     channel: u16,
+    /// Of the channel.
+    serial: u64,
     method: MethodId,
     purpose: Purpose,
 }
@@ -58,6 +69,8 @@ pub(super) enum Purpose {
     DeletedQueue,
     /// How many messages went out of the queue.
     PurgedQueue,
+    /// That the transaction is done.
+    Committing,
     /// That the consumer has begun.
     Consuming {
         id: SubscriptionId,
@@ -95,6 +108,11 @@ impl Open {
             consumers: Consumers::default(),
             settling: Settling::default(),
             got: None,
+            publishes: Publishes::default(),
+            awaited_confirms: AwaitedConfirms::default(),
+            committing: Vec::new(),
+            held_bytes: 0,
+            last_serial: 0,
             awaited: None,
         }
     }
@@ -124,35 +142,53 @@ impl Open {
         &mut self,
         link: &mut Link,
         frame: &Frame<'_>,
+        behind: &mut Behind<'_>,
         out: &mut Out,
     ) -> Result<Step, Failure> {
         let number = frame.channel;
+        self.awaited_confirms.forget_last_ack();
         match &frame.payload {
             Payload::Heartbeat => Ok(Step::Taken),
             Payload::Method(method) if number == 0 => {
                 self.handle_connection_method(link, method, out)
             }
-            Payload::Method(method) => {
-                let result = self.handle_channel_method(link, number, method, out);
+            payload @ (Payload::Method(_) | Payload::Header(_) | Payload::Body(_)) => {
+                let result = self.handle_channel_frame(link, (number, *payload), behind, out);
                 self.settle_failure(link, number, result, out)?;
                 Ok(Step::Taken)
-            }
-            Payload::Header(_) | Payload::Body(_) => {
-                let is_closing = self.channels.get(&number).is_some_and(Channel::is_closing);
-                if is_closing {
-                    return Ok(Step::Taken);
-                }
-                Err(Failure::new(
-                    ReplyCode::UnexpectedFrame,
-                    MethodId::NONE,
-                    "expected method frame, got a content's frame instead",
-                ))
             }
         }
     }
 
+    fn handle_channel_frame(
+        &mut self,
+        link: &mut Link,
+        (number, payload): (u16, Payload<'_>),
+        behind: &mut Behind<'_>,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let channel = self.channels.get(&number);
+        let is_closing = channel.is_some_and(Channel::is_closing);
+        let is_open = channel.is_some() && !is_closing;
+        match payload {
+            Payload::Method(_) if self.is_assembling(number) => {
+                self.handle_content(link, number, payload, out)
+            }
+            Payload::Method(method @ Method::BasicPublish(_)) if is_open => {
+                self.handle_publish(link, (number, method), behind, out)
+            }
+            Payload::Method(method) => self.handle_channel_method(link, number, &method, out),
+            // What crossed the end of its channel is passed over.
+            Payload::Header(_) | Payload::Body(_) if is_closing => Ok(()),
+            Payload::Header(_) | Payload::Body(_) => {
+                self.handle_content(link, number, payload, out)
+            }
+            Payload::Heartbeat => Ok(()),
+        }
+    }
+
     /// A soft failure closes the channel, a hard one is for the connection.
-    fn settle_failure(
+    pub(super) fn settle_failure(
         &mut self,
         link: &mut Link,
         number: u16,
@@ -167,6 +203,8 @@ impl Open {
         }
         self.end_consumers(link, number, out);
         if let Some(channel) = self.channels.get_mut(&number) {
+            let assembler = channel.assembler.as_ref();
+            self.held_bytes -= assembler.map_or(0, |it| it.held_bytes());
             channel.start_closing();
             let close = channel::Close {
                 reply_code: failure.code.number(),
@@ -251,13 +289,10 @@ impl Open {
                 put(out, number, &Method::AccessRequestOk(request_ok));
                 Ok(())
             }
-            Method::ConfirmSelect(select) => {
-                channel.confirms = true;
-                if !select.no_wait {
-                    put(out, number, &Method::ConfirmSelectOk(confirm::SelectOk));
-                }
-                Ok(())
-            }
+            Method::ConfirmSelect(select) => self.handle_confirm_select(number, *select, out),
+            Method::TxSelect(_) => self.handle_tx_select(number, out),
+            Method::TxCommit(_) => self.handle_tx_commit(link, number, out),
+            Method::TxRollback(_) => self.handle_tx_rollback(number, out),
             _ if id.class_id == basic::CLASS_ID => self.handle_basic(link, number, method, out),
             _ => {
                 let asked = match exchange_command(method)? {
@@ -344,7 +379,8 @@ impl Open {
                 ),
             ));
         }
-        self.channels.insert(number, Channel::default());
+        self.last_serial += 1;
+        self.channels.insert(number, Channel::new(self.last_serial));
         put(out, number, &Method::ChannelOpenOk(channel::OpenOk));
         Ok(())
     }
@@ -371,7 +407,9 @@ impl Open {
         out: &mut Out,
     ) {
         self.flush(link, out);
+        let serial = self.channels.get(&channel).map_or(0, |it| it.serial);
         self.awaited = Some(Awaited {
+            serial,
             command: link.barrier(out, channel, command),
             channel,
             method,
@@ -385,13 +423,24 @@ impl Open {
         event: Event,
         out: &mut Out,
     ) -> Result<(), Failure> {
+        if !matches!(event, Event::Confirmed(_)) {
+            self.awaited_confirms.forget_last_ack();
+        }
         match event {
             Event::Done(id, result) => {
                 let Some(awaited) = self.awaited.take_if(|it| it.command == id) else {
-                    return Ok(());
+                    return match result {
+                        Ok(_) => Ok(()),
+                        Err(refusal) => self.handle_refused_publish(link, id, &refusal, out),
+                    };
                 };
                 out.release_barrier();
-                let number = awaited.channel;
+                let (number, serial) = (awaited.channel, awaited.serial);
+                // A publish before it may have closed the channel.
+                if number != 0 && !self.is_open(ChannelId { number, serial }) {
+                    self.got = None;
+                    return Ok(());
+                }
                 let result = self.handle_answer(link, &awaited, result, out);
                 if number == 0 {
                     return result;
@@ -425,8 +474,16 @@ impl Open {
                 Ok(())
             }
             Event::Disconnect(refusal) => Err(Failure::refused(&refusal, MethodId::NONE)),
-            // Nothing is published, and nothing drained.
-            Event::Confirmed(_) | Event::Returned(..) | Event::Drained(_) => Ok(()),
+            Event::Confirmed(id) => {
+                self.handle_confirmed(id, out);
+                Ok(())
+            }
+            Event::Returned(id, message) => {
+                self.handle_returned(link, id, &message, out);
+                Ok(())
+            }
+            // Nothing is drained.
+            Event::Drained(_) => Ok(()),
         }
     }
 
@@ -456,6 +513,10 @@ impl Open {
             Purpose::DeclaredQueue { .. } | Purpose::DeletedQueue | Purpose::PurgedQueue => {
                 let channel = self.channels.get_mut(&awaited.channel);
                 put_answer(channel, asked, awaited.purpose, reply, out)
+            }
+            Purpose::Committing => {
+                self.finish_commit(link, awaited.channel, out);
+                Ok(())
             }
             Purpose::Consuming { id, no_wait } => {
                 if !no_wait {
@@ -497,6 +558,7 @@ impl Open {
             (
                 Purpose::Nothing
                 | Purpose::Answer(_)
+                | Purpose::Committing
                 | Purpose::DeclaredQueue { .. }
                 | Purpose::DeletedQueue
                 | Purpose::PurgedQueue,

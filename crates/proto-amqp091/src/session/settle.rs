@@ -1,7 +1,7 @@
 //! `basic.ack`, `nack`, `reject`, `recover`.
 
 use super::Link;
-use super::consumers::{Consumers, Unsettled};
+use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
 use crate::{MethodId, ReplyCode};
@@ -99,8 +99,8 @@ impl Open {
             let settled = channel.take_unsettled(tag);
             let settled = settled.ok_or_else(|| unknown_tag(tag, method))?;
             self.settling.note_room(number);
-            self.settle_one(link, settled, outcome, out);
-            return Ok(());
+            let settled = (tag, settled);
+            return self.settle_one(link, (number, method), settled, outcome, out);
         }
         if tag != 0 && !channel.has_unsettled(tag) {
             return Err(unknown_tag(tag, method));
@@ -110,20 +110,40 @@ impl Open {
         while let Some(channel) = self.channels.get_mut(&number)
             && let Some(settled) = channel.take_first_unsettled(last)
         {
-            self.settle_one(link, settled, outcome, out);
+            self.settle_one(link, (number, method), settled, outcome, out)?;
         }
         Ok(())
     }
 
-    fn settle_one(&mut self, link: &mut Link, settled: Unsettled, outcome: Outcome, out: &mut Out) {
-        let id = settled.subscription;
+    fn settle_one(
+        &mut self,
+        link: &mut Link,
+        (number, method): (u16, MethodId),
+        (tag, settled): (u64, Unsettled),
+        outcome: Outcome,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        // What is to be delivered again is not part of a transaction.
+        if let Some(channel) = self.channels.get_mut(&number)
+            && let Some(transaction) = &mut channel.transaction
+            && outcome != Outcome::Release
+        {
+            channel.in_hand += u64::from(!settled.is_got);
+            let limit = link.limits.transaction_bytes_max;
+            return transaction.settle((tag, settled), outcome, (limit, method));
+        }
         // Of one that the broker has ended there is nothing to settle.
-        let Some(consumer) = self.consumers.get_mut(id) else {
-            return;
-        };
-        let is_due = consumer.handle_settled();
-        self.settling.add(link, out, settled, outcome);
-        if is_due {
+        if self.consumers.has(settled.subscription) {
+            self.settling.add(link, out, settled, outcome);
+            self.note_settled(settled.subscription);
+        }
+        Ok(())
+    }
+
+    /// A delivery is settled, which may make room for others.
+    pub(super) fn note_settled(&mut self, id: SubscriptionId) {
+        let consumer = self.consumers.get_mut(id);
+        if consumer.is_some_and(Consumer::handle_settled) {
             self.settling.due.push(id);
         }
     }

@@ -1,99 +1,98 @@
 //! A message of another protocol into properties.
 
+use super::headers::{Headers, TIMESTAMP_IN_MS, field_of, is_native, queue_of};
 use crate::{FieldValue, PropertyList, ShortStr, TableBuf};
 use broker_api::{Field, Heads};
 use bytes::BytesMut;
-use conversion::{Column, Row, number};
-use model::{Address, Envelope, Message, Persistence, Property, Value};
-use std::borrow::Cow;
+use conversion::{number, put_header, put_property, text_of};
+use model::{Envelope, Message, Persistence, Property, Value};
 
 /// `delivery-mode` of what survives a restart.
-const PERSISTENT: u8 = 2;
-
-/// The header that has a time stamp to the millisecond, as RabbitMQ's interceptor writes it.
-const TIMESTAMP_IN_MS: &str = "timestamp_in_ms";
+pub(crate) const PERSISTENT: u8 = 2;
 
 /// What a message says in AMQP's own properties.
 #[derive(Default)]
-struct Said<'m> {
-    texts: Vec<(Property, Cow<'m, [u8]>)>,
+struct Said {
+    texts: Vec<(Property, Vec<u8>)>,
     priority: Option<u8>,
-    expiration_ms: Option<i128>,
     timestamp_s: Option<u64>,
     headers: TableBuf,
 }
 
-/// Appends the properties of a message that came by another protocol. What AMQP has no property for is a header
-/// under the name that STOMP's readers see.
-pub(crate) fn put_properties(buffer: &mut BytesMut, heads: Heads, message: &Message) {
+/// Appends the properties of a message that came by another protocol, by the tables of `conversion`.
+pub fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Message) {
     let envelope = message.envelope();
     let mut said = Said::default();
-    heads(envelope.dialect).fields(message, &mut |field| said.take(field));
+    heads(envelope.dialect).fields(message, &mut |field| said.take(&field));
     said.put(envelope, buffer);
 }
 
-impl<'m> Said<'m> {
-    fn take(&mut self, field: Field<'m>) {
+impl Said {
+    fn take(&mut self, field: &Field<'_>) {
         match field {
-            Field::Header(name, value) => self.header(&name, &value),
+            Field::Header(name, value) => self.header(name, value),
             // The envelope says it.
             Field::Property(Property::Persistence, _) => {}
-            Field::Property(property, value) => self.property(property, &value),
+            Field::Property(property, value) => self.property(*property, value),
         }
     }
 
-    fn property(&mut self, property: Property, value: &Value<'m>) {
-        match (property, number(value)) {
-            (Property::Priority, Some(number)) => {
-                self.priority = u8::try_from(number).ok();
-                return;
-            }
-            (Property::Expiration, Some(number)) => {
-                self.expiration_ms = Some(number);
-                return;
-            }
-            (Property::Timestamp, Some(number)) => {
-                if let Ok(millis) = u64::try_from(number) {
-                    self.timestamp_s = Some(millis / 1_000);
-                    if millis % 1_000 != 0 {
-                        self.header(TIMESTAMP_IN_MS.as_bytes(), value);
-                    }
-                    return;
-                }
-            }
-            _ => {}
+    fn property(&mut self, property: Property, value: &Value<'_>) {
+        if property == Property::Priority {
+            self.priority = number(value).and_then(|it| u8::try_from(it).ok());
         }
-        match native_text(property, value) {
-            Some(text) => self.texts.push((property, text)),
-            None => {
-                if let Some(name) = Row::of(property).cell(Column::Stomp).header() {
-                    self.header(name.as_bytes(), value);
-                }
+        if !is_native(property, value) {
+            let headers = &mut self.headers;
+            return put_property(&Headers, property, value, &mut |name, value| {
+                push_text(headers, name, value);
+            });
+        }
+        match property {
+            Property::Priority => {}
+            Property::Timestamp => self.timestamp(value),
+            Property::ReplyTo => self.texts.extend(queue_of(value).map(|it| (property, it))),
+            Property::ContentType
+            | Property::ContentEncoding
+            | Property::CorrelationId
+            | Property::MessageId
+            | Property::Type
+            | Property::UserId
+            | Property::AppId
+            | Property::GroupId
+            | Property::Destination
+            | Property::Persistence
+            | Property::Expiration
+            | Property::GroupSequence
+            | Property::PayloadFormat
+            | Property::Retained
+            | Property::Assurance
+            | Property::ReplyToSpelling => {
+                self.texts.push((property, text_of(value).into_owned()));
             }
+        }
+    }
+
+    /// A time stamp has seconds; a header has the milliseconds, if there are any.
+    fn timestamp(&mut self, value: &Value<'_>) {
+        let Some(millis) = number(value).and_then(|it| i64::try_from(it).ok()) else {
+            return;
+        };
+        self.timestamp_s = u64::try_from(millis / 1_000).ok();
+        if millis % 1_000 != 0
+            && let Ok(name) = ShortStr::new(TIMESTAMP_IN_MS)
+        {
+            self.headers.push(name, &FieldValue::SignedLong(millis));
         }
     }
 
     fn header(&mut self, name: &[u8], value: &Value<'_>) {
-        // What is longer cannot be said.
-        let Ok(name) = ShortStr::new(name) else {
-            return;
-        };
-        let spelled;
-        let value = match value {
-            Value::Void => FieldValue::Void,
-            Value::Bool(it) => FieldValue::Boolean(*it),
-            Value::Float(it) => FieldValue::Double(it.number()),
-            Value::Text(text) => FieldValue::LongString(text),
-            Value::Opaque(bytes) => FieldValue::Bytes(bytes),
-            Value::Integer(number) => match i64::try_from(*number) {
-                Ok(number) => FieldValue::SignedLong(number),
-                Err(_) => {
-                    spelled = number.to_string();
-                    FieldValue::LongString(spelled.as_bytes())
-                }
-            },
-        };
-        self.headers.push(name, &value);
+        let headers = &mut self.headers;
+        match (ShortStr::new(name), field_of(name, value)) {
+            (Ok(name), Some(field)) => headers.push(name, &field),
+            (_, _) => put_header(&Headers, name, value, &mut |name, value| {
+                push_text(headers, name, value);
+            }),
+        }
     }
 
     fn text(&self, property: Property) -> Option<ShortStr<'_>> {
@@ -102,8 +101,7 @@ impl<'m> Said<'m> {
     }
 
     fn put(&self, envelope: Envelope, buffer: &mut BytesMut) {
-        let ttl_ms = envelope.ttl_ms.map(i128::from);
-        let expiration = self.expiration_ms.or(ttl_ms).map(|it| it.to_string());
+        let ttl = envelope.ttl_ms.map(|it| it.to_string());
         let priority = Some(envelope.priority).filter(|it| *it > 0);
         let is_persistent = envelope.persistence == Persistence::Persistent;
         let headers = self.headers.as_table().ok();
@@ -115,11 +113,13 @@ impl<'m> Said<'m> {
             priority: self.priority.or(priority),
             correlation_id: self.text(Property::CorrelationId),
             reply_to: self.text(Property::ReplyTo),
-            expiration: expiration.as_deref().map(ShortStr::cut),
+            expiration: self
+                .text(Property::Expiration)
+                .or_else(|| ttl.as_deref().map(ShortStr::cut)),
             message_id: self.text(Property::MessageId),
             timestamp: self.timestamp_s,
             r#type: self.text(Property::Type),
-            user_id: self.text(Property::UserId),
+            user_id: None,
             app_id: self.text(Property::AppId),
             cluster_id: None,
         };
@@ -127,36 +127,9 @@ impl<'m> Said<'m> {
     }
 }
 
-/// The text of a property that AMQP has, if it is short enough for it. The address of a reply is one if it is a
-/// queue's.
-fn native_text<'m>(property: Property, value: &Value<'m>) -> Option<Cow<'m, [u8]>> {
-    let Value::Text(text) = value else {
-        return None;
-    };
-    let text = match property {
-        Property::ContentType
-        | Property::ContentEncoding
-        | Property::CorrelationId
-        | Property::MessageId
-        | Property::Type
-        | Property::UserId
-        | Property::AppId => text.clone(),
-        Property::ReplyTo => {
-            let address = Address::parse(text)?;
-            let is_queue = address.exchange.is_empty();
-            is_queue.then(|| Cow::Owned(address.key.to_vec()))?
-        }
-        Property::Timestamp
-        | Property::GroupId
-        | Property::Destination
-        | Property::Persistence
-        | Property::Priority
-        | Property::Expiration
-        | Property::GroupSequence
-        | Property::PayloadFormat
-        | Property::Retained
-        | Property::Assurance
-        | Property::ReplyToSpelling => return None,
-    };
-    ShortStr::new(&text).is_ok().then_some(text)
+/// Appends a header that is text. What makes headers out of others sees to it that names are short.
+fn push_text(headers: &mut TableBuf, name: &[u8], value: &[u8]) {
+    if let Ok(name) = ShortStr::new(name) {
+        headers.push(name, &FieldValue::LongString(value));
+    }
 }

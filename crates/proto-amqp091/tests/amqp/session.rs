@@ -7,9 +7,11 @@ mod gets;
 mod heartbeats;
 mod opening;
 mod pools;
+mod publishing;
 mod queues;
 mod real_clients;
 mod split;
+mod transactions;
 
 use broker_api::{
     Authenticate, Authenticated, Command, Delivery, Event, Heads, Out, QueueStatus, Refusal, Reply,
@@ -43,6 +45,8 @@ pub(crate) struct Driven {
     ready: VecDeque<Message>,
     /// What was got and not delivered yet.
     got: Vec<Delivery>,
+    /// What was published, in order.
+    published: Vec<(CommandId, Message)>,
 }
 
 pub(crate) fn short(text: &str) -> ShortStr<'_> {
@@ -114,12 +118,17 @@ impl Driven {
             unanswered: Vec::new(),
             ready: VecDeque::new(),
             got: Vec::new(),
+            published: Vec::new(),
         }
     }
 
     /// One that is open, for a client that can do these.
     pub(crate) fn opened(capabilities: &[&str]) -> Self {
-        let mut driven = Self::new();
+        Self::opened_with(Limits::default(), capabilities)
+    }
+
+    pub(crate) fn opened_with(limits: Limits, capabilities: &[&str]) -> Self {
+        let mut driven = Self::with_limits(limits);
         driven.feed(&PROTOCOL_HEADER);
         let properties = client_properties(capabilities);
         let table = properties.as_table().unwrap();
@@ -177,6 +186,14 @@ impl Driven {
             .handle_input(self.now, &mut self.input, &mut self.out);
         self.collect();
         self.unanswered.clear();
+    }
+
+    /// Gives events to the session before any of what comes of them is sent.
+    pub(crate) fn handle_events(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.session.handle_event(self.now, event, &mut self.out);
+        }
+        self.collect();
     }
 
     pub(crate) fn handle_event(&mut self, event: Event) {
@@ -239,8 +256,13 @@ impl Driven {
                 None => Ok(self.reply(&submission.command)),
             };
             self.log.push(text);
-            if !matches!(submission.command, Command::Settle(_) | Command::Grant(..)) {
-                self.unanswered.push((submission.id, result));
+            let id = submission.id;
+            if let Command::Publish(message, _) = submission.command {
+                // A test says what comes of it, unless it is refused.
+                self.published.push((id, message));
+                self.unanswered.extend(result.err().map(|it| (id, Err(it))));
+            } else if !matches!(submission.command, Command::Settle(_) | Command::Grant(..)) {
+                self.unanswered.push((id, result));
             }
         }
     }

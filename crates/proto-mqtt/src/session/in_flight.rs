@@ -52,17 +52,23 @@ struct Others {
 }
 
 impl Others {
-    /// One that is free.
-    fn take(&mut self) -> Option<PacketId> {
+    /// One that is free. An earlier connection may have given any to what is still being released: to all of them, before
+    /// there were others.
+    fn take(&mut self, sent: &BTreeMap<PacketId, Sent>) -> Option<PacketId> {
         if let Some(id) = self.free.pop_front() {
             return Some(id);
         }
-        let id = u16::MAX - self.given_count;
-        if id <= OF_SEQUENCE_MAX {
-            return None;
+        loop {
+            let id = u16::MAX - self.given_count;
+            if id <= OF_SEQUENCE_MAX {
+                return None;
+            }
+            self.given_count += 1;
+            let id = PacketId::new(id)?;
+            if !sent.contains_key(&id) {
+                return Some(id);
+            }
         }
-        self.given_count += 1;
-        PacketId::new(id)
     }
 }
 
@@ -143,7 +149,7 @@ impl InFlight {
                 }
                 let id = match new.subscription == it.queue {
                     true => id_of(new.sequence).filter(|id| !it.sent.contains_key(id))?,
-                    false => it.others.take()?,
+                    false => it.others.take(&it.sent)?,
                 };
                 it.unanswered_count += 1;
                 it.sent.insert(id, new);
@@ -322,5 +328,21 @@ mod tests {
         }
         let again = std::iter::from_fn(|| in_flight.insert(sent(3, 8)).map(PacketId::get));
         assert_eq!(again.collect::<Vec<_>>(), [50_000, 60_000]);
+    }
+
+    /// An earlier version gave all identifiers by sequences.
+    #[test]
+    fn what_is_being_released_keeps_its_identifier() {
+        let sent = |subscription, awaits| Sent {
+            subscription: SubscriptionId(subscription),
+            sequence: Sequence(7),
+            awaits,
+        };
+        let mut in_flight = InFlight::of_sequence(NonZeroU16::MAX, SubscriptionId(1));
+        let released = PacketId::new(65_534).unwrap();
+        in_flight.restore(released, sent(1, Awaits::Pubcomp));
+        let mut given = || in_flight.insert(sent(2, Awaits::Puback)).map(PacketId::get);
+        assert_eq!([given(), given()], [Some(65_535), Some(65_533)]);
+        assert_eq!(in_flight.released().collect::<Vec<_>>(), [released]);
     }
 }

@@ -13,7 +13,7 @@ use super::settle::Settling;
 use super::subscribe::Awaited;
 use super::subscriptions::Subscriptions;
 use super::{Link, Step, put};
-use crate::frame::{Disconnect, DisconnectReason, Packet};
+use crate::frame::{Disconnect, DisconnectReason, Packet, PublishQos};
 use crate::{Version, refusal};
 use broker_api::{Command, Confirm, Delivery, Event, Out, Publishing, Refusal};
 use bytes::BytesMut;
@@ -111,6 +111,16 @@ impl Open {
         if !self.is_waiting() {
             out.release_barrier();
         }
+    }
+
+    /// Whether this packet stays where it is until the broker has answered: it would overtake PUBLISH packets that wait for
+    /// that. Another of those is gathered with them.
+    pub(super) fn waits(&self, link: &Link, packet: &Packet<'_>) -> bool {
+        let is_gathered = || {
+            matches!(packet, Packet::Publish(publish)
+                if matches!(publish.qos, PublishQos::ExactlyOnce(_)) && !self.is_refused(link, publish))
+        };
+        self.is_waiting() && !is_gathered()
     }
 
     /// What is kept for answers that the client waits for, in bytes.
@@ -246,6 +256,9 @@ impl Open {
     /// The session ends: what was settled before counts, and the will is published.
     pub(super) fn end(&mut self, link: &mut Link, out: &mut Out) {
         self.keep_from_others(link, out);
+        if let Some(kept) = &mut self.kept {
+            kept.commits.flush_all(link, kept.subscription, out);
+        }
         self.flush(link, out);
         if let Some(will) = self.will.take() {
             let publishing = Publishing::new(Confirm::Unwanted);

@@ -393,7 +393,7 @@ impl Opening {
             let asked = frame::Subscription { filter, options };
             let begun = open.begin(link, &asked, it.identifier, out);
             let shared = begun.filter(|begun| begun.share.is_some());
-            awaited.commands.extend(shared);
+            awaited.add(shared);
         }
         if !awaited.commands.is_empty() {
             open.awaited = Some(Box::new(awaited));

@@ -18,7 +18,7 @@ impl Open {
         publish: &Publish<'_>,
         out: &mut Out,
     ) -> Result<(), Ending> {
-        if link.limits.validate_payload_utf8 && is_mislabeled(publish) && !self.has_come(publish) {
+        if self.is_refused(link, publish) {
             return self.refuse_payload(link, publish, out);
         }
         match publish.qos {
@@ -57,6 +57,11 @@ impl Open {
         Ok(())
     }
 
+    /// Whether its payload is not what it says, and that matters.
+    pub(super) fn is_refused(&self, link: &Link, publish: &Publish<'_>) -> bool {
+        link.limits.validate_payload_utf8 && is_mislabeled(publish) && !self.has_come(publish)
+    }
+
     /// Whether it has come before, with QoS 2.
     fn has_come(&self, publish: &Publish<'_>) -> bool {
         matches!(publish.qos, PublishQos::ExactlyOnce(id) if self.received.has(id))
@@ -79,7 +84,8 @@ impl Open {
             }
         };
         self.take_in(link)?;
-        // In its turn among the answers.
+        // In its turn among the answers. [MQTT-4.6.0-3]
+        self.flush_commit(link, out);
         let command = link.skip();
         self.confirms.push(command, id, answer);
         self.handle_published(command, Some(PublishReason::PayloadFormatInvalid), out);

@@ -13,7 +13,7 @@ use crate::translate::{pattern_of, skips_hidden};
 use crate::{frame, refusal};
 use broker_api::{Command, Out, Refusal, Retained, SettleMode, ShowRetained, Source};
 use model::{CommandId, SubscriptionId};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is asked of the broker for one SUBSCRIBE or UNSUBSCRIBE, or for a session that goes on.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(super) struct Awaited {
     answer: Answer,
     /// What the answer says of each filter, as far as it is known.
     pub(super) codes: Vec<u8>,
-    /// Which commands are not answered, in order; so are most answers.
-    pub(super) commands: VecDeque<Asked>,
+    /// Which commands are not answered. They may be many, and answered in any order.
+    pub(super) commands: BTreeMap<CommandId, Asked>,
     /// What follows then, in a session that outlives its connection.
     pub(super) next: Option<kept::Next>,
     /// Filters that what is retained is put into the session's queue for, one after the other: each may be much.
@@ -90,7 +90,7 @@ impl Awaited {
         Self {
             answer,
             codes: Vec::new(),
-            commands: VecDeque::new(),
+            commands: BTreeMap::new(),
             next: None,
             shown: VecDeque::new(),
             refused: None,
@@ -99,7 +99,13 @@ impl Awaited {
 
     /// Whether this command is one of them.
     pub(super) fn covers(&self, id: CommandId) -> bool {
-        self.commands.iter().any(|asked| asked.command == id)
+        self.commands.contains_key(&id)
+    }
+
+    /// Commands have been sent.
+    pub(super) fn add(&mut self, all: impl IntoIterator<Item = Asked>) {
+        let all = all.into_iter().map(|asked| (asked.command, asked));
+        self.commands.extend(all);
     }
 }
 
@@ -142,9 +148,7 @@ impl Open {
                 Some(reason) => reason,
                 None => {
                     let begun = self.begin(link, &asked, identifier, out);
-                    awaited
-                        .commands
-                        .extend(begun.map(|begun| Asked { at, ..begun }));
+                    awaited.add(begun.map(|begun| Asked { at, ..begun }));
                     granted(asked.options.qos)
                 }
             };
@@ -334,10 +338,10 @@ impl Open {
                         link.submit(out, Command::Cancel(before));
                     }
                     let command = link.barrier(out, Command::Cancel(id));
-                    awaited.commands.push_back(Asked {
+                    awaited.add([Asked {
                         at,
                         ..Asked::of(command, id)
-                    });
+                    }]);
                     UnsubscribeReason::Success
                 }
             };
@@ -376,10 +380,9 @@ impl Open {
         let Some(mut awaited) = self.awaited.take() else {
             return Ok(());
         };
-        let place = awaited.commands.iter().position(|it| it.command == id);
-        if let Some(mut asked) = place.and_then(|place| awaited.commands.remove(place)) {
+        if let Some(mut asked) = awaited.commands.remove(&id) {
             match self.go_on(link, &mut asked, refused, out) {
-                Some(command) => awaited.commands.push_back(Asked { command, ..asked }),
+                Some(command) => awaited.add([Asked { command, ..asked }]),
                 None => self.handle_asked(link, &asked, refused, &mut awaited, out),
             }
         }
@@ -392,7 +395,7 @@ impl Open {
             && let Some(filter) = awaited.shown.pop_front()
         {
             let asked = self.show_kept(link, &filter, out);
-            awaited.commands.extend(asked);
+            awaited.add(asked);
         }
         if awaited.commands.is_empty() {
             self.put_answer(&awaited, out);

@@ -78,14 +78,18 @@ fn head_of<'m>(
 ) -> &'m [u8] {
     match message.envelope().dialect {
         Dialect::Mqtt5 => message.head(),
-        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12
+        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 | Dialect::Amqp091
             if outgoing.version.has_properties() =>
         {
             scratch.clear();
             put_foreign_properties(scratch, outgoing.heads, message);
             scratch
         }
-        Dialect::Mqtt3 | Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &[],
+        Dialect::Mqtt3
+        | Dialect::Stomp10
+        | Dialect::Stomp11
+        | Dialect::Stomp12
+        | Dialect::Amqp091 => &[],
     }
 }
 

@@ -27,7 +27,10 @@ impl PublishedAs {
                 qos: Qos::from_bits(envelope.dialect_flags & FLAG_QOS).unwrap_or_default(),
                 retain: envelope.dialect_flags & FLAG_RETAIN != 0,
             },
-            dialect @ (Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12) => {
+            dialect @ (Dialect::Stomp10
+            | Dialect::Stomp11
+            | Dialect::Stomp12
+            | Dialect::Amqp091) => {
                 let head = heads(dialect);
                 let retained = head.property(message, Property::Retained);
                 let qos = match envelope.persistence {

@@ -705,6 +705,37 @@ fn what_is_tried_again_is_not_overtaken() {
 }
 
 #[test]
+fn what_is_read_while_others_wait_is_one_transaction() {
+    let two = |number| publish("t", "m", PublishQos::ExactlyOnce(id(number)));
+    let mut driven = kept(Version::V5);
+    let feed = |driven: &mut Driven, packets: &[Packet<'_>]| {
+        let mut input = bytes::BytesMut::from(&*bytes_of(Version::V5, packets));
+        let (session, now) = (&mut driven.session, driven.now);
+        session.handle_input(now, &mut input, &mut driven.out);
+        driven.collect();
+        input
+    };
+    assert!(feed(&mut driven, &[two(1)]).is_empty());
+    // They are gathered, up to what is no such thing; then nothing is read.
+    let behind = publish("t", "x", PublishQos::AtLeastOnce(id(9)));
+    let left = feed(&mut driven, &[two(2), two(3), two(4), behind]);
+    assert_eq!(left, bytes_of(Version::V5, &[behind]));
+    assert!(driven.out.is_held());
+    driven.answer_once();
+    assert!(!driven.out.is_held());
+    driven.input = left;
+    driven.feed(&[]);
+    let noted: Vec<_> = driven.take_log();
+    let count = noted.iter().filter(|line| line.contains("Note(")).count();
+    assert_eq!((noted.len(), count), (5, 4), "{noted:?}");
+    // One answer is for three.
+    driven.answer_once();
+    let said = driven.take_wire();
+    assert_eq!(said.len(), 5, "{said:?}");
+    assert!(said[4].starts_with("PUBACK 9"), "{said:?}");
+}
+
+#[test]
 fn a_message_is_sent_once_with_all_that_its_subscriptions_ask() {
     let mut driven = kept(Version::V5);
     let identified = |number| {

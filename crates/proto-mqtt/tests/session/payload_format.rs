@@ -1,5 +1,6 @@
 //! Payloads that say that they are UTF-8.
 
+use crate::kept::kept_with;
 use crate::scripted_broker::{Driven, connect, id, name, properties, publish, publish_of};
 use proto_mqtt::{
     Binary, Connect, Packet, PayloadFormat, Property, PropertyList, Publish, PublishQos, Qos,
@@ -89,6 +90,29 @@ fn a_refusal_comes_in_its_turn_and_ends_its_exchange() {
         ["PUBREC 2 Success"]
     );
     assert_eq!(driven.published.len(), 3);
+}
+
+/// [MQTT-4.6.0-3]
+#[test]
+fn a_refusal_does_not_overtake_what_is_gathered() {
+    let text = format(PayloadFormat::Text);
+    let two = |number| PublishQos::ExactlyOnce(id(number));
+    let limits = SessionLimits {
+        validate_payload_utf8: true,
+        ..SessionLimits::default()
+    };
+    let mut driven = kept_with(Version::V5, limits);
+    let said = driven.talk(&[
+        publish("t", "x", two(1)),
+        labeled(&text, BAD, two(2)),
+        publish("t", "y", two(3)),
+    ]);
+    let expected = [
+        "PUBREC 1 Success",
+        "PUBREC 2 PayloadFormatInvalid",
+        "PUBREC 3 Success",
+    ];
+    assert_eq!(said, expected);
 }
 
 #[test]

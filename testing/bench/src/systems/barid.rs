@@ -73,11 +73,9 @@ pub(crate) fn spawn(
         Protocol::Stomp => (FREE, "off"),
         Protocol::Mqtt => ("off", FREE),
     };
-    command
-        .arg("serve")
-        .arg("--data-dir")
-        .arg(&data_dir)
-        .args(["--stomp", stomp, "--mqtt", mqtt, "--ws", "off"]);
+    command.arg("serve").arg("--data-dir").arg(&data_dir).args([
+        "--stomp", stomp, "--mqtt", mqtt, "--amqp", "off", "--ws", "off",
+    ]);
     command.envs(environment.iter().copied());
     Owned::spawn("barid", dir, &mut command)
 }

@@ -40,6 +40,7 @@ impl Actor {
         let text = frame.text();
         if text.contains("is damaged on the disk") {
             history.refused += 1;
+            history.refusal.clone_from(&text);
             if let (
                 Some(reading),
                 Role::Consumer { .. } | Role::Drain(_) | Role::Probe(_) | Role::Browser(_),

@@ -53,12 +53,15 @@ impl<D: Disk> Housekeeper<D> {
             Unfinished::Snapshot(shard, index) => {
                 let writing = self.writing.take();
                 let needs_bytes = writing.as_ref().map_or(1, SnapshotWriter::needs_bytes);
+                let name = match &writing {
+                    Some(writing) => writing.unfinished().to_owned(),
+                    None => name::temporary(&name::snapshot(shard, index)),
+                };
                 let spare = match writing {
                     Some(writing) => writing.give_up(self.options.segment_bytes)?,
                     None => None,
                 };
                 if spare.is_none() {
-                    let name = name::temporary(&name::snapshot(shard, index));
                     self.remove_unfinished(&name)?;
                 }
                 let place = usize::from(shard.0);
@@ -69,6 +72,7 @@ impl<D: Disk> Housekeeper<D> {
                     upkeep.requested[place] = upkeep.snapshots[place].index;
                     upkeep.unsaved.push(Unsaved {
                         shard: place,
+                        needs_bytes,
                         needs_free: self.budget.needs_free(needs_bytes),
                     });
                     self.shared.set_short(Shortage::Snapshot, true);

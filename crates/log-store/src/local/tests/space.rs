@@ -2,7 +2,7 @@
 
 use super::{OPTIONS, SEGMENT, Saved, keep_house, open, submit, three_rounds};
 use crate::disk::{Disk, Fault, MemoryDisk};
-use crate::local::{JournalError, Local, Options, Round};
+use crate::local::{JournalError, Local, Options, Round, Step};
 use crate::shard_log::{ShardLog, Space};
 use model::LogIndex;
 use std::sync::Arc;
@@ -240,4 +240,200 @@ impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+#[test]
+fn what_was_refused_to_one_of_many_is_asked_for_when_there_is_room_for_it_alone() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_one_spare_is_left(&mut local, &disk);
+    let large = || Box::new(Saved(vec![&[5; 30_000]]));
+    local.logs[0].save_snapshot(large());
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-"), 0);
+    disk.set_capacity(Some(disk.used_bytes() + 45_000));
+    keep_house(&mut local);
+    assert!(local.logs[0].wants_snapshot());
+    local.logs[0].save_snapshot(large());
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00000-"), 1);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
+#[test]
+fn what_a_disk_with_room_has_refused_is_asked_for_again() {
+    let disk = MemoryDisk::new();
+    disk.set_capacity(Some(100_000));
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    disk.fail_write(1, Fault::NoSpace);
+    keep_house(&mut local);
+    assert_eq!(local.logs[0].space(), Space::Low);
+    keep_house(&mut local);
+    assert!(local.logs[0].wants_snapshot());
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00000-"), 1);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
+#[test]
+fn a_snapshot_that_found_room_after_all_leaves_nothing_to_be_waited_for() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes() + 5000));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 10_000]])));
+    keep_house(&mut local);
+    assert_eq!(local.logs[0].space(), Space::Low);
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00000-"), 1);
+    assert_eq!(local.logs[0].space(), Space::Enough);
+}
+
+#[test]
+fn a_snapshot_whose_name_finds_no_room_leaves_all_of_its_spare() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    local.journal.round().unwrap();
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_one_spare_is_left(&mut local, &disk);
+    let used = disk.used_bytes();
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    for _ in 0..2 {
+        assert_eq!(local.housekeeper.step().unwrap(), Step::Worked);
+    }
+    // Behind the cut and the sync.
+    disk.fail_operation(3, Fault::NoSpace);
+    local.housekeeper.step().unwrap();
+    assert_eq!(count(&disk, "snapshot-00001-"), 0);
+    assert_eq!(disk.used_bytes(), used);
+    disk.set_capacity(Some(used));
+    keep_house(&mut local);
+    assert!(local.logs[1].wants_snapshot());
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_saved(local, &disk);
+}
+
+#[test]
+fn a_snapshot_that_finds_no_room_holds_up_no_other() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes() + 5000));
+    local.logs[0].save_snapshot(Box::new(Saved(vec![&[5; 10_000]])));
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00001-"), 1);
+}
+
+/// How many files there are with such a name.
+fn count(disk: &MemoryDisk, prefix: &str) -> usize {
+    let names = disk.list().unwrap();
+    names.iter().filter(|name| name.starts_with(prefix)).count()
+}
+
+/// Lets shard 1 submit until there is no room for the next segment.
+fn submit_until_low(local: &mut Local<MemoryDisk>) {
+    while local.logs[0].space() == Space::Enough {
+        submit(local, 1, &[2; 100]);
+        assert_eq!(local.journal.round().unwrap().records, 1);
+        keep_house(local);
+    }
+    assert!(local.logs[1].wants_snapshot());
+}
+
+/// Lets shard 1 submit on a full disk until what is left is for snapshots.
+fn submit_until_one_spare_is_left(local: &mut Local<MemoryDisk>, disk: &MemoryDisk) {
+    while local.logs[0].space() == Space::Enough || count(disk, "spare-") > 1 {
+        submit(local, 1, &[2; 100]);
+        // One that finds no room does in the next segment.
+        while local.journal.round().unwrap().records == 0 {
+            keep_house(local);
+        }
+        keep_house(local);
+    }
+}
+
+/// Both shards have a snapshot, and nothing is damaged.
+fn assert_saved(local: Local<MemoryDisk>, disk: &MemoryDisk) {
+    drop(local);
+    let (local, replay) = open(disk).unwrap();
+    assert_eq!(local.recovered.damaged, []);
+    for payload in [b"zero".as_slice(), b"one"] {
+        assert!(replay.iter().any(|(_, _, _, found)| found == payload));
+    }
+}
+
+#[test]
+fn a_spare_that_a_snapshot_is_written_to_is_not_replaced_by_an_old_segment() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    keep_house(&mut local);
+    // While the store is copied nothing is taken away, though the first segments are not needed any more.
+    disk.set_copied(true);
+    while count(&disk, "journal-") < 4 {
+        submit(&mut local, 0, &[1; 100]);
+        assert_eq!(local.journal.round().unwrap().records, 1);
+        keep_house(&mut local);
+    }
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    while count(&disk, "journal-") < 7 {
+        submit(&mut local, 1, &[2; 100]);
+        assert_eq!(local.journal.round().unwrap().records, 1);
+        keep_house(&mut local);
+    }
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_low(&mut local);
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    assert_eq!(local.housekeeper.step().unwrap(), Step::Worked);
+    disk.set_copied(false);
+    keep_house(&mut local);
+    assert_saved(local, &disk);
+}
+
+#[test]
+fn a_spare_that_a_snapshot_is_written_to_is_not_replaced_by_a_new_one() {
+    let disk = MemoryDisk::new();
+    let (mut local, _) = open(&disk).unwrap();
+    submit(&mut local, 0, b"0");
+    submit(&mut local, 1, b"1");
+    local.journal.round().unwrap();
+    local.logs[0].save_snapshot(Box::new(Saved(vec![b"zero"])));
+    keep_house(&mut local);
+    disk.set_capacity(Some(disk.used_bytes()));
+    submit_until_one_spare_is_left(&mut local, &disk);
+    submit(&mut local, 1, &[2; 100]);
+    local.logs[1].save_snapshot(Box::new(Saved(vec![b"one"])));
+    keep_house(&mut local);
+    assert_eq!(
+        count(&disk, "snapshot-00001-"),
+        0,
+        "its log is not committed"
+    );
+    disk.set_capacity(None);
+    keep_house(&mut local);
+    assert_eq!(local.journal.round().unwrap().records, 1);
+    keep_house(&mut local);
+    assert_eq!(count(&disk, "snapshot-00001-"), 1);
+    assert_saved(local, &disk);
 }

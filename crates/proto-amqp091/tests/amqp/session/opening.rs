@@ -26,7 +26,6 @@ fn a_connection_is_opened() {
         "consumer_priorities",
         "authentication_failure_close",
         "per_consumer_qos",
-        "direct_reply_to",
     ] {
         assert!(
             start.contains(&format!("\"{name}\": Boolean(true)")),

@@ -5,7 +5,7 @@ use super::consumers::{ack, cancel, consume, deliver, message, qos, start};
 use super::short;
 use broker_api::{Event, Refusal};
 use model::{QueueName, SubscriptionId};
-use proto_amqp091::{Method, basic};
+use proto_amqp091::{Method, basic, tx};
 
 fn global(prefetch_count: u16) -> Method<'static> {
     Method::BasicQos(basic::Qos {
@@ -143,4 +143,24 @@ fn come_and_go_while_there_are_consumers() {
     assert!(is_delivered(&mut driven, 1, 3));
     assert!(is_delivered(&mut driven, 1, 4));
     assert!(driven.take_log().is_empty());
+}
+
+#[test]
+fn have_room_again_with_the_commit_of_what_is_settled() {
+    let mut driven = sharing(1, &["t"]);
+    driven.send(1, &Method::TxSelect(tx::Select));
+    assert!(is_delivered(&mut driven, 1, 1));
+    driven.take_log();
+    driven.send(1, &ack(1, false));
+    assert!(driven.take_log().is_empty(), "it is in hand");
+    assert!(!is_delivered(&mut driven, 1, 2));
+    driven.take_log();
+    driven.send(1, &Method::TxRollback(tx::Rollback));
+    assert!(driven.take_log().is_empty(), "it still is");
+    driven.send(1, &ack(1, false));
+    driven.send(1, &Method::TxCommit(tx::Commit));
+    let log = driven.take_log();
+    assert!(log[0].contains("Commit"), "{log:?}");
+    assert!(log[1].contains("Grant(SubscriptionId(1)"), "{log:?}");
+    assert!(is_delivered(&mut driven, 1, 3));
 }

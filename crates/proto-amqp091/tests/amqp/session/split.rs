@@ -1,11 +1,12 @@
 //! Any split of the input gives the same.
 
+use super::publishing::{content, publish};
 use super::{Driven, TUNE_OK, bytes_of, open, short, start_ok};
 use crate::wire::frame;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
-use proto_amqp091::{Method, PROTOCOL_HEADER, Table, channel, connection, queue};
+use proto_amqp091::{Method, PROTOCOL_HEADER, PropertyList, Table, channel, connection, queue, tx};
 
 fn any_part() -> impl Strategy<Value = Vec<u8>> {
     let purge = |name| {
@@ -30,6 +31,13 @@ fn any_part() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(bytes_of(0, &close)),
         1 => Just(frame(8, 0, &[])),
         1 => Just(frame(3, 1, b"body")),
+        4 => (vec(any::<u8>(), 0..9), 0..3_usize).prop_map(|(body, exchange)| {
+            let exchange = ["", "e", "nowhere"][exchange];
+            content(&publish(exchange, false), &PropertyList::default(), &body)
+        }),
+        1 => Just(bytes_of(1, &publish("", true))),
+        1 => Just(bytes_of(1, &Method::TxSelect(tx::Select))),
+        1 => Just(bytes_of(1, &Method::TxCommit(tx::Commit))),
         1 => vec(any::<u8>(), 0..9),
     ]
 }

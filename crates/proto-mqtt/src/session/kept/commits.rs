@@ -2,7 +2,8 @@
 //! crashes. [MQTT-4.3.3-10]
 //!
 //! Of a transaction that is refused each packet is tried by itself, and what came behind must not overtake it: the next one
-//! is not sent before it has been answered, and nothing is read once something waits for that. [MQTT-4.6.0-5]
+//! is not sent before it has been answered. What comes with the same read as one that waits for that is gathered with it;
+//! then nothing is read. [MQTT-4.6.0-5]
 
 use super::received;
 use crate::frame::{PacketId, PublishReason};
@@ -20,12 +21,24 @@ const GATHERED_BYTES_MAX: usize = 1024 * 1024;
 /// PUBLISH packets with QoS 2 on their way to the broker: those of one read batch are one transaction.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Commits {
-    gathered: Vec<(PacketId, Message)>,
-    gathered_bytes: usize,
-    /// Whether the session itself gets those that are gathered.
-    own_messages: OwnMessages,
+    /// What will be a transaction each, in order.
+    gathered: VecDeque<Gathered>,
     /// Those that are not answered, in order.
     sent: VecDeque<Sent>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    messages: Vec<(PacketId, Message)>,
+    bytes: usize,
+    /// Whether the session itself gets them.
+    own_messages: OwnMessages,
+}
+
+impl Gathered {
+    fn is_full(&self) -> bool {
+        self.messages.len() >= GATHERED_MAX || self.bytes >= GATHERED_BYTES_MAX
+    }
 }
 
 #[derive(Debug)]
@@ -48,7 +61,8 @@ pub(in crate::session) enum Outcome {
 impl Commits {
     /// Whether a PUBLISH with this identifier is gathered.
     pub(in crate::session) fn has(&self, id: PacketId) -> bool {
-        self.gathered.iter().any(|(gathered, _)| *gathered == id)
+        let mut gathered = self.gathered.iter().flat_map(|it| &it.messages);
+        gathered.any(|(gathered, _)| *gathered == id)
     }
 
     /// Adds a PUBLISH behind all that came before.
@@ -60,15 +74,26 @@ impl Commits {
         own_messages: OwnMessages,
         confirms: &mut Confirms,
     ) {
-        let is_full =
-            self.gathered.len() >= GATHERED_MAX || self.gathered_bytes >= GATHERED_BYTES_MAX;
-        if is_full || self.own_messages != own_messages {
+        let last = self.gathered.back();
+        if last.is_some_and(|last| last.is_full() || last.own_messages != own_messages) {
             self.flush(link, subscription, confirms, out);
         }
-        self.own_messages = own_messages;
-        self.gathered_bytes += message.cost_bytes();
-        self.gathered.push((id, message));
-        if self.is_waiting() {
+        let last = self.gathered.back_mut();
+        let bytes = message.cost_bytes();
+        match last.filter(|last| last.own_messages == own_messages) {
+            Some(last) => {
+                last.bytes += bytes;
+                last.messages.push((id, message));
+            }
+            None => self.gathered.push_back(Gathered {
+                messages: vec![(id, message)],
+                bytes,
+                own_messages,
+            }),
+        }
+        // So much is enough until the answer has come.
+        let is_enough = self.gathered.len() > 1 || self.gathered.iter().any(Gathered::is_full);
+        if is_enough && self.is_waiting() {
             out.hold();
         }
     }
@@ -86,16 +111,38 @@ impl Commits {
         confirms: &mut Confirms,
         out: &mut Out,
     ) {
-        if self.gathered.is_empty() || !self.sent.is_empty() {
+        if !self.sent.is_empty() {
             return;
         }
-        self.gathered_bytes = 0;
-        let messages = std::mem::take(&mut self.gathered);
-        let own_messages = self.own_messages;
+        let Some(gathered) = self.gathered.pop_front() else {
+            return;
+        };
+        let Gathered {
+            messages,
+            own_messages,
+            ..
+        } = gathered;
         let command = self.send(link, subscription, messages, own_messages, out);
         let sent = self.sent.back().into_iter().flat_map(|it| &it.messages);
         for (id, _) in sent {
             confirms.push(command, *id, Answer::Pubrec);
+        }
+    }
+
+    /// Publishes all that was gathered: the connection ends, and nothing is tried again.
+    pub(in crate::session) fn flush_all(
+        &mut self,
+        link: &mut Link,
+        subscription: SubscriptionId,
+        out: &mut Out,
+    ) {
+        for gathered in std::mem::take(&mut self.gathered) {
+            let Gathered {
+                messages,
+                own_messages,
+                ..
+            } = gathered;
+            self.send(link, subscription, messages, own_messages, out);
         }
     }
 

@@ -126,7 +126,7 @@ impl Open {
             accepted: Vec::new(),
         };
         let command = link.barrier(out, Command::Note(Box::new(notes)));
-        awaited.commands.push_back(Asked::other(command));
+        awaited.add([Asked::other(command)]);
     }
 
     /// What follows, once all commands so far have been answered.
@@ -147,7 +147,7 @@ impl Open {
                 }
                 for noted in noted {
                     let asked = self.begin_noted(link, &noted, &mut awaited.shown, out);
-                    awaited.commands.extend(asked);
+                    awaited.add(asked);
                 }
             }
             Next::Forget(entries) => {
@@ -310,7 +310,7 @@ impl Open {
                         .flatten()
                     {
                         let command = link.barrier(out, command);
-                        awaited.commands.push_back(Asked::other(command));
+                        awaited.add([Asked::other(command)]);
                     }
                     UnsubscribeReason::Success
                 }

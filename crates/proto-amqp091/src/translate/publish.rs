@@ -1,0 +1,86 @@
+//! What a client publishes into a message.
+
+use super::deliver::PERSISTENT;
+use crate::session::Failure;
+use crate::{Content, FieldValue, MethodId, PropertyList, ReplyCode, basic};
+use conversion::{Column, Row};
+use model::{Dialect, Envelope, Message, Parts, Persistence, Property, Retain};
+
+const METHOD: MethodId = basic::Publish::ID;
+
+/// What a client names that wants answers sent to its channel.
+const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
+
+/// The message of a content: its properties as they came.
+pub(crate) fn message_of(
+    publish: &basic::Publish<'_>,
+    content: &Content<'_>,
+) -> Result<Message, Failure> {
+    let envelope = envelope_of(&content.properties.fields())?;
+    Ok(Message::new(&Parts {
+        envelope,
+        exchange: publish.exchange.as_bytes(),
+        key: publish.routing_key.as_bytes(),
+        annotations: &[],
+        head: &[content.properties.as_bytes()],
+        body: content.body,
+    }))
+}
+
+/// What properties say to the broker.
+fn envelope_of(list: &PropertyList<'_>) -> Result<Envelope, Failure> {
+    let persistence = match list.delivery_mode {
+        Some(PERSISTENT) => Persistence::Persistent,
+        Some(_) | None => Persistence::Transient,
+    };
+    let mut envelope = Envelope::new(Dialect::Amqp091, persistence);
+    envelope.priority = list.priority.unwrap_or(0);
+    if let Some(expiration) = list.expiration {
+        let number = std::str::from_utf8(expiration.as_bytes()).ok();
+        let millis = number.and_then(|it| it.parse().ok());
+        envelope.ttl_ms = Some(millis.ok_or_else(|| {
+            let text = format!("invalid expiration '{expiration}': no number of milliseconds");
+            Failure::new(ReplyCode::PreconditionFailed, METHOD, text)
+        })?);
+    }
+    if list
+        .reply_to
+        .is_some_and(|it| it.as_bytes() == DIRECT_REPLY_TO)
+    {
+        let text = "fast reply consumer does not exist";
+        return Err(Failure::new(ReplyCode::PreconditionFailed, METHOD, text));
+    }
+    for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
+        match name {
+            b"CC" | b"BCC" => check_further_keys(name, &value)?,
+            _ => note_header(name, &value, &mut envelope),
+        }
+    }
+    Ok(envelope)
+}
+
+/// A message goes by one key: others are refused before it goes nowhere.
+fn check_further_keys(name: &[u8], value: &FieldValue<'_>) -> Result<(), Failure> {
+    let name = String::from_utf8_lossy(name);
+    let FieldValue::Array(keys) = value else {
+        let text = format!("the header '{name}' must be an array of texts");
+        return Err(Failure::new(ReplyCode::PreconditionFailed, METHOD, text));
+    };
+    if keys.iter().next().is_none() {
+        return Ok(());
+    }
+    let text = format!("several routing keys (the header '{name}') are not implemented");
+    Err(Failure::new(ReplyCode::NotImplemented, METHOD, text))
+}
+
+/// Puts into the envelope what a header says of it.
+fn note_header(name: &[u8], value: &FieldValue<'_>, envelope: &mut Envelope) {
+    let FieldValue::LongString(text) = value else {
+        return;
+    };
+    match Row::named(Column::Amqp091, name).map(|row| row.property) {
+        Some(Property::GroupId) => envelope.is_grouped |= !text.is_empty(),
+        Some(Property::Retained) if *text == b"true" => envelope.retain = Retain::Keep,
+        Some(_) | None => {}
+    }
+}

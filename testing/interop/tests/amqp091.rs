@@ -1,0 +1,46 @@
+//! Clients of AMQP 0-9-1 against the broker: pika, amqplib, and where STOMP and MQTT meet them.
+
+use anyhow::Result;
+use interop::{ClientKind, Stage};
+
+macro_rules! cases {
+    ($module:ident, $kind:expr, $($case:ident,)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $case() -> Result<()> {
+                    Stage::new()?.run($kind, stringify!($case), "0-9-1")
+                }
+            )*
+        }
+    };
+}
+
+cases! {
+    pika, ClientKind::Pika,
+    messages_go_through_a_queue,
+    publishes_are_confirmed,
+    a_full_queue_is_told,
+    what_goes_nowhere_is_returned,
+    wrong_publishes_close_the_channel,
+    bodies_have_a_limit,
+    properties_stay,
+    deliveries_are_settled,
+    rejected_messages_become_dead_letters,
+    exchanges_route_by_their_type,
+    exchanges_are_bound_to_exchanges,
+    transactions_take_effect_together,
+    logins_are_checked,
+    messages_cross_to_stomp_and_back,
+    messages_cross_to_mqtt_and_back,
+}
+
+cases! {
+    amqplib, ClientKind::Amqplib,
+    many_publishes_are_confirmed,
+    what_goes_nowhere_is_returned,
+    deliveries_are_settled,
+    topics_reach_who_is_bound,
+    a_wrong_exchange_closes_the_channel,
+}
