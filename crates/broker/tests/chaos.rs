@@ -3,7 +3,7 @@
 
 mod support;
 
-use broker_api::{Bind, BindTo, Command, Event, Grant, Listing, Sharing, Source};
+use broker_api::{Bind, BindTo, Command, Event, Get, Grant, Listing, SettleMode, Sharing, Source};
 use model::{
     Arguments, BindingKey, CommandId, Durability, ExchangeKind, Lifetime, Outcome, Overflow,
     Ownership, QueueDefinition, QueueRules, Redelivery, ShardId, SubscriptionId,
@@ -30,7 +30,10 @@ enum Op {
     Bind(usize, usize, bool),
     /// Which queue or topic, and bits of how.
     Subscribe(usize, u16),
+    /// From which queue, and whether the broker settles.
+    Get(usize, bool),
     Cancel(usize),
+    StepAside(usize),
     Grant(usize, u64, bool),
     Settle(usize, u64, u8),
     Publish(usize, u16),
@@ -57,7 +60,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (1..3usize, any::<bool>()).prop_map(|(x, unused)| Op::DeleteExchange(x, unused)),
         3 => (0..3usize, 0..7usize, any::<bool>()).prop_map(|(x, to, un)| Op::Bind(x, to, un)),
         5 => (0..7usize, any::<u16>()).prop_map(|(from, how)| Op::Subscribe(from, how)),
+        2 => (any_queue(), any::<bool>()).prop_map(|(q, presettled)| Op::Get(q, presettled)),
         2 => (0..8usize).prop_map(Op::Cancel),
+        1 => (0..8usize).prop_map(Op::StepAside),
         2 => (0..8usize, 0..6u64, any::<bool>()).prop_map(|(s, n, drain)| Op::Grant(s, n, drain)),
         5 => (0..8usize, 1..8u64, 0..4u8).prop_map(|(s, n, how)| Op::Settle(s, n, how)),
         10 => (0..7usize, any::<u16>()).prop_map(|(to, how)| Op::Publish(to, how)),
@@ -263,6 +268,23 @@ impl Chaotic {
                 self.ask(node, Command::Unbind(Box::new(binding(*from, *to))));
             }
             Op::Subscribe(from, how) => self.subscribe(node, *from, *how),
+            Op::Get(queue, is_presettled) => {
+                self.subscriptions += 1;
+                let get = Get {
+                    subscription: SubscriptionId(self.subscriptions),
+                    queue: name(QUEUES[*queue]),
+                    settle_mode: if *is_presettled {
+                        SettleMode::Presettled
+                    } else {
+                        SettleMode::Explicit
+                    },
+                };
+                self.ask(node, Command::Get(get));
+            }
+            Op::StepAside(nth) => {
+                let id = SubscriptionId(self.subscription(*nth));
+                self.ask(node, Command::StepAside(id));
+            }
             Op::Cancel(nth) => {
                 let id = SubscriptionId(self.subscription(*nth));
                 self.ask(node, Command::Cancel(id));

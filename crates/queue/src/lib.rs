@@ -25,6 +25,9 @@
 //! - **Filters** are asked once per subscription and message, and again only after the message came back, or
 //!   any group's owner ended. They say what they cost: a pump whose looks and filters have cost about half a
 //!   millisecond says that it is [busy](Stop::Busy) and goes on where it was when it is called again.
+//! - **Bystanders** hold messages and do not count as subscriptions: one that [gets](Sharing::Get) a single message, ahead
+//!   of all others, and one that has [stepped aside](Queue::step_aside). Nobody has to share with them. A group whose
+//!   message is got has no owner by that.
 //! - **One active subscription** is the one of the highest priority, then the oldest: a higher one that comes
 //!   later takes over at once; what the other has not settled stays with it.
 //! - **Pages.** A backlog does not stand in memory: runs of one lane's messages are written to
