@@ -140,12 +140,13 @@ impl Assembler {
         }
     }
 
-    /// What is held of a body that is under way, in bytes.
+    /// What is held of a content that is under way, in bytes: its method, its properties, what has come of its body. The
+    /// memory for it is at most twice that, or that of the whole body.
     #[must_use]
-    pub const fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         match self.expected {
-            Expected::Method | Expected::Header => 0,
-            Expected::Body { .. } => self.body.len(),
+            Expected::Method => 0,
+            Expected::Header | Expected::Body { .. } => self.head.len() + self.body.len(),
         }
     }
 

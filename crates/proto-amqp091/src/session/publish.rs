@@ -121,8 +121,11 @@ impl Open {
             )),
             Err(error) => Err(Failure::new(error.reply_code(), id, error)),
         };
-        self.held_bytes += assembler.held_bytes();
-        if let Some(channel) = self.channels.get_mut(&number) {
+        // Between contents a channel keeps no room: there may be thousands.
+        if !assembler.is_idle()
+            && let Some(channel) = self.channels.get_mut(&number)
+        {
+            self.held_bytes += assembler.held_bytes();
             channel.assembler = Some(assembler);
         }
         result?;

@@ -12,6 +12,7 @@ struct Meter;
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
     static BYTES: Cell<usize> = const { Cell::new(0) };
+    static FREED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn note(bytes: usize) {
@@ -24,6 +25,15 @@ pub(crate) fn allocated() -> usize {
     BYTES.get()
 }
 
+/// The bytes that this thread has allocated and not given back.
+pub(crate) fn held() -> usize {
+    BYTES.get() - FREED.get()
+}
+
+fn note_freed(bytes: usize) {
+    FREED.with(|all| all.set(all.get() + bytes));
+}
+
 #[expect(unsafe_code, reason = "an allocator cannot be written without")]
 // SAFETY: it hands every call on to the system's allocator, as it came.
 unsafe impl GlobalAlloc for Meter {
@@ -34,12 +44,14 @@ unsafe impl GlobalAlloc for Meter {
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        note_freed(layout.size());
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(place, layout) }
     }
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(size);
+        note_freed(layout.size());
         // SAFETY: as the caller promises.
         unsafe { System.realloc(place, layout, size) }
     }

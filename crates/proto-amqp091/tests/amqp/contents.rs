@@ -124,10 +124,11 @@ fn what_is_held_is_what_has_come() {
         )
     };
     let publishing = |held| (held, false, "basic.publish".to_owned());
-    assert_eq!(take(&publish(1, "k")), publishing(0));
-    assert_eq!(take(&header(1, 10_000_000, NONE)), publishing(0));
-    assert_eq!(take(&frame(3, 1, &[0; 1_000])), publishing(1_000));
-    assert_eq!(take(&frame(3, 1, &[0; 500])), publishing(1_500));
+    assert_eq!(take(&publish(1, "k")), publishing(6));
+    // The flags of no properties.
+    assert_eq!(take(&header(1, 10_000_000, NONE)), publishing(8));
+    assert_eq!(take(&frame(3, 1, &[0; 1_000])), publishing(1_008));
+    assert_eq!(take(&frame(3, 1, &[0; 500])), publishing(1_508));
 }
 
 /// 16 MiB in frames of 128 KiB: each byte is copied about twice, whatever the number of frames.

@@ -1,6 +1,7 @@
 //! `basic.publish`, `basic.return`, `confirm`.
 
 use super::{Driven, bytes_of, short};
+use crate::allocation::held;
 use broker_api::{Event, Refusal};
 use bytes::BytesMut;
 use model::{CommandId, Dialect, ExchangeName, Persistence, QueueName, Retain};
@@ -199,6 +200,52 @@ fn contents_under_way_have_a_limit_together() {
     let answers = driven.read();
     let expected = "0 ConnectionClose(Close { reply_code: 506";
     assert!(answers.last().unwrap().contains(expected), "{answers:?}");
+}
+
+#[test]
+fn properties_under_way_count_too() {
+    let limits = Limits {
+        body_bytes_max: 5_000,
+        ..Limits::default()
+    };
+    let mut driven = Driven::opened_with(limits, &[]);
+    let long = [b'x'; 6_000];
+    let mut headers = TableBuf::new();
+    headers.push(short("h"), &FieldValue::LongString(&long));
+    let list = PropertyList {
+        headers: Some(headers.as_table().unwrap()),
+        ..PropertyList::default()
+    };
+    let mut properties = BytesMut::new();
+    list.put(&mut properties);
+    for number in 1..=2 {
+        driven.send(number, &Method::ChannelOpen(channel::Open));
+        let mut input = BytesMut::from(&bytes_of(number, &publish("", false))[..]);
+        put_content_header(&mut input, number, 1, Properties::new(&properties).unwrap());
+        driven.feed(&input);
+    }
+    let answers = driven.read();
+    let expected = "0 ConnectionClose(Close { reply_code: 506";
+    assert!(answers.last().unwrap().contains(expected), "{answers:?}");
+}
+
+#[test]
+fn a_channel_holds_nothing_between_contents() {
+    let mut driven = Driven::opened_with(Limits::default(), &[]);
+    let body = vec![b'x'; 100_000];
+    let before = held();
+    for number in 1..=50 {
+        driven.send(number, &Method::ChannelOpen(channel::Open));
+        let mut input = BytesMut::from(&bytes_of(number, &publish("", false))[..]);
+        put_content_header(&mut input, number, 100_000, Properties::NONE);
+        put_body_frames(&mut input, number, 4_096, &body);
+        let half = input.len() / 2;
+        driven.feed(&input[..half]);
+        driven.feed(&input[half..]);
+        driven.published.clear();
+    }
+    let kept = held() - before;
+    assert!(kept < 1_000_000, "{kept} bytes");
 }
 
 #[test]
