@@ -97,7 +97,7 @@ pub struct Amqp {
     pub consumers_max: usize,
     /// Time from accept to a whole `connection.open`.
     pub connect_timeout: Duration,
-    /// What the transaction of one channel may hold, in bytes.
+    /// What the transactions of one connection may hold together, in bytes.
     pub transaction_bytes_max: usize,
 }
 

@@ -436,7 +436,7 @@ pub(crate) static KEYS: &[Key] = &[
         AMQP,
         bytes(KIB, 16 * GIB),
         "16MiB",
-        "What the transaction of one channel may hold",
+        "What the transactions of one connection may hold together",
         |config, number| config.amqp.transaction_bytes_max = size(number),
     ),
     number(

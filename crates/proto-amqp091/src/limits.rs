@@ -19,7 +19,7 @@ pub struct Limits {
     pub consumers_max: usize,
     /// Bytes of the body of a content; longer ones are refused before they come.
     pub body_bytes_max: usize,
-    /// What a channel's transaction may gather, in bytes.
+    /// What the transactions of all channels of a connection may gather together, in bytes.
     pub transaction_bytes_max: usize,
     /// How long a peer may be silent, in seconds, as `connection.tune` offers it; the client says what counts.
     /// 0 offers to do without heartbeats.

@@ -11,6 +11,7 @@ use super::publish::{ChannelId, Publishes};
 use super::queue::{put_answer, queue_command};
 use super::server_properties::ClientCapabilities;
 use super::settle::Settling;
+use super::transaction::Gathered;
 use super::{Behind, Link, Step, put};
 use crate::frame::{Frame, Payload};
 use crate::{Method, MethodId, ReplyCode, ShortStr, access, basic, channel, connection};
@@ -37,6 +38,8 @@ pub(super) struct Open {
     pub(super) committing: Vec<Unsettled>,
     /// What is held of contents that have not come to their end, in bytes.
     pub(super) held_bytes: usize,
+    /// What all transactions have gathered, in bytes.
+    pub(super) gathered_bytes: usize,
     last_serial: u64,
     /// The command that all input waits for.
     awaited: Option<Awaited>,
@@ -112,6 +115,7 @@ impl Open {
             awaited_confirms: AwaitedConfirms::default(),
             committing: Vec::new(),
             held_bytes: 0,
+            gathered_bytes: 0,
             last_serial: 0,
             awaited: None,
         }
@@ -202,9 +206,8 @@ impl Open {
             return Err(failure);
         }
         self.end_consumers(link, number, out);
+        self.uncount(number);
         if let Some(channel) = self.channels.get_mut(&number) {
-            let assembler = channel.assembler.as_ref();
-            self.held_bytes -= assembler.map_or(0, |it| it.held_bytes());
             channel.start_closing();
             let close = channel::Close {
                 reply_code: failure.code.number(),
@@ -215,6 +218,15 @@ impl Open {
             put(out, number, &Method::ChannelClose(close));
         }
         Ok(())
+    }
+
+    /// What a channel holds goes with it.
+    fn uncount(&mut self, number: u16) {
+        if let Some(channel) = self.channels.get(&number) {
+            let assembler = channel.assembler.as_ref();
+            self.held_bytes -= assembler.map_or(0, |it| it.held_bytes());
+            self.gathered_bytes -= channel.transaction.as_ref().map_or(0, Gathered::bytes);
+        }
     }
 
     fn handle_connection_method(
@@ -275,6 +287,7 @@ impl Open {
             )),
             Method::ChannelClose(_) => {
                 self.end_consumers(link, number, out);
+                self.uncount(number);
                 self.channels.remove(&number);
                 put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
                 Ok(())

@@ -167,7 +167,8 @@ impl Open {
                 let text = "mandatory=true in a transaction".to_owned();
                 return Err(failed(ReplyCode::NotImplemented, text));
             }
-            return transaction.publish(message, link.limits.transaction_bytes_max);
+            let limit = link.limits.transaction_bytes_max;
+            return transaction.publish(message, (&mut self.gathered_bytes, limit));
         }
         let id = channel.id(number);
         let tag = channel.confirms.as_mut().map(Confirms::publish);

@@ -130,7 +130,8 @@ impl Open {
         {
             channel.in_hand += u64::from(!settled.is_got);
             let limit = link.limits.transaction_bytes_max;
-            return transaction.settle((tag, settled), outcome, (limit, method));
+            let bound = (&mut self.gathered_bytes, limit);
+            return transaction.settle((tag, settled), outcome, bound, method);
         }
         // Of one that the broker has ended there is nothing to settle.
         if self.consumers.has(settled.subscription) {

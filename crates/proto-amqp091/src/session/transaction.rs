@@ -28,8 +28,18 @@ struct Held {
 }
 
 impl Gathered {
-    pub(super) fn publish(&mut self, message: Message, limit: usize) -> Result<(), Failure> {
-        self.charge(message.cost_bytes(), limit, basic::Publish::ID)?;
+    /// What it takes, in bytes.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// `bound` is what all channels of the connection have gathered, and how much they may.
+    pub(super) fn publish(
+        &mut self,
+        message: Message,
+        bound: (&mut usize, usize),
+    ) -> Result<(), Failure> {
+        self.charge(message.cost_bytes(), bound, basic::Publish::ID)?;
         self.publishes.push(message);
         Ok(())
     }
@@ -38,9 +48,10 @@ impl Gathered {
         &mut self,
         (tag, unsettled): (u64, Unsettled),
         outcome: Outcome,
-        (limit, method): (usize, MethodId),
+        bound: (&mut usize, usize),
+        method: MethodId,
     ) -> Result<(), Failure> {
-        self.charge(HELD_BYTES, limit, method)?;
+        self.charge(HELD_BYTES, bound, method)?;
         self.held.push(Held {
             tag,
             unsettled,
@@ -49,12 +60,20 @@ impl Gathered {
         Ok(())
     }
 
-    fn charge(&mut self, bytes: usize, limit: usize, method: MethodId) -> Result<(), Failure> {
+    fn charge(
+        &mut self,
+        bytes: usize,
+        (all, limit): (&mut usize, usize),
+        method: MethodId,
+    ) -> Result<(), Failure> {
         self.bytes += bytes;
-        if self.bytes <= limit {
+        *all += bytes;
+        if *all <= limit {
             return Ok(());
         }
-        let text = format!("a transaction is larger than the limit of {limit} bytes");
+        let text = format!(
+            "a transaction is larger than what is left of the connection's limit of {limit} bytes"
+        );
         Err(Failure::new(ReplyCode::PreconditionFailed, method, text))
     }
 
@@ -173,9 +192,11 @@ impl Open {
     fn take_gathered(&mut self, number: u16, method: MethodId) -> Result<Gathered, Failure> {
         let channel = self.channels.get_mut(&number);
         let transaction = channel.and_then(|it| it.transaction.as_mut());
-        transaction.map(std::mem::take).ok_or_else(|| {
+        let gathered = transaction.map(std::mem::take).ok_or_else(|| {
             let text = "channel is not transactional";
             Failure::new(ReplyCode::PreconditionFailed, method, text)
-        })
+        })?;
+        self.gathered_bytes -= gathered.bytes;
+        Ok(gathered)
     }
 }

@@ -2,10 +2,14 @@
 
 use super::consumers::deliver;
 use super::publishing::{content, publish};
-use super::{Driven, short};
+use super::{Driven, bytes_of, short};
 use broker_api::Refusal;
+use bytes::BytesMut;
 use model::ExchangeName;
-use proto_amqp091::{Limits, Method, PropertyList, basic, channel, confirm, tx};
+use proto_amqp091::{
+    Limits, Method, Properties, PropertyList, basic, channel, confirm, put_body_frames,
+    put_content_header, tx,
+};
 
 fn transactional() -> Driven {
     let mut driven = Driven::with_channel();
@@ -160,4 +164,43 @@ fn they_have_a_limit() {
     let answers = driven.read();
     let expected = "406, reply_text: \"PRECONDITION_FAILED - a transaction is larger";
     assert!(answers[0].contains(expected), "{answers:?}");
+}
+
+#[test]
+fn they_have_a_limit_together_which_ends_with_them() {
+    let limits = Limits {
+        transaction_bytes_max: 1_000,
+        ..Limits::default()
+    };
+    let mut driven = Driven::opened_with(limits, &[]);
+    let body = [b'x'; 500];
+    let input = |number| {
+        let mut input = BytesMut::from(&bytes_of(number, &publish("", false))[..]);
+        put_content_header(&mut input, number, body.len(), Properties::NONE);
+        put_body_frames(&mut input, number, 4_096, &body);
+        input
+    };
+    let open = |driven: &mut Driven, number| {
+        driven.send(number, &Method::ChannelOpen(channel::Open));
+        driven.send(number, &Method::TxSelect(tx::Select));
+    };
+    open(&mut driven, 1);
+    open(&mut driven, 2);
+    for _ in 0..3 {
+        driven.feed(&input(1));
+        assert_eq!(driven.read(), [""; 0]);
+        driven.feed(&input(2));
+        let answers = driven.read();
+        assert!(
+            answers[0].starts_with("2 ChannelClose(Close { reply_code: 406"),
+            "{answers:?}"
+        );
+        driven.send(2, &Method::ChannelCloseOk(channel::CloseOk));
+        open(&mut driven, 2);
+        // One ended with its channel, another ends with its rollback, the next with its commit.
+        driven.send(1, &Method::TxRollback(tx::Rollback));
+        driven.feed(&input(2));
+        assert_eq!(driven.read(), [""; 0]);
+        driven.send(2, &Method::TxCommit(tx::Commit));
+    }
 }
