@@ -1,8 +1,9 @@
 //! `basic.qos`, `consume`, `cancel`; deliveries.
 
+use super::awaited::Purpose;
 use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
-use super::open::{Open, Purpose};
+use super::open::Open;
 use super::{Link, put};
 use crate::encode::{put_body_frames, put_body_head, put_content_header};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};

@@ -1,9 +1,10 @@
 //! `basic.get`.
 
+use super::awaited::Purpose;
 use super::consume::{check_count, put_content};
 use super::consumers::Consumer;
 use super::failure::Failure;
-use super::open::{Open, Purpose};
+use super::open::Open;
 use super::{Link, put};
 use crate::{Method, MethodId, ShortStr, basic};
 use broker_api::{Command, Get, Out, Reply, SettleMode};

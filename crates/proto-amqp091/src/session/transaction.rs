@@ -1,8 +1,9 @@
 //! `tx`: what a channel publishes and settles takes effect together.
 
+use super::awaited::Purpose;
 use super::consumers::Unsettled;
 use super::failure::Failure;
-use super::open::{Open, Purpose};
+use super::open::Open;
 use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode, basic, confirm, tx};
 use broker_api::{Command, Confirm, Out, Settle, Transaction};
