@@ -26,6 +26,10 @@ pub(crate) fn of(
         exchange: message.exchange().to_vec(),
         key: message.key().to_vec(),
     });
+    // A dead letter has none any more, so this is its first death.
+    if let Some(ttl_ms) = message.envelope().ttl_ms {
+        deaths.note_ttl_ms(ttl_ms);
+    }
     let letter = Message::new(&Parts {
         envelope: Envelope {
             ttl_ms: None,

@@ -1,6 +1,7 @@
 //! Between AMQP's words and the model's: definitions, arguments and messages. Nothing else in this crate but the session knows
 //! both vocabularies.
 
+mod deaths;
 mod definition;
 mod deliver;
 mod headers;
@@ -9,6 +10,7 @@ mod publish;
 mod queue_arguments;
 mod value;
 
+pub(crate) use deaths::put_dead_properties;
 pub(crate) use definition::{exchange_definition, queue_definition};
 pub use deliver::put_foreign_properties;
 pub use heads::AmqpHeads;
