@@ -1,6 +1,7 @@
 //! Looking into the heads of AMQP's messages.
 
 use super::headers::{Headers, TIMESTAMP_IN_MS, is_number_of_table};
+use super::routing::{further_keys, is_hidden, without_further_keys};
 use super::value::value_of;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, Table};
 use broker_api::{Field, HeadReader};
@@ -16,6 +17,9 @@ pub struct AmqpHeads;
 
 impl HeadReader for AmqpHeads {
     fn header<'m>(&self, message: &'m Message, name: &[u8]) -> Option<Value<'m>> {
+        if is_hidden(name, message.envelope()) {
+            return None;
+        }
         let value = list_of(message)?.headers?.find(name)?;
         Some(value_of(&value))
     }
@@ -73,6 +77,9 @@ impl HeadReader for AmqpHeads {
                 millis = None;
                 continue;
             }
+            if is_hidden(name, envelope) {
+                continue;
+            }
             let value = value_of(&value);
             match value {
                 Value::Text(text) => reading.header(name.into(), text),
@@ -88,6 +95,16 @@ impl HeadReader for AmqpHeads {
             }
         }
         reading.finish();
+    }
+
+    fn further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
+        if let Some(list) = list_of(message) {
+            further_keys(&list, each);
+        }
+    }
+
+    fn without_further_keys(&self, message: &Message) -> Vec<u8> {
+        without_further_keys(message)
     }
 }
 
