@@ -9,7 +9,7 @@ use super::{Link, put};
 use crate::encode::{put_body_frames, put_body_head, put_content_header};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
-use crate::translate::{put_dead_properties, put_foreign_properties};
+use crate::translate::{put_foreign_properties, shown_properties};
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::BufMut;
@@ -263,13 +263,7 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
 /// Appends properties and body of a message.
 pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
     let properties = match message.envelope().dialect {
-        // As they came.
-        Dialect::Amqp091 if message.annotations().is_empty() => Properties::checked(message.head()),
-        Dialect::Amqp091 => {
-            link.scratch.clear();
-            put_dead_properties(&mut link.scratch, message);
-            Properties::checked(&link.scratch)
-        }
+        Dialect::Amqp091 => shown_properties(&mut link.scratch, message),
         Dialect::Stomp10
         | Dialect::Stomp11
         | Dialect::Stomp12
