@@ -11,6 +11,7 @@ use crate::properties::Properties;
 use crate::translate::message_of;
 use crate::{Method, MethodId, ReplyCode, ShortStr, basic};
 use broker_api::{Command, Confirm, Out, Publishing, Refusal, Unroutable};
+use bytes::BytesMut;
 use model::{CommandId, Message};
 use std::collections::VecDeque;
 
@@ -161,7 +162,9 @@ impl Open {
                 format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(failed(ReplyCode::PreconditionFailed, text));
         }
-        let message = message_of(&publish, content)?;
+        let mut properties = BytesMut::new();
+        let content = channel.with_replies(content, &mut properties);
+        let message = message_of(&publish, &content)?;
         if let Some(transaction) = &mut channel.transaction {
             if publish.mandatory {
                 let text = "mandatory=true in a transaction".to_owned();
