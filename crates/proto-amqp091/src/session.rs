@@ -32,6 +32,7 @@ mod opening;
 mod pool;
 mod publish;
 mod queue;
+mod replies;
 mod server_properties;
 mod settle;
 mod transaction;

@@ -4,6 +4,7 @@ use super::confirms::Confirms;
 use super::consumers::Unsettled;
 use super::failure::Failure;
 use super::publish::ChannelId;
+use super::replies::Replies;
 use super::transaction::Gathered;
 use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
@@ -35,6 +36,8 @@ pub(super) struct Channel {
     pub(super) waiting: VecDeque<Delivery>,
     /// Its consumers that the client has not canceled, by their tag.
     pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
+    /// Where the answers to its requests come, if it consumes them.
+    pub(super) replies: Option<Box<Replies>>,
     /// By delivery tag: what the client has not settled.
     unsettled: SequenceMap<Unsettled>,
     /// The tag of the last delivery.

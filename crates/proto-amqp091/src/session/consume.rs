@@ -5,11 +5,12 @@ use super::channel::Channel;
 use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
+use super::replies::check_readable;
 use super::{Link, put};
 use crate::encode::{put_body_frames, put_body_head, put_content_header};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
-use crate::translate::{put_foreign_properties, shown_properties};
+use crate::translate::{DIRECT_REPLY_TO, put_foreign_properties, shown_properties};
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::BufMut;
@@ -51,6 +52,8 @@ impl Open {
             return Ok(());
         };
         let queue = channel.queue(consume.queue, method)?;
+        check_readable(&queue, method)?;
+        let is_of_replies = queue.as_bytes() == DIRECT_REPLY_TO;
         let id = self.consumers.next_id();
         let tag: Box<[u8]> = if consume.consumer_tag.is_empty() {
             format!("amq.ctag-{id}").into_bytes().into()
@@ -62,6 +65,9 @@ impl Open {
             return Err(Failure::new(ReplyCode::NotAllowed, method, text));
         }
         check_count(&self.consumers, link, method)?;
+        if is_of_replies {
+            return self.handle_consume_replies(link, number, (tag, consume), out);
+        }
         let sharing = sharing(consume)?;
         let prefetch = channel.prefetch.filter(|_| !consume.no_ack);
         channel.consumers.insert(tag.clone(), id);
@@ -102,6 +108,7 @@ impl Open {
         let consumer = self.consumers.remove(id)?;
         if let Some(channel) = self.channels.get_mut(&consumer.channel) {
             channel.consumers.remove(&consumer.tag);
+            channel.forget_replies(id);
         }
         Some(consumer)
     }
@@ -117,7 +124,11 @@ impl Open {
         let consumer_tag = cancel.consumer_tag;
         self.flush(link, out);
         let channel = self.channels.get_mut(&number);
-        let id = channel.and_then(|it| it.consumers.remove(consumer_tag.as_bytes()));
+        let id = channel.and_then(|channel| {
+            let id = channel.consumers.remove(consumer_tag.as_bytes())?;
+            channel.forget_replies(id);
+            Some(id)
+        });
         let consumer = id.and_then(|id| Some((id, self.consumers.get_mut(id)?)));
         let Some((id, consumer)) = consumer else {
             // One that is not there is canceled, as in RabbitMQ.

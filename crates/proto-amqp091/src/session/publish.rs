@@ -10,6 +10,7 @@ use crate::frame::Payload;
 use crate::translate::{message_of, shown_properties};
 use crate::{Method, MethodId, ReplyCode, ShortStr, basic};
 use broker_api::{Command, Confirm, Out, Publishing, Refusal, Unroutable};
+use bytes::BytesMut;
 use model::{CommandId, Message};
 use std::collections::VecDeque;
 
@@ -160,7 +161,9 @@ impl Open {
                 format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(failed(ReplyCode::PreconditionFailed, text));
         }
-        let message = message_of(&publish, content)?;
+        let mut properties = BytesMut::new();
+        let content = channel.with_replies(content, &mut properties);
+        let message = message_of(&publish, &content)?;
         let unroutable = if publish.mandatory {
             Unroutable::Return
         } else {

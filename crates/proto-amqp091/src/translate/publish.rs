@@ -10,7 +10,7 @@ use model::{Dialect, Envelope, Message, Parts, Persistence, Property, Retain};
 const METHOD: MethodId = basic::Publish::ID;
 
 /// What a client names that wants answers sent to its channel.
-const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
+pub(crate) const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
 
 /// The message of a content: its properties as they came.
 pub(crate) fn message_of(
