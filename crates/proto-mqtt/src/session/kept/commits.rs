@@ -167,6 +167,7 @@ impl Commits {
                 accepted: Vec::new(),
             }],
             own_messages,
+            returns: Vec::new(),
         };
         let command = link.submit(out, Command::Commit(Box::new(transaction)));
         self.sent.push_back(Sent {
