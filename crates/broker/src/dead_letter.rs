@@ -30,7 +30,7 @@ pub(crate) fn of(
         exchange: message.exchange().to_vec(),
         key: message.key().to_vec(),
     });
-    let mut envelope = Envelope {
+    let envelope = Envelope {
         ttl_ms: None,
         delay_ms: 0,
         ..message.envelope()
@@ -38,7 +38,6 @@ pub(crate) fn of(
     let mut head = Cow::Borrowed(message.head());
     if envelope.head_routes && to.key.is_some() {
         head = Head::of(heads, message).without_further_keys().into();
-        envelope.head_routes = false;
     }
     let letter = Message::new(&Parts {
         envelope,
