@@ -3,7 +3,7 @@
 mod support;
 
 use broker_api::{Command, Event, Refusal, Transaction};
-use model::{Delays, ExchangeKind, Outcome, QueueDefinition, QueueRules};
+use model::{Deaths, Delays, ExchangeKind, Outcome, QueueDefinition, QueueRules};
 use support::calls::{
     alternate, bind, bind_exchange, dead_letters_to, delaying, exchange, exclusive, presettled,
     settings, settle, subscribe, with_rules,
@@ -212,6 +212,21 @@ fn its_life_begins_when_the_delay_is_over() {
     assert_eq!(ready(&mut node), [[2], [2]]);
     node.advance_ms(1);
     assert_eq!(ready(&mut node), [vec![2], vec![]]);
+}
+
+#[test]
+fn what_expires_then_had_the_life_that_it_was_given() {
+    let (mut node, mut client) = node();
+    let rules = dead_letters_to("", Some("b"));
+    client.declare_as(&mut node, "q", with_rules(rules));
+    client.bind(&mut node, bind("late", "q", "q"));
+    let draft = message("q", 1).to("late").asking_for_delay(100).ttl(10);
+    publish(&mut client, &mut node, draft);
+    node.advance_ms(110);
+    client.subscribed(&mut node, subscribe(1, queue("b")));
+    let letter = &client.deliveries(&mut node)[0].message;
+    let deaths = Deaths::decode(letter.annotations()).expect("it died");
+    assert_eq!(deaths.original_ttl_ms(), Some(10));
 }
 
 #[test]

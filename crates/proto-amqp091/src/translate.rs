@@ -1,6 +1,7 @@
 //! Between AMQP's words and the model's: definitions, arguments and messages. Nothing else in this crate but the session knows
 //! both vocabularies.
 
+mod deaths;
 mod definition;
 mod deliver;
 mod headers;

@@ -1,5 +1,6 @@
 //! Looking into the heads of AMQP's messages.
 
+use super::deaths::{is_of_deaths, value_of_death};
 use super::headers::{Headers, TIMESTAMP_IN_MS, is_number_of_table};
 use super::routing::{asked_delay, further_keys, is_hidden, without_further_keys};
 use super::value::value_of;
@@ -20,8 +21,11 @@ impl HeadReader for AmqpHeads {
         if is_hidden(name, message.envelope()) {
             return None;
         }
-        let value = list_of(message)?.headers?.find(name)?;
-        Some(value_of(&value))
+        let list = list_of(message)?;
+        if is_dead(message) && is_of_deaths(name) {
+            return value_of_death(message, name);
+        }
+        Some(value_of(&list.headers?.find(name)?))
     }
 
     fn property<'m>(&self, message: &'m Message, property: Property) -> Option<Value<'m>> {
@@ -65,13 +69,20 @@ impl HeadReader for AmqpHeads {
         let envelope = message.envelope();
         let mut reading = Reading::new(&Headers, envelope, each);
         for property in NATIVES {
+            // A dead letter does not expire any more.
+            let is_over = property == Property::Expiration && envelope.ttl_ms.is_none();
             let value = native(&list, property).filter(|_| !is_spelled(&list, property, &envelope));
-            if let Some(value) = value {
+            if let (false, Some(value)) = (is_over, value) {
                 reading.native(property, value);
             }
         }
         let mut millis = millis_of(&list);
+        let is_dead = is_dead(message);
         for (name, value) in list.headers.unwrap_or(Table::EMPTY).iter() {
+            if is_dead && is_of_deaths(name) {
+                // Nobody forges what the reader's protocol says of deaths.
+                continue;
+            }
             if millis.is_some() && name == TIMESTAMP_IN_MS && integer(&value) == millis {
                 // The time stamp has been given with it.
                 millis = None;
@@ -137,6 +148,11 @@ fn list_of(message: &Message) -> Option<PropertyList<'_>> {
         | Dialect::Mqtt3
         | Dialect::Mqtt5 => None,
     }
+}
+
+/// Whether it is a dead letter.
+fn is_dead(message: &Message) -> bool {
+    !message.annotations().is_empty()
 }
 
 fn text(text: ShortStr<'_>) -> Value<'_> {

@@ -1,5 +1,6 @@
 //! The headers that have a say in where and when a message goes: `CC` and `BCC`, further routing keys, and `x-delay`.
 
+use super::deaths::put_dead_properties;
 use super::value::value_of;
 use crate::session::Failure;
 use crate::{
@@ -122,6 +123,11 @@ pub(crate) fn shown_properties<'b>(
     message: &'b Message,
 ) -> Properties<'b> {
     let envelope = message.envelope();
+    if !message.annotations().is_empty() {
+        scratch.clear();
+        put_dead_properties(scratch, message);
+        return Properties::checked(scratch);
+    }
     if envelope.dialect_flags & FLAG_HAS_BCC == 0 {
         return Properties::checked(message.head());
     }

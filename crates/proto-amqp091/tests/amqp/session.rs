@@ -2,6 +2,7 @@
 
 mod channels;
 mod consumers;
+mod dead_letters;
 mod exchanges;
 mod gets;
 mod heartbeats;

@@ -123,6 +123,43 @@ fn bcc_is_shown_to_nobody() {
 }
 
 #[test]
+fn bcc_of_a_dead_letter_is_shown_to_nobody() {
+    let mut driven = Driven::with_channel();
+    start(&mut driven, consume("t"));
+    let message = copied(&mut driven);
+    let mut deaths = model::Deaths::default();
+    deaths.add(model::Death {
+        queue: b"q".to_vec(),
+        reason: model::DeathReason::Rejected,
+        count: 1,
+        time_ms: 1_000,
+        exchange: Vec::new(),
+        key: b"k".to_vec(),
+    });
+    let message = Message::new(&model::Parts {
+        envelope: message.envelope(),
+        exchange: b"",
+        key: b"q",
+        annotations: &deaths.encode(),
+        head: &[message.head()],
+        body: b"x",
+    });
+    driven.handle_event(Event::Delivery(Delivery {
+        subscription: SubscriptionId(1),
+        sequence: Sequence(1),
+        redelivered: false,
+        delivery_count: 0,
+        acquired_count: 0,
+        expires_at: None,
+        message,
+    }));
+    let found = driven.read();
+    assert!(found[1].contains("x-death"), "{found:?}");
+    assert!(found[1].contains("\"CC\""), "{found:?}");
+    assert!(!found[1].contains("BCC"), "{found:?}");
+}
+
+#[test]
 fn further_keys_are_some_texts() {
     let refused = |name, value: &FieldValue<'_>| {
         let mut driven = Driven::with_channel();

@@ -160,6 +160,7 @@ impl Commits {
                 .iter()
                 .map(|(_, message)| message.clone())
                 .collect(),
+            returns: Vec::new(),
             settles: Vec::new(),
             notes: vec![Notes {
                 subscription,
@@ -167,7 +168,6 @@ impl Commits {
                 accepted: Vec::new(),
             }],
             own_messages,
-            returns: Vec::new(),
         };
         let command = link.submit(out, Command::Commit(Box::new(transaction)));
         self.sent.push_back(Sent {
