@@ -83,8 +83,8 @@ pub struct Envelope {
     pub priority: u8,
     /// Whether the head names a group whose messages one subscription gets, in order.
     pub is_grouped: bool,
-    /// Whether the head has a say in where the message goes, beside exchange and key: it names further keys.
-    /// Routing reads it then.
+    /// Whether the head has a say in where and when the message goes, beside exchange and key: it names further keys, or
+    /// asks for a delay, which some exchanges grant. Routing reads it then.
     pub head_routes: bool,
     /// Whether it is, or is to be, the last message that is kept of its exchange and key.
     pub retain: Retain,

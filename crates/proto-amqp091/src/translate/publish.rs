@@ -1,7 +1,7 @@
 //! What a client publishes into a message.
 
 use super::deliver::PERSISTENT;
-use super::routing::{is_further_keys, note_further_keys};
+use super::routing::{X_DELAY, delay_of, is_further_keys, note_further_keys};
 use crate::session::Failure;
 use crate::{Content, FieldValue, MethodId, PropertyList, ReplyCode, basic};
 use conversion::{Column, Row};
@@ -55,6 +55,8 @@ fn envelope_of(list: &PropertyList<'_>) -> Result<Envelope, Failure> {
     for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
         if is_further_keys(name) {
             note_further_keys((name, &value), &mut envelope, &mut further_keys)?;
+        } else if name == X_DELAY {
+            envelope.head_routes |= delay_of(&value).is_some();
         } else {
             note_header(name, &value, &mut envelope);
         }
