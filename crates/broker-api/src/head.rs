@@ -28,6 +28,15 @@ pub trait HeadReader: Sync {
     /// properties among them. What the envelope says need not be given: it goes before. A
     /// [`Property::Destination`] is given only if it is not what exchange and key say anyway.
     fn fields<'m>(&self, message: &'m Message, each: &mut dyn FnMut(Field<'m>));
+
+    /// Gives the routing keys that the head names beside the message's own, in their order. Asked only of a message
+    /// whose envelope says that its head routes it, too.
+    fn further_keys<'m>(&self, _message: &'m Message, _each: &mut dyn FnMut(&'m [u8])) {}
+
+    /// The head without them, for a message that goes on by another key.
+    fn without_further_keys(&self, message: &Message) -> Vec<u8> {
+        message.head().to_vec()
+    }
 }
 
 /// Who reads the heads of messages of a dialect.

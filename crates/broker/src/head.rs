@@ -36,6 +36,21 @@ impl<'m> Head<'m> {
     fn property(&self, property: Property) -> Option<Value<'m>> {
         self.reader.property(self.message, property)
     }
+
+    /// All keys of the message, its own first.
+    pub(crate) fn keys(&self) -> Vec<&'m [u8]> {
+        let mut keys = vec![self.message.key()];
+        if self.message.envelope().head_routes {
+            self.reader
+                .further_keys(self.message, &mut |key| keys.push(key));
+        }
+        keys
+    }
+
+    /// The head without further keys.
+    pub(crate) fn without_further_keys(&self) -> Vec<u8> {
+        self.reader.without_further_keys(self.message)
+    }
 }
 
 impl routing::HeaderSource for Head<'_> {

@@ -16,6 +16,7 @@
 //! - `Closing`: `connection.close` has been sent; all but its answer is passed over.
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 
+mod awaited;
 mod channel;
 mod confirms;
 mod consume;
@@ -25,6 +26,7 @@ mod failure;
 mod get;
 mod heartbeat;
 mod login;
+mod methods;
 mod open;
 mod opening;
 mod pool;

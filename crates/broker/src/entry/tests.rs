@@ -96,6 +96,18 @@ fn records_of_queues_read_back() {
             encode_enqueued(to, &places(), &message());
         },
     );
+    let envelope = Envelope {
+        head_routes: true,
+        ..message().envelope()
+    };
+    let routed = message().with_envelope(envelope);
+    let by_head = Change::Enqueued(Enqueued {
+        places: places(),
+        message: routed.clone(),
+    });
+    check(ENQUEUED, &Entry::Change(by_head), |to| {
+        encode_enqueued(to, &places(), &routed);
+    });
     let sequences = [1, 2, 3, 9, 11, 12].map(Sequence);
     let ranges = vec![
         (Sequence(1), Sequence(3)),

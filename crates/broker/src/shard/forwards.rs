@@ -152,8 +152,8 @@ impl Shard {
     ) -> Option<(Message, Vec<(ShardId, QueueId)>)> {
         let hosted = self.queues.get(&queue)?;
         let to = hosted.queue.rules().dead_letter.as_ref()?;
-        let (message, deaths) =
-            dead_letter::of(now, hosted.shared.name.as_bytes(), message, to, reason);
+        let (heads, name) = (self.node.settings.heads, hosted.shared.name.as_bytes());
+        let (message, deaths) = dead_letter::of(heads, now, name, message, to, reason);
         let random = self.draw();
         let found = dead_letter::resolve(&self.node, &message, &deaths, random);
         self.push_found(now, found, message)

@@ -33,6 +33,19 @@ impl HeadReader for Lines {
     }
 
     fn fields<'m>(&self, _: &'m Message, _: &mut dyn FnMut(Field<'m>)) {}
+
+    fn further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
+        let lines = message.head().split(|byte| *byte == b'\n');
+        lines
+            .filter_map(|line| line.strip_prefix(b"key:"))
+            .for_each(each);
+    }
+
+    fn without_further_keys(&self, message: &Message) -> Vec<u8> {
+        let lines = message.head().split_inclusive(|byte| *byte == b'\n');
+        let others = lines.filter(|line| !line.starts_with(b"key:"));
+        others.collect::<Vec<_>>().concat()
+    }
 }
 
 fn value(text: &[u8]) -> Value<'_> {

@@ -418,6 +418,13 @@ impl Draft {
         self.header("group", group)
     }
 
+    /// Adds routing keys.
+    pub fn keys(mut self, keys: &[&str]) -> Self {
+        self.envelope.head_routes = true;
+        let lines = keys.iter();
+        lines.fold(self, |draft, key| draft.header("key", key))
+    }
+
     pub fn of_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }

@@ -7,8 +7,7 @@ use super::{Behind, Link, put};
 use crate::content::{Assembler, Content, Progress};
 use crate::encode::{put_body_frames, put_content_header};
 use crate::frame::Payload;
-use crate::properties::Properties;
-use crate::translate::message_of;
+use crate::translate::{message_of, shown_properties};
 use crate::{Method, MethodId, ReplyCode, ShortStr, basic};
 use broker_api::{Command, Confirm, Out, Publishing, Refusal, Unroutable};
 use model::{CommandId, Message};
@@ -162,22 +161,20 @@ impl Open {
             return Err(failed(ReplyCode::PreconditionFailed, text));
         }
         let message = message_of(&publish, content)?;
+        let unroutable = if publish.mandatory {
+            Unroutable::Return
+        } else {
+            Unroutable::Drop
+        };
         if let Some(transaction) = &mut channel.transaction {
-            if publish.mandatory {
-                let text = "mandatory=true in a transaction".to_owned();
-                return Err(failed(ReplyCode::NotImplemented, text));
-            }
             let limit = link.limits.transaction_bytes_max;
-            return transaction.publish(message, (&mut self.gathered_bytes, limit));
+            let bound = (&mut self.gathered_bytes, limit);
+            return transaction.publish(message, unroutable, bound);
         }
         let id = channel.id(number);
         let tag = channel.confirms.as_mut().map(Confirms::publish);
         let publishing = Publishing {
-            unroutable: if publish.mandatory {
-                Unroutable::Return
-            } else {
-                Unroutable::Drop
-            },
+            unroutable,
             ..Publishing::new(match tag {
                 Some(_) => Confirm::Wanted,
                 None => Confirm::Unwanted,
@@ -195,13 +192,14 @@ impl Open {
     /// The broker gives back what went nowhere.
     pub(super) fn handle_returned(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         command: CommandId,
         message: &Message,
         out: &mut Out,
     ) {
         let confirmed = self.awaited_confirms.channel(command);
-        let Some(id) = confirmed.or_else(|| self.publishes.channel(command)) else {
+        let published = confirmed.or_else(|| self.publishes.channel(command));
+        let Some(id) = published.or_else(|| self.awaited_channel(command)) else {
             return;
         };
         if !self.is_open(id) {
@@ -215,10 +213,17 @@ impl Open {
         };
         put(out, id.number, &Method::BasicReturn(returned));
         // It is this client's own.
-        let properties = Properties::checked(message.head());
+        let properties = shown_properties(&mut link.scratch, message);
         let (buffer, body) = (out.wire.buffer(), message.body());
         put_content_header(buffer, id.number, body.len(), properties);
         put_body_frames(buffer, id.number, link.frame_bytes_max, body);
+    }
+
+    /// The channel whose method waits for this command's answer.
+    fn awaited_channel(&self, command: CommandId) -> Option<ChannelId> {
+        let awaited = self.awaited.as_ref().filter(|it| it.command == command)?;
+        let (number, serial) = (awaited.channel, awaited.serial);
+        Some(ChannelId { number, serial })
     }
 
     /// The broker has refused a command that was not waited for; if it was a publish, that closes its channel, or is

@@ -2,6 +2,7 @@
 
 mod channels;
 mod consumers;
+mod dead_letters;
 mod exchanges;
 mod gets;
 mod heartbeats;
@@ -10,6 +11,7 @@ mod pools;
 mod publishing;
 mod queues;
 mod real_clients;
+mod routing;
 mod split;
 mod transactions;
 
@@ -41,6 +43,8 @@ pub(crate) struct Driven {
     /// The logins that were asked for, in clear.
     logins: Vec<Vec<u8>>,
     unanswered: Vec<(CommandId, Result<Reply, Refusal>)>,
+    /// The last command.
+    last_asked: Option<CommandId>,
     /// What is there to get.
     ready: VecDeque<Message>,
     /// What was got and not delivered yet.
@@ -116,6 +120,7 @@ impl Driven {
             refusals: Vec::new(),
             logins: Vec::new(),
             unanswered: Vec::new(),
+            last_asked: None,
             ready: VecDeque::new(),
             got: Vec::new(),
             published: Vec::new(),
@@ -257,6 +262,7 @@ impl Driven {
             };
             self.log.push(text);
             let id = submission.id;
+            self.last_asked = Some(id);
             if let Command::Publish(message, _) = submission.command {
                 // A test says what comes of it, unless it is refused.
                 self.published.push((id, message));
