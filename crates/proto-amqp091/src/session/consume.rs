@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::open::Open;
 use super::replies::check_readable;
 use super::{Link, put};
-use crate::encode::{put_body_frames, put_body_head, put_content_header};
+use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deliver};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
 use crate::translate::{DIRECT_REPLY_TO, put_foreign_properties, shown_properties};
@@ -251,8 +251,11 @@ pub(super) fn hand_out(
         exchange: ShortStr::new(message.exchange()).unwrap_or(ShortStr::EMPTY),
         routing_key: ShortStr::start_of(message.key()),
     };
-    put(out, number, &Method::BasicDeliver(deliver));
-    put_content(link, number, message, out);
+    let frame_bytes_max = link.frame_bytes_max;
+    let properties = properties_of(link, message);
+    let body_len = message.body().len();
+    put_deliver(out.wire.buffer(), number, &deliver, body_len, properties);
+    put_body(frame_bytes_max, number, message, out);
 }
 
 /// What says that a consumer is to end, or has.
@@ -273,7 +276,17 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
 
 /// Appends properties and body of a message.
 pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
-    let properties = match message.envelope().dialect {
+    let frame_bytes_max = link.frame_bytes_max;
+    let properties = properties_of(link, message);
+    let body_len = message.body().len();
+    put_content_header(out.wire.buffer(), number, body_len, properties);
+    put_body(frame_bytes_max, number, message, out);
+}
+
+/// What is said of a message, perhaps put together in the scratch.
+#[inline]
+fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a> {
+    match message.envelope().dialect {
         Dialect::Amqp091 => shown_properties(&mut link.scratch, message),
         Dialect::Stomp10
         | Dialect::Stomp11
@@ -284,15 +297,18 @@ pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: 
             put_foreign_properties(&mut link.scratch, link.heads, message);
             Properties::checked(&link.scratch)
         }
-    };
-    let body = message.body();
-    let buffer = out.wire.buffer();
-    put_content_header(buffer, number, body.len(), properties);
+    }
+}
+
+/// Appends the body of a message, in as many frames as it takes.
+#[inline]
+fn put_body(frame_bytes_max: usize, number: u16, message: &Message, out: &mut Out) {
+    let (body, buffer) = (message.body(), out.wire.buffer());
     if body.is_empty() {
         return;
     }
-    if body.len() + FRAME_OVERHEAD_BYTES > link.frame_bytes_max {
-        return put_body_frames(buffer, number, link.frame_bytes_max, body);
+    if body.len() + FRAME_OVERHEAD_BYTES > frame_bytes_max {
+        return put_body_frames(buffer, number, frame_bytes_max, body);
     }
     // Large ones are shared.
     put_body_head(buffer, number, body.len());

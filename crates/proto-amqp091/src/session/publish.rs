@@ -3,7 +3,7 @@
 use super::confirms::Confirms;
 use super::failure::Failure;
 use super::open::Open;
-use super::{Behind, Link, put};
+use super::{Link, put};
 use crate::content::{Assembler, Content, Progress};
 use crate::encode::{put_body_frames, put_content_header};
 use crate::frame::Payload;
@@ -68,23 +68,23 @@ impl Publishes {
 }
 
 impl Open {
-    /// Takes `basic.publish`, with its content if that lies behind it.
+    /// Whether a channel takes a publish with its content at once: it is open, and has no content under way.
+    pub(super) fn takes_whole(&self, number: u16) -> bool {
+        let channel = self.channels.get(&number);
+        channel.is_some_and(|it| !it.is_closing() && it.assembler.is_none())
+    }
+
+    /// Takes a publish with its content. What closes the channel is dealt with; what is returned closes the connection.
     pub(super) fn handle_publish(
         &mut self,
         link: &mut Link,
-        (number, method): (u16, Method<'_>),
-        behind: &mut Behind<'_>,
+        number: u16,
+        content: &Content<'_>,
         out: &mut Out,
     ) -> Result<(), Failure> {
-        // What cannot be read there is found when it is its turn.
-        let content = link
-            .contents
-            .content_behind(behind.codec, number, method, behind.input);
-        if let Ok(Some((content, len))) = content {
-            behind.taken = len;
-            return self.publish(link, number, &content, out);
-        }
-        self.handle_content(link, number, Payload::Method(method), out)
+        self.awaited_confirms.forget_last_ack();
+        let result = self.publish(link, number, content, out);
+        self.settle_failure(link, number, result, out)
     }
 
     /// Whether the content of a method is under way on a channel.
@@ -153,7 +153,7 @@ impl Open {
         if publish.immediate {
             return Err(failed(ReplyCode::NotImplemented, "immediate=true".into()));
         }
-        if let Some(user) = content.properties.fields().user_id
+        if let Some(user) = content.properties.user_id()
             && *user.as_bytes() != *self.user
         {
             let own = String::from_utf8_lossy(&self.user);
