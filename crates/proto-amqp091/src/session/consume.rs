@@ -200,6 +200,9 @@ impl Open {
             is_got: consumer.is_getting(),
         };
         let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+        if !consumer.no_ack {
+            self.timeouts.note_delivery();
+        }
         Some((consumer, tag))
     }
 
