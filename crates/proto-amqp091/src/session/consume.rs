@@ -216,6 +216,9 @@ impl Open {
             return;
         };
         consumer.add_delivery();
+        if !consumer.no_ack {
+            self.timeouts.note_delivery();
+        }
         let is_used_up = consumer.is_used_up();
         if !consumer.no_ack && channel.is_full() {
             channel.waiting.push_back(delivery);

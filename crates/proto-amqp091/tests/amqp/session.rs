@@ -14,6 +14,7 @@ mod real_clients;
 mod replies;
 mod routing;
 mod split;
+mod timeouts;
 mod transactions;
 
 use broker_api::{
@@ -216,6 +217,15 @@ impl Driven {
         self.session.handle_deadline(self.now, &mut self.out);
         self.collect();
         Some(self.now.elapsed().as_millis())
+    }
+
+    /// The driver has not been reading until now.
+    pub(crate) fn pause(&mut self) {
+        self.session.handle_paused(self.now);
+    }
+
+    pub(crate) fn elapsed(&self) -> u128 {
+        self.now.elapsed().as_millis()
     }
 
     pub(crate) fn wait(&mut self, duration: Duration) {
