@@ -507,3 +507,23 @@ impl Wake for Woken {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+#[test]
+fn answers_that_are_not_taken_hold_back_who_asks() {
+    for (exchange, body_bytes, count_max) in [("amq.direct", 10_000, 200), ("nowhere", 4, 20_000)] {
+        let mut node = Node::new(Settings::default());
+        let mut publisher = node.connect();
+        let mut count = 0;
+        while publisher.is_admitted(&node) {
+            // What comes back, or is refused, is told at once.
+            let draft = message("nobody", count).to(exchange).of_bytes(body_bytes);
+            publisher.publish_returnable(&node, draft);
+            count += 1;
+            assert!(count < count_max, "{count} answers are kept");
+        }
+        assert!(count > 50);
+        let events = publisher.drain(&mut node);
+        assert!(events.len() >= count as usize);
+        assert!(publisher.is_admitted(&node));
+    }
+}
