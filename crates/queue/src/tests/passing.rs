@@ -1,8 +1,8 @@
 //! What passes through.
 
 use super::{
-    COMPETING, Draft, Taken, at, cancel, enqueue, options, plain, pump, pumped, queue, settle,
-    subscribe, subscriber, taken_queue,
+    COMPETING, Draft, Taken, at, cancel, enqueue, options, plain, pump, queue, settle, subscribe,
+    subscriber, taken_queue,
 };
 use crate::{Queue, Sharing, SubscriptionOptions};
 use model::{Outcome, QueueRules, Sequence};
@@ -44,15 +44,6 @@ fn nothing_passes_where_a_message_might_wait_or_somebody_chooses() {
     check(|_| {}, |queue| plain(queue, 1));
     let filtered = |queue: &mut Queue| subscribe(queue, 2, options(9, Some(1), COMPETING));
     check(|_| {}, filtered);
-    let browsing = |queue: &mut Queue| {
-        plain(queue, 1);
-        subscribe(queue, 2, options(0, None, Sharing::Browse));
-        cancel(queue, 1);
-        subscribe(queue, 3, SubscriptionOptions::competing(9));
-        assert_eq!(pumped(queue, at(0)), [(3, 1)]);
-        settle(queue, at(0), 3, 1, Outcome::Accept);
-    };
-    check(|_| {}, browsing);
     let getting = |queue: &mut Queue| subscribe(queue, 2, options(1, None, Sharing::Get));
     check(|_| {}, getting);
 }
