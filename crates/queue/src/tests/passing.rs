@@ -1,10 +1,10 @@
 //! What passes through.
 
 use super::{
-    COMPETING, Draft, Taken, at, cancel, enqueue, options, plain, pump, pumped, queue, settle,
-    subscribe, subscriber, taken_queue,
+    COMPETING, Draft, Taken, at, cancel, enqueue, options, plain, pump, queue, settle, subscribe,
+    subscriber, taken_queue,
 };
-use crate::{Queue, Sharing, SubscriptionOptions};
+use crate::{Port as _, Queue, Sharing, SubscriptionOptions};
 use model::{Outcome, QueueRules, Sequence};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
@@ -44,15 +44,6 @@ fn nothing_passes_where_a_message_might_wait_or_somebody_chooses() {
     check(|_| {}, |queue| plain(queue, 1));
     let filtered = |queue: &mut Queue| subscribe(queue, 2, options(9, Some(1), COMPETING));
     check(|_| {}, filtered);
-    let browsing = |queue: &mut Queue| {
-        plain(queue, 1);
-        subscribe(queue, 2, options(0, None, Sharing::Browse));
-        cancel(queue, 1);
-        subscribe(queue, 3, SubscriptionOptions::competing(9));
-        assert_eq!(pumped(queue, at(0)), [(3, 1)]);
-        settle(queue, at(0), 3, 1, Outcome::Accept);
-    };
-    check(|_| {}, browsing);
     let getting = |queue: &mut Queue| subscribe(queue, 2, options(1, None, Sharing::Get));
     check(|_| {}, getting);
 }
@@ -87,6 +78,8 @@ enum Step {
     Subscribe(u32, u64, i32),
     Cancel(u32),
     Grant(u32, u64),
+    /// Has room, or not. Nobody looks at once whether anything waits.
+    Room(u32, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -100,16 +93,19 @@ fn step() -> impl Strategy<Value = Step> {
         6 => draft.prop_map(Step::Publish),
         1 => (1_u32..4, 0_u64..9, 0_i32..2).prop_map(|(id, more, level)| Step::Subscribe(id, more, level)),
         1 => (1_u32..4).prop_map(Step::Cancel),
-        2 => (1_u32..4, 0_u64..9).prop_map(|(id, total)| Step::Grant(id, total)),
+        2 => (1_u32..4, 0_u64..30).prop_map(|(id, total)| Step::Grant(id, total)),
+        2 => (1_u32..4, any::<bool>()).prop_map(|(id, has_room)| Step::Room(id, has_room)),
     ]
 }
 
 /// Takes a step; returns who was delivered what, which is accepted at once.
-fn take(queue: &mut Queue, step: &Step, passes: bool) -> Vec<(u32, u64)> {
+fn take(queue: &mut Queue, step: &Step, passes: bool, port: &mut Taken) -> Vec<(u32, u64)> {
     match step {
         Step::Publish(draft) => {
             let message = draft.message();
-            if passes && let Some((id, sequence)) = queue.pass(&message, |_| true) {
+            let has_room = |id| port.has_room(id);
+            let passed = passes.then(|| queue.pass(&message, has_room)).flatten();
+            if let Some((id, sequence)) = passed {
                 return vec![(id.subscription.0, sequence.0)];
             }
             enqueue(queue, at(0), draft);
@@ -130,9 +126,15 @@ fn take(queue: &mut Queue, step: &Step, passes: bool) -> Vec<(u32, u64)> {
         Step::Grant(id, total) => {
             queue.grant(subscriber(*id), *total);
         }
+        Step::Room(id, has_room) => {
+            port.full.retain(|it| *it != subscriber(*id));
+            if !has_room {
+                port.full.push(subscriber(*id));
+            }
+            return Vec::new();
+        }
     }
-    let mut port = Taken::default();
-    pump(queue, at(0), &mut port);
+    pump(queue, at(0), port);
     let delivered = port.drain();
     for (id, sequence) in &delivered {
         settle(queue, at(0), *id, *sequence, Outcome::Accept);
@@ -152,8 +154,10 @@ proptest! {
             rules.priority_max = priority_max;
         };
         let (mut one, mut other) = (queue(change), queue(change));
+        let (mut port, mut other_port) = (Taken::default(), Taken::default());
         for step in steps {
-            assert_eq!(take(&mut one, &step, true), take(&mut other, &step, false));
+            let passed = take(&mut one, &step, true, &mut port);
+            assert_eq!(passed, take(&mut other, &step, false, &mut other_port));
             assert_eq!(one.next_sequence(), other.next_sequence());
             assert_eq!((one.len(), one.ready_count()), (other.len(), other.ready_count()));
         }
