@@ -234,7 +234,7 @@ impl Connection {
         let private = self.private_queues.get_mut(&id)?;
         let before = private.bytes();
         let changed = change(private);
-        private.take_letters(now, &mut self.letters);
+        private.take_letters(self.node.settings.heads, now, &mut self.letters);
         self.private_bytes = self.private_bytes - before + private.bytes();
         Some(changed)
     }

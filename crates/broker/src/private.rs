@@ -5,7 +5,7 @@ use crate::counters;
 use crate::dead_letter;
 use crate::get;
 use crate::head;
-use broker_api::{Delivery, Event, QueueStatus, Reply, SettleMode};
+use broker_api::{Delivery, Event, Heads, QueueStatus, Reply, SettleMode};
 use model::{
     CommandId, Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition, QueueName,
     Sequence, SubscriptionId,
@@ -194,6 +194,20 @@ impl PrivateQueue {
         counters::add(&node.counters.dropped, dropped_count);
     }
 
+    /// Passes a message on that need not be kept: its subscription settles nothing, and nothing is ahead of it. Returns
+    /// the delivery, if it is one.
+    pub(crate) fn pass(&mut self, message: &Message) -> Option<(SubscriptionId, Sequence)> {
+        // Whether one that has died comes round is looked at when it is taken in.
+        if !message.annotations().is_empty() {
+            return None;
+        }
+        let settle_modes = &self.settle_modes;
+        let is_presettled =
+            |id: SubscriberId| settle_modes.get(&id.subscription) == Some(&SettleMode::Presettled);
+        let (id, sequence) = self.queue.pass(message, is_presettled)?;
+        Some((id.subscription, sequence))
+    }
+
     pub(crate) fn grant(&mut self, id: SubscriberId, total: u64) {
         self.queue.grant(id, total);
     }
@@ -265,7 +279,7 @@ impl PrivateQueue {
     }
 
     /// The dead letters that have become of messages since the last call.
-    pub(crate) fn take_letters(&mut self, now: Instant, letters: &mut Vec<Message>) {
+    pub(crate) fn take_letters(&mut self, heads: Heads, now: Instant, letters: &mut Vec<Message>) {
         for left in self.left.drain(..) {
             let Some(reason) = dead_letter::reason(left.reason) else {
                 continue;
@@ -273,7 +287,7 @@ impl PrivateQueue {
             let letter = self.definition.rules.dead_letter.as_ref();
             if let (Some(to), Some(name), Some(message)) = (letter, &self.name, &left.message) {
                 let name = name.as_bytes();
-                letters.push(dead_letter::of(now, name, message, to, reason).0);
+                letters.push(dead_letter::of(heads, now, name, message, to, reason).0);
             }
         }
     }

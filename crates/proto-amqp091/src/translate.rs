@@ -8,11 +8,12 @@ mod headers;
 mod heads;
 mod publish;
 mod queue_arguments;
+mod routing;
 mod value;
 
-pub(crate) use deaths::put_dead_properties;
 pub(crate) use definition::{exchange_definition, queue_definition};
 pub use deliver::put_foreign_properties;
 pub use heads::AmqpHeads;
 pub(crate) use publish::{DIRECT_REPLY_TO, message_of};
+pub(crate) use routing::shown_properties;
 pub(crate) use value::arguments;

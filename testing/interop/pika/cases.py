@@ -596,4 +596,6 @@ def messages_cross_to_mqtt_and_back():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    import routing
+
+    (globals().get(sys.argv[1]) or getattr(routing, sys.argv[1]))()

@@ -11,7 +11,7 @@ use super::server_properties::ClientCapabilities;
 use super::settle::Settling;
 use super::timeouts::Timeouts;
 use super::transaction::Gathered;
-use super::{Behind, Link, Step, put};
+use super::{Link, Step, put};
 use crate::frame::{Frame, Payload};
 use crate::{Method, MethodId, ReplyCode, ShortStr, channel, connection};
 use broker_api::{BlockCause, Command, Delivery, Event, Out};
@@ -74,7 +74,6 @@ impl Open {
         &mut self,
         link: &mut Link,
         frame: &Frame<'_>,
-        behind: &mut Behind<'_>,
         out: &mut Out,
     ) -> Result<Step, Failure> {
         let number = frame.channel;
@@ -85,7 +84,7 @@ impl Open {
                 self.handle_connection_method(link, method, out)
             }
             payload @ (Payload::Method(_) | Payload::Header(_) | Payload::Body(_)) => {
-                let result = self.handle_channel_frame(link, (number, *payload), behind, out);
+                let result = self.handle_channel_frame(link, (number, *payload), out);
                 self.settle_failure(link, number, result, out)?;
                 Ok(Step::Taken)
             }
@@ -96,7 +95,6 @@ impl Open {
         &mut self,
         link: &mut Link,
         (number, payload): (u16, Payload<'_>),
-        behind: &mut Behind<'_>,
         out: &mut Out,
     ) -> Result<(), Failure> {
         let channel = self.channels.get(&number);
@@ -106,8 +104,8 @@ impl Open {
             Payload::Method(_) if self.is_assembling(number) => {
                 self.handle_content(link, number, payload, out)
             }
-            Payload::Method(method @ Method::BasicPublish(_)) if is_open => {
-                self.handle_publish(link, (number, method), behind, out)
+            Payload::Method(Method::BasicPublish(_)) if is_open => {
+                self.handle_content(link, number, payload, out)
             }
             Payload::Method(method) => self.handle_channel_method(link, number, &method, out),
             // What crossed the end of its channel is passed over.

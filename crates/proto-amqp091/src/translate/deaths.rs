@@ -1,5 +1,6 @@
 //! The deaths of a message as headers, as RabbitMQ writes them.
 
+use super::routing::is_hidden;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, TableBuf};
 use bytes::BytesMut;
 use model::{Death, Deaths, Message, Value};
@@ -72,11 +73,12 @@ pub(super) fn value_of_death(message: &Message, name: &[u8]) -> Option<Value<'st
 
 /// Appends the properties of a dead letter that came by AMQP: what its publisher said, without `expiration`, and how it
 /// died.
-pub(crate) fn put_dead_properties(buffer: &mut BytesMut, message: &Message) {
+pub(super) fn put_dead_properties(buffer: &mut BytesMut, message: &Message) {
     let list = Properties::checked(message.head()).fields();
     let mut headers = TableBuf::new();
     for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
-        if let (false, Ok(name)) = (is_of_deaths(name), ShortStr::new(name)) {
+        let is_left_out = is_of_deaths(name) || is_hidden(name, message.envelope());
+        if let (false, Ok(name)) = (is_left_out, ShortStr::new(name)) {
             headers.push(name, &value);
         }
     }

@@ -2,9 +2,10 @@
 
 use super::deaths::{is_of_deaths, value_of_death};
 use super::headers::{Headers, TIMESTAMP_IN_MS, is_number_of_table};
+use super::routing::{asked_delay, further_keys, is_hidden, without_further_keys};
 use super::value::value_of;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, Table};
-use broker_api::{Field, HeadReader};
+use broker_api::{AskedDelay, Field, HeadReader};
 use conversion::{Column, HeaderDialect, Kind, Reading, Row, number, text_of};
 use model::{Address, Dialect, Envelope, Message, Persistence, Property, Value};
 
@@ -17,6 +18,9 @@ pub struct AmqpHeads;
 
 impl HeadReader for AmqpHeads {
     fn header<'m>(&self, message: &'m Message, name: &[u8]) -> Option<Value<'m>> {
+        if is_hidden(name, message.envelope()) {
+            return None;
+        }
         let list = list_of(message)?;
         if is_dead(message) && is_of_deaths(name) {
             return value_of_death(message, name);
@@ -84,6 +88,9 @@ impl HeadReader for AmqpHeads {
                 millis = None;
                 continue;
             }
+            if is_hidden(name, envelope) {
+                continue;
+            }
             let value = value_of(&value);
             match value {
                 Value::Text(text) => reading.header(name.into(), text),
@@ -99,6 +106,20 @@ impl HeadReader for AmqpHeads {
             }
         }
         reading.finish();
+    }
+
+    fn further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
+        if let Some(list) = list_of(message) {
+            further_keys(&list, each);
+        }
+    }
+
+    fn without_further_keys(&self, message: &Message) -> Vec<u8> {
+        without_further_keys(message)
+    }
+
+    fn asked_delay(&self, message: &Message) -> Option<AskedDelay> {
+        asked_delay(&list_of(message)?, message)
     }
 }
 

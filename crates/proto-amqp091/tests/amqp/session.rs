@@ -12,6 +12,7 @@ mod publishing;
 mod queues;
 mod real_clients;
 mod replies;
+mod routing;
 mod split;
 mod timeouts;
 mod transactions;
@@ -44,6 +45,8 @@ pub(crate) struct Driven {
     /// The logins that were asked for, in clear.
     logins: Vec<Vec<u8>>,
     unanswered: Vec<(CommandId, Result<Reply, Refusal>)>,
+    /// The last command.
+    last_asked: Option<CommandId>,
     /// What is there to get.
     ready: VecDeque<Message>,
     /// What was got and not delivered yet.
@@ -121,6 +124,7 @@ impl Driven {
             refusals: Vec::new(),
             logins: Vec::new(),
             unanswered: Vec::new(),
+            last_asked: None,
             ready: VecDeque::new(),
             got: Vec::new(),
             made_up: 0,
@@ -272,6 +276,7 @@ impl Driven {
             };
             self.log.push(text);
             let id = submission.id;
+            self.last_asked = Some(id);
             if let Command::Publish(message, _) = submission.command {
                 // A test says what comes of it, unless it is refused.
                 self.published.push((id, message));

@@ -1,7 +1,6 @@
 //! A message of another protocol into header lines.
 
-use super::destination::percent_encode;
-use super::headers::{Headers, address_of, spelled};
+use super::headers::{Headers, address_of, spelled, spelled_reply_to};
 use crate::Version;
 use crate::escape::{Part, put_escaped};
 use broker_api::{Field, Heads};
@@ -114,7 +113,7 @@ impl Lines<'_> {
         });
         let mut is_spelling_put = false;
         if let (Some(address), Some(value)) = (&address, &said.reply_to) {
-            let usual = answerable(address);
+            let usual = spelled_reply_to(address);
             if let Some(spelling) = usable(spelling, address, &usual) {
                 self.put(b"reply-to", spelling);
                 is_spelling_put = true;
@@ -147,17 +146,6 @@ impl Lines<'_> {
             }
         }
     }
-}
-
-/// The usual spelling of an address that answers are sent to. A queue whose name the broker has made up is not for the
-/// answering client to make.
-fn answerable(address: &Address<'_>) -> Vec<u8> {
-    if address.exchange.is_empty() && address.key.starts_with(b"amq.") {
-        let mut text = b"/reply-queue/".to_vec();
-        percent_encode(&address.key, &[], &mut text);
-        return text;
-    }
-    spelled(&address.exchange, &address.key)
 }
 
 /// A spelling that leads to an address, is not the usual one, and can be written.
