@@ -111,6 +111,7 @@ fn measure_decode(input: &[u8]) -> f64 {
 }
 
 /// What comes in many frames: what joining it costs, and what making a message of it does.
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn measure_large(body: &[u8]) {
     let codec = Codec::new(Side::Client, FRAME_BYTES_MAX);
     let mut input = BytesMut::new();
