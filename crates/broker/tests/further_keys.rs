@@ -3,11 +3,11 @@
 mod support;
 
 use broker::{Address, Composite, Settings};
-use broker_api::{Command, Event, Refusal, SettleMode, Transaction};
+use broker_api::{Command, Confirm, Event, Publishing, Refusal, Reply, SettleMode, Transaction};
 use model::{ExchangeKind, Outcome, QueueDefinition, QueueRules};
 use support::calls::{
-    alternate, bind, dead_letters_to, exchange, exchange_name, exclusive, name as name_of,
-    presettled, settings, settle, subscribe, with_retained, with_rules,
+    alternate, bind, dead_letters_to, delete_queue, exchange, exchange_name, exclusive,
+    name as name_of, presettled, settings, settle, subscribe, with_retained, with_rules,
 };
 use support::{Client, Draft, Node, message, queue, topic};
 
@@ -72,10 +72,7 @@ fn it_is_unroutable_only_if_no_key_leads_anywhere() {
     client.bind(&mut node, bind("d", "a", "x"));
     let mut is_returned = |draft: Draft| {
         let id = client.publish_returnable(&node, draft);
-        assert_eq!(
-            client.answer(&mut node, id),
-            Some(Ok(broker_api::Reply::Nothing))
-        );
+        assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
         matches!(client.others()[..], [Event::Returned(returned, _)] if returned == id)
     };
     assert!(!is_returned(message("none", 1).queued().keys(&["a"])));
@@ -274,4 +271,21 @@ fn no_key_leads_to_the_brokers_own_topics() {
         .publish_safely(&mut node, message("t", 2).keys(&["$SYSTEM"]))
         .expect("others are everybody's");
     assert_eq!(listener.take_numbers(&mut node), [0; 0]);
+}
+
+#[test]
+fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
+    let (mut node, mut client) = with_queues();
+    let mut other = node.connect();
+    let wanted = |draft: Draft| {
+        let publishing = Publishing::new(Confirm::Wanted);
+        Command::Publish(draft.persistent().build(), publishing)
+    };
+    other.send(&node, delete_queue("a"));
+    let id = client.send(&node, wanted(message("none", 1).queued().keys(&["a"])));
+    assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
+    other.send(&node, delete_queue("b"));
+    let id = client.send(&node, wanted(message("b", 2).queued()));
+    let deleted = Refusal::QueueDeleted(name_of("b"));
+    assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
 }
