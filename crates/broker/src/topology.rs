@@ -116,6 +116,14 @@ impl Topology {
             lifetime: Lifetime::Permanent,
         };
         let predeclared = decided.exchanges().map(|(name, _)| (name.clone(), kept));
+        for (name, definition) in decided.exchanges() {
+            let applied = node.settings.policies.for_exchange(name);
+            let alternate = applied.exchange(definition.clone()).alternate;
+            if alternate.is_some() {
+                let change = |table: &Snapshot| table.with_alternate(name, alternate.clone());
+                node.routes.change(change);
+            }
+        }
         Self {
             node: Arc::clone(node),
             exchanges: predeclared.collect(),
@@ -301,10 +309,15 @@ impl Topology {
                     _ => table.clone(),
                 });
             }
-            Change::AddExchange(name, definition) => routes.change(|table| {
-                let changed = table.with_exchange(name, definition.clone());
-                changed.unwrap_or_else(|_| table.clone())
-            }),
+            Change::AddExchange(name, definition) => {
+                // What is decided, logged and compared is what was declared; routes follow what holds.
+                let applied = self.node.settings.policies.for_exchange(name);
+                let definition = applied.exchange(definition.clone());
+                routes.change(|table| {
+                    let changed = table.with_exchange(name, definition.clone());
+                    changed.unwrap_or_else(|_| table.clone())
+                });
+            }
             Change::RemoveExchange(name) => routes.change(|table| {
                 let changed = table.without_exchange(name);
                 changed.unwrap_or_else(|_| table.clone())
@@ -361,7 +374,9 @@ impl Topology {
         } else {
             self.reserve_id(shard, id);
         }
-        let shared = Arc::new(SharedQueue::new(name.clone(), declare.definition, target));
+        let policies = &self.node.settings.policies;
+        let shared = SharedQueue::new(name.clone(), declare.definition, policies, target);
+        let shared = Arc::new(shared);
         let status = shared.status();
         self.decided = self.decided.with_queue(name.clone(), Arc::clone(&shared));
         self.pend(Change::AddQueue(shared), None);
@@ -583,6 +598,7 @@ impl Topology {
                 definition: definition.clone(),
                 durability: kept.durability,
                 lifetime: kept.lifetime,
+                applied: self.node.settings.policies.for_exchange(name),
                 binding_count: self.decided.binding_count_from(name.as_bytes()) as u64,
             })
         };

@@ -1,5 +1,6 @@
 //! Exchanges in requests and answers.
 
+use crate::policy::Applied;
 use crate::{Invalid, Text};
 use broker_api::{DeclareExchange, DeleteExchange, DeleteIf, IfMissing, ListedExchange};
 use model::{Access, Durability, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Lifetime};
@@ -109,6 +110,9 @@ pub struct Listed {
     pub name: Text,
     /// What it was declared as.
     pub definition: Definition,
+    /// What applies to it beside that.
+    #[serde(flatten)]
+    pub applied: Applied,
     /// Bindings that lead from it.
     pub binding_count: u64,
 }
@@ -243,6 +247,7 @@ impl From<&ListedExchange> for Listed {
                 hash_header,
                 hash_property,
             },
+            applied: (&listed.applied).into(),
             binding_count: listed.binding_count,
         }
     }
