@@ -152,6 +152,9 @@ pub enum Unroutable {
 pub struct Transaction {
     /// In order.
     pub publishes: Vec<Message>,
+    /// Places among `publishes`, ascending: those that are given back with [`Event::Returned`](crate::Event::Returned)
+    /// if they go nowhere, ahead of the answer. All others are dropped then.
+    pub returns: Vec<usize>,
     /// In order; their own wish to be confirmed is not looked at.
     pub settles: Vec<Settle>,
     /// In order.

@@ -13,6 +13,15 @@ pub enum Field<'m> {
     Header(Cow<'m, [u8]>, Value<'m>),
 }
 
+/// A delay that an exchange is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedDelay {
+    /// How long, in milliseconds.
+    pub ms: u64,
+    /// The head that the message goes on with if it is granted: it asks no more.
+    pub head: Vec<u8>,
+}
+
 /// Reads the heads of messages of one dialect. Each protocol brings one for its own.
 ///
 /// Asked only where something depends on it: headers exchanges, selectors, groups, last values; and by a
@@ -28,6 +37,20 @@ pub trait HeadReader: Sync {
     /// properties among them. What the envelope says need not be given: it goes before. A
     /// [`Property::Destination`] is given only if it is not what exchange and key say anyway.
     fn fields<'m>(&self, message: &'m Message, each: &mut dyn FnMut(Field<'m>));
+
+    /// Gives the routing keys that the head names beside the message's own, in their order. Asked only of a message
+    /// whose envelope says that its head routes it, too.
+    fn further_keys<'m>(&self, _message: &'m Message, _each: &mut dyn FnMut(&'m [u8])) {}
+
+    /// The head without them, for a message that goes on by another key.
+    fn without_further_keys(&self, message: &Message) -> Vec<u8> {
+        message.head().to_vec()
+    }
+
+    /// The delay that the head asks for. Asked only of a message whose envelope says that its head routes it, too.
+    fn asked_delay(&self, _message: &Message) -> Option<AskedDelay> {
+        None
+    }
 }
 
 /// Who reads the heads of messages of a dialect.

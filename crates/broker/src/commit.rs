@@ -18,11 +18,11 @@ use crate::mailbox::Control;
 use crate::publish::{Way, exchange_not_found};
 use crate::retained::{HeldKeys, Retained};
 use crate::routes::{
-    DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
+    self, DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
 };
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedNotes, PreparedPublish};
 use broker_api::{
-    Command, Event, Notes, Publishing, Refusal, Reply, Settle, Submission, Transaction,
+    Command, Event, Notes, Publishing, Refusal, Reply, Settle, Submission, Transaction, Unroutable,
 };
 use model::{
     CommandId, ConnectionId, ConversationId, Instant, Message, Outcome, Sequence, ShardId,
@@ -159,6 +159,8 @@ fn is_last_wish(command: &Command) -> bool {
 struct Following {
     pushes: Vec<Push>,
     settles: Vec<PrivateSettle>,
+    /// What goes nowhere and is given back.
+    returned: Vec<Message>,
     /// Whether some of it is retained.
     is_retained: bool,
     follow: Arc<Follow>,
@@ -271,14 +273,19 @@ impl Connection {
                 None
             }
             (Event::Done(command, done), Some((first, Stage::Sent(_)))) if command == first => {
-                let is_done = done.is_ok();
+                let (command, is_done) = (*command, done.is_ok());
+                let mut event = Some(event);
                 if let Some((_, Stage::Sent(following))) = self.commits.waiting.pop_front()
                     && is_done
                 {
-                    self.follow(now, following);
+                    let is_behind_others = !following.returned.is_empty();
+                    self.follow(now, command, following);
+                    if is_behind_others {
+                        self.answers.extend(event.take());
+                    }
                 }
                 self.start_commits(now);
-                Some(event)
+                event
             }
             _ => Some(event),
         }
@@ -299,9 +306,15 @@ impl Connection {
         let mut gathered = node
             .retained
             .check(&node.settings, transaction.publishes.iter());
-        for message in &transaction.publishes {
-            gathered =
-                gathered.and_then(|()| self.route_part(message, &own, &mut parts, &mut following));
+        let mut returns = transaction.returns.into_iter().peekable();
+        for (at, message) in transaction.publishes.iter().enumerate() {
+            let unroutable = match returns.next_if_eq(&at) {
+                Some(_) => Unroutable::Return,
+                None => Unroutable::Drop,
+            };
+            gathered = gathered.and_then(|()| {
+                self.route_part((message, unroutable), &own, &mut parts, &mut following)
+            });
         }
         let gathered = gathered
             .and_then(|()| self.settle_part(transaction.settles, &mut parts, &mut following))
@@ -379,7 +392,7 @@ impl Connection {
     /// Adds a message to what the shards of its queues have to do, or to what follows.
     fn route_part(
         &mut self,
-        message: &Message,
+        (message, unroutable): (&Message, Unroutable),
         skipped: &[QueueTarget],
         parts: &mut Parts,
         following: &mut Following,
@@ -412,16 +425,21 @@ impl Connection {
         };
         let cache = self.commits.cache.get_or_insert_default();
         let route = cache.route(&node, &table, message);
+        let later = routes::delayed(&node, &table, message);
+        let given_on = later.as_ref().unwrap_or(message);
         match route.without(skipped) {
-            Route::Queue(target) => publish(&[target], message),
+            Route::Queue(target) => publish(&[target], given_on),
             Route::Many(targets) => {
-                publish(&targets.queues, message);
+                publish(&targets.queues, given_on);
                 if !is_retained {
-                    let takers = takers(&node, self.outbox.connection(), &targets, message);
+                    let takers = takers(&node, self.outbox.connection(), &targets, given_on);
                     following
                         .pushes
-                        .extend(takers.map(|target| Push::To(target.clone(), message.clone())));
+                        .extend(takers.map(|target| Push::To(target.clone(), given_on.clone())));
                 }
+            }
+            Route::Nowhere if !is_retained && unroutable == Unroutable::Return => {
+                following.returned.push(message.clone());
             }
             Route::Nowhere => {}
             Route::NoExchange => return Err(exchange_not_found(message)),
@@ -451,7 +469,7 @@ impl Connection {
             follow: Some(Arc::clone(&following.follow)),
         };
         let Some((&first, _)) = parts.first_key_value() else {
-            self.follow(now, following);
+            self.follow(now, command, following);
             self.answer(command, Ok(Reply::Nothing));
             return None;
         };
@@ -487,7 +505,10 @@ impl Connection {
         Some(following)
     }
 
-    fn follow(&mut self, now: Instant, following: Following) {
+    fn follow(&mut self, now: Instant, command: CommandId, following: Following) {
+        let returned = following.returned.into_iter();
+        let returned = returned.map(|message| Event::Returned(command, message));
+        self.answers.extend(returned);
         self.push_all(now, following.pushes);
         self.publisher.wait_for(&following.follow.take_held_by());
         for settle in following.settles {

@@ -1,15 +1,19 @@
 //! What becomes of a message when it is dead-lettered.
 
 use crate::Node;
+use crate::head::Head;
 use crate::routes::{self, Found};
 use crate::shared_queue::SharedQueue;
+use broker_api::Heads;
 use model::{DeadLetter, Death, DeathReason, Deaths, Envelope, Instant, Message, Parts};
 use queue::LeaveReason;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The dead letter of a message that leaves a queue: published to the dead-letter exchange, under its key or
-/// the message's own; it neither expires nor waits any more by its own wish, and notes how it died.
+/// The dead letter of a message that leaves a queue: published to the dead-letter exchange, under its key alone or
+/// all of the message's own; it neither expires nor waits any more by its own wish, and notes how it died.
 pub(crate) fn of(
+    heads: Heads,
     now: Instant,
     queue: &[u8],
     message: &Message,
@@ -26,16 +30,28 @@ pub(crate) fn of(
         exchange: message.exchange().to_vec(),
         key: message.key().to_vec(),
     });
+    // A dead letter has none any more, so this is its first death.
+    let known = message.envelope();
+    if let Some(ttl_ms) = known.ttl_ms {
+        // A delay that an exchange has granted was added to it.
+        let added_ms = if known.head_routes { known.delay_ms } else { 0 };
+        deaths.note_ttl_ms(ttl_ms.saturating_sub(added_ms));
+    }
+    let envelope = Envelope {
+        ttl_ms: None,
+        delay_ms: 0,
+        ..known
+    };
+    let mut head = Cow::Borrowed(message.head());
+    if envelope.head_routes && to.key.is_some() {
+        head = Head::of(heads, message).without_further_keys().into();
+    }
     let letter = Message::new(&Parts {
-        envelope: Envelope {
-            ttl_ms: None,
-            delay_ms: 0,
-            ..message.envelope()
-        },
+        envelope,
         exchange: to.exchange.as_bytes(),
         key: to.key.as_deref().unwrap_or(message.key()),
         annotations: &deaths.encode(),
-        head: &[message.head()],
+        head: &[&head],
         body: message.body(),
     });
     (letter, deaths)

@@ -135,7 +135,7 @@ impl Connection {
                 delivered_count += usize::from(matches!(event, Event::Delivery(_)));
                 handle(event);
             });
-            private.take_letters(now, &mut self.letters);
+            private.take_letters(self.node.settings.heads, now, &mut self.letters);
             let deadline = private.deadline();
             self.private_bytes = self.private_bytes - before + private.bytes();
             self.private_deadline = self.private_deadline.into_iter().chain(deadline).min();
@@ -164,7 +164,7 @@ impl Connection {
                 }
                 let before = private.bytes();
                 private.tick(now);
-                private.take_letters(now, &mut self.letters);
+                private.take_letters(self.node.settings.heads, now, &mut self.letters);
                 self.private_bytes = self.private_bytes - before + private.bytes();
                 due.push(*id);
             }

@@ -1,7 +1,7 @@
 //! What the core looks up in the heads of messages.
 
 use crate::settings::Settings;
-use broker_api::{HeadReader, Heads, Refusal};
+use broker_api::{AskedDelay, HeadReader, Heads, Refusal};
 use model::{Message, Persistence, Property, QueueRules, SubscriptionId, Value};
 use queue::{Answer, Filter, Keys};
 use selector::{Limits, Properties, Selector};
@@ -35,6 +35,26 @@ impl<'m> Head<'m> {
 
     fn property(&self, property: Property) -> Option<Value<'m>> {
         self.reader.property(self.message, property)
+    }
+
+    /// All keys of the message, its own first.
+    pub(crate) fn keys(&self) -> Vec<&'m [u8]> {
+        let mut keys = vec![self.message.key()];
+        if self.message.envelope().head_routes {
+            self.reader
+                .further_keys(self.message, &mut |key| keys.push(key));
+        }
+        keys
+    }
+
+    /// The delay that it asks for.
+    pub(crate) fn asked_delay(&self) -> Option<AskedDelay> {
+        self.reader.asked_delay(self.message)
+    }
+
+    /// The head without further keys.
+    pub(crate) fn without_further_keys(&self) -> Vec<u8> {
+        self.reader.without_further_keys(self.message)
     }
 }
 

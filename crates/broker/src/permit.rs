@@ -1,5 +1,6 @@
 //! Who may do what: the one place that every command passes.
 
+use crate::head::Head;
 use crate::settings::Settings;
 use broker_api::{Command, Listing, Peer, Refusal};
 use model::Message;
@@ -102,7 +103,7 @@ pub(crate) fn permit_publish(
     let Some(principal) = principal else {
         return Err(Refusal::NotConnected);
     };
-    if !is_own_topic(message, &settings.own_topics) || principal.role == Role::Operator {
+    if principal.role == Role::Operator || !goes_to_own_topic(message, settings) {
         return Ok(());
     }
     let level = String::from_utf8_lossy(&settings.own_topics).into_owned();
@@ -111,12 +112,25 @@ pub(crate) fn permit_publish(
     )))
 }
 
-/// Whether a message goes to a topic with this first level.
+/// Whether a message goes to a topic of the broker's own, by whichever of its keys.
+#[inline]
+fn goes_to_own_topic(message: &Message, settings: &Settings) -> bool {
+    if message.envelope().head_routes && message.exchange() == TOPICS {
+        let keys = Head::of(settings.heads, message).keys();
+        return keys.iter().any(|key| is_below(key, &settings.own_topics));
+    }
+    is_own_topic(message, &settings.own_topics)
+}
+
+/// Whether a message's own key is a topic with this first level.
 #[inline]
 pub(crate) fn is_own_topic(message: &Message, level: &[u8]) -> bool {
-    if level.is_empty() || message.exchange() != TOPICS {
-        return false;
-    }
-    let behind = message.key().strip_prefix(level);
+    message.exchange() == TOPICS && is_below(message.key(), level)
+}
+
+/// Whether a key begins with this level.
+#[inline]
+fn is_below(key: &[u8], level: &[u8]) -> bool {
+    let behind = key.strip_prefix(level).filter(|_| !level.is_empty());
     behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(b"."))
 }

@@ -5,7 +5,7 @@ use crate::counters;
 use crate::dead_letter;
 use crate::get;
 use crate::head;
-use broker_api::{Delivery, Event, QueueStatus, Reply, SettleMode};
+use broker_api::{Delivery, Event, Heads, QueueStatus, Reply, SettleMode};
 use model::{
     Applied, CommandId, Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition,
     QueueName, Sequence, SubscriptionId,
@@ -269,7 +269,7 @@ impl PrivateQueue {
     }
 
     /// The dead letters that have become of messages since the last call.
-    pub(crate) fn take_letters(&mut self, now: Instant, letters: &mut Vec<Message>) {
+    pub(crate) fn take_letters(&mut self, heads: Heads, now: Instant, letters: &mut Vec<Message>) {
         for left in self.left.drain(..) {
             let Some(reason) = dead_letter::reason(left.reason) else {
                 continue;
@@ -277,7 +277,7 @@ impl PrivateQueue {
             let letter = self.queue.rules().dead_letter.as_ref();
             if let (Some(to), Some(name), Some(message)) = (letter, &self.name, &left.message) {
                 let name = name.as_bytes();
-                letters.push(dead_letter::of(now, name, message, to, reason).0);
+                letters.push(dead_letter::of(heads, now, name, message, to, reason).0);
             }
         }
     }

@@ -8,7 +8,10 @@ use crate::settings::Composite;
 use crate::shared_queue::SharedQueue;
 use arc_swap::{ArcSwap, Guard};
 use broker_api::OwnMessages;
-use model::{Access, ConnectionId, Message, QueueDefinition, QueueId, ShardId, SubscriptionId};
+use model::{
+    Access, ConnectionId, Delays, Envelope, Message, Parts, QueueDefinition, QueueId, ShardId,
+    SubscriptionId,
+};
 use queue::{Filter as _, SubscriberId};
 use routing::{BindingError, Routed, Table};
 use std::sync::Arc;
@@ -312,6 +315,11 @@ impl RouteCache {
 
     /// The route of a message by the snapshot.
     pub(crate) fn route(&mut self, node: &Node, table: &Snapshot, message: &Message) -> Route {
+        if message.envelope().head_routes {
+            // Where it goes, others with its address do not.
+            let random = self.draw(node);
+            return look_up(node, table, message, random).0;
+        }
         if self.version != table.version() {
             self.version = table.version();
             self.last = None;
@@ -385,25 +393,64 @@ fn look_up(node: &Node, table: &Snapshot, message: &Message, random: u64) -> (Ro
     (Route::to(found), is_cacheable)
 }
 
-/// All that a message goes to, by exchange and key, whoever publishes it.
+/// All that a message goes to, by exchange and keys, whoever publishes it.
 pub(crate) fn resolve(node: &Node, table: &Snapshot, message: &Message, random: u64) -> Found {
     let (exchange, key) = (message.exchange(), message.key());
     let head = Head::of(node.settings.heads, message);
-    let composite = |composite: &&Composite| {
-        composite.from.exchange.as_bytes() == exchange && composite.from.key == key
-    };
     let mut found = Found::default();
-    match node.settings.composites.iter().find(composite) {
-        None => found.add(table.route(exchange, key, &head, random)),
-        Some(composite) => {
-            for to in &composite.to {
-                found.add(table.route(to.exchange.as_bytes(), &to.key, &head, random));
-            }
+    if message.envelope().head_routes {
+        let mut keys = head.keys();
+        let before = keys.len();
+        keys.retain(|key| {
+            let composite = composite(node, exchange, key);
+            let composite = composite.inspect(|it| found.add_all(it, table, &head, random));
+            composite.is_none()
+        });
+        if !keys.is_empty() {
+            found.add(table.route_keys(exchange, &keys, &head, random));
+        }
+        if keys.len() < before {
             found.merge();
+        }
+    } else {
+        match composite(node, exchange, key) {
+            None => found.add(table.route(exchange, key, &head, random)),
+            Some(composite) => {
+                found.add_all(composite, table, &head, random);
+                found.merge();
+            }
         }
     }
     found.gather();
     found
+}
+
+/// What goes on instead of the message if it asks for a delay and the exchange that it was published to grants it: the
+/// same, later. Its life begins then.
+pub(crate) fn delayed(node: &Node, table: &Snapshot, message: &Message) -> Option<Message> {
+    let envelope = message.envelope();
+    if !envelope.head_routes || table.exchange(message.exchange())?.delays == Delays::Ignored {
+        return None;
+    }
+    let delay = Head::of(node.settings.heads, message).asked_delay()?;
+    Some(Message::new(&Parts {
+        envelope: Envelope {
+            delay_ms: delay.ms,
+            ttl_ms: envelope.ttl_ms.map(|ttl| ttl.saturating_add(delay.ms)),
+            ..envelope
+        },
+        exchange: message.exchange(),
+        key: message.key(),
+        annotations: message.annotations(),
+        head: &[&delay.head],
+        body: message.body(),
+    }))
+}
+
+/// What the settings say that an exchange and a key stand for, if they say so.
+fn composite<'n>(node: &'n Node, exchange: &[u8], key: &[u8]) -> Option<&'n Composite> {
+    let mut composites = node.settings.composites.iter();
+    composites.find(|it| it.from.exchange.as_bytes() == exchange && it.from.key == key)
 }
 
 /// What a message goes to.
@@ -431,6 +478,13 @@ impl Found {
         let mut filtered = self.direct.iter().filter(|target| target.filter.is_some());
         if filtered.nth(1).is_some() {
             self.direct.sort_by_key(|target| target.outbox.connection());
+        }
+    }
+
+    /// Adds what all that a composite destination stands for leads to.
+    fn add_all(&mut self, composite: &Composite, table: &Snapshot, head: &Head<'_>, random: u64) {
+        for to in &composite.to {
+            self.add(table.route(to.exchange.as_bytes(), &to.key, head, random));
         }
     }
 

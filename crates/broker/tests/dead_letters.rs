@@ -94,6 +94,51 @@ fn an_expired_message_leaves_wherever_it_stands() {
 }
 
 #[test]
+fn a_dead_letter_says_how_long_it_might_have_lived_at_first() {
+    let (mut node, mut client) = with_rule(QueueRules::PLAIN);
+    client.declare_as(&mut node, "again", dead_letters_of_q());
+    publish(&mut client, &mut node, message("again", 1).queued().ttl(10));
+    publish(&mut client, &mut node, message("again", 2).queued());
+    client.subscribed(&mut node, subscribe(1, queue("again")));
+    assert_eq!(client.numbers(&mut node), [1, 2]);
+    client.ok(
+        &mut node,
+        Command::Settle(settle(1, &[1, 2], Outcome::Reject)),
+    );
+    client.subscribed(&mut node, subscribe(2, queue("q")));
+    assert_eq!(client.numbers(&mut node), [1, 2]);
+    client.ok(
+        &mut node,
+        Command::Settle(settle(2, &[1, 2], Outcome::Reject)),
+    );
+    let mut reader = node.connect();
+    reader.subscribed(&mut node, subscribe(1, queue("dead")));
+    let told: Vec<_> = reader
+        .deliveries(&mut node)
+        .iter()
+        .map(|it| model::Deaths::decode(it.message.annotations()).expect("deaths"))
+        .map(|deaths| {
+            let first = deaths.first().expect("one").queue.clone();
+            (
+                deaths.original_ttl_ms(),
+                first,
+                deaths.last_exchange().to_vec(),
+            )
+        })
+        .collect();
+    let of = |ttl| (ttl, b"again".to_vec(), Vec::new());
+    assert_eq!(told, [of(Some(10)), of(None)]);
+}
+
+/// Of a queue whose dead letters go to `q`.
+fn dead_letters_of_q() -> QueueDefinition {
+    with_rules(QueueRules {
+        dead_letter: dead_letters_to("", Some("q")).dead_letter,
+        ..QueueRules::PLAIN
+    })
+}
+
+#[test]
 fn the_head_of_a_full_queue_is_dead_lettered() {
     let (mut node, mut client) = with_rule(QueueRules {
         length_max: Some(1),

@@ -2,11 +2,11 @@
 
 mod support;
 
-use broker_api::{Command, Event, Refusal, Reply, Settle};
+use broker_api::{Command, Event, Refusal, Reply, Settle, Transaction};
 use model::{CommandId, Outcome, Overflow, QueueDefinition, QueueRules, SubscriptionId};
 use support::calls::{
-    bind, dead_letters_to, deaths_of, exclusive, limited, name, presettled, settings, settle,
-    subscribe, with_rules,
+    bind, dead_letters_to, deaths_of, exclusive, limited, name, number_of, presettled, settings,
+    settle, subscribe, with_rules,
 };
 use support::crashes::crash_at_every_step;
 use support::{Client, Draft, Node, message, queue, topic};
@@ -504,4 +504,65 @@ fn a_commit_that_settles_for_nobody_is_refused() {
     let refusal = Refusal::SubscriptionNotFound(SubscriptionId(9));
     assert_eq!(done(&mut client, &mut node, id), Err(refusal));
     assert!(node.contents("b").is_empty());
+}
+
+#[test]
+fn what_goes_nowhere_is_given_back_with_the_commit() {
+    let (mut node, mut client) = node();
+    let drafts = |queue: &str| {
+        vec![
+            to("none", 3),
+            to("none", 4),
+            to(queue, 5),
+            message("x", 6).retained(),
+            to("other", 7),
+        ]
+    };
+    let commit = |client: &mut Client, node: &Node, queue| {
+        let publishes = drafts(queue).into_iter().map(Draft::build).collect();
+        let transaction = Transaction {
+            publishes,
+            returns: vec![1, 2, 3, 4],
+            settles: accept(&[1]),
+            ..Transaction::default()
+        };
+        client.send(node, Command::Commit(Box::new(transaction)))
+    };
+    let returned = |event: &Event| match event {
+        Event::Returned(id, message) => Some((*id, number_of(message))),
+        Event::Done(..)
+        | Event::Confirmed(_)
+        | Event::Delivery(_)
+        | Event::Drained(_)
+        | Event::Ended(..)
+        | Event::Blocked(_)
+        | Event::Unblocked
+        | Event::Disconnect(_) => None,
+    };
+    // To no queue at all, to one shard, to two of them.
+    for queue in ["nowhere", "a", "b"] {
+        let id = commit(&mut client, &node, queue);
+        client.run(&mut node);
+        let events = client.others();
+        let mut expected = vec![(id, 4), (id, 7)];
+        if queue == "nowhere" {
+            expected.insert(1, (id, 5));
+        }
+        let [given_back @ .., Event::Done(done, Ok(Reply::Nothing))] = &events[..] else {
+            panic!("{queue}: {events:?}");
+        };
+        assert_eq!(*done, id);
+        let given_back: Vec<_> = given_back.iter().filter_map(returned).collect();
+        assert_eq!(given_back, expected, "{queue}");
+    }
+    assert_eq!(node.contents("b"), [5]);
+    // Of a transaction that is refused nothing is.
+    let transaction = Transaction {
+        publishes: vec![to("none", 8).build(), to("b", 9).to("missing").build()],
+        returns: vec![0, 1],
+        ..Transaction::default()
+    };
+    let refused = client.refused(&mut node, Command::Commit(Box::new(transaction)));
+    assert!(matches!(refused, Refusal::ExchangeNotFound(_)));
+    assert_eq!(client.others().len(), 0);
 }

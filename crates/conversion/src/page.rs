@@ -44,6 +44,7 @@ is not visible ASCII and for `%`, `:` and `\\`. An AMQP reader sees exchange and
 - Padding around the values of STOMP 1.0.
 - In AMQP, values of headers have types, and numbers say how many bits they have. Others are told the type of what is not text,
   but not the number of bits; moments in time are numbers, bytes are text.
+- AMQP's header `BCC`, which is for the broker alone: routing keys that nobody is shown.
 - AMQP's `cluster-id`, and a `timestamp` of more than 292 million years.
 - STOMP shows a topic of more than 255 bytes, and headers of any length, which it does not take in a SEND.
 - A message that is longer than what an MQTT 5.0 client takes is not sent to it, as that protocol asks for.

@@ -55,31 +55,51 @@ pub struct Death {
 }
 
 /// The deaths of a message, the latest first.
+///
+/// Invariant: `first` is the place of one of them, unless there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deaths(Vec<Death>);
+pub struct Deaths {
+    list: Vec<Death>,
+    /// The place of the one that came first of all: others may have come again since.
+    first: usize,
+    /// Where the message had been published to when it died last.
+    last_exchange: Vec<u8>,
+    original_ttl_ms: Option<u64>,
+}
 
 /// More than these are not kept: the oldest is forgotten, but never the first of all.
 const DEATHS_MAX: usize = 64;
+
+/// What stands where a reason would, before what is known beside the deaths.
+const BESIDE: u8 = 0;
+
+/// Of what stands there: the message had a time to live; the first death does not stand last; the last exchange is not
+/// that of the death that stands first.
+const HAS_TTL: u8 = 1;
+const HAS_FIRST: u8 = 2;
+const HAS_LAST_EXCHANGE: u8 = 4;
 
 impl Deaths {
     /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
     #[must_use]
     pub fn decode(annotations: &[u8]) -> Option<Self> {
         let mut left = annotations;
-        let mut deaths = Vec::new();
-        while !left.is_empty() {
-            if deaths.len() > DEATHS_MAX {
+        let mut deaths = Self::default();
+        while let Some((reason, behind)) = left.split_first() {
+            left = behind;
+            if *reason == BESIDE {
+                return deaths.decode_beside(left);
+            }
+            if deaths.list.len() > DEATHS_MAX {
                 return None;
             }
-            let (reason, behind) = left.split_first()?;
-            left = behind;
             let reason = DeathReason::from_number(*reason)?;
             let count = take_u64(&mut left)?;
             let time_ms = take_u64(&mut left)?;
             let queue = take_bytes(&mut left)?;
             let exchange = take_bytes(&mut left)?;
             let key = take_bytes(&mut left)?;
-            deaths.push(Death {
+            deaths.list.push(Death {
                 queue,
                 reason,
                 count,
@@ -88,13 +108,45 @@ impl Deaths {
                 key,
             });
         }
-        Some(Self(deaths))
+        deaths.suppose();
+        Some(deaths)
+    }
+
+    /// What is so if nothing else is said beside the deaths.
+    fn suppose(&mut self) {
+        self.first = self.list.len().saturating_sub(1);
+        self.last_exchange = self.usual_exchange().to_vec();
+    }
+
+    fn usual_exchange(&self) -> &[u8] {
+        self.list.first().map_or(&[], |death| &death.exchange)
+    }
+
+    fn decode_beside(mut self, mut left: &[u8]) -> Option<Self> {
+        self.suppose();
+        let (bits, behind) = left.split_first()?;
+        left = behind;
+        if bits & !(HAS_TTL | HAS_FIRST | HAS_LAST_EXCHANGE) != 0 {
+            return None;
+        }
+        if bits & HAS_TTL != 0 {
+            self.original_ttl_ms = Some(take_u64(&mut left)?);
+        }
+        if bits & HAS_FIRST != 0 {
+            self.first = usize::try_from(take_u64(&mut left)?).ok()?;
+        }
+        if bits & HAS_LAST_EXCHANGE != 0 {
+            self.last_exchange = take_bytes(&mut left)?;
+        }
+        (left.is_empty() && self.first < self.list.len()).then_some(self)
     }
 
     /// The annotations of a message that died so.
     ///
     /// ```text
-    /// { reason u8 · count u64 · time u64 · { length u32 · bytes } of queue, exchange, key } ...
+    /// { reason u8 · count u64 · time u64 · { length u32 · bytes } of queue, exchange, key } ... ·
+    /// [ 0 u8 · bits u8 (1 has a ttl, 2 first is not last, 4 has a last exchange) ·
+    ///   [ ttl u64 ] · [ place of the first u64 ] · [ length u32 · last exchange ] ]
     /// ```
     ///
     /// # Panics
@@ -102,52 +154,123 @@ impl Deaths {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for death in &self.0 {
+        for death in &self.list {
             bytes.push(death.reason as u8);
             bytes.extend_from_slice(&death.count.to_le_bytes());
             bytes.extend_from_slice(&death.time_ms.to_le_bytes());
             for text in [&death.queue, &death.exchange, &death.key] {
-                let len = u32::try_from(text.len()).expect("names are limited to far less");
-                bytes.extend_from_slice(&len.to_le_bytes());
-                bytes.extend_from_slice(text);
+                put_bytes(&mut bytes, text);
             }
         }
+        self.encode_beside(&mut bytes);
         bytes
+    }
+
+    fn encode_beside(&self, bytes: &mut Vec<u8>) {
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let bits = bit(self.original_ttl_ms.is_some(), HAS_TTL)
+            | bit(self.first + 1 < self.list.len(), HAS_FIRST)
+            | bit(
+                self.last_exchange != self.usual_exchange(),
+                HAS_LAST_EXCHANGE,
+            );
+        if bits == 0 {
+            return;
+        }
+        bytes.extend_from_slice(&[BESIDE, bits]);
+        if let Some(ttl_ms) = self.original_ttl_ms {
+            bytes.extend_from_slice(&ttl_ms.to_le_bytes());
+        }
+        if bits & HAS_FIRST != 0 {
+            bytes.extend_from_slice(&(self.first as u64).to_le_bytes());
+        }
+        if bits & HAS_LAST_EXCHANGE != 0 {
+            put_bytes(bytes, &self.last_exchange);
+        }
     }
 
     /// Adds a death: one more of the same queue and reason, or a new one. It is the latest now.
     pub fn add(&mut self, death: Death) {
+        self.last_exchange.clone_from(&death.exchange);
         let same = |known: &Death| known.queue == death.queue && known.reason == death.reason;
-        let death = match self.0.iter().position(same) {
+        let death = match self.list.iter().position(same) {
             Some(at) => {
-                let mut known = self.0.remove(at);
+                let is_first = at == self.first;
+                let mut known = self.take(at);
                 known.count = known.count.saturating_add(1);
+                if is_first {
+                    self.list.insert(0, known);
+                    self.first = 0;
+                    return;
+                }
                 known
             }
             None => death,
         };
-        if self.0.len() >= DEATHS_MAX {
-            self.0.remove(self.0.len() - 2);
+        if self.list.len() >= DEATHS_MAX {
+            let last = self.list.len() - 1;
+            self.take(if last == self.first { last - 1 } else { last });
         }
-        self.0.insert(0, death);
+        if !self.list.is_empty() {
+            self.first += 1;
+        }
+        self.list.insert(0, death);
+    }
+
+    /// Takes one out; if it is not the first of all, that keeps its place.
+    fn take(&mut self, at: usize) -> Death {
+        if at < self.first {
+            self.first -= 1;
+        }
+        self.list.remove(at)
+    }
+
+    /// Notes how long the message might have lived when it died for the first time.
+    pub const fn note_ttl_ms(&mut self, ttl_ms: u64) {
+        self.original_ttl_ms = Some(ttl_ms);
+    }
+
+    /// How long the message might have lived, in milliseconds, when it died for the first time.
+    #[must_use]
+    pub const fn original_ttl_ms(&self) -> Option<u64> {
+        self.original_ttl_ms
     }
 
     /// The deaths, the latest first.
     pub fn iter(&self) -> std::slice::Iter<'_, Death> {
-        self.0.iter()
+        self.list.iter()
+    }
+
+    /// The one that came first of all.
+    #[must_use]
+    pub fn first(&self) -> Option<&Death> {
+        self.list.get(self.first)
+    }
+
+    /// Where the message had been published to when it died last.
+    #[must_use]
+    pub fn last_exchange(&self) -> &[u8] {
+        &self.last_exchange
     }
 
     /// Whether a message with these deaths that goes to the queue goes in a circle by itself: it died there
     /// before, and nobody has rejected it since.
     #[must_use]
     pub fn is_cycle(&self, queue: &[u8]) -> bool {
-        let Some(at) = self.0.iter().position(|death| death.queue == queue) else {
+        let Some(at) = self.list.iter().position(|death| death.queue == queue) else {
             return false;
         };
-        self.0[..=at]
+        self.list[..=at]
             .iter()
             .all(|death| death.reason != DeathReason::Rejected)
     }
+}
+
+/// Appends a length and the bytes.
+fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
+    let len = u32::try_from(bytes.len()).expect("names are limited to far less");
+    to.extend_from_slice(&len.to_le_bytes());
+    to.extend_from_slice(bytes);
 }
 
 fn take_u64(left: &mut &[u8]) -> Option<u64> {
@@ -191,7 +314,59 @@ mod tests {
         assert_eq!(Deaths::decode(&encoded), Some(deaths));
         for end in 1..encoded.len() {
             let short = Deaths::decode(&encoded[..end]);
-            assert!(short.is_none_or(|short| short.iter().count() == 1), "{end}");
+            assert!(short.is_none_or(|short| short.iter().count() <= 2), "{end}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_all_and_the_last_exchange_are_known() {
+        let reasons = [DeathReason::Expired, DeathReason::Rejected];
+        let mut deaths = Deaths::default();
+        deaths.note_ttl_ms(9);
+        let kept = |deaths: &Deaths| {
+            let encoded = deaths.encode();
+            assert_eq!(Deaths::decode(&encoded).as_ref(), Some(deaths));
+            assert_eq!(deaths.original_ttl_ms(), Some(9));
+            let first = deaths.first().expect("there is one").queue.clone();
+            (first, deaths.last_exchange().to_vec())
+        };
+        // What comes again, the first included, and what is forgotten.
+        for number in 0..300_usize {
+            let queue = match number % 7 {
+                3 => "q0".to_owned(),
+                4 | 6 => format!("q{}", number / 7),
+                _ => format!("q{number}"),
+            };
+            let exchange = format!("x{number}").into_bytes();
+            deaths.add(Death {
+                exchange: exchange.clone(),
+                ..death(
+                    &queue,
+                    reasons[usize::from(queue != "q0" && number % 2 == 0)],
+                )
+            });
+            assert_eq!(kept(&deaths), (b"q0".to_vec(), exchange));
+            assert!(deaths.iter().count() <= DEATHS_MAX);
+        }
+        let of_first = deaths.iter().find(|death| death.queue == b"q0");
+        assert_eq!(of_first.map(|death| death.count), Some(46));
+    }
+
+    #[test]
+    fn what_nothing_stands_beside_is_as_it_always_was() {
+        let mut deaths = Deaths::default();
+        deaths.add(death("a", DeathReason::Expired));
+        let mut expected = vec![2];
+        expected.extend_from_slice(&1_u64.to_le_bytes());
+        expected.extend_from_slice(&7_u64.to_le_bytes());
+        for text in [b"a", b"x", b"k"] {
+            expected.extend_from_slice(&1_u32.to_le_bytes());
+            expected.extend_from_slice(text);
+        }
+        assert_eq!(deaths.encode(), expected);
+        for wrong in [&[0][..], &[0, 8], &[0, 2, 1, 0, 0, 0, 0, 0, 0, 0], &[9]] {
+            let bytes = [&expected[..], wrong].concat();
+            assert_eq!(Deaths::decode(&bytes), None, "{wrong:?}");
         }
     }
 

@@ -83,6 +83,9 @@ pub struct Envelope {
     pub priority: u8,
     /// Whether the head names a group whose messages one subscription gets, in order.
     pub is_grouped: bool,
+    /// Whether the head has a say in where and when the message goes, beside exchange and key: it names further keys, or
+    /// asks for a delay, which some exchanges grant. Routing reads it then.
+    pub head_routes: bool,
     /// Whether it is, or is to be, the last message that is kept of its exchange and key.
     pub retain: Retain,
     /// How long it may wait in a queue, in milliseconds from its arrival there; no bound if none.
@@ -101,6 +104,7 @@ impl Envelope {
             persistence,
             priority: 0,
             is_grouped: false,
+            head_routes: false,
             retain: Retain::No,
             ttl_ms: None,
             delay_ms: 0,
@@ -303,6 +307,7 @@ mod tests {
             persistence: Persistence::Persistent,
             priority: 3,
             is_grouped: true,
+            head_routes: true,
             retain: Retain::Keep,
             ttl_ms: Some(4),
             delay_ms: 2,

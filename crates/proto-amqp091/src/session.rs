@@ -16,6 +16,7 @@
 //! - `Closing`: `connection.close` has been sent; all but its answer is passed over.
 //! - `Closed`: the driver has been asked to close; nothing is read or written.
 
+mod awaited;
 mod channel;
 mod confirms;
 mod consume;
@@ -25,17 +26,19 @@ mod failure;
 mod get;
 mod heartbeat;
 mod login;
+mod methods;
 mod open;
 mod opening;
 mod pool;
 mod publish;
 mod queue;
+mod replies;
 mod server_properties;
 mod settle;
 mod transaction;
 
 use crate::codec::{Codec, Decoded};
-use crate::content::Assembler;
+use crate::content::Content;
 use crate::encode::{put_heartbeat, put_method};
 use crate::frame::{Frame, Payload};
 use crate::protocol_header::{PROTOCOL_HEADER, ProtocolHeader};
@@ -75,16 +78,6 @@ struct Link {
     scratch: BytesMut,
     next_command: u64,
     heartbeat: Heartbeat,
-    /// Takes contents that lie in the input whole.
-    contents: Assembler,
-}
-
-/// What stands in the input behind a frame.
-struct Behind<'a> {
-    codec: &'a Codec,
-    input: &'a [u8],
-    /// How much of that has been taken with the frame, in bytes.
-    taken: usize,
 }
 
 #[derive(Debug)]
@@ -160,7 +153,6 @@ impl Amqp091 {
             codec: Codec::new(Side::Client, limits.opening_frame_bytes_max as usize),
             link: Link {
                 frame_bytes_max: limits.frame_bytes_max as usize,
-                contents: Assembler::new(limits.body_bytes_max),
                 limits,
                 heads: |_| &Headless,
                 scratch: BytesMut::new(),
@@ -203,10 +195,14 @@ impl Amqp091 {
             }
         }
         while !out.is_held() {
+            if let Some(len) = self.take_whole_publish(now, &input[at..], out) {
+                at += len;
+                continue;
+            }
             match self.codec.decode(&input[at..]) {
                 Ok(Decoded::Frame(frame, len)) => {
                     at += len;
-                    at += self.take(now, &frame, &input[at..], out);
+                    self.take(now, &frame, out);
                 }
                 Ok(Decoded::Incomplete { missing_bytes }) => {
                     self.missing_bytes = missing_bytes;
@@ -224,33 +220,40 @@ impl Amqp091 {
         at
     }
 
-    /// Takes a frame, and returns how many bytes of the input behind it belong to it.
-    fn take(&mut self, now: Instant, frame: &Frame<'_>, input: &[u8], out: &mut Out) -> usize {
+    /// Takes what a client publishes, if that lies at the front of the input whole and its channel has no other content under
+    /// way. Returns how many bytes it takes.
+    #[inline]
+    fn take_whole_publish(&mut self, now: Instant, input: &[u8], out: &mut Out) -> Option<usize> {
+        let State::Open(open) = &mut self.state else {
+            return None;
+        };
+        let limit = self.link.limits.body_bytes_max;
+        let (number, content, len) = Content::whole_publish(&self.codec, input, limit)?;
+        if !open.takes_whole(number) {
+            return None;
+        }
+        let published = open.handle_publish(&mut self.link, number, &content, out);
+        if let Err(failure) = published {
+            self.fail(now, &failure, out);
+        }
+        Some(len)
+    }
+
+    fn take(&mut self, now: Instant, frame: &Frame<'_>, out: &mut Out) {
         let Self {
             link, codec, state, ..
         } = self;
-        let mut taken = 0;
         let step = match state {
             State::Opening(opening) => opening.handle_frame(now, link, codec, frame, out),
-            State::Open(open) => {
-                let mut behind = Behind {
-                    codec,
-                    input,
-                    taken: 0,
-                };
-                let step = open.handle_frame(link, frame, &mut behind, out);
-                taken = behind.taken;
-                step
-            }
+            State::Open(open) => open.handle_frame(link, frame, out),
             State::Closing { .. } => Ok(close_answer(frame, out)),
-            State::AwaitHeader { .. } | State::Closed => return 0,
+            State::AwaitHeader { .. } | State::Closed => return,
         };
         match step {
             Ok(Step::Taken) => {}
             Ok(Step::Closed) => self.close(out),
             Err(failure) => self.fail(now, &failure, out),
         }
-        taken
     }
 
     /// Says why the connection ends. Once it is open, the client's answer is waited for.

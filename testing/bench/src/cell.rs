@@ -6,11 +6,13 @@ use crate::{
     load::{Load, Pace},
     stamp::Form,
     systems::{Running, System},
-    wire::{Protocol, Safety, Session, Target},
+    wire::{Acks, Protocol, Safety, Session, Target, amqp as amqp_wire},
 };
 
+mod amqp;
 mod mqtt;
 
+pub(crate) use amqp::{Amqp, Speed};
 pub(crate) use mqtt::Mqtt;
 
 /// Bodies that are measured unless others are asked for.
@@ -38,6 +40,8 @@ pub(crate) enum Shape {
     Rate(u64, Way),
     /// One of those over MQTT.
     Mqtt(Mqtt),
+    /// One of those over AMQP.
+    Amqp(Amqp),
 }
 
 /// The ways that are measured at a fixed rate.
@@ -83,6 +87,7 @@ impl Shape {
             Self::Rate(per_second, Way::Persistent) => format!("rate-{per_second}-persistent"),
             Self::Rate(per_second, Way::Topic) => format!("rate-{per_second}-topic"),
             Self::Mqtt(mqtt) => mqtt.name(),
+            Self::Amqp(amqp) => amqp.name(),
         }
     }
 
@@ -92,6 +97,7 @@ impl Shape {
             | Self::Receipts(_)
             | Self::Rate(_, Way::Queue | Way::Persistent) => Target::Queue,
             Self::Topic(_) | Self::Rate(_, Way::Topic) | Self::Mqtt(_) => Target::Topic,
+            Self::Amqp(amqp) => amqp.target(),
         }
     }
 
@@ -102,6 +108,18 @@ impl Shape {
                 Safety::Transient
             }
             Self::Mqtt(mqtt) => mqtt.safety,
+            Self::Amqp(amqp) => amqp.safety,
+        }
+    }
+
+    fn acks(self) -> Acks {
+        match self {
+            Self::Amqp(amqp) => amqp.acks,
+            Self::TransientQueue
+            | Self::Receipts(_)
+            | Self::Topic(_)
+            | Self::Rate(_, _)
+            | Self::Mqtt(_) => Acks::Each,
         }
     }
 
@@ -111,31 +129,44 @@ impl Shape {
             Self::Receipts(count) => Pace::Outstanding(count),
             Self::Rate(per_second, _) => Pace::Rate(per_second),
             Self::Mqtt(mqtt) => mqtt.pace(),
+            Self::Amqp(amqp) => amqp.pace(),
         }
     }
 
     fn publishers(self) -> usize {
         match self {
             Self::Mqtt(mqtt) => mqtt.publishers,
+            Self::Amqp(amqp) => amqp.publishers(),
             Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => 1,
         }
     }
 
-    /// Subscribers, each of which gets every message that is sent to a topic.
-    pub(crate) fn subscribers(self) -> usize {
+    /// Subscribers.
+    fn subscribers(self) -> usize {
         match self {
             Self::Topic(count) => count,
             Self::TransientQueue | Self::Receipts(_) | Self::Rate(_, _) => 1,
             Self::Mqtt(mqtt) => mqtt.subscribers,
+            Self::Amqp(amqp) => amqp.subscribers(),
+        }
+    }
+
+    /// Deliveries that a message becomes: each subscriber gets every message that is sent to a topic.
+    pub(crate) fn copies(self) -> usize {
+        match self.target() {
+            Target::Queue | Target::Queues => 1,
+            Target::Topic => self.subscribers(),
         }
     }
 
     fn session(self) -> Session {
         match self {
             Self::Mqtt(mqtt) => mqtt.session,
-            Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => {
-                Session::Clean
-            }
+            Self::TransientQueue
+            | Self::Receipts(_)
+            | Self::Topic(_)
+            | Self::Rate(_, _)
+            | Self::Amqp(_) => Session::Clean,
         }
     }
 
@@ -143,6 +174,7 @@ impl Shape {
     pub(crate) fn protocol(self) -> Protocol {
         match self {
             Self::Mqtt(_) => Protocol::Mqtt,
+            Self::Amqp(_) => Protocol::Amqp,
             Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => {
                 Protocol::Stomp
             }
@@ -153,14 +185,24 @@ impl Shape {
     pub(crate) fn stamp(self) -> Form {
         match self.protocol() {
             Protocol::Stomp => Form::Text,
-            Protocol::Mqtt => Form::Short,
+            Protocol::Mqtt | Protocol::Amqp => Form::Short,
         }
+    }
+
+    /// The smallest and the largest body it can have.
+    pub(crate) fn body_bounds(self) -> (usize, usize) {
+        let largest = match self.protocol() {
+            Protocol::Stomp | Protocol::Mqtt => 1 << 20,
+            Protocol::Amqp => amqp_wire::BODY_BYTES_MAX,
+        };
+        (self.stamp().bytes(), largest)
     }
 
     /// Sizes of bodies that it is measured with unless others are asked for.
     fn bodies(self) -> &'static [usize] {
         match self {
             Self::Mqtt(mqtt) => mqtt.bodies(),
+            Self::Amqp(amqp) => amqp.bodies(),
             Self::TransientQueue | Self::Receipts(_) | Self::Topic(_) | Self::Rate(_, _) => {
                 &BODY_BYTES
             }
@@ -200,13 +242,16 @@ impl Cell {
     pub(crate) fn suits(&self, system: System) -> bool {
         match (self.shape.protocol(), system) {
             (_, System::Barid | System::Rabbitmq) | (Protocol::Stomp, System::Activemq) => true,
-            (Protocol::Stomp, System::RabbitmqQuorum) => self.shape.safety() == Safety::Confirmed,
+            (Protocol::Stomp | Protocol::Amqp, System::RabbitmqQuorum) => {
+                self.shape.safety() == Safety::Confirmed
+            }
             (Protocol::Stomp, System::Nats) => self.shape.target() == Target::Topic,
             (Protocol::Stomp, System::Mosquitto) => false,
             (Protocol::Mqtt, System::Mosquitto) => true,
             // Its own protocol has nothing of the others.
             (Protocol::Mqtt, System::Nats) => self.shape.safety() == Safety::Transient,
-            (Protocol::Mqtt, System::Activemq | System::RabbitmqQuorum) => false,
+            (Protocol::Mqtt, System::Activemq | System::RabbitmqQuorum)
+            | (Protocol::Amqp, System::Activemq | System::Nats | System::Mosquitto) => false,
         }
     }
 
@@ -232,6 +277,7 @@ impl Cell {
             body_bytes: self.body_bytes,
             stamp: self.shape.stamp(),
             safety: self.shape.safety(),
+            acks: self.shape.acks(),
             pace: self.shape.pace(),
             warm_up,
             window,

@@ -7,7 +7,7 @@ use crate::{
     measure::Quantiles,
     stamp::Form,
     tally::Loss,
-    wire::{Safety, Session, Target, Wire},
+    wire::{Acks, Safety, Session, Target, Wire},
 };
 
 /// How fast messages are sent.
@@ -32,7 +32,7 @@ pub(crate) struct Load {
     pub(crate) broker_pid: u32,
     /// Counts the flushes of the disk with its data, where that can be told.
     pub(crate) flushes: Option<FlushCounter>,
-    /// Queue or topic.
+    /// Queue, queues or topic.
     pub(crate) target: Target,
     /// Name of a queue or topic nobody has used.
     pub(crate) name: String,
@@ -48,6 +48,8 @@ pub(crate) struct Load {
     pub(crate) stamp: Form,
     /// What is asked of the broker.
     pub(crate) safety: Safety,
+    /// How subscribers acknowledge.
+    pub(crate) acks: Acks,
     /// How fast.
     pub(crate) pace: Pace,
     /// Time before the window.
@@ -138,6 +140,7 @@ impl Load {
             body_bytes: 100,
             stamp: Form::Short,
             safety: Safety::Transient,
+            acks: Acks::Each,
             pace: Pace::Full,
             warm_up: Duration::ZERO,
             window: Duration::ZERO,

@@ -1,8 +1,8 @@
 //! `bench`: measures Barid beside its peers, in one run and in turn, on one machine.
 //!
 //! The flow: `peers` reads the options, `campaign` runs each cell on each system round by round,
-//! `run` does one load, `report`, `durable_report` and `mqtt_report` make Markdown of the samples. `systems` starts and stops the
-//! brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` and
+//! `run` does one load, `report`, `durable_report`, `mqtt_report` and `amqp_report` make Markdown of the samples. `systems`
+//! starts and stops the brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` and
 //! `backlog` are further suites with loads of their own.
 
 use std::{
@@ -19,17 +19,21 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 
+mod aims;
+mod amqp_report;
 mod backlog;
 mod campaign;
 mod cell;
 mod cell_result;
 mod connection;
+mod deliveries;
 mod disk_sync;
 mod durable_report;
 mod install;
 mod load;
 mod measure;
 mod mqtt_report;
+mod outstanding;
 mod pacing;
 mod peers;
 mod process;
@@ -63,6 +67,8 @@ enum Suite {
     Durable(peers::PeerOptions),
     /// QoS 0, 1 and 2 over MQTT, beside Mosquitto, RabbitMQ and (QoS 0 only) NATS.
     Mqtt(peers::PeerOptions),
+    /// Transient messages, persistent ones with confirms, and fan-out over AMQP 0-9-1, beside RabbitMQ.
+    Amqp(peers::PeerOptions),
     /// Ten thousand connections and a hundred thousand subscriptions over MQTT, beside Mosquitto.
     MqttScale(scale::ScaleOptions),
     /// What a message costs with one and with ten thousand queues, subscriptions and connections.
@@ -76,6 +82,7 @@ fn main() -> ExitCode {
         Suite::Stomp(options) => peers::stomp(&options),
         Suite::Durable(options) => peers::durable(&options),
         Suite::Mqtt(options) => peers::mqtt(&options),
+        Suite::Amqp(options) => peers::amqp(&options),
         Suite::MqttScale(options) => scale::mqtt_scale(&options),
         Suite::Scale(options) => scale::scale(&options),
         Suite::Backlog(options) => backlog::backlog(&options),

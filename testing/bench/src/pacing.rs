@@ -20,6 +20,7 @@ const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub(crate) struct Pacing {
     pace: Pace,
     publishers: u64,
+    /// Of one publisher.
     in_flight_max: u64,
 }
 
@@ -63,11 +64,6 @@ impl Pacing {
             publishers,
             in_flight_max: (in_flight_max / publishers).max(1),
         }
-    }
-
-    /// Bound on what one publisher has sent and is not received, or not confirmed.
-    pub(crate) fn in_flight_max(&self) -> u64 {
-        self.in_flight_max
     }
 
     /// What a publisher may send when the run is `elapsed_ns` old.
@@ -140,8 +136,7 @@ mod tests {
         ] {
             let pacing = pacing(Pace::Full, publishers, subscribers, body_bytes);
             assert_eq!(
-                pacing.in_flight_max(),
-                expect,
+                pacing.in_flight_max, expect,
                 "{publishers} to {subscribers}, {body_bytes} B"
             );
         }
@@ -178,7 +173,7 @@ mod tests {
                     pacing.allowance(&progress, elapsed_ns).count
                 });
                 let due = due_count(elapsed_ns, 1000);
-                let bound = pacing.in_flight_max() * publishers as u64;
+                let bound = pacing.in_flight_max * publishers as u64;
                 assert_eq!(counts.sum::<u64>(), due.min(bound), "{publishers}, {total}");
             }
             let due = (0..3).map(|turn| pacing.due_ns(0, turn, 1000));

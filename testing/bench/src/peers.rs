@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::{
-    DataDir,
+    DataDir, amqp_report,
     campaign::Campaign,
     cell::{Cell, Shape},
     default_barid,
@@ -68,7 +68,15 @@ const MQTT: Comparison = Comparison {
     render: mqtt_report::render,
 };
 
-/// The options of `bench stomp`, `bench durable` and `bench mqtt`.
+const AMQP: Comparison = Comparison {
+    systems: &[System::Barid, System::Rabbitmq, System::RabbitmqQuorum],
+    shapes: Shape::amqp,
+    break_in: Shape::AMQP_FIRST,
+    is_disk_read: false,
+    render: amqp_report::render,
+};
+
+/// The options of `bench stomp`, `bench durable`, `bench mqtt` and `bench amqp`.
 #[derive(Debug, Args)]
 pub(crate) struct PeerOptions {
     /// Barid's binary.
@@ -80,7 +88,8 @@ pub(crate) struct PeerOptions {
     /// Cells to measure: parts of their names, by comma [default: all].
     #[arg(long, value_name = "FILTER", default_value = "")]
     cells: String,
-    /// Body sizes in bytes, by comma, of all cells [default: 100,1024; of mqtt 16,100,1024 from one to one, else 100].
+    /// Body sizes in bytes, by comma, of all cells [default: 100,1024; of mqtt 16,100,1024 from one to one, else 100; of
+    /// amqp 16 to 16384 where they matter, else 100].
     #[arg(long, value_name = "BYTES", value_delimiter = ',')]
     payload: Vec<usize>,
     /// Length of each measured window.
@@ -130,6 +139,14 @@ pub(crate) fn mqtt(options: &PeerOptions) -> Result<()> {
     measure(&MQTT, options)
 }
 
+/// Runs `bench amqp`.
+///
+/// # Errors
+/// As of [`measure`].
+pub(crate) fn amqp(options: &PeerOptions) -> Result<()> {
+    measure(&AMQP, options)
+}
+
 /// Measures what is asked for, and prints the report, also of a run that is cut short.
 ///
 /// # Errors
@@ -143,11 +160,11 @@ fn measure(suite: &Comparison, options: &PeerOptions) -> Result<()> {
         options.cells
     );
     for cell in &cells {
-        let smallest = cell.shape.stamp().bytes();
+        let (smallest, largest) = cell.shape.body_bounds();
         let size = cell.body_bytes;
         ensure!(
-            (smallest..=1 << 20).contains(&size),
-            "--payload {size}: {smallest} to 1048576"
+            (smallest..=largest).contains(&size),
+            "--payload {size}: {smallest} to {largest}"
         );
     }
     if options.list {

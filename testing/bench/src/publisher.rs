@@ -5,8 +5,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     connection::{Connection, Written, write_from},
     measure::Latencies,
+    outstanding::Outstanding,
     stamp::{Form, Stamp},
-    wire::{Frame, Template},
+    wire::{Frame, Receipted, Template},
 };
 
 /// Size of the buffer of rendered frames: what one write hands to the kernel.
@@ -31,20 +32,13 @@ pub(crate) struct Publisher {
     pub(crate) sent: u64,
     /// Receipts that came.
     pub(crate) confirmed: u64,
-    /// Send times of the messages whose receipt may be missing, by sequence modulo its length.
-    sent_at: Vec<u64>,
+    /// The messages whose receipt is missing.
+    outstanding: Outstanding,
 }
 
 impl Publisher {
-    /// Publisher `number` of `frame`, whose bodies begin with a `stamp`, with at most `unconfirmed_max` receipts
-    /// outstanding.
-    pub(crate) fn new(
-        connection: Connection,
-        number: u16,
-        frame: Template,
-        stamp: Form,
-        unconfirmed_max: usize,
-    ) -> Self {
+    /// Publisher `number` of `frame`, whose bodies begin with a `stamp`.
+    pub(crate) fn new(connection: Connection, number: u16, frame: Template, stamp: Form) -> Self {
         let frames = (BATCH_BYTES / frame.bytes.len()).clamp(1, BATCH_FRAMES_MAX);
         Self {
             connection,
@@ -56,7 +50,7 @@ impl Publisher {
             written: 0,
             sent: 0,
             confirmed: 0,
-            sent_at: vec![0; unconfirmed_max.next_power_of_two()],
+            outstanding: Outstanding::default(),
         }
     }
 
@@ -100,7 +94,6 @@ impl Publisher {
         let frame_bytes = self.frame.bytes.len();
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let frames = count.min(self.batch.len() / frame_bytes);
-        let mask = self.sent_at.len() - 1;
         self.rendered = frames * frame_bytes;
         self.written = 0;
         for frame in self.batch[..self.rendered].chunks_exact_mut(frame_bytes) {
@@ -113,7 +106,7 @@ impl Publisher {
             self.stamp.patch(&mut frame[self.frame.body_at..], stamp);
             if self.frame.receipt.is_some() {
                 self.frame.patch_receipt(frame, self.sent);
-                self.sent_at[slot(self.sent, mask)] = time;
+                self.outstanding.push(time);
             }
             self.sent += 1;
         }
@@ -143,37 +136,28 @@ impl Publisher {
             connection,
             confirmed,
             sent,
-            sent_at,
+            outstanding,
             ..
         } = self;
         let wire = connection.wire();
-        let mask = sent_at.len() - 1;
         let mut strange = false;
         let (count, _) = connection.read_frames(scratch, |input, frame, _| {
             let Frame::Receipt { id } = frame else { return };
-            let sequence = wire.receipt_sequence(&input[id], *sent);
-            let Some(sequence) = sequence.filter(|sequence| *sequence < *sent) else {
-                strange = true;
-                return;
+            let count = |time| {
+                *confirmed += 1;
+                if window.contains(&time) {
+                    latencies.record(now.saturating_sub(time));
+                }
             };
-            *confirmed += 1;
-            let time = sent_at[slot(sequence, mask)];
-            if window.contains(&time) {
-                latencies.record(now.saturating_sub(time));
-            }
+            let taken = match wire.receipted(&input[id], *sent) {
+                None => None,
+                Some(Receipted::One(sequence)) => outstanding.take(sequence).map(count),
+                Some(Receipted::UpTo(last)) => outstanding.take_up_to(last, count),
+            };
+            strange |= taken.is_none();
         })?;
         (!strange)
             .then_some(count)
-            .context("a receipt came for a message that was not sent")
+            .context("a receipt came for a message that had none to come")
     }
-}
-
-/// Place of a sequence in a ring whose length is a power of two.
-#[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the mask is smaller than any usize"
-)]
-fn slot(sequence: u64, mask: usize) -> usize {
-    sequence as usize & mask
 }

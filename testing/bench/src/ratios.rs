@@ -36,10 +36,7 @@ pub(crate) fn ratios(campaign: &Campaign, figures: &[Figure]) -> String {
             }
             let columns = figures.iter().map(|Figure { value, .. }| {
                 let both = ours.median(value).zip(theirs.median(value));
-                text(both.map(|(ours, theirs)| ours / theirs), |ratio| {
-                    let decimals = if ratio < 0.1 { 4 } else { 2 };
-                    format!("{ratio:.decimals$}")
-                })
+                text(both.map(|(ours, theirs)| ours / theirs), plain)
             });
             let (shape, body) = (cell.shape.name(), cell.body_bytes);
             let columns = columns.collect::<Vec<_>>().join(" | ");
@@ -57,7 +54,18 @@ pub(crate) fn text(value: Option<f64>, render: impl Fn(f64) -> String) -> String
     value.map_or("–".to_owned(), render)
 }
 
-fn find<'a>(campaign: &'a Campaign, cell: &Cell, system: System) -> Option<&'a CellResult> {
+/// A ratio with as many decimals as it needs to be told from its neighbors.
+pub(crate) fn plain(ratio: f64) -> String {
+    let decimals = if ratio < 0.1 { 4 } else { 2 };
+    format!("{ratio:.decimals$}")
+}
+
+/// What a cell gave on a system.
+pub(crate) fn find<'a>(
+    campaign: &'a Campaign,
+    cell: &Cell,
+    system: System,
+) -> Option<&'a CellResult> {
     let mut results = campaign.results.iter();
     results.find(|result| result.cell == *cell && result.system == system)
 }

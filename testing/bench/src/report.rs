@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    aims::{self, Aim, Bound},
     campaign::Campaign,
     cell::{Shape, Way},
     cell_result::CellResult,
@@ -12,31 +13,6 @@ use crate::{
     tally::Loss,
 };
 
-/// A ratio of medians that Barid aims at.
-struct Aim {
-    shape: Shape,
-    peer: System,
-    what: &'static str,
-    value: fn(&Sample) -> Option<f64>,
-    bound: Bound,
-}
-
-/// When a ratio is good.
-#[derive(Clone, Copy)]
-enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-impl Bound {
-    fn is_met(self, ratio: f64) -> bool {
-        match self {
-            Self::AtLeast(bound) => ratio >= bound,
-            Self::AtMost(bound) => ratio <= bound,
-        }
-    }
-}
-
 /// The whole report.
 pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
     let mut out = heading("Barid beside its peers", machine, campaign);
@@ -44,7 +20,7 @@ pub(crate) fn render(machine: &Machine, campaign: &Campaign) -> String {
             was due) to delivery, at full speed mostly queueing\n\n";
     out += &cells(&campaign.results);
     out += &notes(&campaign.results);
-    out += &ratios(campaign);
+    out += &aims::table(campaign, &aims());
     out
 }
 
@@ -162,48 +138,6 @@ pub(crate) fn notes(results: &[CellResult]) -> String {
     out
 }
 
-/// The ratios of medians that Barid aims at.
-fn ratios(campaign: &Campaign) -> String {
-    let mut out = String::from(
-        "| ratio of medians | body | Barid | peer | ratio | aim | |\n|---|---|---|---|---|---|---|\n",
-    );
-    for aim in aims() {
-        for cell in campaign.cells.iter().filter(|cell| cell.shape == aim.shape) {
-            let median = |system| {
-                let mut results = campaign.results.iter();
-                let result = results.find(|result| result.cell == *cell && result.system == system);
-                result.and_then(|result| result.median(aim.value))
-            };
-            let (ours, theirs) = (median(System::Barid), median(aim.peer));
-            let text = |value: Option<f64>| value.map_or("–".to_owned(), plain);
-            let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
-            let verdict = match ratio {
-                None => "not measured",
-                Some(ratio) if aim.bound.is_met(ratio) => "met",
-                Some(_) => "missed",
-            };
-            let bound = match aim.bound {
-                Bound::AtLeast(bound) => format!("≥ {bound}"),
-                Bound::AtMost(bound) => format!("≤ {bound}"),
-            };
-            line(
-                &mut out,
-                format_args!(
-                    "| {}, {}, Barid / {} | {} | {} | {} | {} | {bound} | {verdict} |",
-                    aim.shape.name(),
-                    aim.what,
-                    aim.peer,
-                    cell.body_bytes,
-                    text(ours),
-                    text(theirs),
-                    ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
-                ),
-            );
-        }
-    }
-    out
-}
-
 fn aims() -> Vec<Aim> {
     let mut aims = Vec::new();
     let throughput = |shape, bound| Aim {
@@ -303,34 +237,5 @@ mod tests {
     fn a_rate_that_is_not_held_does_not_count() {
         let text = cells(&[result(System::Barid, vec![sample(5.0, 0, false)])]);
         assert!(text.contains("| – | – | – | – | – | – | 0 / 100 | 0/1, 1 rate not held |"));
-    }
-
-    #[test]
-    fn an_aim_is_met_missed_or_not_measured() {
-        let check = |ours: Vec<Sample>, expect: &str| {
-            let theirs = result(System::Rabbitmq, vec![sample(10.0, 0, true)]);
-            let text = ratios(&Campaign::example(vec![
-                result(System::Barid, ours),
-                theirs,
-            ]));
-            let row = text
-                .lines()
-                .find(|row| row.contains("transient-queue"))
-                .unwrap();
-            assert!(row.ends_with(expect), "{row}");
-        };
-        check(
-            vec![sample(300.0, 0, true)],
-            "| 300 | 10.00 | 30.00 | ≥ 30 | met |",
-        );
-        check(
-            vec![sample(299.0, 0, true)],
-            "| 299 | 10.00 | 29.90 | ≥ 30 | missed |",
-        );
-        check(
-            vec![sample(300.0, 1, true)],
-            "| – | 10.00 | – | ≥ 30 | not measured |",
-        );
-        check(Vec::new(), "not measured |");
     }
 }

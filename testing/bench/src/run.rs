@@ -26,7 +26,7 @@ use crate::{
     pacing::{Pacing, Progress},
     publisher::Publisher,
     tally::Tally,
-    wire::{Frame, Safety},
+    wire::{Acks, Frame, Safety, Target, amqp},
 };
 
 mod meters;
@@ -39,6 +39,9 @@ const SCRATCH_BYTES: usize = 256 * 1024;
 /// broker which trickles does not lose its cores to the generator's wake-ups.
 const COALESCE_BYTES: usize = 32 * 1024;
 const COALESCE: Duration = Duration::from_micros(300);
+
+/// Deliveries that one acknowledgment stands for at most, where one may stand for many.
+const ACKED_TOGETHER: usize = 100;
 
 /// At full speed one latency in this many is recorded.
 const SAMPLE_EVERY: u64 = 16;
@@ -210,7 +213,8 @@ impl<'a> Run<'a> {
         let Publisher {
             sent, confirmed, ..
         } = self.publishers[index].publisher;
-        let arrived = self.subscribers.iter().map(|it| it.tallies[index].next());
+        let arrived = self.receivers(index).iter();
+        let arrived = arrived.map(|it| it.tallies[index].next());
         Progress {
             publisher: index as u64,
             sent,
@@ -219,6 +223,14 @@ impl<'a> Run<'a> {
                 Safety::Transient => 0,
                 Safety::Confirmed | Safety::Once => sent.saturating_sub(confirmed),
             },
+        }
+    }
+
+    /// Those that get what a publisher sends.
+    fn receivers(&self, index: usize) -> &[Subscriber] {
+        match self.load.target {
+            Target::Queues => &self.subscribers[index..=index],
+            Target::Queue | Target::Topic => &self.subscribers,
         }
     }
 
@@ -375,12 +387,13 @@ impl<'a> Run<'a> {
         };
         let (window, latency) = (&self.window, &mut self.latency);
         let (tallies, delivered) = (&mut subscriber.tallies, &mut self.delivered);
-        let (wire, form) = (self.load.wire, self.load.stamp);
+        let (wire, form, acks) = (self.load.wire, self.load.stamp, self.load.acks);
         let mut strange = 0_u64;
         let mut moved = 0;
         for _ in 0..TURNS {
             let clock = self.clock;
             let mut now = None;
+            let (mut last, mut open) = (None, 0);
             let each = |input: &[u8], frame, output: &mut Vec<u8>| {
                 let Frame::Message { body, ack, .. } = frame else {
                     return;
@@ -397,11 +410,22 @@ impl<'a> Run<'a> {
                     let now = *now.get_or_insert_with(|| clock.now_ns());
                     latency.record(now.saturating_sub(stamp.sent_at).max(1));
                 }
-                if !ack.is_empty() {
-                    wire.append_ack(output, input, ack);
+                match acks {
+                    Acks::Never => {}
+                    Acks::Each if ack.is_empty() => {}
+                    Acks::Each => wire.append_ack(output, input, ack),
+                    Acks::Together => {
+                        last = input[ack].first_chunk().copied();
+                        open += 1;
+                        if open == ACKED_TOGETHER {
+                            append_acks(output, &mut last);
+                            open = 0;
+                        }
+                    }
                 }
             };
             let (count, more) = subscriber.connection.read_frames(&mut self.scratch, each)?;
+            append_acks(subscriber.connection.output(), &mut last);
             moved += count;
             if !more {
                 break;
@@ -416,6 +440,13 @@ impl<'a> Run<'a> {
             subscriber.blocked = blocked;
         }
         Ok(moved)
+    }
+}
+
+/// Acknowledges all up to the last delivery, if there is one that is not acknowledged.
+fn append_acks(output: &mut Vec<u8>, last: &mut Option<[u8; 8]>) {
+    if let Some(tag) = last.take() {
+        amqp::append_ack(output, tag, Acks::Together);
     }
 }
 

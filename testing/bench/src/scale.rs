@@ -161,6 +161,7 @@ fn speaks(system: System, protocol: Protocol) -> bool {
         (System::Mosquitto, Protocol::Stomp) | (System::Activemq, Protocol::Mqtt) => false,
         (_, Protocol::Stomp) => system.wire(protocol) == Wire::Stomp,
         (_, Protocol::Mqtt) => system.wire(protocol) == Wire::Mqtt,
+        (_, Protocol::Amqp) => false,
     }
 }
 

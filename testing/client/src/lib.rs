@@ -1,11 +1,12 @@
-//! A small blocking STOMP client, a smaller one for MQTT, and [`Broker`]: the real binary as a child process.
+//! Small blocking clients of STOMP, AMQP and MQTT, and [`Broker`]: the real binary as a child process.
 //!
 //! For the project's own tests. It knows nothing of the broker's crates, so a mistake in their codec
 //! cannot hide in both ends. It never sleeps to let something happen: it waits for frames, and its
 //! time limit only turns a hang into a failure.
 //!
-//! Read first: [`Client`] (connect, send, subscribe, receive) and [`Broker`] (start, kill, restart).
+//! Read first: [`Client`] (connect, send, subscribe, receive) and [`Broker`] (start, kill, restart); [`amqp`].
 
+pub mod amqp;
 mod broker;
 mod connection;
 mod frame;

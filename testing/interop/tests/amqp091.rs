@@ -29,6 +29,8 @@ cases! {
     deliveries_are_settled,
     messages_are_got_one_by_one,
     rejected_messages_become_dead_letters,
+    dead_letters_tell_how_they_died,
+    answers_come_directly,
     exchanges_route_by_their_type,
     exchanges_are_bound_to_exchanges,
     transactions_take_effect_together,

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! dialect u8 · dialect flags u8 · bits u8 (1 persistent, 2 grouped, 4 has a ttl, 8 has a delay, 16 is to be retained,
-//! 32 is shown as retained) · priority u8 · [ ttl u64 ] · [ delay u64 ] · exchange length u8 · key length u32 ·
-//! annotations length u32 · head length u32 · exchange · key · annotations · head · body (to the end)
+//! 32 is shown as retained, 64 its head routes it, too) · priority u8 · [ ttl u64 ] · [ delay u64 ] · exchange length u8 ·
+//! key length u32 · annotations length u32 · head length u32 · exchange · key · annotations · head · body (to the end)
 //! ```
 
 use super::EntryError;
@@ -16,7 +16,9 @@ const HAS_TTL: u8 = 4;
 const HAS_DELAY: u8 = 8;
 const TO_BE_RETAINED: u8 = 16;
 const RETAINED: u8 = 32;
-const BITS: u8 = PERSISTENT | GROUPED | HAS_TTL | HAS_DELAY | TO_BE_RETAINED | RETAINED;
+const HEAD_ROUTES: u8 = 64;
+const BITS: u8 =
+    PERSISTENT | GROUPED | HAS_TTL | HAS_DELAY | TO_BE_RETAINED | RETAINED | HEAD_ROUTES;
 
 pub(super) fn put(to: &mut Vec<u8>, message: &Message) {
     put_before_content(to, message);
@@ -35,7 +37,8 @@ pub(super) fn put_before_content(to: &mut Vec<u8>, message: &Message) {
             | bit(envelope.ttl_ms.is_some(), HAS_TTL)
             | bit(envelope.delay_ms > 0, HAS_DELAY)
             | bit(envelope.retain == Retain::Keep, TO_BE_RETAINED)
-            | bit(envelope.retain == Retain::Shown, RETAINED),
+            | bit(envelope.retain == Retain::Shown, RETAINED)
+            | bit(envelope.head_routes, HEAD_ROUTES),
     );
     to.u8(envelope.priority);
     envelope.ttl_ms.into_iter().for_each(|ttl| to.u64(ttl));
@@ -88,6 +91,7 @@ pub(super) fn take(fields: &mut Fields<'_>) -> Result<Message, EntryError> {
         },
         priority,
         is_grouped: has(GROUPED),
+        head_routes: has(HEAD_ROUTES),
         retain,
         ttl_ms,
         delay_ms: delay_ms.unwrap_or_default(),

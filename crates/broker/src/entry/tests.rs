@@ -3,8 +3,8 @@
 use super::*;
 use broker_api::BindTo;
 use model::{
-    Arguments, BindingKey, DeadLetter, Dialect, Envelope, ExchangeKind, HashOn, Instant, Overflow,
-    Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
+    Arguments, BindingKey, DeadLetter, Delays, Dialect, Envelope, ExchangeKind, HashOn, Instant,
+    Overflow, Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
 };
 use model::{PageNumber, QueueKind};
 use proptest::prelude::*;
@@ -96,6 +96,18 @@ fn records_of_queues_read_back() {
             encode_enqueued(to, &places(), &message());
         },
     );
+    let envelope = Envelope {
+        head_routes: true,
+        ..message().envelope()
+    };
+    let routed = message().with_envelope(envelope);
+    let by_head = Change::Enqueued(Enqueued {
+        places: places(),
+        message: routed.clone(),
+    });
+    check(ENQUEUED, &Entry::Change(by_head), |to| {
+        encode_enqueued(to, &places(), &routed);
+    });
     let sequences = [1, 2, 3, 9, 11, 12].map(Sequence);
     let ranges = vec![
         (Sequence(1), Sequence(3)),
@@ -207,13 +219,21 @@ fn records_of_topology_read_back() {
         &Entry::ExchangeDeleted(exchange.clone()),
         |to| encode_exchange_deleted(to, &exchange),
     );
-    for kind in [
-        ExchangeKind::Headers,
-        ExchangeKind::ConsistentHash(HashOn::Header((*b"h").into())),
-        ExchangeKind::ConsistentHash(HashOn::Property(Property::CorrelationId)),
+    for (kind, delays) in [
+        (ExchangeKind::Headers, Delays::Ignored),
+        (
+            ExchangeKind::ConsistentHash(HashOn::Header((*b"h").into())),
+            Delays::Ignored,
+        ),
+        (
+            ExchangeKind::ConsistentHash(HashOn::Property(Property::CorrelationId)),
+            Delays::Ignored,
+        ),
+        (ExchangeKind::Topic, Delays::Granted),
     ] {
         let definition = ExchangeDefinition {
             alternate: Some(exchange.clone()),
+            delays,
             ..ExchangeDefinition::new(kind)
         };
         let entry = Entry::ExchangeDeclared {

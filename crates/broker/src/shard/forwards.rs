@@ -13,7 +13,7 @@ use crate::dead_letter;
 use crate::entry::{self, Forwarded};
 use crate::mailbox::{Control, Forward};
 use crate::retained::{Limit, Setting};
-use crate::routes::{FilterWork, Found};
+use crate::routes::{self, FilterWork, Found};
 use model::{DeathReason, Instant, Message, Persistence, QueueId, Sequence, ShardId};
 use queue::Left;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,10 +152,12 @@ impl Shard {
     ) -> Option<(Message, Vec<(ShardId, QueueId)>)> {
         let hosted = self.queues.get(&queue)?;
         let to = hosted.queue.rules().dead_letter.as_ref()?;
-        let (message, deaths) =
-            dead_letter::of(now, hosted.shared.name.as_bytes(), message, to, reason);
+        let (heads, name) = (self.node.settings.heads, hosted.shared.name.as_bytes());
+        let (message, deaths) = dead_letter::of(heads, now, name, message, to, reason);
         let random = self.draw();
         let found = dead_letter::resolve(&self.node, &message, &deaths, random);
+        let later = routes::delayed(&self.node, &self.node.routes.load(), &message);
+        let message = later.unwrap_or(message);
         self.push_found(now, found, message)
     }
 

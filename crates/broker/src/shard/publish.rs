@@ -120,10 +120,12 @@ impl Shard {
     }
 }
 
-/// The queue has ended while the message was on its way: its publisher is not to take it for safe.
+/// The queue has ended while the message was on its way: its publisher is not to take it for safe, if it was for that
+/// queue alone.
 fn gone(message: &Message) -> Enqueued {
+    let is_for_one = message.exchange().is_empty() && !message.envelope().head_routes;
     match QueueName::new(message.key()) {
-        Ok(name) if message.exchange().is_empty() => Enqueued::Refused(Refusal::QueueDeleted(name)),
+        Ok(name) if is_for_one => Enqueued::Refused(Refusal::QueueDeleted(name)),
         Ok(_) | Err(_) => Enqueued::AtOnce,
     }
 }

@@ -4,11 +4,13 @@ use super::confirms::Confirms;
 use super::consumers::Unsettled;
 use super::failure::Failure;
 use super::publish::ChannelId;
+use super::replies::Replies;
 use super::transaction::Gathered;
 use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
+use broker_api::Delivery;
 use model::{QueueName, SequenceMap, SubscriptionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A channel that the client has opened.
 #[derive(Debug, Default)]
@@ -30,8 +32,12 @@ pub(super) struct Channel {
     pub(super) pool: Option<u64>,
     /// So much they have.
     pub(super) in_hand: u64,
+    /// What has come beyond that, in order.
+    pub(super) waiting: VecDeque<Delivery>,
     /// Its consumers that the client has not canceled, by their tag.
     pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
+    /// Where the answers to its requests come, if it consumes them.
+    pub(super) replies: Option<Box<Replies>>,
     /// By delivery tag: what the client has not settled.
     unsettled: SequenceMap<Unsettled>,
     /// The tag of the last delivery.
@@ -114,6 +120,11 @@ impl Channel {
     /// What its consumers may have beside what they have; none if there is no bound.
     pub(super) fn free(&self) -> Option<u64> {
         self.pool.map(|pool| pool.saturating_sub(self.in_hand))
+    }
+
+    /// Whether one more delivery has to wait for room.
+    pub(super) fn is_full(&self) -> bool {
+        self.free() == Some(0) || !self.waiting.is_empty()
     }
 
     pub(super) fn set_last_queue(&mut self, name: QueueName) {

@@ -1,17 +1,20 @@
 //! `basic.qos`, `consume`, `cancel`; deliveries.
 
+use super::awaited::Purpose;
+use super::channel::Channel;
 use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
-use super::open::{Open, Purpose};
+use super::open::Open;
+use super::replies::check_readable;
 use super::{Link, put};
-use crate::encode::{put_body_frames, put_body_head, put_content_header};
+use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deliver};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
-use crate::translate::put_foreign_properties;
+use crate::translate::{DIRECT_REPLY_TO, put_foreign_properties, shown_properties};
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
-use broker_api::{Command, Delivery, Out, SettleMode, Sharing, Source, Subscribe};
+use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::BufMut;
-use model::{Dialect, Message, SubscriptionId};
+use model::{Dialect, Message, Outcome, SubscriptionId};
 
 impl Open {
     /// How much the consumers may have in hand that begin from now on.
@@ -49,6 +52,8 @@ impl Open {
             return Ok(());
         };
         let queue = channel.queue(consume.queue, method)?;
+        check_readable(&queue, method)?;
+        let is_of_replies = queue.as_bytes() == DIRECT_REPLY_TO;
         let id = self.consumers.next_id();
         let tag: Box<[u8]> = if consume.consumer_tag.is_empty() {
             format!("amq.ctag-{id}").into_bytes().into()
@@ -60,6 +65,9 @@ impl Open {
             return Err(Failure::new(ReplyCode::NotAllowed, method, text));
         }
         check_count(&self.consumers, link, method)?;
+        if is_of_replies {
+            return self.handle_consume_replies(link, number, (tag, consume), out);
+        }
         let sharing = sharing(consume)?;
         let prefetch = channel.prefetch.filter(|_| !consume.no_ack);
         channel.consumers.insert(tag.clone(), id);
@@ -100,6 +108,7 @@ impl Open {
         let consumer = self.consumers.remove(id)?;
         if let Some(channel) = self.channels.get_mut(&consumer.channel) {
             channel.consumers.remove(&consumer.tag);
+            channel.forget_replies(id);
         }
         Some(consumer)
     }
@@ -115,14 +124,32 @@ impl Open {
         let consumer_tag = cancel.consumer_tag;
         self.flush(link, out);
         let channel = self.channels.get_mut(&number);
-        let id = channel.and_then(|it| it.consumers.remove(consumer_tag.as_bytes()));
+        let id = channel.and_then(|channel| {
+            let id = channel.consumers.remove(consumer_tag.as_bytes())?;
+            channel.forget_replies(id);
+            Some(id)
+        });
         let consumer = id.and_then(|id| Some((id, self.consumers.get_mut(id)?)));
         let Some((id, consumer)) = consumer else {
             // One that is not there is canceled, as in RabbitMQ.
             return put_cancel_ok(number, &cancel, out);
         };
         consumer.is_leaving = true;
-        let command = if consumer.has_in_hand() {
+        let waiting = self.take_waiting(number, id);
+        let has_in_hand = self.consumers.get_mut(id).is_some_and(|consumer| {
+            consumer.give_back(waiting.len() as u64);
+            consumer.has_in_hand()
+        });
+        if has_in_hand && !waiting.is_empty() {
+            let settle = Settle {
+                subscription: id,
+                sequences: waiting,
+                outcome: Outcome::Release,
+                confirm: Confirm::Unwanted,
+            };
+            link.submit(out, Command::Settle(settle));
+        }
+        let command = if has_in_hand {
             Command::StepAside(id)
         } else {
             Command::Cancel(id)
@@ -165,6 +192,7 @@ impl Open {
             return;
         };
         let number = consumer.channel;
+        self.take_waiting(number, id);
         self.settling.note_room(number);
         if self.awaits_end(id) {
             // It was gone before it could be canceled.
@@ -175,49 +203,59 @@ impl Open {
         }
     }
 
-    /// Gives a delivery the next tag of its channel. Nothing for one that crossed the end of its subscription: it is
-    /// released by the broker.
-    pub(super) fn add_delivery(&mut self, delivery: &Delivery) -> Option<(&Consumer, u64)> {
-        let id = delivery.subscription;
-        let consumer = self.consumers.get_mut(id)?;
-        let channel = self.channels.get_mut(&consumer.channel)?;
-        consumer.add_delivery();
-        let unsettled = Unsettled {
-            subscription: id,
-            sequence: delivery.sequence,
-            is_got: consumer.is_getting(),
-        };
-        let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
-        Some((consumer, tag))
-    }
-
     pub(super) fn handle_delivery(&mut self, link: &mut Link, delivery: Delivery, out: &mut Out) {
         if self.is_getting(delivery.subscription) {
             self.got = Some(delivery);
             return;
         }
-        if self.is_too_much(&delivery) {
-            return self.release(link, &delivery, out);
-        }
-        let Some((consumer, delivery_tag)) = self.add_delivery(&delivery) else {
+        let Some(consumer) = self.consumers.get_mut(delivery.subscription) else {
             return;
         };
         let number = consumer.channel;
-        let is_used_up = consumer.is_used_up();
-        let message = &delivery.message;
-        let deliver = basic::Deliver {
-            consumer_tag: ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY),
-            delivery_tag,
-            redelivered: delivery.redelivered,
-            exchange: ShortStr::new(message.exchange()).unwrap_or(ShortStr::EMPTY),
-            routing_key: ShortStr::start_of(message.key()),
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return;
         };
-        put(out, number, &Method::BasicDeliver(deliver));
-        put_content(link, number, message, out);
+        consumer.add_delivery();
+        let is_used_up = consumer.is_used_up();
+        if !consumer.no_ack && channel.is_full() {
+            channel.waiting.push_back(delivery);
+        } else {
+            hand_out(link, consumer, channel, &delivery, out);
+        }
         if is_used_up {
             self.share_out(link, number, out);
         }
     }
+}
+
+/// Tells the client what a consumer has been delivered, under the next tag of its channel.
+pub(super) fn hand_out(
+    link: &mut Link,
+    consumer: &Consumer,
+    channel: &mut Channel,
+    delivery: &Delivery,
+    out: &mut Out,
+) {
+    let number = consumer.channel;
+    let unsettled = Unsettled {
+        subscription: delivery.subscription,
+        sequence: delivery.sequence,
+        is_got: false,
+    };
+    let delivery_tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+    let message = &delivery.message;
+    let deliver = basic::Deliver {
+        consumer_tag: ShortStr::new(&consumer.tag).unwrap_or(ShortStr::EMPTY),
+        delivery_tag,
+        redelivered: delivery.redelivered,
+        exchange: ShortStr::new(message.exchange()).unwrap_or(ShortStr::EMPTY),
+        routing_key: ShortStr::start_of(message.key()),
+    };
+    let frame_bytes_max = link.frame_bytes_max;
+    let properties = properties_of(link, message);
+    let body_len = message.body().len();
+    put_deliver(out.wire.buffer(), number, &deliver, body_len, properties);
+    put_body(frame_bytes_max, number, message, out);
 }
 
 /// What says that a consumer is to end, or has.
@@ -238,9 +276,18 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
 
 /// Appends properties and body of a message.
 pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
-    let properties = match message.envelope().dialect {
-        // As they came.
-        Dialect::Amqp091 => Properties::checked(message.head()),
+    let frame_bytes_max = link.frame_bytes_max;
+    let properties = properties_of(link, message);
+    let body_len = message.body().len();
+    put_content_header(out.wire.buffer(), number, body_len, properties);
+    put_body(frame_bytes_max, number, message, out);
+}
+
+/// What is said of a message, perhaps put together in the scratch.
+#[inline]
+fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a> {
+    match message.envelope().dialect {
+        Dialect::Amqp091 => shown_properties(&mut link.scratch, message),
         Dialect::Stomp10
         | Dialect::Stomp11
         | Dialect::Stomp12
@@ -250,15 +297,18 @@ pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: 
             put_foreign_properties(&mut link.scratch, link.heads, message);
             Properties::checked(&link.scratch)
         }
-    };
-    let body = message.body();
-    let buffer = out.wire.buffer();
-    put_content_header(buffer, number, body.len(), properties);
+    }
+}
+
+/// Appends the body of a message, in as many frames as it takes.
+#[inline]
+fn put_body(frame_bytes_max: usize, number: u16, message: &Message, out: &mut Out) {
+    let (body, buffer) = (message.body(), out.wire.buffer());
     if body.is_empty() {
         return;
     }
-    if body.len() + FRAME_OVERHEAD_BYTES > link.frame_bytes_max {
-        return put_body_frames(buffer, number, link.frame_bytes_max, body);
+    if body.len() + FRAME_OVERHEAD_BYTES > frame_bytes_max {
+        return put_body_frames(buffer, number, frame_bytes_max, body);
     }
     // Large ones are shared.
     put_body_head(buffer, number, body.len());

@@ -25,7 +25,7 @@ pub(super) struct Consumer {
     delivered: u64,
     /// The deliveries that it was granted last, where it shares a bound with others.
     granted: Option<u64>,
-    /// Those that the client is to settle.
+    /// Those that the client is to settle, or will be once there is room for them.
     in_hand: u64,
     /// Whether a settlement has made room since the last grant.
     is_grant_due: bool,
@@ -62,19 +62,14 @@ impl Consumer {
         }
     }
 
-    /// Whether it has the one message that the client gets. All others have a tag.
-    pub(super) fn is_getting(&self) -> bool {
-        self.tag.is_empty()
-    }
-
     /// Whether it shares the bound of its channel.
     pub(super) const fn is_sharing(&self) -> bool {
         !self.no_ack && !self.is_leaving
     }
 
-    /// Counts a delivery that goes back.
-    pub(super) const fn add_released(&mut self) {
-        self.delivered += 1;
+    /// These go back without having reached the client.
+    pub(super) const fn give_back(&mut self, count: u64) {
+        self.in_hand = self.in_hand.saturating_sub(count);
     }
 
     /// Whether it has had all that it was granted.

@@ -1,7 +1,7 @@
 //! Exchanges: `exchange.declare`, `delete`, `bind`, `unbind`.
 
+use super::awaited::Purpose;
 use super::failure::Failure;
-use super::open::Purpose;
 use crate::translate::{arguments, exchange_definition};
 use crate::{Method, MethodId, ReplyCode, ShortStr, exchange};
 use broker_api::{Bind, BindTo, Command, DeclareExchange, DeleteExchange, DeleteIf, IfMissing};

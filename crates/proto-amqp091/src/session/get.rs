@@ -1,12 +1,14 @@
 //! `basic.get`.
 
+use super::awaited::Purpose;
 use super::consume::{check_count, put_content};
-use super::consumers::Consumer;
+use super::consumers::{Consumer, Unsettled};
 use super::failure::Failure;
-use super::open::{Open, Purpose};
+use super::open::Open;
+use super::replies::check_readable;
 use super::{Link, put};
 use crate::{Method, MethodId, ShortStr, basic};
-use broker_api::{Command, Get, Out, Reply, SettleMode};
+use broker_api::{Command, Delivery, Get, Out, Reply, SettleMode};
 use model::SubscriptionId;
 
 impl Open {
@@ -23,6 +25,7 @@ impl Open {
             return Ok(());
         };
         let queue = channel.queue(get.queue, method)?;
+        check_readable(&queue, method)?;
         check_count(&self.consumers, link, method)?;
         let consumer = Consumer::getting(number, get.no_ack);
         let id = self.consumers.insert(consumer);
@@ -55,8 +58,8 @@ impl Open {
         };
         let got = ready_count.zip(delivery);
         let added = got.and_then(|(ready_count, delivery)| {
-            let (consumer, tag) = self.add_delivery(&delivery)?;
-            Some((ready_count, delivery, tag, consumer.no_ack))
+            let (tag, no_ack) = self.add_got(number, &delivery)?;
+            Some((ready_count, delivery, tag, no_ack))
         });
         let Some((ready_count, delivery, delivery_tag, no_ack)) = added else {
             self.consumers.remove(id);
@@ -79,5 +82,20 @@ impl Open {
             link.submit(out, Command::Cancel(id));
         }
         Ok(())
+    }
+
+    /// Gives what was got the next tag of its channel; also says whether it is settled by that.
+    fn add_got(&mut self, number: u16, delivery: &Delivery) -> Option<(u64, bool)> {
+        let id = delivery.subscription;
+        let consumer = self.consumers.get_mut(id)?;
+        consumer.add_delivery();
+        let unsettled = Unsettled {
+            subscription: id,
+            sequence: delivery.sequence,
+            is_got: true,
+        };
+        let channel = self.channels.get_mut(&number)?;
+        let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+        Some((tag, consumer.no_ack))
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Each has a share of what is free. Who has used its share up has all shares cut anew, and so has who settles: what
 //! others do not use is theirs then. Where less is free than there are consumers, each has one all the same; and a share
-//! may be used when it is about to be cut. So more may come than is free: that is released, and never counts.
+//! may be used when it is about to be cut. So more may come than is free: that waits in the channel until there is room,
+//! never more than what was on its way to the connection when shares were cut.
 
 use super::Link;
+use super::consume::hand_out;
 use super::open::Open;
-use broker_api::{Command, Confirm, Delivery, Out, Settle};
-use model::Outcome;
+use broker_api::{Command, Out};
+use model::{Sequence, SubscriptionId};
 
 impl Open {
     /// Sets the bound, or none.
@@ -33,6 +35,7 @@ impl Open {
                 link.submit(out, Command::Grant(id, grant));
             }
         }
+        self.hand_out_waiting(link, number, out);
         self.share_out(link, number, out);
     }
 
@@ -59,31 +62,32 @@ impl Open {
         }
     }
 
-    /// Whether a delivery is more than the consumers of its channel may have together.
-    pub(super) fn is_too_much(&mut self, delivery: &Delivery) -> bool {
-        let Some(consumer) = self.consumers.get_mut(delivery.subscription) else {
-            return false;
-        };
-        let channel = self.channels.get(&consumer.channel);
-        !consumer.no_ack && channel.and_then(|channel| channel.free()) == Some(0)
-    }
-
-    /// Gives back a delivery that is too much.
-    pub(super) fn release(&mut self, link: &mut Link, delivery: &Delivery, out: &mut Out) {
-        let id = delivery.subscription;
-        let Some(consumer) = self.consumers.get_mut(id) else {
+    /// Hands out what waits in a channel, as far as there is room.
+    pub(super) fn hand_out_waiting(&mut self, link: &mut Link, number: u16, out: &mut Out) {
+        let Some(channel) = self.channels.get_mut(&number) else {
             return;
         };
-        consumer.add_released();
-        let number = consumer.channel;
-        // Or it would come again at once.
-        self.share_out(link, number, out);
-        let settle = Settle {
-            subscription: id,
-            sequences: vec![delivery.sequence],
-            outcome: Outcome::Release,
-            confirm: Confirm::Unwanted,
-        };
-        link.submit(out, Command::Settle(settle));
+        while channel.free() != Some(0)
+            && let Some(delivery) = channel.waiting.pop_front()
+        {
+            if let Some(consumer) = self.consumers.get_mut(delivery.subscription) {
+                hand_out(link, consumer, channel, &delivery, out);
+            }
+        }
+    }
+
+    /// Takes back what waits for room and is a consumer's, which ends.
+    pub(super) fn take_waiting(&mut self, number: u16, id: SubscriptionId) -> Vec<Sequence> {
+        let mut sequences = Vec::new();
+        if let Some(channel) = self.channels.get_mut(&number) {
+            channel.waiting.retain(|delivery| {
+                let is_taken = delivery.subscription == id;
+                if is_taken {
+                    sequences.push(delivery.sequence);
+                }
+                !is_taken
+            });
+        }
+        sequences
     }
 }

@@ -3,14 +3,14 @@
 use super::confirms::Confirms;
 use super::failure::Failure;
 use super::open::Open;
-use super::{Behind, Link, put};
+use super::{Link, put};
 use crate::content::{Assembler, Content, Progress};
 use crate::encode::{put_body_frames, put_content_header};
 use crate::frame::Payload;
-use crate::properties::Properties;
-use crate::translate::message_of;
+use crate::translate::{message_of, shown_properties};
 use crate::{Method, MethodId, ReplyCode, ShortStr, basic};
 use broker_api::{Command, Confirm, Out, Publishing, Refusal, Unroutable};
+use bytes::BytesMut;
 use model::{CommandId, Message};
 use std::collections::VecDeque;
 
@@ -68,23 +68,23 @@ impl Publishes {
 }
 
 impl Open {
-    /// Takes `basic.publish`, with its content if that lies behind it.
+    /// Whether a channel takes a publish with its content at once: it is open, and has no content under way.
+    pub(super) fn takes_whole(&self, number: u16) -> bool {
+        let channel = self.channels.get(&number);
+        channel.is_some_and(|it| !it.is_closing() && it.assembler.is_none())
+    }
+
+    /// Takes a publish with its content. What closes the channel is dealt with; what is returned closes the connection.
     pub(super) fn handle_publish(
         &mut self,
         link: &mut Link,
-        (number, method): (u16, Method<'_>),
-        behind: &mut Behind<'_>,
+        number: u16,
+        content: &Content<'_>,
         out: &mut Out,
     ) -> Result<(), Failure> {
-        // What cannot be read there is found when it is its turn.
-        let content = link
-            .contents
-            .content_behind(behind.codec, number, method, behind.input);
-        if let Ok(Some((content, len))) = content {
-            behind.taken = len;
-            return self.publish(link, number, &content, out);
-        }
-        self.handle_content(link, number, Payload::Method(method), out)
+        self.awaited_confirms.forget_last_ack();
+        let result = self.publish(link, number, content, out);
+        self.settle_failure(link, number, result, out)
     }
 
     /// Whether the content of a method is under way on a channel.
@@ -153,7 +153,7 @@ impl Open {
         if publish.immediate {
             return Err(failed(ReplyCode::NotImplemented, "immediate=true".into()));
         }
-        if let Some(user) = content.properties.fields().user_id
+        if let Some(user) = content.properties.user_id()
             && *user.as_bytes() != *self.user
         {
             let own = String::from_utf8_lossy(&self.user);
@@ -161,23 +161,23 @@ impl Open {
                 format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(failed(ReplyCode::PreconditionFailed, text));
         }
-        let message = message_of(&publish, content)?;
+        let mut properties = BytesMut::new();
+        let content = channel.with_replies(content, &mut properties);
+        let message = message_of(&publish, &content)?;
+        let unroutable = if publish.mandatory {
+            Unroutable::Return
+        } else {
+            Unroutable::Drop
+        };
         if let Some(transaction) = &mut channel.transaction {
-            if publish.mandatory {
-                let text = "mandatory=true in a transaction".to_owned();
-                return Err(failed(ReplyCode::NotImplemented, text));
-            }
             let limit = link.limits.transaction_bytes_max;
-            return transaction.publish(message, (&mut self.gathered_bytes, limit));
+            let bound = (&mut self.gathered_bytes, limit);
+            return transaction.publish(message, unroutable, bound);
         }
         let id = channel.id(number);
         let tag = channel.confirms.as_mut().map(Confirms::publish);
         let publishing = Publishing {
-            unroutable: if publish.mandatory {
-                Unroutable::Return
-            } else {
-                Unroutable::Drop
-            },
+            unroutable,
             ..Publishing::new(match tag {
                 Some(_) => Confirm::Wanted,
                 None => Confirm::Unwanted,
@@ -195,13 +195,14 @@ impl Open {
     /// The broker gives back what went nowhere.
     pub(super) fn handle_returned(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         command: CommandId,
         message: &Message,
         out: &mut Out,
     ) {
         let confirmed = self.awaited_confirms.channel(command);
-        let Some(id) = confirmed.or_else(|| self.publishes.channel(command)) else {
+        let published = confirmed.or_else(|| self.publishes.channel(command));
+        let Some(id) = published.or_else(|| self.awaited_channel(command)) else {
             return;
         };
         if !self.is_open(id) {
@@ -215,10 +216,17 @@ impl Open {
         };
         put(out, id.number, &Method::BasicReturn(returned));
         // It is this client's own.
-        let properties = Properties::checked(message.head());
+        let properties = shown_properties(&mut link.scratch, message);
         let (buffer, body) = (out.wire.buffer(), message.body());
         put_content_header(buffer, id.number, body.len(), properties);
         put_body_frames(buffer, id.number, link.frame_bytes_max, body);
+    }
+
+    /// The channel whose method waits for this command's answer.
+    fn awaited_channel(&self, command: CommandId) -> Option<ChannelId> {
+        let awaited = self.awaited.as_ref().filter(|it| it.command == command)?;
+        let (number, serial) = (awaited.channel, awaited.serial);
+        Some(ChannelId { number, serial })
     }
 
     /// The broker has refused a command that was not waited for; if it was a publish, that closes its channel, or is

@@ -1,9 +1,9 @@
 //! Queues: `queue.declare`, `bind`, `unbind`, `purge`, `delete`.
 
+use super::awaited::Purpose;
 use super::channel::Channel;
 use super::exchange::exchange_name;
 use super::failure::Failure;
-use super::open::Purpose;
 use super::put;
 use crate::translate::{arguments, queue_definition};
 use crate::{Method, MethodId, ShortStr, Table, queue};

@@ -159,6 +159,7 @@ impl Open {
         self.settling
             .flush(link, &mut self.consumers, is_shared, out);
         for number in std::mem::take(&mut self.settling.roomy) {
+            self.hand_out_waiting(link, number, out);
             self.share_out(link, number, out);
         }
     }

@@ -1,11 +1,12 @@
 //! `tx`: what a channel publishes and settles takes effect together.
 
+use super::awaited::Purpose;
 use super::consumers::Unsettled;
 use super::failure::Failure;
-use super::open::{Open, Purpose};
+use super::open::Open;
 use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode, basic, confirm, tx};
-use broker_api::{Command, Confirm, Out, Settle, Transaction};
+use broker_api::{Command, Confirm, Out, Settle, Transaction, Unroutable};
 use model::{Message, Outcome};
 
 /// What a settlement is charged with, in bytes.
@@ -15,6 +16,8 @@ const HELD_BYTES: usize = size_of::<Held>();
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     publishes: Vec<Message>,
+    /// Places of those that are to be returned if they go nowhere.
+    returns: Vec<usize>,
     held: Vec<Held>,
     bytes: usize,
 }
@@ -37,9 +40,14 @@ impl Gathered {
     pub(super) fn publish(
         &mut self,
         message: Message,
+        unroutable: Unroutable,
         bound: (&mut usize, usize),
     ) -> Result<(), Failure> {
         self.charge(message.cost_bytes(), bound, basic::Publish::ID)?;
+        match unroutable {
+            Unroutable::Return => self.returns.push(self.publishes.len()),
+            Unroutable::Drop => {}
+        }
         self.publishes.push(message);
         Ok(())
     }
@@ -156,6 +164,7 @@ impl Open {
         let transaction = Transaction {
             settles: gathered.settles(),
             publishes: gathered.publishes,
+            returns: gathered.returns,
             ..Transaction::default()
         };
         let asked = (number, tx::Commit::ID);

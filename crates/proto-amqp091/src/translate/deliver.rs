@@ -1,5 +1,6 @@
 //! A message of another protocol into properties.
 
+use super::deaths::{is_of_deaths, push_deaths};
 use super::headers::{Headers, TIMESTAMP_IN_MS, field_of, is_native, queue_of};
 use crate::{FieldValue, PropertyList, ShortStr, TableBuf};
 use broker_api::{Field, Heads};
@@ -17,13 +18,22 @@ struct Said {
     priority: Option<u8>,
     timestamp_s: Option<u64>,
     headers: TableBuf,
+    /// Whether what the headers say of deaths is the broker's to say.
+    is_dead: bool,
 }
 
 /// Appends the properties of a message that came by another protocol, by the tables of `conversion`.
 pub fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Message) {
     let envelope = message.envelope();
-    let mut said = Said::default();
+    let annotations = message.annotations();
+    let mut said = Said {
+        is_dead: !annotations.is_empty(),
+        ..Said::default()
+    };
     heads(envelope.dialect).fields(message, &mut |field| said.take(&field));
+    if said.is_dead {
+        push_deaths(&mut said.headers, annotations);
+    }
     said.put(envelope, buffer);
 }
 
@@ -86,6 +96,9 @@ impl Said {
     }
 
     fn header(&mut self, name: &[u8], value: &Value<'_>) {
+        if self.is_dead && is_of_deaths(name) {
+            return;
+        }
         let headers = &mut self.headers;
         match (ShortStr::new(name), field_of(name, value)) {
             (Ok(name), Some(field)) => headers.push(name, &field),
@@ -113,9 +126,11 @@ impl Said {
             priority: self.priority.or(priority),
             correlation_id: self.text(Property::CorrelationId),
             reply_to: self.text(Property::ReplyTo),
-            expiration: self
-                .text(Property::Expiration)
-                .or_else(|| ttl.as_deref().map(ShortStr::cut)),
+            // Without a time to live none is told, whatever the head says.
+            expiration: ttl.as_deref().map(|ttl| {
+                self.text(Property::Expiration)
+                    .unwrap_or(ShortStr::cut(ttl))
+            }),
             message_id: self.text(Property::MessageId),
             timestamp: self.timestamp_s,
             r#type: self.text(Property::Type),

@@ -1,9 +1,11 @@
 //! Looking into the heads of AMQP's messages.
 
+use super::deaths::{is_of_deaths, value_of_death};
 use super::headers::{Headers, TIMESTAMP_IN_MS, is_number_of_table};
+use super::routing::{asked_delay, further_keys, is_hidden, without_further_keys};
 use super::value::value_of;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, Table};
-use broker_api::{Field, HeadReader};
+use broker_api::{AskedDelay, Field, HeadReader};
 use conversion::{Column, HeaderDialect, Kind, Reading, Row, number, text_of};
 use model::{Address, Dialect, Envelope, Message, Persistence, Property, Value};
 
@@ -16,8 +18,14 @@ pub struct AmqpHeads;
 
 impl HeadReader for AmqpHeads {
     fn header<'m>(&self, message: &'m Message, name: &[u8]) -> Option<Value<'m>> {
-        let value = list_of(message)?.headers?.find(name)?;
-        Some(value_of(&value))
+        if is_hidden(name, message.envelope()) {
+            return None;
+        }
+        let list = list_of(message)?;
+        if is_dead(message) && is_of_deaths(name) {
+            return value_of_death(message, name);
+        }
+        Some(value_of(&list.headers?.find(name)?))
     }
 
     fn property<'m>(&self, message: &'m Message, property: Property) -> Option<Value<'m>> {
@@ -61,16 +69,26 @@ impl HeadReader for AmqpHeads {
         let envelope = message.envelope();
         let mut reading = Reading::new(&Headers, envelope, each);
         for property in NATIVES {
+            // A dead letter does not expire any more.
+            let is_over = property == Property::Expiration && envelope.ttl_ms.is_none();
             let value = native(&list, property).filter(|_| !is_spelled(&list, property, &envelope));
-            if let Some(value) = value {
+            if let (false, Some(value)) = (is_over, value) {
                 reading.native(property, value);
             }
         }
         let mut millis = millis_of(&list);
+        let is_dead = is_dead(message);
         for (name, value) in list.headers.unwrap_or(Table::EMPTY).iter() {
+            if is_dead && is_of_deaths(name) {
+                // Nobody forges what the reader's protocol says of deaths.
+                continue;
+            }
             if millis.is_some() && name == TIMESTAMP_IN_MS && integer(&value) == millis {
                 // The time stamp has been given with it.
                 millis = None;
+                continue;
+            }
+            if is_hidden(name, envelope) {
                 continue;
             }
             let value = value_of(&value);
@@ -88,6 +106,20 @@ impl HeadReader for AmqpHeads {
             }
         }
         reading.finish();
+    }
+
+    fn further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
+        if let Some(list) = list_of(message) {
+            further_keys(&list, each);
+        }
+    }
+
+    fn without_further_keys(&self, message: &Message) -> Vec<u8> {
+        without_further_keys(message)
+    }
+
+    fn asked_delay(&self, message: &Message) -> Option<AskedDelay> {
+        asked_delay(&list_of(message)?, message)
     }
 }
 
@@ -116,6 +148,11 @@ fn list_of(message: &Message) -> Option<PropertyList<'_>> {
         | Dialect::Mqtt3
         | Dialect::Mqtt5 => None,
     }
+}
+
+/// Whether it is a dead letter.
+fn is_dead(message: &Message) -> bool {
+    !message.annotations().is_empty()
 }
 
 fn text(text: ShortStr<'_>) -> Value<'_> {

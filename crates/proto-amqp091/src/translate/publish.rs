@@ -1,6 +1,7 @@
 //! What a client publishes into a message.
 
 use super::deliver::PERSISTENT;
+use super::routing::{X_DELAY, delay_of, is_further_keys, note_further_keys};
 use crate::session::Failure;
 use crate::{Content, FieldValue, MethodId, PropertyList, ReplyCode, basic};
 use conversion::{Column, Row};
@@ -9,7 +10,7 @@ use model::{Dialect, Envelope, Message, Parts, Persistence, Property, Retain};
 const METHOD: MethodId = basic::Publish::ID;
 
 /// What a client names that wants answers sent to its channel.
-const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
+pub(crate) const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
 
 /// The message of a content: its properties as they came.
 pub(crate) fn message_of(
@@ -50,27 +51,17 @@ fn envelope_of(list: &PropertyList<'_>) -> Result<Envelope, Failure> {
         let text = "fast reply consumer does not exist";
         return Err(Failure::new(ReplyCode::PreconditionFailed, METHOD, text));
     }
+    let mut further_keys = 0;
     for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
-        match name {
-            b"CC" | b"BCC" => check_further_keys(name, &value)?,
-            _ => note_header(name, &value, &mut envelope),
+        if is_further_keys(name) {
+            note_further_keys((name, &value), &mut envelope, &mut further_keys)?;
+        } else if name == X_DELAY {
+            envelope.head_routes |= delay_of(&value).is_some();
+        } else {
+            note_header(name, &value, &mut envelope);
         }
     }
     Ok(envelope)
-}
-
-/// A message goes by one key: others are refused before it goes nowhere.
-fn check_further_keys(name: &[u8], value: &FieldValue<'_>) -> Result<(), Failure> {
-    let name = String::from_utf8_lossy(name);
-    let FieldValue::Array(keys) = value else {
-        let text = format!("the header '{name}' must be an array of texts");
-        return Err(Failure::new(ReplyCode::PreconditionFailed, METHOD, text));
-    };
-    if keys.iter().next().is_none() {
-        return Ok(());
-    }
-    let text = format!("several routing keys (the header '{name}') are not implemented");
-    Err(Failure::new(ReplyCode::NotImplemented, METHOD, text))
 }
 
 /// Puts into the envelope what a header says of it.

@@ -13,8 +13,8 @@ use model::{DeadLetter, ExchangeName, Overflow, QueueKind, QueueRules, Redeliver
 /// The longest routing key of a dead letter, and name of a header to tell last values by, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
 
-/// The longest time that RabbitMQ takes, in milliseconds: 49 days.
-const MILLISECONDS_MAX: u64 = 0xffff_ffff;
+/// The longest time that RabbitMQ takes, in milliseconds: ten years.
+const MILLISECONDS_MAX: u64 = 315_360_000_000;
 
 /// What the arguments of `queue.declare` say. Those that are not known mean nothing, as in RabbitMQ.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,11 +135,11 @@ impl Reading {
     fn take(&mut self, it: &Argument<'_>, rules: &mut QueueRules) -> Result<(), Problem> {
         match it.name {
             b"x-message-ttl" => {
-                let expected = "a number of milliseconds, 0 to 4294967295";
+                let expected = "a number of milliseconds, 0 to 315360000000";
                 rules.message_ttl_ms = Some(it.milliseconds(0, expected)?);
             }
             b"x-expires" => {
-                let expected = "a number of milliseconds, 1 to 4294967295";
+                let expected = "a number of milliseconds, 1 to 315360000000";
                 self.expires_ms = Some(it.milliseconds(1, expected)?);
             }
             b"x-max-length" => rules.length_max = Some(it.count(0, "a number of messages")?),

@@ -2,6 +2,7 @@
 
 mod channels;
 mod consumers;
+mod dead_letters;
 mod exchanges;
 mod gets;
 mod heartbeats;
@@ -10,12 +11,14 @@ mod pools;
 mod publishing;
 mod queues;
 mod real_clients;
+mod replies;
+mod routing;
 mod split;
 mod transactions;
 
 use broker_api::{
-    Authenticate, Authenticated, Command, Delivery, Event, Heads, Out, QueueStatus, Refusal, Reply,
-    Session,
+    Authenticate, Authenticated, Command, Delivery, Event, Heads, IfExists, Out, QueueStatus,
+    Refusal, Reply, Session,
 };
 use bytes::BytesMut;
 use model::{CommandId, Instant, Message, QueueName, Sequence};
@@ -41,10 +44,14 @@ pub(crate) struct Driven {
     /// The logins that were asked for, in clear.
     logins: Vec<Vec<u8>>,
     unanswered: Vec<(CommandId, Result<Reply, Refusal>)>,
+    /// The last command.
+    last_asked: Option<CommandId>,
     /// What is there to get.
     ready: VecDeque<Message>,
     /// What was got and not delivered yet.
     got: Vec<Delivery>,
+    /// How many names were made up.
+    made_up: usize,
     /// What was published, in order.
     published: Vec<(CommandId, Message)>,
 }
@@ -116,8 +123,10 @@ impl Driven {
             refusals: Vec::new(),
             logins: Vec::new(),
             unanswered: Vec::new(),
+            last_asked: None,
             ready: VecDeque::new(),
             got: Vec::new(),
+            made_up: 0,
             published: Vec::new(),
         }
     }
@@ -257,6 +266,7 @@ impl Driven {
             };
             self.log.push(text);
             let id = submission.id;
+            self.last_asked = Some(id);
             if let Command::Publish(message, _) = submission.command {
                 // A test says what comes of it, unless it is refused.
                 self.published.push((id, message));
@@ -284,8 +294,15 @@ impl Driven {
             }
             Command::DeclareQueue(declare) => {
                 let generated = || QueueName::new(b"amq.gen-1").unwrap();
+                let name = declare.name.clone().unwrap_or_else(generated);
                 Reply::Queue(Box::new(QueueStatus {
-                    name: declare.name.clone().unwrap_or_else(generated),
+                    name: if declare.if_exists == IfExists::Another {
+                        self.made_up += 1;
+                        let name = format!("{name}made-up-{}", self.made_up);
+                        QueueName::new(name.as_bytes()).unwrap()
+                    } else {
+                        name
+                    },
                     ready_count: 3,
                     unsettled_count: 1,
                     bytes: 0,

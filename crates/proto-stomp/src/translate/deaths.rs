@@ -19,7 +19,7 @@ pub(super) fn put_deaths(buffer: &mut BytesMut, version: Version, annotations: &
     let Some(deaths) = Deaths::decode(annotations) else {
         return;
     };
-    let Some(first) = deaths.iter().last() else {
+    let Some(first) = deaths.first() else {
         return;
     };
     let mut put = |name: &[u8], value: &[u8]| {

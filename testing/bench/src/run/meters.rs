@@ -39,7 +39,7 @@ impl Run<'_> {
         let mut loss = Loss::default();
         for (index, sender) in self.publishers.iter().enumerate() {
             loss.unconfirmed += self.progress(index).unconfirmed;
-            for subscriber in &self.subscribers {
+            for subscriber in self.receivers(index) {
                 subscriber.tallies[index].add_to(&mut loss, sender.publisher.sent);
             }
         }

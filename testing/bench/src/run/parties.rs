@@ -6,11 +6,10 @@ use super::{Sender, Subscriber};
 use crate::{
     connection::Connection,
     load::Load,
-    pacing::Pacing,
     publisher::Publisher,
     stamp::blank_body,
     tally::Tally,
-    wire::{Session, mqtt},
+    wire::{Session, Target, mqtt},
 };
 
 impl Load {
@@ -19,8 +18,9 @@ impl Load {
     /// # Errors
     /// If the broker refuses one.
     pub(super) fn open_subscribers(&self) -> Result<Vec<Subscriber>> {
-        let request = self.wire.subscribe(self.target, &self.name, self.safety);
         let open = |number| {
+            let name = self.name(number);
+            let request = (self.wire).subscribe(self.target, &name, self.safety, self.acks);
             let hello = match self.session {
                 Session::Clean => self.wire.connect(),
                 Session::Kept => mqtt::connect(&self.client(number), Session::Kept),
@@ -41,19 +41,18 @@ impl Load {
     /// # Errors
     /// If the broker refuses one.
     pub(super) fn open_publishers(&self) -> Result<(Vec<Sender>, String)> {
-        let destination = self.wire.destination(self.target, &self.name);
         let body = blank_body(self.body_bytes);
-        let template = self.wire.template(&destination, &body, self.safety);
-        let unconfirmed_max = usize::try_from(Pacing::of(self).in_flight_max())?;
+        let hello = self.wire.connect_publisher(self.safety);
         let mut senders = Vec::with_capacity(self.publishers);
         let mut server = String::new();
         for number in 0..self.publishers {
-            let (connection, name) = Connection::open(self.address, self.wire)?;
+            let (connection, name) = Connection::open_with(self.address, self.wire, &hello)?;
             server = name;
+            let destination = self.wire.destination(self.target, &self.name(number));
+            let frame = self.wire.template(&destination, &body, self.safety);
             let number = u16::try_from(number).context("a stamp numbers its publisher")?;
-            let frame = template.clone();
             senders.push(Sender {
-                publisher: Publisher::new(connection, number, frame, self.stamp, unconfirmed_max),
+                publisher: Publisher::new(connection, number, frame, self.stamp),
                 watched_for_room: false,
             });
         }
@@ -74,6 +73,14 @@ impl Load {
             connection.close();
         }
         Ok(())
+    }
+
+    /// What the destination is called that a publisher sends to, and the subscriber of that number reads.
+    fn name(&self, number: usize) -> String {
+        match self.target {
+            Target::Queues => format!("{}.{number}", self.name),
+            Target::Queue | Target::Topic => self.name.clone(),
+        }
     }
 
     /// The client identifier of a subscriber whose session is kept.

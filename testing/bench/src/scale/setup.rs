@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{names::filter, shape::Shape};
 use crate::{
     connection::Connection,
-    wire::{Protocol, Wire, mqtt, stomp},
+    wire::{Acks, Protocol, Wire, mqtt, stomp},
 };
 
 /// Subscriptions that are asked for before the answers are read.
@@ -50,6 +50,7 @@ pub(super) fn wire(shape: Shape) -> Wire {
     match shape.protocol {
         Protocol::Stomp => Wire::Stomp,
         Protocol::Mqtt => Wire::Mqtt,
+        Protocol::Amqp => Wire::Amqp,
     }
 }
 
@@ -59,5 +60,6 @@ fn request(shape: Shape, subscription: usize) -> Vec<u8> {
     match shape.protocol {
         Protocol::Stomp => stomp::subscribe(&filter, subscription, shape.safety()),
         Protocol::Mqtt => mqtt::subscribe(&filter, subscription, shape.safety()),
+        Protocol::Amqp => Wire::Amqp.subscribe(shape.target(), &filter, shape.safety(), Acks::Each),
     }
 }

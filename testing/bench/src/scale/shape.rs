@@ -146,6 +146,7 @@ impl Shape {
         let dimensions: &[Dimension] = match protocol {
             Protocol::Stomp => &Dimension::STOMP,
             Protocol::Mqtt => &Dimension::MQTT,
+            Protocol::Amqp => &[],
         };
         let shapes = dimensions.iter().copied().flat_map(|dimension| {
             let sizes = dimension.sizes().iter();
@@ -281,7 +282,7 @@ impl Shape {
     /// Deliveries that become of one message.
     pub(super) fn deliveries_per_message(self) -> u64 {
         match self.target() {
-            Target::Queue => 1,
+            Target::Queue | Target::Queues => 1,
             // Where nobody is subscribed, nobody publishes.
             Target::Topic => (self.subscriptions() / self.destinations()).max(1) as u64,
         }

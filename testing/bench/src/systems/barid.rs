@@ -69,13 +69,15 @@ pub(crate) fn spawn(
         Ok(()) | Err(_) => {}
     }
     let mut command = Command::new(binary);
-    let (stomp, mqtt) = match protocol {
-        Protocol::Stomp => (FREE, "off"),
-        Protocol::Mqtt => ("off", FREE),
-    };
-    command.arg("serve").arg("--data-dir").arg(&data_dir).args([
-        "--stomp", stomp, "--mqtt", mqtt, "--amqp", "off", "--ws", "off",
-    ]);
+    command.arg("serve").arg("--data-dir").arg(&data_dir);
+    for (flag, of) in [
+        ("--stomp", Some(Protocol::Stomp)),
+        ("--mqtt", Some(Protocol::Mqtt)),
+        ("--amqp", Some(Protocol::Amqp)),
+        ("--ws", None),
+    ] {
+        command.args([flag, if of == Some(protocol) { FREE } else { "off" }]);
+    }
     command.envs(environment.iter().copied());
     Owned::spawn("barid", dir, &mut command)
 }
@@ -101,6 +103,7 @@ fn listener(text: &str, protocol: Protocol) -> Result<SocketAddr> {
     let name = match protocol {
         Protocol::Stomp => "stomp",
         Protocol::Mqtt => "mqtt",
+        Protocol::Amqp => "amqp",
     };
     let address = listeners[name][0]
         .as_str()

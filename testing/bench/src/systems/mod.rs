@@ -29,9 +29,9 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// One of the systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum System {
-    /// This project's broker, over STOMP or MQTT.
+    /// This project's broker, over STOMP, MQTT or AMQP.
     Barid,
-    /// RabbitMQ with its STOMP plugin, classic queues, or its MQTT plugin.
+    /// RabbitMQ with its STOMP plugin, classic queues, or its MQTT plugin, or without one.
     Rabbitmq,
     /// The same with quorum queues. Persistent messages only.
     RabbitmqQuorum,
@@ -47,7 +47,9 @@ impl System {
     /// The protocol it is measured by in a suite of `protocol`.
     pub(crate) fn wire(self, protocol: Protocol) -> Wire {
         match (self, protocol) {
-            (Self::Nats, Protocol::Stomp | Protocol::Mqtt) => Wire::Nats,
+            (Self::Nats, _) => Wire::Nats,
+            (Self::RabbitmqQuorum, Protocol::Amqp) => Wire::AmqpQuorum,
+            (_, Protocol::Amqp) => Wire::Amqp,
             (Self::RabbitmqQuorum, Protocol::Stomp) => Wire::StompQuorum,
             (Self::Barid | Self::Rabbitmq | Self::Activemq | Self::Mosquitto, Protocol::Stomp) => {
                 Wire::Stomp
@@ -184,8 +186,8 @@ impl Running {
     /// If it has none or others, or does not tell. Not asked where nothing that the suite does needs such.
     pub(crate) fn check_queues(&self, system: System, protocol: Protocol) -> Result<()> {
         let kind = match (system, protocol) {
-            (System::Rabbitmq, Protocol::Stomp) => rabbitmq::Kind::Classic,
-            (System::RabbitmqQuorum, Protocol::Stomp) => rabbitmq::Kind::Quorum,
+            (System::Rabbitmq, Protocol::Stomp | Protocol::Amqp) => rabbitmq::Kind::Classic,
+            (System::RabbitmqQuorum, Protocol::Stomp | Protocol::Amqp) => rabbitmq::Kind::Quorum,
             (_, Protocol::Mqtt)
             | (System::Barid | System::Activemq | System::Nats | System::Mosquitto, _) => {
                 return Ok(());

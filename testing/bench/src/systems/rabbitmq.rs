@@ -1,4 +1,4 @@
-//! RabbitMQ with its STOMP or MQTT plugin, as Debian packages it.
+//! RabbitMQ with its STOMP or MQTT plugin or, for AMQP, with none, as Debian packages it.
 //!
 //! It depends on a name service, epmd, which it would start on its own and leave behind. It is
 //! given one that is already there, on a port of its own, and that ends with it.
@@ -41,21 +41,24 @@ pub(super) fn start(protocol: Protocol, dir: &Path) -> Result<Started> {
         dir,
         "rabbitmq.conf",
         &format!(
-            "listeners.tcp = none\n{}\ncluster_name = bench\nlog.file.level = warning\n",
+            "{}\ncluster_name = bench\nlog.file.level = warning\n",
             match protocol {
-                Protocol::Stomp => format!("stomp.listeners.tcp.1 = {address}"),
+                Protocol::Stomp =>
+                    format!("listeners.tcp = none\nstomp.listeners.tcp.1 = {address}"),
                 // Its default is 10 deliveries to a client that acknowledges, of which the others have no bound or
                 // a higher one.
                 Protocol::Mqtt => format!(
-                    "mqtt.listeners.tcp.1 = {address}\nmqtt.prefetch = 1000\n\
+                    "listeners.tcp = none\nmqtt.listeners.tcp.1 = {address}\nmqtt.prefetch = 1000\n\
                      mqtt.allow_anonymous = true"
                 ),
+                Protocol::Amqp => format!("listeners.tcp.1 = {address}"),
             }
         ),
     )?;
     let plugin = match protocol {
         Protocol::Stomp => "[rabbitmq_stomp].\n",
         Protocol::Mqtt => "[rabbitmq_mqtt].\n",
+        Protocol::Amqp => "[].\n",
     };
     let plugins = write_config(dir, "enabled_plugins", plugin)?;
 

@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::stamp::{DIGITS, decode_digits, encode_digits};
 
+pub(crate) mod amqp;
 pub(crate) mod mqtt;
 pub(crate) mod nats;
 pub(crate) mod stomp;
@@ -28,6 +29,10 @@ pub(crate) enum Wire {
     Nats,
     /// MQTT 3.1.1. Topics only.
     Mqtt,
+    /// AMQP 0-9-1.
+    Amqp,
+    /// AMQP 0-9-1 to a RabbitMQ whose queues are to be quorum queues.
+    AmqpQuorum,
 }
 
 /// The protocol of a suite. NATS is measured by its own in each.
@@ -37,6 +42,8 @@ pub(crate) enum Protocol {
     Stomp,
     /// MQTT.
     Mqtt,
+    /// AMQP 0-9-1.
+    Amqp,
 }
 
 impl fmt::Display for Protocol {
@@ -44,6 +51,7 @@ impl fmt::Display for Protocol {
         out.write_str(match self {
             Self::Stomp => "STOMP",
             Self::Mqtt => "MQTT",
+            Self::Amqp => "AMQP",
         })
     }
 }
@@ -62,8 +70,21 @@ pub(crate) enum Session {
 pub(crate) enum Target {
     /// Each message goes to one consumer.
     Queue,
+    /// As many queues as publishers, each with one publisher and one consumer.
+    Queues,
     /// Each message goes to every subscriber.
     Topic,
+}
+
+/// How a subscriber acknowledges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acks {
+    /// The broker does not wait for it.
+    Never,
+    /// Each delivery by itself, if it asks for that.
+    Each,
+    /// All that one read has brought together, where the protocol has words for it.
+    Together,
 }
 
 /// What a sender asks of the broker.
@@ -130,6 +151,17 @@ pub(crate) enum Receipt {
     Digits(usize),
     /// The packet identifier that the sequence has.
     PacketId(usize),
+    /// How many frames that ask for one were before it: nothing in the frame says so.
+    Count,
+}
+
+/// The messages that a receipt is for, by their sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receipted {
+    /// This one.
+    One(u64),
+    /// All up to this, whether they had one before or not.
+    UpTo(u64),
 }
 
 impl Template {
@@ -137,7 +169,7 @@ impl Template {
     #[inline]
     pub(crate) fn patch_receipt(&self, frame: &mut [u8], sequence: u64) {
         match self.receipt {
-            None => {}
+            None | Some(Receipt::Count) => {}
             Some(Receipt::Digits(at)) => {
                 frame[at..][..DIGITS].copy_from_slice(&encode_digits(sequence));
             }
@@ -156,6 +188,7 @@ impl Wire {
             Self::Stomp | Self::StompQuorum => stomp::scan(input),
             Self::Nats => nats::scan(input),
             Self::Mqtt => mqtt::scan(input),
+            Self::Amqp | Self::AmqpQuorum => amqp::scan(input),
         }
     }
 
@@ -165,18 +198,35 @@ impl Wire {
             Self::Stomp | Self::StompQuorum => stomp::connect(),
             Self::Nats => nats::connect(),
             Self::Mqtt => mqtt::connect("", Session::Clean),
+            Self::Amqp | Self::AmqpQuorum => amqp::connect(),
+        }
+    }
+
+    /// The same for who publishes with that safety.
+    pub(crate) fn connect_publisher(self, safety: Safety) -> Vec<u8> {
+        match self {
+            Self::Stomp | Self::StompQuorum | Self::Nats | Self::Mqtt => self.connect(),
+            Self::Amqp | Self::AmqpQuorum => amqp::connect_publisher(safety),
         }
     }
 
     /// Asks for deliveries; the broker answers with a [`Frame::Receipt`] or [`Frame::Granted`] once they will come. A
     /// queue that is not there yet begins with this.
-    pub(crate) fn subscribe(self, target: Target, name: &str, safety: Safety) -> Vec<u8> {
+    pub(crate) fn subscribe(
+        self,
+        target: Target,
+        name: &str,
+        safety: Safety,
+        acks: Acks,
+    ) -> Vec<u8> {
         match self {
             Self::Stomp => stomp::subscribe(&self.destination(target, name), 1, safety),
             // Only this destination declares a queue, of the type that a header names.
             Self::StompQuorum => stomp::subscribe_quorum(&format!("/queue/{name}"), safety),
             Self::Nats => nats::subscribe(&self.destination(target, name)),
             Self::Mqtt => mqtt::subscribe(&self.destination(target, name), 0, safety),
+            Self::Amqp => amqp::subscribe(target, name, amqp::Kind::Default, safety, acks),
+            Self::AmqpQuorum => amqp::subscribe(target, name, amqp::Kind::Quorum, safety, acks),
         }
     }
 
@@ -186,6 +236,7 @@ impl Wire {
             Self::Stomp | Self::StompQuorum => b"DISCONNECT\nreceipt:bye\n\n\0",
             Self::Nats => b"PING\r\n",
             Self::Mqtt => mqtt::DISCONNECT,
+            Self::Amqp | Self::AmqpQuorum => amqp::CLOSE,
         }
     }
 
@@ -195,6 +246,7 @@ impl Wire {
             Self::Stomp | Self::StompQuorum => b"receipt-id:bye\n",
             Self::Nats => b"PONG\r\n",
             Self::Mqtt => return false,
+            Self::Amqp | Self::AmqpQuorum => return amqp::is_close_ok(frame),
         };
         memchr::memmem::find(frame, word).is_some()
     }
@@ -205,6 +257,7 @@ impl Wire {
             Self::Stomp | Self::StompQuorum => stomp::template(destination, body, safety),
             Self::Nats => nats::template(destination, body),
             Self::Mqtt => mqtt::template(destination, body, safety),
+            Self::Amqp | Self::AmqpQuorum => amqp::template(destination, body, safety),
         }
     }
 
@@ -215,27 +268,36 @@ impl Wire {
             Self::Stomp | Self::StompQuorum => stomp::append_ack(output, &delivery[ack]),
             Self::Mqtt => mqtt::append_ack(output, delivery, ack),
             Self::Nats => {}
+            Self::Amqp | Self::AmqpQuorum => {
+                if let Some(tag) = delivery[ack].first_chunk() {
+                    amqp::append_ack(output, *tag, Acks::Each);
+                }
+            }
         }
     }
 
-    /// The message that a receipt is for, if it is one of the first `sent`, or none of a message.
+    /// The messages that a receipt is for, which are among the first `sent`, or none of a message.
     #[inline]
-    pub(crate) fn receipt_sequence(self, id: &[u8], sent: u64) -> Option<u64> {
+    pub(crate) fn receipted(self, id: &[u8], sent: u64) -> Option<Receipted> {
         match self {
-            Self::Stomp | Self::StompQuorum | Self::Nats => id.first_chunk().map(decode_digits),
-            Self::Mqtt => mqtt::sequence_of(*id.first_chunk()?, sent),
+            Self::Stomp | Self::StompQuorum | Self::Nats => {
+                id.first_chunk().map(decode_digits).map(Receipted::One)
+            }
+            Self::Mqtt => mqtt::sequence_of(*id.first_chunk()?, sent).map(Receipted::One),
+            Self::Amqp | Self::AmqpQuorum => amqp::receipted(id),
         }
     }
 
     /// The name in this protocol of a destination to publish to.
     pub(crate) fn destination(self, target: Target, name: &str) -> String {
         match (self, target) {
-            (Self::Stomp, Target::Queue) => format!("/queue/{name}"),
+            (Self::Stomp, Target::Queue | Target::Queues) => format!("/queue/{name}"),
             (Self::Stomp | Self::StompQuorum, Target::Topic) => format!("/topic/{name}"),
             // A queue that is there already, so that no message has to name its type.
-            (Self::StompQuorum, Target::Queue) => format!("/amq/queue/{name}"),
-            (Self::Nats, Target::Queue | Target::Topic) => name.to_owned(),
-            (Self::Mqtt, Target::Queue | Target::Topic) => name.replace('.', "/"),
+            (Self::StompQuorum, Target::Queue | Target::Queues) => format!("/amq/queue/{name}"),
+            (Self::Nats, _) => name.to_owned(),
+            (Self::Mqtt, _) => name.replace('.', "/"),
+            (Self::Amqp | Self::AmqpQuorum, _) => amqp::destination(target, name),
         }
     }
 }

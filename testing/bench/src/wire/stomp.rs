@@ -226,7 +226,7 @@ fn number(text: &[u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Target, Wire, tests::check_any_split};
+    use crate::wire::{Acks, Target, Wire, tests::check_any_split};
 
     /// Frames as three brokers write them, back to back.
     const CAPTURE: &[u8] = b"CONNECTED\nserver:RabbitMQ/3.10.8\nversion:1.2\n\n\0\n\
@@ -268,12 +268,13 @@ mod tests {
 
     #[test]
     fn a_quorum_queue_is_asked_for_where_it_is_declared_only() {
-        let request = Wire::StompQuorum.subscribe(Target::Queue, "q", Safety::Confirmed);
+        let request =
+            Wire::StompQuorum.subscribe(Target::Queue, "q", Safety::Confirmed, Acks::Each);
         let request = String::from_utf8(request).unwrap();
         assert!(
             request.starts_with("SUBSCRIBE\nx-queue-type:quorum\nid:1\ndestination:/queue/q\n")
         );
-        let plain = Wire::Stomp.subscribe(Target::Queue, "q", Safety::Confirmed);
+        let plain = Wire::Stomp.subscribe(Target::Queue, "q", Safety::Confirmed, Acks::Each);
         let plain = String::from_utf8(plain).unwrap();
         assert_eq!(request.replace("x-queue-type:quorum\n", ""), plain);
         let destination = Wire::StompQuorum.destination(Target::Queue, "q");

@@ -28,12 +28,26 @@ pub(super) fn start(driven: &mut Driven, consume: basic::Consume<'_>) -> Vec<Str
 
 pub(super) fn message(body: &[u8]) -> Message {
     Message::new(&Parts {
-        envelope: Envelope::new(Dialect::Mqtt3, Persistence::Persistent),
+        envelope: Envelope {
+            ttl_ms: Some(5),
+            ..Envelope::new(Dialect::Mqtt3, Persistence::Persistent)
+        },
         exchange: b"amq.topic",
         key: b"a.b",
         annotations: &[],
         head: &[],
         body,
+    })
+}
+
+pub(super) fn message_of(envelope: Envelope, annotations: &[u8], head: &[u8]) -> Message {
+    Message::new(&Parts {
+        envelope,
+        exchange: b"dlx",
+        key: b"k",
+        annotations,
+        head: &[head],
+        body: b"m",
     })
 }
 
@@ -450,7 +464,7 @@ fn are_no_more_than_the_limit() {
 }
 
 /// A head that says all there is to say.
-struct Talkative;
+pub(super) struct Talkative;
 
 impl HeadReader for Talkative {
     fn header<'m>(&self, _: &'m Message, _: &[u8]) -> Option<Value<'m>> {

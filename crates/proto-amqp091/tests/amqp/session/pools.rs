@@ -56,18 +56,52 @@ fn are_cut_into_shares() {
     assert_eq!(driven.take_log(), [grant(1, 4, 1)]);
     assert!(is_delivered(&mut driven, 1, 5));
     assert_eq!(driven.take_log(), [grant(2, 0, 0)]);
-    // What comes all the same goes back, and counts as a delivery.
+    // What comes all the same waits for room, in order, and counts as a delivery.
     assert!(!is_delivered(&mut driven, 2, 1));
+    assert!(!is_delivered(&mut driven, 1, 6));
+    assert!(driven.take_log().is_empty());
+    let read = driven.send(1, &ack(1, false));
+    assert!(read[0].contains("delivery_tag: 6"), "{read:?}");
+    assert_eq!(driven.take_log()[1..], [grant(1, 6, 0), grant(2, 1, 0)]);
+    driven.send(1, &ack(0, true));
     let log = driven.take_log();
-    assert_eq!(log[0], grant(2, 1, 0));
+    assert!(log.ends_with(&[grant(1, 6, 2), grant(2, 1, 2)]), "{log:?}");
+}
+
+#[test]
+fn what_waits_for_room_ends_with_its_consumer() {
+    let mut driven = sharing(1, &["t", "u"]);
+    assert!(is_delivered(&mut driven, 1, 1));
+    assert!(!is_delivered(&mut driven, 1, 2));
+    assert!(!is_delivered(&mut driven, 2, 3));
+    driven.take_log();
+    driven.send(1, &cancel("t", false));
+    let log = driven.take_log();
     assert!(
-        log[1].contains("sequences: [Sequence(1)], outcome: Release"),
+        log[0].contains("sequences: [Sequence(2)], outcome: Release"),
         "{log:?}"
     );
-    driven.send(1, &ack(1, false));
-    assert_eq!(driven.take_log()[1..], [grant(1, 5, 1), grant(2, 1, 1)]);
-    assert!(is_delivered(&mut driven, 2, 1));
-    assert!(!is_delivered(&mut driven, 1, 6));
+    assert!(log[1].contains("StepAside(SubscriptionId(1))"), "{log:?}");
+    let name = QueueName::new(b"q").unwrap();
+    driven.handle_event(Event::Ended(SubscriptionId(2), Refusal::QueueDeleted(name)));
+    let read = driven.send(1, &ack(1, false));
+    assert!(read.is_empty(), "{read:?}");
+}
+
+#[test]
+fn a_wider_bound_makes_room() {
+    let mut driven = sharing(1, &["t"]);
+    assert!(is_delivered(&mut driven, 1, 1));
+    for sequence in 2..=4 {
+        assert!(!is_delivered(&mut driven, 1, sequence));
+    }
+    let tags = |read: Vec<String>| {
+        let deliveries = read.iter().filter(|it| it.contains("BasicDeliver"));
+        deliveries.count()
+    };
+    assert_eq!(tags(driven.send(1, &global(2))), 1);
+    assert_eq!(tags(driven.send(1, &global(0))), 2);
+    assert!(is_delivered(&mut driven, 1, 5));
 }
 
 #[test]
@@ -160,7 +194,7 @@ fn have_room_again_with_the_commit_of_what_is_settled() {
     driven.send(1, &ack(1, false));
     driven.send(1, &Method::TxCommit(tx::Commit));
     let log = driven.take_log();
-    assert!(log[0].contains("Commit"), "{log:?}");
-    assert!(log[1].contains("Grant(SubscriptionId(1)"), "{log:?}");
-    assert!(is_delivered(&mut driven, 1, 3));
+    assert!(log[1].contains("Commit"), "{log:?}");
+    // What waited for room has it.
+    assert_eq!(driven.send(1, &ack(2, false)), Vec::<String>::new());
 }

@@ -6,7 +6,7 @@ use broker_api::{Event, Refusal};
 use bytes::BytesMut;
 use model::{CommandId, Dialect, ExchangeName, Persistence, QueueName, Retain};
 use proto_amqp091::{
-    Array, FieldValue, Limits, Method, Properties, PropertyList, TableBuf, basic, channel, confirm,
+    FieldValue, Limits, Method, Properties, PropertyList, TableBuf, basic, channel, confirm,
     put_body_frames, put_content_header, queue,
 };
 
@@ -137,16 +137,6 @@ fn what_makes_no_sense_closes_the_channel() {
         list,
         "406, reply_text: \"PRECONDITION_FAILED - fast reply consumer",
     );
-    let mut keys = TableBuf::new();
-    keys.push_value(&FieldValue::LongString(b"other"));
-    let array: Array<'_> = keys.as_array().unwrap();
-    let mut headers = TableBuf::new();
-    headers.push(short("CC"), &FieldValue::Array(array));
-    let list = PropertyList {
-        headers: Some(headers.as_table().unwrap()),
-        ..PropertyList::default()
-    };
-    check(list, "540, reply_text: \"NOT_IMPLEMENTED - several routing");
     let mut driven = Driven::with_channel();
     let immediate = Method::BasicPublish(basic::Publish {
         exchange: short(""),

@@ -3,9 +3,9 @@
 use super::consumers::deliver;
 use super::publishing::{content, publish};
 use super::{Driven, bytes_of, short};
-use broker_api::Refusal;
+use broker_api::{Event, Refusal, Reply};
 use bytes::BytesMut;
-use model::ExchangeName;
+use model::{Dialect, Envelope, ExchangeName, Message, Parts, Persistence};
 use proto_amqp091::{
     Limits, Method, Properties, PropertyList, basic, channel, confirm, put_body_frames,
     put_content_header, tx,
@@ -99,11 +99,37 @@ fn confirms_and_transactions_do_not_go_together() {
 }
 
 #[test]
-fn nothing_is_returned_from_a_transaction() {
+fn what_goes_nowhere_is_returned_before_the_commit_is_answered() {
     let mut driven = transactional();
+    driven.take_log();
+    driven.feed(&[plain(false), plain(true)].concat());
+    let commit = Method::TxCommit(tx::Commit);
+    driven.send_unanswered(1, &commit);
+    let log = driven.take_log();
+    assert!(log[0].contains("returns: [1]"), "{log:?}");
+    let commit = driven.last_asked.unwrap();
+    let message = Message::new(&Parts {
+        envelope: Envelope::new(Dialect::Amqp091, Persistence::Transient),
+        exchange: b"",
+        key: b"k",
+        annotations: &[],
+        head: &[Properties::NONE.as_bytes()],
+        body: b"body",
+    });
+    driven.handle_event(Event::Returned(commit, message));
+    driven.handle_event(Event::Done(commit, Ok(Reply::Nothing)));
+    let found = driven.read();
+    assert!(
+        found[0].starts_with("1 BasicReturn(Return { reply_code: 312"),
+        "{found:?}"
+    );
+    assert_eq!(found[2..], ["1 \"body\"", "1 TxCommitOk(CommitOk)"]);
+    // With what is rolled back the wish is gone.
     driven.feed(&plain(true));
-    let answers = driven.read();
-    assert!(answers[0].contains("reply_code: 540"), "{answers:?}");
+    driven.send(1, &Method::TxRollback(tx::Rollback));
+    driven.send(1, &Method::TxCommit(tx::Commit));
+    let log = driven.take_log();
+    assert!(log[0].contains("returns: []"), "{log:?}");
 }
 
 #[test]

@@ -160,6 +160,7 @@ impl Commits {
                 .iter()
                 .map(|(_, message)| message.clone())
                 .collect(),
+            returns: Vec::new(),
             settles: Vec::new(),
             notes: vec![Notes {
                 subscription,

@@ -1,0 +1,150 @@
+//! The deaths of a message as headers, as RabbitMQ writes them.
+
+use super::routing::is_hidden;
+use crate::{FieldValue, Properties, PropertyList, ShortStr, TableBuf};
+use bytes::BytesMut;
+use model::{Death, Deaths, Message, Value};
+
+const X_DEATH: &[u8] = b"x-death";
+
+/// Whether a header of a dead letter is the broker's own. One that a client has set in the message before is not
+/// delivered: nobody can forge these.
+pub(super) fn is_of_deaths(name: &[u8]) -> bool {
+    name == X_DEATH || Summary::of(name).is_some()
+}
+
+/// A header that tells of the first death, or of the last.
+#[derive(Clone, Copy)]
+enum Summary {
+    FirstQueue,
+    FirstReason,
+    FirstExchange,
+    LastQueue,
+    LastReason,
+    LastExchange,
+}
+
+impl Summary {
+    const ALL: [Self; 6] = [
+        Self::FirstQueue,
+        Self::FirstReason,
+        Self::FirstExchange,
+        Self::LastQueue,
+        Self::LastReason,
+        Self::LastExchange,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::FirstQueue => "x-first-death-queue",
+            Self::FirstReason => "x-first-death-reason",
+            Self::FirstExchange => "x-first-death-exchange",
+            Self::LastQueue => "x-last-death-queue",
+            Self::LastReason => "x-last-death-reason",
+            Self::LastExchange => "x-last-death-exchange",
+        }
+    }
+
+    fn of(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|it| it.name().as_bytes() == name)
+    }
+
+    fn value(self, deaths: &Deaths) -> Option<&[u8]> {
+        let (first, last) = (deaths.first()?, deaths.iter().next()?);
+        Some(match self {
+            Self::FirstQueue => &first.queue,
+            Self::FirstReason => first.reason.word().as_bytes(),
+            Self::FirstExchange => &first.exchange,
+            Self::LastQueue => &last.queue,
+            Self::LastReason => last.reason.word().as_bytes(),
+            Self::LastExchange => deaths.last_exchange(),
+        })
+    }
+}
+
+/// The value of a header that tells of the first death, or of the last.
+pub(super) fn value_of_death(message: &Message, name: &[u8]) -> Option<Value<'static>> {
+    let deaths = Deaths::decode(message.annotations())?;
+    let value = Summary::of(name)?.value(&deaths)?.to_vec();
+    Some(Value::Text(value.into()))
+}
+
+/// Appends the properties of a dead letter that came by AMQP: what its publisher said, without `expiration`, and how it
+/// died.
+pub(super) fn put_dead_properties(buffer: &mut BytesMut, message: &Message) {
+    let list = Properties::checked(message.head()).fields();
+    let mut headers = TableBuf::new();
+    for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
+        let is_left_out = is_of_deaths(name) || is_hidden(name, message.envelope());
+        if let (false, Ok(name)) = (is_left_out, ShortStr::new(name)) {
+            headers.push(name, &value);
+        }
+    }
+    push_deaths(&mut headers, message.annotations());
+    let list = PropertyList {
+        headers: headers.as_table().ok().filter(|it| !it.is_empty()),
+        expiration: None,
+        ..list
+    };
+    list.put(buffer);
+}
+
+/// Appends the headers that tell what the annotations do, if that is how a message died.
+pub(super) fn push_deaths(headers: &mut TableBuf, annotations: &[u8]) {
+    let Some(deaths) = Deaths::decode(annotations) else {
+        return;
+    };
+    let Some(first) = deaths.first() else {
+        return;
+    };
+    let mut list = TableBuf::new();
+    for death in deaths.iter() {
+        let expiration = deaths
+            .original_ttl_ms()
+            .filter(|_| std::ptr::eq(death, first));
+        let table = table_of(death, expiration);
+        if let Ok(table) = table.as_table() {
+            list.push_value(&FieldValue::Table(table));
+        }
+    }
+    let mut push = |name, value: &FieldValue<'_>| {
+        if let Ok(name) = ShortStr::new(name) {
+            headers.push(name, value);
+        }
+    };
+    if let Ok(list) = list.as_array() {
+        push(X_DEATH, &FieldValue::Array(list));
+    }
+    for summary in Summary::ALL {
+        if let Some(value) = summary.value(&deaths) {
+            push(summary.name().as_bytes(), &FieldValue::LongString(value));
+        }
+    }
+}
+
+fn table_of(death: &Death, original_expiration: Option<u64>) -> TableBuf {
+    let mut table = TableBuf::new();
+    let mut push = |name: &str, value: &FieldValue<'_>| table.push(ShortStr::cut(name), value);
+    if let Some(ttl_ms) = original_expiration {
+        let digits = ttl_ms.to_string();
+        push(
+            "original-expiration",
+            &FieldValue::LongString(digits.as_bytes()),
+        );
+    }
+    let count = i64::try_from(death.count).unwrap_or(i64::MAX);
+    push("count", &FieldValue::SignedLong(count));
+    let reason = death.reason.word().as_bytes();
+    push("reason", &FieldValue::LongString(reason));
+    push("queue", &FieldValue::LongString(&death.queue));
+    push("time", &FieldValue::Timestamp(death.time_ms / 1_000));
+    push("exchange", &FieldValue::LongString(&death.exchange));
+    let mut keys = TableBuf::new();
+    keys.push_value(&FieldValue::LongString(&death.key));
+    if let Ok(keys) = keys.as_array() {
+        push("routing-keys", &FieldValue::Array(keys));
+    }
+    table
+}
