@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// What a crate of ours may depend on, of ours. Tests of a crate may use [`FOR_TESTS`] too.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &[]),
+    ("config", &["model"]),
     ("telemetry", &[]),
     ("selector", &["model"]),
     ("queue", &["model"]),

@@ -5,7 +5,7 @@ mod user;
 
 use anyhow::Context as _;
 use config::{AdminInvocation, Output};
-use management::{Client, ClientError, Count, Request, Text, binding, exchange, queue};
+use management::{Client, ClientError, Count, Request, Text, binding, exchange, policy, queue};
 use serde_json::{Map, Value};
 use table::{Column, Table};
 
@@ -91,6 +91,7 @@ fn exchanges(listed: &[exchange::Listed]) -> serde_json::Result<String> {
         Column::Text("TYPE"),
         Column::Number("BINDINGS"),
         Column::Text("DEFINITION"),
+        Column::Text("POLICIES"),
     ]);
     for exchange in listed {
         let definition = object(&exchange.definition)?;
@@ -100,6 +101,7 @@ fn exchanges(listed: &[exchange::Listed]) -> serde_json::Result<String> {
             kind,
             exchange.binding_count.to_string(),
             special(&definition),
+            policies(&exchange.applied),
         ]);
     }
     Ok(table.to_string())
@@ -113,6 +115,7 @@ fn queues(listed: &[queue::Listed]) -> serde_json::Result<String> {
         Column::Number("BYTES"),
         Column::Number("SUBSCRIPTIONS"),
         Column::Text("DEFINITION"),
+        Column::Text("POLICIES"),
     ]);
     for queue in listed {
         let status = &queue.status;
@@ -123,6 +126,7 @@ fn queues(listed: &[queue::Listed]) -> serde_json::Result<String> {
             status.bytes.to_string(),
             status.subscription_count.to_string(),
             special(&object(&queue.definition)?),
+            policies(&queue.applied),
         ]);
     }
     Ok(table.to_string())
@@ -176,6 +180,19 @@ fn special(definition: &Map<String, Value>) -> String {
             _ => Some(pair((field, value))),
         });
     let words: Vec<_> = words.collect();
+    words.join(" ")
+}
+
+/// The policies that apply, by their names, and what they say together.
+fn policies(applied: &policy::Applied) -> String {
+    let named = [
+        ("policy", &applied.policy),
+        ("operator_policy", &applied.operator_policy),
+    ];
+    let named = named.into_iter();
+    let named = named.filter_map(|(class, name)| Some(format!("{class}={}", name.as_ref()?)));
+    let said = applied.effective_policy_definition.iter().map(pair);
+    let words: Vec<_> = named.chain(said).collect();
     words.join(" ")
 }
 

@@ -261,6 +261,7 @@ fn settings(config: &Config, cores: usize, users: Users) -> anyhow::Result<Setti
         own_topics: sys_topics::FIRST_LEVEL.to_vec(),
         virtual_topics: destinations::virtual_topics(&config.virtual_topic),
         composites: destinations::composites(&config.composites)?,
+        policies: config.policies.clone(),
     })
 }
 

@@ -1,8 +1,8 @@
 //! Queues, exchanges and bindings: making them, ending them, asking for them.
 
 use model::{
-    Arguments, BindingKey, Durability, ExchangeDefinition, ExchangeName, Lifetime, QueueDefinition,
-    QueueName, ShardId,
+    Applied, Arguments, BindingKey, Durability, ExchangeDefinition, ExchangeName, Lifetime,
+    QueueDefinition, QueueName, ShardId,
 };
 
 /// What happens when something of that name is there already.
@@ -150,6 +150,8 @@ pub struct ListedQueue {
     pub status: QueueStatus,
     /// What it was declared as.
     pub definition: QueueDefinition,
+    /// The policies that apply to it.
+    pub applied: Applied,
     /// Where it lives.
     pub shard: ShardId,
 }
@@ -165,6 +167,8 @@ pub struct ListedExchange {
     pub durability: Durability,
     /// Whether it ends by itself.
     pub lifetime: Lifetime,
+    /// The policies that apply to it.
+    pub applied: Applied,
     /// Bindings that lead from it.
     pub binding_count: u64,
 }

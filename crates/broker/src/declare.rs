@@ -62,7 +62,8 @@ impl Connection {
                 let equal = shared
                     .check()
                     .and_then(|()| check::equal_definition(&name, &shared.definition, &declare));
-                if equal.is_ok() && shared.definition.expires_ms.is_some() {
+                let expires_ms = shared.expires_ms(shared.definition.expires_ms);
+                if equal.is_ok() && expires_ms.is_some() {
                     self.control(shared.target.executor, Control::Used(shared.target));
                 }
                 equal.map(|()| Reply::Queue(Box::new(shared.status())))
@@ -146,7 +147,9 @@ impl Connection {
                 }
             })?;
         let seed = self.node.settings.seed;
-        let private = PrivateQueue::new(now, Some(name.clone()), definition, seed);
+        let policies = &self.node.settings.policies;
+        let applied = policies.for_queue(name.as_bytes(), &definition);
+        let private = PrivateQueue::new(now, Some(name.clone()), definition, &applied, seed);
         let status = private.status(name);
         self.private_queues.insert(id, private);
         // It may have to end by itself.

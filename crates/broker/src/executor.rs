@@ -393,7 +393,7 @@ impl Executor {
             }
             Control::Adopt(shared) => {
                 let target = shared.target;
-                let rules = self.node.shared_rules(&shared.definition.rules);
+                let rules = self.node.rules_of(&shared);
                 let seed = self.node.settings.seed ^ target.queue.0;
                 let queue = Queue::new(rules, seed);
                 self.shard(target.shard).host(now, &shared, queue);

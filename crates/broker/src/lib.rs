@@ -76,6 +76,7 @@ use model::{ConnectionId, Instant, QueueRules, ShardId};
 use present::Present;
 use retained::Retained;
 use routes::{QueueRoute, Routes};
+use shared_queue::SharedQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -105,6 +106,11 @@ impl Node {
     /// The executor that runs a shard.
     pub(crate) fn executor_of(&self, shard: ShardId) -> usize {
         usize::from(shard.0) % self.mailboxes.len()
+    }
+
+    /// The rules that hold for a queue: what it was declared as, and what policies add.
+    pub(crate) fn rules_of(&self, shared: &SharedQueue) -> Arc<QueueRules> {
+        self.shared_rules(&shared.applied.rules(&shared.definition))
     }
 
     /// The rules of a queue, shared with the others that have none of their own.

@@ -7,8 +7,8 @@ use crate::get;
 use crate::head;
 use broker_api::{Delivery, Event, Heads, QueueStatus, Reply, SettleMode};
 use model::{
-    CommandId, Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition, QueueName,
-    Sequence, SubscriptionId,
+    Applied, CommandId, Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition,
+    QueueName, Sequence, SubscriptionId,
 };
 use queue::{
     CancelCause, Handover, InUse, Keys, LeaveReason, Left, Port, Queue, SubscriberId,
@@ -26,6 +26,8 @@ pub(crate) struct PrivateQueue {
     /// What others know it by; none for a subscription's own.
     pub(crate) name: Option<QueueName>,
     pub(crate) definition: Arc<QueueDefinition>,
+    /// How long it may be unused.
+    expires_ms: Option<u64>,
     queue: Queue,
     settle_modes: BTreeMap<SubscriptionId, SettleMode>,
     /// Those of them that get one message, by what is answered then.
@@ -42,12 +44,14 @@ impl PrivateQueue {
         now: Instant,
         name: Option<QueueName>,
         definition: Arc<QueueDefinition>,
+        applied: &Applied,
         seed: u64,
     ) -> Self {
-        let rules = Arc::new(definition.rules.clone());
+        let rules = Arc::new(applied.rules(&definition));
         Self {
             name,
             queue: Queue::new(rules, seed),
+            expires_ms: applied.expires_ms(definition.expires_ms),
             definition,
             settle_modes: BTreeMap::new(),
             gets: BTreeMap::new(),
@@ -87,7 +91,7 @@ impl PrivateQueue {
     }
 
     fn unused_until(&self) -> Option<Instant> {
-        let unused = self.unused_since.zip(self.definition.expires_ms);
+        let unused = self.unused_since.zip(self.expires_ms);
         unused.map(|(since, expires_ms)| since.plus_millis(expires_ms))
     }
 
@@ -164,9 +168,9 @@ impl PrivateQueue {
             }
         }
         let place = self.queue.placement(now, &message);
-        let rules = &self.definition.rules;
+        let rules = self.queue.rules();
         if self.queue.check_room(&message).is_err() {
-            if rules.overflow == Overflow::RejectPublishDeadLetter {
+            if rules.overflow == Some(Overflow::RejectPublishDeadLetter) {
                 self.left.push(Left {
                     sequence: place.sequence,
                     away_bytes: 0,
@@ -284,7 +288,7 @@ impl PrivateQueue {
             let Some(reason) = dead_letter::reason(left.reason) else {
                 continue;
             };
-            let letter = self.definition.rules.dead_letter.as_ref();
+            let letter = self.queue.rules().dead_letter.as_ref();
             if let (Some(to), Some(name), Some(message)) = (letter, &self.name, &left.message) {
                 let name = name.as_bytes();
                 letters.push(dead_letter::of(heads, now, name, message, to, reason).0);

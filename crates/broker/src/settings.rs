@@ -3,7 +3,7 @@
 use crate::entropy::Entropy;
 use auth::{Decoys, Users};
 use broker_api::{Field, HeadReader, Heads};
-use model::{ExchangeName, Message, Property, Value};
+use model::{ExchangeName, Message, Policies, Property, Value};
 use std::time::Duration;
 
 /// What an operator can set.
@@ -53,6 +53,8 @@ pub struct Settings {
     pub virtual_topics: Option<VirtualTopics>,
     /// Destinations that stand for others.
     pub composites: Vec<Composite>,
+    /// Rules for queues and exchanges by their names.
+    pub policies: Policies,
 }
 
 impl Default for Settings {
@@ -79,6 +81,7 @@ impl Default for Settings {
             own_topics: Vec::new(),
             virtual_topics: Some(VirtualTopics::default()),
             composites: Vec::new(),
+            policies: Policies::default(),
         }
     }
 }

@@ -158,7 +158,8 @@ impl Hosted {
     fn refuses(&self, count: u64) -> bool {
         let rules = self.queue.rules();
         let is_over = |max| self.queue.ready_count() as u64 + count > max;
-        rules.overflow != Overflow::DropHead && rules.length_max.is_some_and(is_over)
+        rules.overflow.unwrap_or_default() != Overflow::DropHead
+            && rules.length_max.is_some_and(is_over)
     }
 
     /// Whether anybody has subscribed, but to browse, or another queue keeps it.
@@ -181,7 +182,7 @@ impl Hosted {
         deadlines.chain(self.ends_at()).chain(will_at).min()
     }
 
-    /// When it ends for want of use: as its owner said, or else as it was declared.
+    /// When it ends for want of use: as its owner said, or else as it was declared, or sooner as policies say.
     fn ends_at(&self) -> Option<Instant> {
         if self.shared.is_kept() {
             return None;
@@ -191,7 +192,7 @@ impl Hosted {
             Some(bequest) => bequest.expires_ms,
             None => self.shared.definition.expires_ms,
         };
-        let unused = self.unused_since.zip(expires_ms);
+        let unused = self.unused_since.zip(self.shared.expires_ms(expires_ms));
         unused.map(|(since, expires_ms)| since.plus_millis(expires_ms))
     }
 

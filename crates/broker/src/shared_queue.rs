@@ -2,18 +2,22 @@
 
 use crate::routes::QueueTarget;
 use broker_api::{ListedQueue, QueueStatus, Refusal};
-use model::{QueueDefinition, QueueName};
+use model::{Applied, Policies, QueueDefinition, QueueName};
 use queue::Queue;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-/// A shared queue: its name, what it was declared as, where it lives and what it holds.
+/// A shared queue: its name, what it was declared as, what applies to it beside that, where it lives and what it holds.
 ///
 /// Made when it is declared and never changed, but for what its host notes in it, and shard 0 of its keepers.
 #[derive(Debug)]
 pub(crate) struct SharedQueue {
     pub(crate) name: QueueName,
+    /// What stands in the log, and what further declarations must equal: it does not say all that holds.
     pub(crate) definition: QueueDefinition,
+    pub(crate) applied: Applied,
+    /// How long it may be unused, as the policies say.
+    policies_expires_ms: Option<u64>,
     pub(crate) target: QueueTarget,
     /// Its host has ended it: nobody is to use it any more, though it is still in the routes.
     is_ended: AtomicBool,
@@ -28,10 +32,18 @@ pub(crate) struct SharedQueue {
 }
 
 impl SharedQueue {
-    pub(crate) fn new(name: QueueName, definition: QueueDefinition, target: QueueTarget) -> Self {
+    pub(crate) fn new(
+        name: QueueName,
+        definition: QueueDefinition,
+        policies: &Policies,
+        target: QueueTarget,
+    ) -> Self {
+        let applied = policies.for_queue(name.as_bytes(), &definition);
         Self {
             name,
             definition,
+            policies_expires_ms: applied.expires_ms(None),
+            applied,
             target,
             is_ended: AtomicBool::new(false),
             damage: OnceLock::new(),
@@ -41,6 +53,11 @@ impl SharedQueue {
             bytes: AtomicU64::new(0),
             subscription_count: AtomicU64::new(0),
         }
+    }
+
+    /// How long it may be unused that would be so for this time, or ever.
+    pub(crate) fn expires_ms(&self, wished: Option<u64>) -> Option<u64> {
+        self.policies_expires_ms.into_iter().chain(wished).min()
     }
 
     pub(crate) fn end(&self) {
@@ -108,6 +125,7 @@ impl SharedQueue {
         ListedQueue {
             status: self.status(),
             definition: self.definition.clone(),
+            applied: self.applied.clone(),
             shard: self.target.shard,
         }
     }

@@ -12,7 +12,7 @@ use broker_api::{
     Subscribe,
 };
 use model::{
-    CommandId, Durability, ExchangeName, Instant, Lifetime, Message, Outcome, Ownership,
+    Applied, CommandId, Durability, ExchangeName, Instant, Lifetime, Message, Outcome, Ownership,
     QueueDefinition, QueueName, QueueRules, Sequence, SubscriptionId,
 };
 use queue::{Filter, InUse, SubscriberId, SubscriptionOptions};
@@ -25,6 +25,7 @@ const OWN_QUEUE: QueueDefinition = QueueDefinition {
     ownership: Ownership::Exclusive,
     lifetime: Lifetime::Permanent,
     expires_ms: None,
+    kind: None,
     rules: QueueRules::PLAIN,
 };
 
@@ -293,7 +294,10 @@ impl Connection {
     /// Makes the queue of a subscription to an exchange.
     fn add_own_queue(&mut self, now: Instant, asked: &Asked, queue: PrivateQueueId) {
         let seed = self.node.settings.seed;
-        let mut private = PrivateQueue::new(now, None, Arc::new(OWN_QUEUE), seed);
+        // Nobody gave it a name, so no policy means it.
+        let applied = Applied::default();
+        let definition = Arc::new(OWN_QUEUE);
+        let mut private = PrivateQueue::new(now, None, definition, &applied, seed);
         let options = SubscriptionOptions {
             // Whoever publishes has asked the selector.
             filter: None,

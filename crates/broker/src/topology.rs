@@ -16,7 +16,8 @@ use broker_api::{
     Refusal, Reply,
 };
 use model::{
-    Durability, ExchangeDefinition, ExchangeName, Lifetime, LogIndex, QueueId, QueueName, ShardId,
+    Applied, Durability, ExchangeDefinition, ExchangeName, Lifetime, LogIndex, QueueId, QueueName,
+    ShardId,
 };
 use queue::SubscriberId;
 use routing::{Binding, Destination, Table};
@@ -66,6 +67,8 @@ pub(crate) struct Topology {
     /// All that is decided and shared; connections' own routes stand only in the announced ones.
     decided: Table<SubscriberId, Arc<SharedQueue>, ()>,
     exchanges: BTreeMap<ExchangeName, Kept>,
+    /// What applies to exchanges, where anything does.
+    applied: BTreeMap<ExchangeName, Applied>,
     binding_count: usize,
     keeps: Keeps,
     /// The queues that are kept by others.
@@ -116,9 +119,10 @@ impl Topology {
             lifetime: Lifetime::Permanent,
         };
         let predeclared = decided.exchanges().map(|(name, _)| (name.clone(), kept));
-        Self {
+        let mut topology = Self {
             node: Arc::clone(node),
             exchanges: predeclared.collect(),
+            applied: BTreeMap::new(),
             decided,
             binding_count: 0,
             keeps: Keeps::default(),
@@ -128,6 +132,38 @@ impl Topology {
             pending: VecDeque::new(),
             last_index: LogIndex(0),
             homes,
+        };
+        topology.apply_to_predeclared();
+        topology
+    }
+
+    /// Has policies apply to the exchanges that are always there.
+    fn apply_to_predeclared(&mut self) {
+        let predeclared = self.decided.clone();
+        for (name, definition) in predeclared.exchanges() {
+            self.note_applied(name);
+            let alternate = self.holding(name, definition).alternate;
+            if alternate.is_some() {
+                let change = |table: &Snapshot| table.with_alternate(name, alternate.clone());
+                self.node.routes.change(change);
+            }
+        }
+    }
+
+    /// Finds the policies that apply to an exchange.
+    fn note_applied(&mut self, name: &ExchangeName) {
+        let applied = self.node.settings.policies.for_exchange(name);
+        if applied != Applied::default() {
+            self.applied.insert(name.clone(), applied);
+        }
+    }
+
+    /// What holds for an exchange that was declared as this. What is decided, logged and compared is what was
+    /// declared; routes follow what holds.
+    fn holding(&self, name: &ExchangeName, declared: &ExchangeDefinition) -> ExchangeDefinition {
+        match self.applied.get(name) {
+            Some(applied) => applied.exchange(declared.clone()),
+            None => declared.clone(),
         }
     }
 
@@ -152,6 +188,7 @@ impl Topology {
                 lifetime,
             };
             self.exchanges.insert(name.clone(), kept);
+            self.note_applied(&name);
             self.announce(&Change::AddExchange(name, definition));
         }
     }
@@ -301,10 +338,13 @@ impl Topology {
                     _ => table.clone(),
                 });
             }
-            Change::AddExchange(name, definition) => routes.change(|table| {
-                let changed = table.with_exchange(name, definition.clone());
-                changed.unwrap_or_else(|_| table.clone())
-            }),
+            Change::AddExchange(name, definition) => {
+                let definition = self.holding(name, definition);
+                routes.change(|table| {
+                    let changed = table.with_exchange(name, definition.clone());
+                    changed.unwrap_or_else(|_| table.clone())
+                });
+            }
             Change::RemoveExchange(name) => routes.change(|table| {
                 let changed = table.without_exchange(name);
                 changed.unwrap_or_else(|_| table.clone())
@@ -361,7 +401,9 @@ impl Topology {
         } else {
             self.reserve_id(shard, id);
         }
-        let shared = Arc::new(SharedQueue::new(name.clone(), declare.definition, target));
+        let policies = &self.node.settings.policies;
+        let shared = SharedQueue::new(name.clone(), declare.definition, policies, target);
+        let shared = Arc::new(shared);
         let status = shared.status();
         self.decided = self.decided.with_queue(name.clone(), Arc::clone(&shared));
         self.pend(Change::AddQueue(shared), None);
@@ -445,6 +487,7 @@ impl Topology {
             });
         }
         self.exchanges.insert(name.clone(), kept);
+        self.note_applied(&name);
         self.pend(Change::AddExchange(name, definition), None);
         Ok(Reply::Nothing)
     }
@@ -511,6 +554,7 @@ impl Topology {
                     entry::encode_exchange_deleted(to, &name);
                 });
             }
+            self.applied.remove(&name);
             self.pend(Change::RemoveExchange(name), None);
             ending.extend(sources.into_iter().filter(|source| {
                 let kept = self.exchanges.get(source);
@@ -583,6 +627,7 @@ impl Topology {
                 definition: definition.clone(),
                 durability: kept.durability,
                 lifetime: kept.lifetime,
+                applied: self.applied.get(name).cloned().unwrap_or_default(),
                 binding_count: self.decided.binding_count_from(name.as_bytes()) as u64,
             })
         };

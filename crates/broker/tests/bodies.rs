@@ -352,7 +352,7 @@ fn a_transaction_that_finds_no_room_when_its_bodies_are_here_has_done_nothing() 
     client.declare_as(&mut node, "other", QueueDefinition::DURABLE);
     let rules = QueueRules {
         length_max: Some(1),
-        overflow: Overflow::RejectPublish,
+        overflow: Some(Overflow::RejectPublish),
         ..QueueRules::PLAIN
     };
     client.declare_as(&mut node, "full", with_rules(rules));

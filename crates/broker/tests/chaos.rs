@@ -84,7 +84,9 @@ fn definition(how: u16) -> QueueDefinition {
     let rules = QueueRules {
         message_ttl_ms: has(0).then_some(20),
         length_max: has(1).then_some(2),
-        overflow: [Overflow::DropHead, Overflow::RejectPublishDeadLetter][usize::from(has(2))],
+        overflow: Some(
+            [Overflow::DropHead, Overflow::RejectPublishDeadLetter][usize::from(has(2))],
+        ),
         dead_letter: has(3)
             .then(|| dead_letters_to("", Some(to)).dead_letter)
             .flatten(),
@@ -117,6 +119,7 @@ fn definition(how: u16) -> QueueDefinition {
             Lifetime::Permanent
         },
         expires_ms: has(13).then_some(100),
+        kind: None,
         rules,
     }
 }

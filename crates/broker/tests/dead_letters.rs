@@ -172,7 +172,7 @@ fn what_is_refused_is_dead_lettered_only_by_that_rule() {
     ] {
         let rules = QueueRules {
             length_max: Some(1),
-            overflow,
+            overflow: Some(overflow),
             ..QueueRules::PLAIN
         };
         let (mut node, mut client) = with_rule(rules.clone());

@@ -764,7 +764,7 @@ fn a_message_that_one_of_several_queues_refuses_is_refused_once() {
     let (mut node, mut client) = with_queues();
     let rules = QueueRules {
         length_max: Some(0),
-        overflow: model::Overflow::RejectPublish,
+        overflow: Some(model::Overflow::RejectPublish),
         ..QueueRules::PLAIN
     };
     client.declare_as(&mut node, "full", with_rules(rules));

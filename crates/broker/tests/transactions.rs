@@ -61,7 +61,7 @@ fn publishes_and_settlements_take_effect_together() {
 fn a_refused_transaction_has_done_nothing() {
     let full = QueueRules {
         length_max: Some(1),
-        overflow: Overflow::RejectPublish,
+        overflow: Some(Overflow::RejectPublish),
         ..QueueRules::PLAIN
     };
     type Refused = (Vec<Draft>, fn(&Refusal) -> bool);
@@ -102,7 +102,7 @@ fn a_full_queue_takes_a_transaction_that_just_fits() {
     let (mut node, mut client) = node();
     let rules = QueueRules {
         length_max: Some(2),
-        overflow: Overflow::RejectPublish,
+        overflow: Some(Overflow::RejectPublish),
         ..QueueRules::PLAIN
     };
     client.declare_as(&mut node, "d", with_rules(rules));

@@ -4,7 +4,7 @@
 //! environment variable, a flag, a default, limits and a text for `--help`. A flag beats the
 //! environment, the environment beats the file, the file beats the default. An unknown or bad key
 //! is an error that names the key, where it came from, its value and what is allowed. Lists of
-//! things ([`Composite`]) stand in the file only.
+//! things ([`Composite`], [`model::Policy`]) stand in the file only.
 //!
 //! The commands that ask a running broker ([`AdminInvocation`]) are a table of their own; what they
 //! ask is left as it is to be said to the broker, unread.
@@ -20,6 +20,7 @@ mod command;
 mod composite;
 mod error;
 mod key;
+mod policy;
 mod settings;
 mod sources;
 mod store;

@@ -1,6 +1,7 @@
 //! The settings in the types their users want.
 
 use crate::composite::Composite;
+use model::Policies;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Config {
     pub virtual_topic: VirtualTopic,
     /// Names that stand for several others. In the order of the file; no two have the same name.
     pub composites: Vec<Composite>,
+    /// Rules for queues and exchanges by their names.
+    pub policies: Policies,
     /// Threads that run queues; 0 for one per core.
     pub executors: usize,
     /// What the broker tells its operator.
@@ -312,6 +315,7 @@ impl Config {
                 queue_prefix: String::new(),
             },
             composites: Vec::new(),
+            policies: Policies::default(),
             executors: 0,
             log: Log { level: Level::INFO },
         }

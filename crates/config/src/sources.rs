@@ -3,6 +3,7 @@
 use crate::composite::{self, Composite};
 use crate::error::{BadKey, Origin};
 use crate::key::{Empty, Key, Kind};
+use crate::policy;
 use crate::settings::Config;
 use crate::table::KEYS;
 use crate::value::number;
@@ -27,6 +28,7 @@ struct Given {
 pub(crate) struct Sources {
     given: BTreeMap<&'static str, Given>,
     composites: Vec<Composite>,
+    policies: policy::Lists,
     bad: Vec<BadKey>,
 }
 
@@ -37,7 +39,7 @@ impl Sources {
         for (name, value) in table {
             if name == composite::TABLE {
                 self.composites = composite::read(value, path, &mut self.bad);
-            } else {
+            } else if !self.policies.take(name, value, path, &mut self.bad) {
                 flatten(name.clone(), value, &mut leaves);
             }
         }
@@ -83,6 +85,7 @@ impl Sources {
     pub(crate) fn resolve(mut self) -> Result<Config, Vec<BadKey>> {
         let mut config = Config::blank();
         config.composites = std::mem::take(&mut self.composites);
+        config.policies = std::mem::take(&mut self.policies).into_policies();
         for key in KEYS {
             let given = self.given.remove(key.path).unwrap_or_else(|| Given {
                 value: key.default.to_owned(),

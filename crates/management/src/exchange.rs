@@ -1,5 +1,6 @@
 //! Exchanges in requests and answers.
 
+use crate::policy::Applied;
 use crate::{Invalid, Text};
 use broker_api::{DeclareExchange, DeleteExchange, DeleteIf, IfMissing, ListedExchange};
 use model::{
@@ -118,6 +119,9 @@ pub struct Listed {
     pub name: Text,
     /// What it was declared as.
     pub definition: Definition,
+    /// What applies to it beside that.
+    #[serde(flatten)]
+    pub applied: Applied,
     /// Bindings that lead from it.
     pub binding_count: u64,
 }
@@ -258,6 +262,7 @@ impl From<&ListedExchange> for Listed {
                 hash_header,
                 hash_property,
             },
+            applied: (&listed.applied).into(),
             binding_count: listed.binding_count,
         }
     }

@@ -6,6 +6,7 @@ pub mod binding;
 mod client;
 pub mod exchange;
 mod invalid;
+pub mod policy;
 pub mod queue;
 mod request;
 mod socket;

@@ -1,10 +1,11 @@
 //! Queues in requests and answers.
 
+use crate::policy::Applied;
 use crate::{Invalid, Text};
 use broker_api::{DeclareQueue, DeleteIf, DeleteQueue, IfExists, IfMissing, ListedQueue};
 use model::{
-    DeadLetter, Durability, ExchangeName, Lifetime, Ownership, QueueDefinition, QueueName,
-    QueueRules, Redelivery,
+    DeadLetter, Durability, ExchangeName, Lifetime, Ownership, QueueDefinition, QueueKind,
+    QueueName, QueueRules, Redelivery,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,9 @@ pub struct Definition {
     pub durable: bool,
     /// Whether it ends when its last subscription has.
     pub auto_delete: bool,
+    /// What it is for; any if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_type: Option<Kind>,
     /// The longest that a message may wait, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_ttl_ms: Option<u64>,
@@ -67,8 +71,9 @@ pub struct Definition {
     /// The most bytes of bodies that may be ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length_bytes: Option<u64>,
-    /// What happens beyond these; `drop-head` if left out.
-    pub overflow: Overflow,
+    /// What happens beyond these; `drop-head` if left out and no policy says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<Overflow>,
     /// Where messages go that are rejected, expire, overflow, or fail too often. It need not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter_exchange: Option<Text>,
@@ -78,7 +83,8 @@ pub struct Definition {
     /// Priorities 0 to this are kept apart, higher first; 0 if left out.
     #[serde(skip_serializing_if = "is_zero")]
     pub max_priority: u8,
-    /// A message whose deliveries have failed more often than this leaves.
+    /// A message whose deliveries have failed more often than this leaves; 4294967295 for none, even of a quorum
+    /// queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_limit: Option<u32>,
     /// How long a message waits after its first delivery that failed, in milliseconds.
@@ -103,12 +109,21 @@ pub struct Definition {
     pub last_value_key: Option<Text>,
 }
 
+/// What a queue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Nothing beyond its definition.
+    Classic,
+    /// It has a delivery limit of 20 if nothing else is said.
+    Quorum,
+}
+
 /// What happens to a message that a full queue has no place for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
     /// It is taken; messages at the head leave instead.
-    #[default]
     DropHead,
     /// It is refused.
     RejectPublish,
@@ -139,6 +154,9 @@ pub struct Listed {
     pub status: Status,
     /// What it was declared as.
     pub definition: Definition,
+    /// What applies to it beside that.
+    #[serde(flatten)]
+    pub applied: Applied,
     /// The shard that it lives in.
     pub shard: u16,
 }
@@ -148,11 +166,12 @@ impl Default for Definition {
         Self {
             durable: true,
             auto_delete: false,
+            queue_type: None,
             message_ttl_ms: None,
             expires_ms: None,
             max_length: None,
             max_length_bytes: None,
-            overflow: Overflow::DropHead,
+            overflow: None,
             dead_letter_exchange: None,
             dead_letter_routing_key: None,
             max_priority: 0,
@@ -219,11 +238,12 @@ impl TryFrom<Definition> for QueueDefinition {
                 Lifetime::Permanent
             },
             expires_ms: definition.expires_ms,
+            kind: definition.queue_type.map(Into::into),
             rules: QueueRules {
                 message_ttl_ms: definition.message_ttl_ms,
                 length_max: definition.max_length,
                 bytes_max: definition.max_length_bytes,
-                overflow: definition.overflow.into(),
+                overflow: definition.overflow.map(Into::into),
                 dead_letter: definition.dead_letter()?,
                 priority_max: definition.max_priority,
                 delivery_limit: definition.delivery_limit,
@@ -305,11 +325,12 @@ impl From<&QueueDefinition> for Definition {
         Self {
             durable: definition.durability == Durability::Durable,
             auto_delete: definition.lifetime == Lifetime::UntilUnused,
+            queue_type: definition.kind.map(Into::into),
             message_ttl_ms: rules.message_ttl_ms,
             expires_ms: definition.expires_ms,
             max_length: rules.length_max,
             max_length_bytes: rules.bytes_max,
-            overflow: rules.overflow.into(),
+            overflow: rules.overflow.map(Into::into),
             dead_letter_exchange: dead_letter.map(|to| to.exchange.as_bytes().into()),
             dead_letter_routing_key: dead_letter.and_then(|to| to.key.as_deref().map(Text::from)),
             max_priority: rules.priority_max,
@@ -322,6 +343,24 @@ impl From<&QueueDefinition> for Definition {
             redelivery_jitter_percent: redelivery.map(|wait| wait.jitter_percent),
             single_active_consumer: rules.single_active,
             last_value_key: rules.last_value_header.as_deref().map(Text::from),
+        }
+    }
+}
+
+impl From<Kind> for QueueKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Classic => Self::Classic,
+            Kind::Quorum => Self::Quorum,
+        }
+    }
+}
+
+impl From<QueueKind> for Kind {
+    fn from(kind: QueueKind) -> Self {
+        match kind {
+            QueueKind::Classic => Self::Classic,
+            QueueKind::Quorum => Self::Quorum,
         }
     }
 }
@@ -363,6 +402,7 @@ impl From<&ListedQueue> for Listed {
         Self {
             status: (&listed.status).into(),
             definition: (&listed.definition).into(),
+            applied: (&listed.applied).into(),
             shard: listed.shard.0,
         }
     }

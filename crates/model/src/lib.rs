@@ -13,6 +13,7 @@ mod id;
 mod message;
 mod name;
 mod outcome;
+mod policy;
 mod queue_definition;
 mod sequence_map;
 mod solo_map;
@@ -33,8 +34,13 @@ pub use id::{
 pub use message::{Dialect, Envelope, Message, Parts, Persistence, Retain};
 pub use name::{Pattern, PatternLevel, QueueName, QueueNameError, levels};
 pub use outcome::Outcome;
+pub use policy::{
+    Applied, ApplyTo, BadPattern, Policies, Policy, PolicyClass, PolicyDefinition, PolicyKey,
+    PolicyPattern, PolicyValue,
+};
 pub use queue_definition::{
-    DeadLetter, Durability, Lifetime, Overflow, Ownership, QueueDefinition, QueueRules, Redelivery,
+    DeadLetter, Durability, Lifetime, Overflow, Ownership, QueueDefinition, QueueKind, QueueRules,
+    Redelivery,
 };
 pub use sequence_map::SequenceMap;
 pub use solo_map::SoloMap;

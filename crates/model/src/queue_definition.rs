@@ -29,15 +29,60 @@ pub enum Lifetime {
     UntilUnused,
 }
 
-/// What happens to a message that a full queue has no place for.
+/// What a queue is declared for. All queues are made alike; the kind says what clients of queues with kinds expect of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueKind {
+    /// Nothing beyond its rules.
+    Classic,
+    /// A [delivery limit](QueueRules::delivery_limit) of [`QUORUM_DELIVERY_LIMIT`](QueueRules::QUORUM_DELIVERY_LIMIT)
+    /// where nothing else says one.
+    Quorum,
+}
+
+impl QueueKind {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+}
+
+/// What happens to a message that a full queue has no place for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
     /// It is taken; messages at the head leave instead (to the dead-letter exchange, where one is set).
+    #[default]
     DropHead,
     /// It is refused.
     RejectPublish,
     /// It is refused, and goes to the dead-letter exchange, where one is set.
     RejectPublishDeadLetter,
+}
+
+impl Overflow {
+    /// Its name, as operators and clients say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DropHead => "drop-head",
+            Self::RejectPublish => "reject-publish",
+            Self::RejectPublishDeadLetter => "reject-publish-dlx",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let all = [
+            Self::DropHead,
+            Self::RejectPublish,
+            Self::RejectPublishDeadLetter,
+        ];
+        all.into_iter().find(|one| one.name().as_bytes() == name)
+    }
 }
 
 /// Where messages go that leave a queue unconsumed.
@@ -72,13 +117,14 @@ pub struct QueueRules {
     pub length_max: Option<u64>,
     /// The most bytes (of bodies) that may be ready.
     pub bytes_max: Option<u64>,
-    /// What happens beyond these.
-    pub overflow: Overflow,
+    /// What happens beyond these; [`Overflow::DropHead`] if nothing says it.
+    pub overflow: Option<Overflow>,
     /// Where messages go that are rejected, expire, overflow, or fail too often.
     pub dead_letter: Option<DeadLetter>,
     /// Priorities 0 to this are kept apart, higher first; higher ones count as this. 0: all are equal.
     pub priority_max: u8,
-    /// A message whose deliveries have failed more often than this leaves.
+    /// A message whose deliveries have failed more often than this leaves;
+    /// [`NO_DELIVERY_LIMIT`](Self::NO_DELIVERY_LIMIT) says that none does.
     pub delivery_limit: Option<u32>,
     /// How long a message waits after a delivery that failed.
     pub redelivery: Option<Redelivery>,
@@ -90,12 +136,18 @@ pub struct QueueRules {
 }
 
 impl QueueRules {
+    /// A delivery limit that nothing reaches: that there is to be none was said, and no default takes its place.
+    pub const NO_DELIVERY_LIMIT: u32 = u32::MAX;
+
+    /// The delivery limit of a [quorum queue](QueueKind::Quorum) of which nothing says one.
+    pub const QUORUM_DELIVERY_LIMIT: u32 = 20;
+
     /// A queue without any bound.
     pub const PLAIN: Self = Self {
         message_ttl_ms: None,
         length_max: None,
         bytes_max: None,
-        overflow: Overflow::DropHead,
+        overflow: None,
         dead_letter: None,
         priority_max: 0,
         delivery_limit: None,
@@ -116,6 +168,8 @@ pub struct QueueDefinition {
     pub lifetime: Lifetime,
     /// It ends when nobody has used it (subscribed, or declared it again) for this long, in milliseconds.
     pub expires_ms: Option<u64>,
+    /// What it is declared for, if that was said.
+    pub kind: Option<QueueKind>,
     /// How it keeps messages.
     pub rules: QueueRules,
 }
@@ -127,16 +181,24 @@ impl QueueDefinition {
         ownership: Ownership::Shared,
         lifetime: Lifetime::Permanent,
         expires_ms: None,
+        kind: None,
         rules: QueueRules::PLAIN,
     };
 
-    /// The first property in which two definitions differ, if any, by the name that an operator knows it by.
+    /// The first property in which two definitions differ, if any, by the name that an operator knows it by. A kind
+    /// that was not said is any; to say what holds anyway is to say nothing.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         let (one, two) = (&self.rules, &other.rules);
         let dead_letter = |rules: &QueueRules| rules.dead_letter.clone().map(|to| to.exchange);
         let dead_letter_key = |rules: &QueueRules| rules.dead_letter.clone().and_then(|to| to.key);
+        let kinds = self.kind.zip(other.kind);
+        let limit = |rules: &QueueRules| {
+            let limit = rules.delivery_limit;
+            limit.filter(|limit| *limit != QueueRules::NO_DELIVERY_LIMIT)
+        };
         [
+            (kinds.is_some_and(|(one, two)| one != two), "x-queue-type"),
             (self.durability != other.durability, "durable"),
             (self.ownership != other.ownership, "exclusive"),
             (self.lifetime != other.lifetime, "auto-delete"),
@@ -144,7 +206,10 @@ impl QueueDefinition {
             (one.message_ttl_ms != two.message_ttl_ms, "x-message-ttl"),
             (one.length_max != two.length_max, "x-max-length"),
             (one.bytes_max != two.bytes_max, "x-max-length-bytes"),
-            (one.overflow != two.overflow, "x-overflow"),
+            (
+                one.overflow.unwrap_or_default() != two.overflow.unwrap_or_default(),
+                "x-overflow",
+            ),
             (
                 dead_letter(one) != dead_letter(two),
                 "x-dead-letter-exchange",
@@ -154,7 +219,7 @@ impl QueueDefinition {
                 "x-dead-letter-routing-key",
             ),
             (one.priority_max != two.priority_max, "x-max-priority"),
-            (one.delivery_limit != two.delivery_limit, "x-delivery-limit"),
+            (limit(one) != limit(two), "x-delivery-limit"),
             (one.redelivery != two.redelivery, "x-redelivery-delay"),
             (
                 one.single_active != two.single_active,

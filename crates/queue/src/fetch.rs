@@ -47,7 +47,8 @@ impl Queue {
             }
             pages.ask(page, wanted);
         }
-        let drops_head = self.rules.overflow == Overflow::DropHead && pages.owes_drops;
+        let drops_head =
+            self.rules.overflow.unwrap_or_default() == Overflow::DropHead && pages.owes_drops;
         if let Some((_, page)) = pages.least().filter(|_| drops_head) {
             pages.ask(page, wanted);
         }

@@ -221,7 +221,7 @@ impl Queue {
     /// # Errors
     /// When the message would be more than the most that may wait.
     pub fn check_room(&self, message: &Message) -> Result<(), Full> {
-        match self.rules.overflow {
+        match self.rules.overflow.unwrap_or_default() {
             Overflow::DropHead => return Ok(()),
             Overflow::RejectPublish | Overflow::RejectPublishDeadLetter => {}
         }
@@ -282,8 +282,15 @@ impl Queue {
             }
         }
         self.admit(entry);
+        self.drop_excess(left);
+    }
+
+    /// Drops what is too much, if that is what a full queue does: for one whose rules are not those that its messages
+    /// came under.
+    #[inline]
+    pub fn drop_excess(&mut self, left: &mut Vec<Left>) {
         let has_bound = self.rules.length_max.is_some() || self.rules.bytes_max.is_some();
-        if has_bound && self.rules.overflow == Overflow::DropHead {
+        if has_bound && self.rules.overflow.unwrap_or_default() == Overflow::DropHead {
             self.drop_heads(left);
         }
     }

@@ -108,6 +108,23 @@ impl<K: Ord + Clone + Hash, Q: Clone, T: Clone> Table<K, Q, T> {
         Ok(table)
     }
 
+    /// A table in which the exchange, if it is there, has this alternate, or none. Its bindings stay.
+    #[must_use]
+    pub fn with_alternate(&self, name: &ExchangeName, alternate: Option<ExchangeName>) -> Self {
+        let present = self.exchanges.get(name);
+        let Some(exchange) = present.filter(|it| it.definition.alternate != alternate) else {
+            return self.clone();
+        };
+        let mut exchange = exchange.clone();
+        exchange.definition = Arc::new(ExchangeDefinition {
+            alternate,
+            ..(*exchange.definition).clone()
+        });
+        let mut table = self.next();
+        table.exchanges.insert_mut(name.clone(), exchange);
+        table
+    }
+
     /// A table that has neither the exchange nor the bindings from and to it. Exchanges whose alternate
     /// it was keep the name.
     ///

@@ -179,3 +179,33 @@ fn several_keys_lead_to_each_target_once() {
     assert!(nowhere.expect("it is there").is_unroutable());
     assert!(table.route(b"gone", b"d", &NoHeaders, 0).is_none());
 }
+
+#[test]
+fn an_alternate_comes_and_goes_and_the_bindings_stay() {
+    let (table, queue) = with_queue();
+    let bound = table
+        .with_binding(b"amq.direct", Binding::new(queue.clone(), b"k"))
+        .and_then(|table| table.with_binding(b"amq.fanout", Binding::new(queue, b"")))
+        .expect("they are there");
+    let direct = name("amq.direct");
+    let reached = |table: &Numbers, key: &[u8]| {
+        let routed = table.route(b"amq.direct", key, &NoHeaders, 0);
+        routed.expect("it is there").queues.len()
+    };
+    assert_eq!((reached(&bound, b"k"), reached(&bound, b"other")), (1, 0));
+    let with = bound.with_alternate(&direct, Some(name("amq.fanout")));
+    assert_eq!((reached(&with, b"k"), reached(&with, b"other")), (1, 1));
+    assert!(with.version() > bound.version());
+    // The same again, and that of what is not there, change nothing.
+    let again = with.with_alternate(&direct, Some(name("amq.fanout")));
+    assert_eq!(again.version(), with.version());
+    assert_eq!(
+        with.with_alternate(&name("gone"), None).version(),
+        with.version()
+    );
+    let without = with.with_alternate(&direct, None);
+    assert_eq!(
+        (reached(&without, b"k"), reached(&without, b"other")),
+        (1, 0)
+    );
+}

@@ -8,9 +8,9 @@ use broker_api::{
 use bytes::BytesMut;
 use management::Admin;
 use model::{
-    Access, Arguments, BindingKey, CommandId, DeadLetter, Delays, Durability, ExchangeDefinition,
-    ExchangeKind, ExchangeName, Instant, Lifetime, Pattern, QueueDefinition, QueueName, ShardId,
-    Value,
+    Access, Applied, Arguments, BindingKey, CommandId, DeadLetter, Delays, Durability,
+    ExchangeDefinition, ExchangeKind, ExchangeName, Instant, Lifetime, Pattern, QueueDefinition,
+    QueueName, ShardId, Value,
 };
 
 /// What an answer takes beside what it repeats of its request.
@@ -190,6 +190,7 @@ fn listed_queue() -> ListedQueue {
     ListedQueue {
         status: status(queue_name()),
         definition,
+        applied: Applied::default(),
         shard: ShardId(3),
     }
 }
@@ -205,6 +206,7 @@ fn listed_exchange() -> ListedExchange {
         },
         durability: Durability::Durable,
         lifetime: Lifetime::UntilUnused,
+        applied: Applied::default(),
         binding_count: 5,
     }
 }

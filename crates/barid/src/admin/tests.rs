@@ -127,7 +127,7 @@ fn lists_are_told_as_tables() {
             {"name": "orders", "binding_count": 12, "definition":
                 {"type": "topic", "durable": false, "auto_delete": true, "alternate_exchange": "l"}},
         ]),
-        "NAME       TYPE     BINDINGS  DEFINITION\n\
+        "NAME       TYPE     BINDINGS  DEFINITION                                  POLICIES\n\
          (default)  default         0\n\
          orders     topic          12  alternate_exchange=l auto_delete transient\n",
     );
@@ -137,9 +137,10 @@ fn lists_are_told_as_tables() {
             "name": "größe", "ready_count": 10, "unsettled_count": 0, "bytes": 1234,
             "subscription_count": 2, "shard": 7,
             "definition": {"message_ttl_ms": 60000, "dead_letter_exchange": "", "overflow": "drop-head"},
+            "policy": "short", "effective_policy_definition": {"max-length": 5},
         }]),
-        "NAME   READY  UNSETTLED  BYTES  SUBSCRIPTIONS  DEFINITION\n\
-         größe     10          0   1234              2  dead_letter_exchange= message_ttl_ms=60000\n",
+        "NAME   READY  UNSETTLED  BYTES  SUBSCRIPTIONS  DEFINITION                                  POLICIES\n\
+         größe     10          0   1234              2  dead_letter_exchange= message_ttl_ms=60000  policy=short max-length=5\n",
     );
     check(
         "user list",

@@ -1,10 +1,11 @@
 //! What queues, exchanges and bindings are declared as, as records keep it.
 //!
 //! ```text
-//! queue      lifetime u8 (1 = until unused) · overflow u8 · highest priority u8 · single active u8 ·
-//!            present u16 · those of these whose bit is set, from bit 0: expires u64 · ttl u64 · length u64 ·
-//!            bytes u64 · dead letter exchange · dead letter key · delivery limit u32 · redelivery (delay u64 ·
-//!            multiplier u32 · longest u64 · jitter u8) · last value header
+//! queue      lifetime u8 (1 = until unused) · overflow u8 (0 = not said, 1 = reject, 2 = reject and dead-letter,
+//!            3 = drop head) · highest priority u8 · single active u8 · present u16 · those of these whose bit is
+//!            set, from bit 0: expires u64 · ttl u64 · length u64 · bytes u64 · dead letter exchange · dead letter
+//!            key · delivery limit u32 (all bits = none) · redelivery (delay u64 · multiplier u32 · longest u64 ·
+//!            jitter u8) · last value header · kind u8 (0 = classic, 1 = quorum)
 //! exchange   kind u8 [ header's name | property u8 ] · bits u8 (1 internal, 2 grants delays) · alternate u8 [ name ]
 //! binding    source name · to u8 (0 = queue, 1 = exchange) · name · key · arguments u16 · { name · value } ...
 //! key        0 · bytes | 1 · levels u16 · { 0 · bytes | 1 (one) | 2 (many) } ...
@@ -18,7 +19,7 @@ use broker_api::{Bind, BindTo};
 use model::{
     Access, Arguments, BindingKey, DeadLetter, Delays, Durability, ExchangeDefinition,
     ExchangeKind, ExchangeName, HashOn, Lifetime, Overflow, Ownership, Pattern, PatternLevel,
-    Property, QueueDefinition, QueueName, QueueRules, Redelivery, Value,
+    Property, QueueDefinition, QueueKind, QueueName, QueueRules, Redelivery, Value,
 };
 
 /// Bits of an exchange.
@@ -51,9 +52,10 @@ pub(super) fn put_queue(to: &mut Vec<u8>, definition: &QueueDefinition) {
     let rules = &definition.rules;
     to.u8(u8::from(definition.lifetime == Lifetime::UntilUnused));
     to.u8(match rules.overflow {
-        Overflow::DropHead => 0,
-        Overflow::RejectPublish => 1,
-        Overflow::RejectPublishDeadLetter => 2,
+        None => 0,
+        Some(Overflow::RejectPublish) => 1,
+        Some(Overflow::RejectPublishDeadLetter) => 2,
+        Some(Overflow::DropHead) => 3,
     });
     to.u8(rules.priority_max);
     to.u8(u8::from(rules.single_active));
@@ -68,6 +70,7 @@ pub(super) fn put_queue(to: &mut Vec<u8>, definition: &QueueDefinition) {
         rules.delivery_limit.is_some(),
         rules.redelivery.is_some(),
         rules.last_value_header.is_some(),
+        definition.kind.is_some(),
     ];
     let bit = |(at, is_present): (usize, bool)| u16::from(is_present) << at;
     to.u16(present.into_iter().enumerate().map(bit).sum());
@@ -97,6 +100,12 @@ pub(super) fn put_queue(to: &mut Vec<u8>, definition: &QueueDefinition) {
         .last_value_header
         .iter()
         .for_each(|name| to.long(name));
+    if let Some(kind) = definition.kind {
+        to.u8(match kind {
+            QueueKind::Classic => 0,
+            QueueKind::Quorum => 1,
+        });
+    }
 }
 
 pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryError> {
@@ -106,16 +115,17 @@ pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryErr
         Lifetime::Permanent
     };
     let overflow = match fields.u8("overflow")? {
-        0 => Overflow::DropHead,
-        1 => Overflow::RejectPublish,
-        2 => Overflow::RejectPublishDeadLetter,
+        0 => None,
+        1 => Some(Overflow::RejectPublish),
+        2 => Some(Overflow::RejectPublishDeadLetter),
+        3 => Some(Overflow::DropHead),
         _ => return Err(fields.bad("overflow")),
     };
     let priority_max = fields.u8("highest priority")?;
     let single_active = flag(fields, "single active")?;
     let present = fields.u16("present")?;
     let has = |bit: u16| present >> bit & 1 == 1;
-    if present >> 9 != 0 {
+    if present >> 10 != 0 {
         return Err(fields.bad("present"));
     }
     let mut number = |bit, name| has(bit).then(|| fields.u64(name)).transpose();
@@ -137,11 +147,13 @@ pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryErr
         .then(|| fields.long("last value header"))
         .transpose()?
         .map(Box::from);
+    let kind = has(9).then(|| kind(fields)).transpose()?;
     Ok(QueueDefinition {
         durability: Durability::Durable,
         ownership: Ownership::Shared,
         lifetime,
         expires_ms,
+        kind,
         rules: QueueRules {
             message_ttl_ms,
             length_max,
@@ -155,6 +167,14 @@ pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryErr
             last_value_header,
         },
     })
+}
+
+fn kind(fields: &mut Fields<'_>) -> Result<QueueKind, EntryError> {
+    match fields.u8("kind")? {
+        0 => Ok(QueueKind::Classic),
+        1 => Ok(QueueKind::Quorum),
+        _ => Err(fields.bad("kind")),
+    }
 }
 
 fn redelivery(fields: &mut Fields<'_>) -> Result<Redelivery, EntryError> {

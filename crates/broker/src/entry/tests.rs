@@ -2,11 +2,11 @@
 
 use super::*;
 use broker_api::BindTo;
-use model::PageNumber;
 use model::{
     Arguments, BindingKey, DeadLetter, Delays, Dialect, Envelope, ExchangeKind, HashOn, Instant,
     Overflow, Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
 };
+use model::{PageNumber, QueueKind};
 use proptest::prelude::*;
 use queue::{Members, PageOut, Paged};
 
@@ -165,7 +165,7 @@ fn records_of_topology_read_back() {
             message_ttl_ms: Some(2),
             length_max: Some(3),
             bytes_max: Some(4),
-            overflow: Overflow::RejectPublishDeadLetter,
+            overflow: Some(Overflow::RejectPublishDeadLetter),
             dead_letter: Some(DeadLetter {
                 exchange: ExchangeName::new(b"dlx").unwrap(),
                 key: Some((*b"k").into()),
@@ -183,7 +183,20 @@ fn records_of_topology_read_back() {
         },
         ..QueueDefinition::DURABLE
     };
-    for definition in [QueueDefinition::DURABLE, full] {
+    let quorum = QueueDefinition {
+        kind: Some(QueueKind::Quorum),
+        rules: QueueRules {
+            overflow: Some(Overflow::DropHead),
+            delivery_limit: Some(QueueRules::NO_DELIVERY_LIMIT),
+            ..QueueRules::PLAIN
+        },
+        ..QueueDefinition::DURABLE
+    };
+    let classic = QueueDefinition {
+        kind: Some(QueueKind::Classic),
+        ..QueueDefinition::DURABLE
+    };
+    for definition in [QueueDefinition::DURABLE, full, quorum, classic] {
         let entry = Entry::QueueDeclared {
             queue,
             shard,

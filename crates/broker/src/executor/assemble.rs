@@ -119,6 +119,11 @@ pub(crate) fn assemble(
         let moved = executor.shards.iter_mut().map(Shard::take_moved_bytes);
         node.queued.add(moved.map(|(added, _)| added).sum());
     }
+    // Policies may not be those that the messages came under.
+    let shards = executors
+        .iter_mut()
+        .flat_map(|executor| &mut executor.shards);
+    shards.for_each(|shard| shard.keep_to_policies(now));
     // What is due is to be done.
     node.mailboxes.iter().for_each(|mailbox| mailbox.nudge());
     executors
@@ -157,7 +162,9 @@ fn host(
         shard,
         queue: id,
     };
-    let rules = node.shared_rules(&definition.rules);
+    let shared = SharedQueue::new(name, definition, &node.settings.policies, target);
+    let shared = Arc::new(shared);
+    let rules = node.rules_of(&shared);
     let seed = node.settings.seed ^ id.0;
     let keys_rules = Arc::clone(&rules);
     let mut lost = Vec::new();
@@ -169,7 +176,6 @@ fn host(
     let machine = state.into_queue(rules, seed, |message| {
         head::keys(heads, &keys_rules, message)
     });
-    let shared = Arc::new(SharedQueue::new(name, definition, target));
     let host = executors[target.executor].shard(shard);
     if host.is_refused() {
         host.host_damaged(&shared);

@@ -5,6 +5,20 @@ use crate::dead_letter;
 use model::{Instant, QueueId};
 
 impl Shard {
+    /// Lets go of what is too much in queues whose bounds policies say, and may say otherwise than when it came.
+    pub(crate) fn keep_to_policies(&mut self, now: Instant) {
+        let queues = self.queues.iter();
+        let bounded = queues.filter(|(_, hosted)| hosted.shared.applied.bounds_length());
+        let bounded: Vec<_> = bounded.map(|(id, _)| *id).collect();
+        for id in bounded {
+            if let Some(hosted) = self.queues.get_mut(&id) {
+                hosted.queue.drop_excess(&mut self.left);
+            }
+            self.handle_moved(now, id);
+            self.touch(id);
+        }
+    }
+
     /// Takes what the machine has told: messages that left, and those that came back with a count.
     pub(super) fn handle_moved(&mut self, now: Instant, id: QueueId) {
         if !self.left.is_empty() {

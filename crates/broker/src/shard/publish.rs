@@ -40,7 +40,7 @@ impl Shard {
             return Enqueued::AtOnce;
         };
         let name = hosted.shared.name.clone();
-        if hosted.queue.rules().overflow == Overflow::RejectPublishDeadLetter {
+        if hosted.queue.rules().overflow == Some(Overflow::RejectPublishDeadLetter) {
             self.forward_refused(now, id, message);
         }
         Enqueued::Refused(Refusal::QueueFull(name))

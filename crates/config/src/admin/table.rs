@@ -145,6 +145,12 @@ const DECLARE_QUEUE: &[Argument] = &[
         "It ends when its last subscription has",
     ),
     defined(
+        "queue-type",
+        "queue_type",
+        Kind::Choice(&["classic", "quorum"]),
+        "What it is for; a quorum queue has a delivery limit of 20 if nothing else is said; default: any",
+    ),
+    defined(
         "message-ttl",
         "message_ttl_ms",
         Kind::Number("MS", ANY),
@@ -196,7 +202,7 @@ const DECLARE_QUEUE: &[Argument] = &[
         "delivery-limit",
         "delivery_limit",
         Kind::Number("N", u32::MAX as u64),
-        "A message whose deliveries have failed more often than this leaves",
+        "A message whose deliveries have failed more often than this leaves; 4294967295 for none",
     ),
     defined(
         "redelivery-delay",

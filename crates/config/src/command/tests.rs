@@ -333,3 +333,4 @@ fn commands_about_the_store_are_understood() {
 
 mod admin;
 mod composite;
+mod policy;

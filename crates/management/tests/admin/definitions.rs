@@ -6,9 +6,9 @@ use broker_api::{
 };
 use management::{Answer, Request, binding, exchange, queue};
 use model::{
-    Access, Arguments, BindingKey, DeadLetter, Delays, Durability, ExchangeDefinition,
+    Access, Applied, Arguments, BindingKey, DeadLetter, Delays, Durability, ExchangeDefinition,
     ExchangeKind, ExchangeName, HashOn, Lifetime, Overflow, Ownership, Property, QueueDefinition,
-    QueueName, QueueRules, Redelivery, ShardId, Value,
+    QueueKind, QueueName, QueueRules, Redelivery, ShardId, Value,
 };
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -84,9 +84,10 @@ prop_compose! {
     fn rules()(
         (message_ttl_ms, length_max, bytes_max) in any::<(Option<u64>, Option<u64>, Option<u64>)>(),
         overflow in prop::sample::select(vec![
-            Overflow::DropHead,
-            Overflow::RejectPublish,
-            Overflow::RejectPublishDeadLetter,
+            None,
+            Some(Overflow::DropHead),
+            Some(Overflow::RejectPublish),
+            Some(Overflow::RejectPublishDeadLetter),
         ]),
         dead_letter in prop::option::of((exchange_name(), prop::option::of(bytes(0)))),
         priority_max: u8,
@@ -146,6 +147,7 @@ proptest! {
         durability in durability(),
         lifetime in lifetime(),
         expires_ms: Option<u64>,
+        kind in prop::sample::select(vec![None, Some(QueueKind::Classic), Some(QueueKind::Quorum)]),
         rules in rules(),
     ) {
         let definition = QueueDefinition {
@@ -153,6 +155,7 @@ proptest! {
             ownership: Ownership::Shared,
             lifetime,
             expires_ms,
+            kind,
             rules,
         };
         let status = QueueStatus {
@@ -162,7 +165,8 @@ proptest! {
             bytes: 0,
             subscription_count: 0,
         };
-        let listed = ListedQueue { status, definition: definition.clone(), shard: ShardId(1) };
+        let applied = Applied::default();
+        let listed = ListedQueue { status, definition: definition.clone(), applied, shard: ShardId(1) };
         let mut told = told(&Reply::Queues(vec![listed]));
         prop_assert!(serde_json::from_value::<queue::Listed>(told.clone()).is_ok());
         let request = json!({
@@ -190,6 +194,7 @@ proptest! {
             definition: definition.clone(),
             durability,
             lifetime,
+            applied: Applied::default(),
             binding_count: 0,
         };
         let mut told = told(&Reply::Exchanges(vec![listed]));

@@ -5,9 +5,11 @@ use broker_api::{
     Bind, BindTo, ListedExchange, ListedQueue, ListedUser, QueueStatus, Refusal, Reply,
 };
 use model::{
-    Arguments, BindingKey, DeadLetter, Durability, ExchangeDefinition, ExchangeKind, ExchangeName,
-    Lifetime, QueueDefinition, QueueName, ShardId, Value,
+    Applied, ApplyTo, Arguments, BindingKey, DeadLetter, Durability, ExchangeDefinition,
+    ExchangeKind, ExchangeName, Lifetime, Policy, PolicyDefinition, PolicyKey, PolicyPattern,
+    PolicyValue, QueueDefinition, QueueName, ShardId, Value,
 };
+use std::sync::Arc;
 
 fn queue(name: &str) -> QueueName {
     QueueName::new(name.as_bytes()).unwrap()
@@ -143,6 +145,28 @@ fn bindings_are_made_and_taken_away() {
     );
 }
 
+/// A user's and an operator's policy.
+fn applied() -> Applied {
+    let policy = |name: &str, key, value: PolicyValue| {
+        let mut definition = PolicyDefinition::default();
+        definition.set(key, value).unwrap();
+        definition.set(PolicyKey::MaxLength, 3.into()).unwrap();
+        Policy {
+            name: name.into(),
+            pattern: PolicyPattern::new("q").unwrap(),
+            apply_to: ApplyTo::All,
+            priority: 0,
+            definition,
+        }
+    };
+    let user = policy("p", PolicyKey::Overflow, "drop-head".into());
+    let operator = policy("o", PolicyKey::MaxLength, 5.into());
+    Applied {
+        user: Some(Arc::new(user)),
+        operator: Some(Arc::new(operator)),
+    }
+}
+
 #[test]
 fn everything_is_listed() {
     let mut definition = QueueDefinition::DURABLE;
@@ -156,14 +180,16 @@ fn everything_is_listed() {
         Ok(Reply::Queues(vec![ListedQueue {
             status: status("q"),
             definition,
+            applied: applied(),
             shard: ShardId(5),
         }])),
         &["List(Queues)"],
         concat!(
             r#"{"ok":[{"name":"q","ready_count":3,"unsettled_count":2,"bytes":1000,"#,
             r#""subscription_count":1,"definition":{"durable":true,"auto_delete":false,"#,
-            r#""max_length":9,"overflow":"drop-head","dead_letter_exchange":"","#,
-            r#""dead_letter_routing_key":"dead","single_active_consumer":false},"shard":5}]}"#,
+            r#""max_length":9,"dead_letter_exchange":"","dead_letter_routing_key":"dead","#,
+            r#""single_active_consumer":false},"policy":"p","operator_policy":"o","#,
+            r#""effective_policy_definition":{"max-length":3,"overflow":"drop-head"},"shard":5}]}"#,
         ),
     );
     check(
@@ -173,6 +199,7 @@ fn everything_is_listed() {
             definition: ExchangeDefinition::new(ExchangeKind::Default),
             durability: Durability::Durable,
             lifetime: Lifetime::Permanent,
+            applied: Applied::default(),
             binding_count: 0,
         }])),
         &["List(Exchanges)"],

@@ -96,6 +96,7 @@ impl Open {
                 ownership: Ownership::Exclusive,
                 lifetime: Lifetime::UntilUnused,
                 expires_ms: None,
+                kind: None,
                 rules: QueueRules::PLAIN,
             },
             if_exists: IfExists::Another,

@@ -1,12 +1,12 @@
 //! What queues and exchanges are declared as.
 
-use super::queue_arguments::{Problem, QueueArguments};
+use super::queue_arguments::{QueueArguments, Reason};
 use super::value::value_of;
 use crate::session::Failure;
 use crate::{FieldValue, ReplyCode, Table, exchange, queue};
 use model::{
     Access, Delays, Durability, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Lifetime,
-    Ownership, Property, QueueDefinition, Value,
+    Ownership, Property, QueueDefinition, QueueKind, Value,
 };
 
 /// The type of exchanges that delay messages and then route them as another type does.
@@ -14,15 +14,23 @@ const DELAYED_TYPE: &[u8] = b"x-delayed-message";
 
 /// What a `queue.declare` asks for.
 pub(crate) fn queue_definition(declare: &queue::Declare<'_>) -> Result<QueueDefinition, Failure> {
+    // Who only asks for a queue asks for no more than its name.
+    if declare.passive {
+        return Ok(QueueDefinition::DURABLE);
+    }
     let arguments = QueueArguments::read(declare.arguments).map_err(|problem| {
-        let code = match problem {
-            Problem::Value { .. } | Problem::Needs { .. } => ReplyCode::PreconditionFailed,
-            Problem::NotImplemented { .. } => ReplyCode::NotImplemented,
+        let code = match problem.reason {
+            Reason::Value { .. } | Reason::Needs(_) | Reason::Unfit(_) => {
+                ReplyCode::PreconditionFailed
+            }
+            Reason::NotImplemented(_) => ReplyCode::NotImplemented,
         };
-        let name = declare.queue;
-        let text = format_args!("invalid arg {problem} for queue '{name}' in vhost '/'");
+        let text = problem.for_queue(declare.queue);
         Failure::new(code, queue::Declare::ID, text)
     })?;
+    if arguments.kind == Some(QueueKind::Quorum) {
+        check_quorum(declare)?;
+    }
     Ok(QueueDefinition {
         // An exclusive queue ends with its connection, so it is transient whatever is asked. Errata 30
         durability: if declare.durable && !declare.exclusive {
@@ -41,8 +49,36 @@ pub(crate) fn queue_definition(declare: &queue::Declare<'_>) -> Result<QueueDefi
             Lifetime::Permanent
         },
         expires_ms: arguments.expires_ms,
+        // Without a word it is a classic one, and another kind is another queue.
+        kind: Some(arguments.kind.unwrap_or(QueueKind::Classic)),
         rules: arguments.rules,
     })
+}
+
+/// A quorum queue is there for what is kept, as in RabbitMQ.
+fn check_quorum(declare: &queue::Declare<'_>) -> Result<(), Failure> {
+    let name = declare.queue;
+    let problem = if declare.auto_delete {
+        Some("auto-delete")
+    } else if declare.exclusive {
+        Some("exclusive-owner")
+    } else if !declare.durable {
+        Some("non-durable")
+    } else {
+        None
+    };
+    let text = match problem {
+        Some(property) => format!("invalid property '{property}' for queue '{name}' in vhost '/'"),
+        None if name.as_bytes().is_empty() => {
+            "cannot declare a server-named queue of type quorum".to_owned()
+        }
+        None => return Ok(()),
+    };
+    Err(Failure::new(
+        ReplyCode::PreconditionFailed,
+        queue::Declare::ID,
+        text,
+    ))
 }
 
 /// What an `exchange.declare` asks for.

@@ -1,39 +1,28 @@
 //! RabbitMQ's queue arguments.
 
+mod inert;
+mod problem;
+
+pub(super) use problem::{Problem, Reason};
+
 use super::value::value_of;
 use crate::violation::Excerpt;
 use crate::{FieldValue, Table};
-use model::{DeadLetter, ExchangeName, Overflow, QueueRules, Redelivery, Value};
+use model::{DeadLetter, ExchangeName, Overflow, QueueKind, QueueRules, Redelivery, Value};
 
 /// The longest routing key of a dead letter, and name of a header to tell last values by, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
+
+/// The longest time that RabbitMQ takes, in milliseconds: ten years.
+const MILLISECONDS_MAX: u64 = 315_360_000_000;
 
 /// What the arguments of `queue.declare` say. Those that are not known mean nothing, as in RabbitMQ.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct QueueArguments {
     pub(super) expires_ms: Option<u64>,
+    /// If it is said.
+    pub(super) kind: Option<QueueKind>,
     pub(super) rules: QueueRules,
-}
-
-/// Why an argument cannot be taken.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Problem {
-    /// It is not what it must be.
-    #[error("'{name}': it is {value}, but must be {expected}")]
-    Value {
-        name: Excerpt,
-        value: String,
-        expected: &'static str,
-    },
-    /// It means nothing without another.
-    #[error("'{name}': it needs '{needs}'")]
-    Needs {
-        name: &'static str,
-        needs: &'static str,
-    },
-    /// It asks for what is not there.
-    #[error("'{name}': '{value}' is not implemented")]
-    NotImplemented { name: Excerpt, value: Excerpt },
 }
 
 /// Arguments on the way to their rules.
@@ -52,17 +41,17 @@ const MILLISECONDS: &str = "a number of milliseconds";
 
 impl QueueArguments {
     pub(super) fn read(table: Table<'_>) -> Result<Self, Problem> {
+        let kind = table.find(b"x-queue-type");
+        let kind = kind.map(|raw| kind_of(&Argument::new(b"x-queue-type", raw)));
+        let kind = kind.transpose()?;
         let mut reading = Reading::default();
         let mut rules = QueueRules::PLAIN;
         for (name, value) in table.iter() {
-            let argument = Argument {
-                name,
-                value: value_of(&value),
-                raw: value,
-            };
+            let argument = Argument::new(name, value);
+            inert::check_kind(&argument, kind)?;
             reading.take(&argument, &mut rules)?;
         }
-        reading.finish(rules)
+        reading.finish(kind, rules)
     }
 }
 
@@ -72,7 +61,12 @@ struct Argument<'a> {
     raw: FieldValue<'a>,
 }
 
-impl Argument<'_> {
+impl<'a> Argument<'a> {
+    fn new(name: &'a [u8], raw: FieldValue<'a>) -> Self {
+        let value = value_of(&raw);
+        Self { name, value, raw }
+    }
+
     fn problem(&self, expected: &'static str) -> Problem {
         let value = match &self.value {
             Value::Text(text) => format!("'{}'", Excerpt::of(text)),
@@ -82,10 +76,13 @@ impl Argument<'_> {
             Value::Void => "nothing".to_owned(),
             Value::Opaque(_) => format!("of type '{}'", char::from(self.raw.tag())),
         };
-        Problem::Value {
+        self.refused(Reason::Value { value, expected })
+    }
+
+    fn refused(&self, reason: Reason) -> Problem {
+        Problem {
             name: Excerpt::of(self.name),
-            value,
-            expected,
+            reason,
         }
     }
 
@@ -99,6 +96,15 @@ impl Argument<'_> {
         number
             .filter(|number| *number >= min)
             .ok_or_else(|| self.problem(expected))
+    }
+
+    /// A time that RabbitMQ takes.
+    fn milliseconds(&self, min: u64, expected: &'static str) -> Result<u64, Problem> {
+        let number = self.count(min, expected)?;
+        if number > MILLISECONDS_MAX {
+            return Err(self.problem(expected));
+        }
+        Ok(number)
     }
 
     fn text(&self, expected: &'static str) -> Result<&[u8], Problem> {
@@ -128,22 +134,25 @@ impl Argument<'_> {
 impl Reading {
     fn take(&mut self, it: &Argument<'_>, rules: &mut QueueRules) -> Result<(), Problem> {
         match it.name {
-            b"x-message-ttl" => rules.message_ttl_ms = Some(it.count(0, MILLISECONDS)?),
+            b"x-message-ttl" => {
+                let expected = "a number of milliseconds, 0 to 315360000000";
+                rules.message_ttl_ms = Some(it.milliseconds(0, expected)?);
+            }
             b"x-expires" => {
-                self.expires_ms = Some(it.count(1, "a number of milliseconds, at least 1")?);
+                let expected = "a number of milliseconds, 1 to 315360000000";
+                self.expires_ms = Some(it.milliseconds(1, expected)?);
             }
             b"x-max-length" => rules.length_max = Some(it.count(0, "a number of messages")?),
             b"x-max-length-bytes" => rules.bytes_max = Some(it.count(0, "a number of bytes")?),
-            b"x-overflow" => rules.overflow = overflow(it)?,
+            b"x-overflow" => rules.overflow = Some(overflow(it)?),
             b"x-max-priority" => {
                 // 0 is none, as in RabbitMQ.
                 let expected = "a number from 0 to 255";
                 let number = u8::try_from(it.count(0, expected)?);
                 rules.priority_max = number.map_err(|_| it.problem(expected))?;
             }
-            b"x-delivery-limit" => rules.delivery_limit = delivery_limit(it)?,
+            b"x-delivery-limit" => rules.delivery_limit = Some(delivery_limit(it)?),
             b"x-single-active-consumer" => rules.single_active = it.boolean()?,
-            b"x-queue-type" => take_type(it)?,
             _ => self.take_compound(it, rules)?,
         }
         Ok(())
@@ -161,10 +170,6 @@ impl Reading {
                 let expected = "a routing key, at most 255 bytes";
                 self.dead_letter_key = Some(it.text(expected)?.into());
             }
-            b"x-dead-letter-strategy" => match it.text("a text")? {
-                b"at-most-once" | b"at-least-once" => {}
-                _ => return Err(it.problem("at-most-once or at-least-once")),
-            },
             b"x-last-value-key" => {
                 let expected = "the name of a header, 1 to 255 bytes";
                 let name = it.text(expected)?;
@@ -184,29 +189,32 @@ impl Reading {
                 let number = number.filter(|percent| *percent <= 100);
                 self.jitter_percent = Some(number.ok_or_else(|| it.problem(expected))?);
             }
-            // Where a queue's copies live and what it keeps in memory is not the client's to say here; what
-            // else there may be means nothing.
-            _ => {}
+            _ => inert::check(it)?,
         }
         Ok(())
     }
 
     /// Puts together what more than one argument says.
-    fn finish(self, mut rules: QueueRules) -> Result<QueueArguments, Problem> {
+    fn finish(
+        self,
+        kind: Option<QueueKind>,
+        mut rules: QueueRules,
+    ) -> Result<QueueArguments, Problem> {
         rules.dead_letter = match (self.dead_letter_exchange, self.dead_letter_key) {
             (Some(exchange), key) => Some(DeadLetter { exchange, key }),
             (None, None) => None,
             (None, Some(_)) => {
-                return Err(Problem::Needs {
-                    name: "x-dead-letter-routing-key",
-                    needs: "x-dead-letter-exchange",
-                });
+                let name = b"x-dead-letter-routing-key";
+                return Err(Problem::needs(name, "x-dead-letter-exchange"));
             }
         };
-        let lonely = [
-            (self.multiplier_percent.is_some(), "x-redelivery-multiplier"),
-            (self.delay_ms_max.is_some(), "x-redelivery-delay-max"),
-            (self.jitter_percent.is_some(), "x-redelivery-jitter"),
+        let lonely: [(_, &[u8]); 3] = [
+            (
+                self.multiplier_percent.is_some(),
+                b"x-redelivery-multiplier",
+            ),
+            (self.delay_ms_max.is_some(), b"x-redelivery-delay-max"),
+            (self.jitter_percent.is_some(), b"x-redelivery-jitter"),
         ];
         rules.redelivery = match self.redelivery_delay_ms {
             Some(delay_ms) => Some(Redelivery {
@@ -216,51 +224,39 @@ impl Reading {
                 jitter_percent: self.jitter_percent.unwrap_or(0),
             }),
             None => match lonely.into_iter().find(|(is_there, _)| *is_there) {
-                Some((_, name)) => {
-                    return Err(Problem::Needs {
-                        name,
-                        needs: "x-redelivery-delay",
-                    });
-                }
+                Some((_, name)) => return Err(Problem::needs(name, "x-redelivery-delay")),
                 None => None,
             },
         };
         Ok(QueueArguments {
             expires_ms: self.expires_ms,
+            kind,
             rules,
         })
     }
 }
 
 /// RabbitMQ's -1 is no limit.
-fn delivery_limit(it: &Argument<'_>) -> Result<Option<u32>, Problem> {
+fn delivery_limit(it: &Argument<'_>) -> Result<u32, Problem> {
     if it.value == Value::Integer(-1) {
-        return Ok(None);
+        return Ok(QueueRules::NO_DELIVERY_LIMIT);
     }
     let expected = "a number of failed deliveries, or -1 for no limit";
     let number = u32::try_from(it.count(0, expected)?);
-    number.map(Some).map_err(|_| it.problem(expected))
+    number.map_err(|_| it.problem(expected))
 }
 
 fn overflow(it: &Argument<'_>) -> Result<Overflow, Problem> {
     let expected = "drop-head, reject-publish or reject-publish-dlx";
-    match it.text(expected)? {
-        b"drop-head" => Ok(Overflow::DropHead),
-        b"reject-publish" => Ok(Overflow::RejectPublish),
-        b"reject-publish-dlx" => Ok(Overflow::RejectPublishDeadLetter),
-        _ => Err(it.problem(expected)),
-    }
+    Overflow::named(it.text(expected)?).ok_or_else(|| it.problem(expected))
 }
 
-/// Every queue here is of one kind, which does what both of these are chosen for.
-fn take_type(it: &Argument<'_>) -> Result<(), Problem> {
+fn kind_of(it: &Argument<'_>) -> Result<QueueKind, Problem> {
     let expected = "classic or quorum";
     match it.text(expected)? {
-        b"classic" | b"quorum" => Ok(()),
-        b"stream" => Err(Problem::NotImplemented {
-            name: Excerpt::of(it.name),
-            value: Excerpt::of(b"stream"),
-        }),
+        b"classic" => Ok(QueueKind::Classic),
+        b"quorum" => Ok(QueueKind::Quorum),
+        b"stream" => Err(it.refused(Reason::NotImplemented("stream"))),
         _ => Err(it.problem(expected)),
     }
 }

@@ -94,9 +94,10 @@ pub(super) const fn definition(messages_max: u64) -> QueueDefinition {
         ownership: Ownership::Shared,
         lifetime: Lifetime::Permanent,
         expires_ms: Some(UNBEGUN_MS),
+        kind: None,
         rules: QueueRules {
             length_max: Some(messages_max),
-            overflow: Overflow::DropHead,
+            overflow: Some(Overflow::DropHead),
             ..QueueRules::PLAIN
         },
     }

@@ -34,9 +34,10 @@ const fn definition(messages_max: u64) -> QueueDefinition {
         ownership: Ownership::Shared,
         lifetime: Lifetime::UntilUnused,
         expires_ms: Some(UNUSED_MS),
+        kind: None,
         rules: QueueRules {
             length_max: Some(messages_max),
-            overflow: Overflow::DropHead,
+            overflow: Some(Overflow::DropHead),
             ..QueueRules::PLAIN
         },
     }

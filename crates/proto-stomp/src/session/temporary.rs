@@ -275,6 +275,7 @@ fn own_queue(lifetime: Lifetime) -> Command {
             ownership: Ownership::Exclusive,
             lifetime,
             expires_ms: None,
+            kind: None,
             rules: QueueRules::PLAIN,
         },
         if_exists: IfExists::MustEqual,

@@ -5,7 +5,7 @@ use crate::frame::{ClientCommand, Frame, HeaderName};
 use crate::violation::{Excerpt, Violation};
 use model::{
     DeadLetter, Durability, ExchangeName, Lifetime, Overflow, Ownership, QueueDefinition,
-    QueueRules, Redelivery,
+    QueueKind, QueueRules, Redelivery,
 };
 
 /// The longest routing key of a dead letter, and name of a header to tell last values by, in bytes.
@@ -28,6 +28,7 @@ pub(crate) struct QueueParameters {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct QueueArguments {
     expires_ms: Option<u64>,
+    kind: Option<QueueKind>,
     rules: QueueRules,
 }
 
@@ -65,9 +66,13 @@ impl QueueParameters {
     /// subscription unless it is said otherwise. A durable one is always shared.
     pub(crate) fn definition(&self, durable_default: bool) -> QueueDefinition {
         let durable = self.durable.unwrap_or(durable_default);
-        let (expires_ms, rules) = match &self.arguments {
-            Some(arguments) => (arguments.expires_ms, arguments.rules.clone()),
-            None => (None, QueueRules::PLAIN),
+        let (expires_ms, kind, rules) = match &self.arguments {
+            Some(arguments) => (
+                arguments.expires_ms,
+                arguments.kind,
+                arguments.rules.clone(),
+            ),
+            None => (None, None, QueueRules::PLAIN),
         };
         QueueDefinition {
             durability: if durable {
@@ -86,6 +91,7 @@ impl QueueParameters {
                 Lifetime::Permanent
             },
             expires_ms,
+            kind,
             rules,
         }
     }
@@ -135,6 +141,7 @@ enum Problem {
 /// Arguments on the way to their rules.
 struct Reading {
     expires_ms: Option<u64>,
+    kind: Option<QueueKind>,
     rules: QueueRules,
     dead_letter_exchange: Option<ExchangeName>,
     dead_letter_key: Option<Box<[u8]>>,
@@ -148,6 +155,7 @@ impl Default for Reading {
     fn default() -> Self {
         Self {
             expires_ms: None,
+            kind: None,
             rules: QueueRules::PLAIN,
             dead_letter_exchange: None,
             dead_letter_key: None,
@@ -168,7 +176,10 @@ impl Reading {
             | b"x-redelivery-multiplier"
             | b"x-redelivery-delay-max"
             | b"x-redelivery-jitter" => self.take_redelivery(name, value),
-            b"x-queue-type" => take_type(value),
+            b"x-queue-type" => {
+                self.kind = Some(kind(value)?);
+                Ok(())
+            }
             b"x-dead-letter-strategy" => match value {
                 b"at-most-once" | b"at-least-once" => Ok(()),
                 _ => Err(Problem::Expected("at-most-once or at-least-once")),
@@ -194,7 +205,7 @@ impl Reading {
             b"x-max-length-bytes" => {
                 rules.bytes_max = Some(count(value, 0, "a number of bytes")?);
             }
-            b"x-overflow" => rules.overflow = overflow(value)?,
+            b"x-overflow" => rules.overflow = Some(overflow(value)?),
             b"x-dead-letter-exchange" => {
                 let expected = "the name of an exchange, at most 255 bytes";
                 let name = ExchangeName::new(value).map_err(|_| Problem::Expected(expected))?;
@@ -209,7 +220,7 @@ impl Reading {
                 rules.priority_max =
                     u8::try_from(number).map_err(|_| Problem::Expected(expected))?;
             }
-            b"x-delivery-limit" => rules.delivery_limit = delivery_limit(value)?,
+            b"x-delivery-limit" => rules.delivery_limit = Some(delivery_limit(value)?),
             b"x-single-active-consumer" => {
                 rules.single_active =
                     parse_boolean(value).ok_or(Problem::Expected("true or false"))?;
@@ -285,6 +296,7 @@ impl Reading {
         };
         Ok(QueueArguments {
             expires_ms: self.expires_ms,
+            kind: self.kind,
             rules,
         })
     }
@@ -304,33 +316,27 @@ fn text(value: &[u8], expected: &'static str) -> Result<Box<[u8]>, Problem> {
 }
 
 /// RabbitMQ's -1 is no limit.
-fn delivery_limit(value: &[u8]) -> Result<Option<u32>, Problem> {
+fn delivery_limit(value: &[u8]) -> Result<u32, Problem> {
     if value == b"-1" {
-        return Ok(None);
+        return Ok(QueueRules::NO_DELIVERY_LIMIT);
     }
     parse_number(value)
         .and_then(|number| u32::try_from(number).ok())
-        .map(Some)
         .ok_or(Problem::Expected(
             "a number of failed deliveries, or -1 for no limit",
         ))
 }
 
 fn overflow(value: &[u8]) -> Result<Overflow, Problem> {
-    match value {
-        b"drop-head" => Ok(Overflow::DropHead),
-        b"reject-publish" => Ok(Overflow::RejectPublish),
-        b"reject-publish-dlx" => Ok(Overflow::RejectPublishDeadLetter),
-        _ => Err(Problem::Expected(
-            "drop-head, reject-publish or reject-publish-dlx",
-        )),
-    }
+    Overflow::named(value).ok_or(Problem::Expected(
+        "drop-head, reject-publish or reject-publish-dlx",
+    ))
 }
 
-/// Every queue here is of one kind, which does what both of these are chosen for.
-fn take_type(value: &[u8]) -> Result<(), Problem> {
+fn kind(value: &[u8]) -> Result<QueueKind, Problem> {
     match value {
-        b"classic" | b"quorum" => Ok(()),
+        b"classic" => Ok(QueueKind::Classic),
+        b"quorum" => Ok(QueueKind::Quorum),
         b"stream" => Err(Problem::NotImplemented),
         _ => Err(Problem::Expected("classic or quorum")),
     }

@@ -189,7 +189,7 @@ fn what_waits_without_a_body_dies_only_with_it() {
                 jitter_percent: 0,
             });
             rules.length_max = Some(10);
-            rules.overflow = Overflow::DropHead;
+            rules.overflow = Some(Overflow::DropHead);
         });
         // It waits for its moment, longer than it lives.
         assert!(end(&mut queue, &[2], Outcome::Fail).is_empty());

@@ -153,7 +153,7 @@ impl Naive {
     pub(super) fn is_full_for(&self, draft: &Draft) -> bool {
         let bytes: usize = self.waiting().map(|known| known.draft.body_len).sum();
         let count = self.waiting().count() as u64;
-        self.rules.overflow != Overflow::DropHead
+        self.rules.overflow.unwrap_or_default() != Overflow::DropHead
             && (self.rules.length_max.is_some_and(|max| count + 1 > max)
                 || self
                     .rules
@@ -211,7 +211,7 @@ impl Naive {
     pub(super) fn is_too_long(&self) -> bool {
         let bytes: usize = self.waiting().map(|known| known.draft.body_len).sum();
         let is_over = |max: Option<u64>, is: usize| max.is_some_and(|max| is as u64 > max);
-        self.rules.overflow == Overflow::DropHead
+        self.rules.overflow.unwrap_or_default() == Overflow::DropHead
             && (is_over(self.rules.length_max, self.waiting().count())
                 || is_over(self.rules.bytes_max, bytes))
     }

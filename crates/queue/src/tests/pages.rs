@@ -189,7 +189,7 @@ fn a_page_is_read_for_what_expires_now_and_then() {
 #[test]
 fn a_full_queue_drops_its_head_when_it_is_read() {
     let (mut queue, files) = paged_queue(20, 10, |rules| {
-        (rules.length_max, rules.overflow) = (Some(20), Overflow::DropHead);
+        (rules.length_max, rules.overflow) = (Some(20), Some(Overflow::DropHead));
     });
     assert_eq!(enqueue(&mut queue, at(0), &Draft::default()), []);
     assert_eq!(queue.ready_count(), 21);

@@ -135,7 +135,7 @@ pub(super) fn rules() -> impl Strategy<Value = QueueRules> {
         message_ttl_ms: rules.0,
         length_max: rules.1,
         bytes_max: rules.2,
-        overflow: rules.3,
+        overflow: Some(rules.3),
         dead_letter: rules.9.then(|| DeadLetter {
             exchange: ExchangeName::new(b"dead").expect("it is short"),
             key: None,

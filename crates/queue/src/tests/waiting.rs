@@ -162,7 +162,7 @@ fn a_message_beyond_all_bounds_drops_everything_and_itself() {
 #[test]
 fn a_full_queue_that_refuses_counts_only_what_waits() {
     let mut queue = queue(|rules| {
-        rules.overflow = Overflow::RejectPublish;
+        rules.overflow = Some(Overflow::RejectPublish);
         rules.length_max = Some(1);
     });
     let message = Draft::default().message();

@@ -96,9 +96,9 @@ fn arguments_say_how_they_keep_messages() {
     );
     check(
         &[("x-overflow", text("reject-publish"))],
-        "overflow: RejectPublish,",
+        "overflow: Some(RejectPublish),",
     );
-    let expected = "overflow: RejectPublishDeadLetter,";
+    let expected = "overflow: Some(RejectPublishDeadLetter),";
     check(&[("x-overflow", text("reject-publish-dlx"))], expected);
     check(
         &[("x-max-priority", FieldValue::SignedByte(10))],
@@ -110,7 +110,7 @@ fn arguments_say_how_they_keep_messages() {
     );
     check(
         &[("x-delivery-limit", FieldValue::SignedInt(-1))],
-        "delivery_limit: None",
+        "delivery_limit: Some(4294967295)",
     );
     let active = [("x-single-active-consumer", FieldValue::Boolean(true))];
     check(&active, "single_active: true");
@@ -135,18 +135,45 @@ fn arguments_say_how_they_keep_messages() {
         &redelivery,
         "multiplier_percent: 150, delay_ms_max: 18446744073709551615, jitter_percent: 10",
     );
-    check(&[("x-queue-type", text("quorum"))], "QueueDeclareOk");
-    check(
-        &[("x-queue-mode", text("lazy")), ("mine", FieldValue::Void)],
-        "QueueDeclareOk",
-    );
-    let expected = "406, reply_text: \"PRECONDITION_FAILED - invalid arg 'x-message-ttl': it is 'soon', \
-                    but must be a number of milliseconds for queue 'q' in vhost '/'\", class_id: 50, \
-                    method_id: 10";
+    check(&[], "kind: Some(Classic)");
+    check(&[("x-queue-type", text("classic"))], "kind: Some(Classic)");
+    for (name, value) in [
+        ("mine", FieldValue::Void),
+        ("x-queue-mode", text("lazy")),
+        ("x-queue-version", FieldValue::SignedInt(2)),
+        ("x-queue-leader-locator", text("balanced")),
+        ("x-queue-master-locator", text("min-masters")),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-max-in-memory-length", FieldValue::SignedInt(0)),
+        ("x-quorum-initial-group-size", FieldValue::SignedInt(3)),
+    ] {
+        check(&[(name, value)], "QueueDeclareOk");
+    }
+    let expected = "406, reply_text: \"PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue 'q' in \
+                    vhost '/': it is 'soon', but must be a number of milliseconds, 0 to 315360000000\", \
+                    class_id: 50, method_id: 10";
     check(&[("x-message-ttl", text("soon"))], expected);
     check(
         &[("x-message-ttl", FieldValue::SignedInt(-1))],
         "it is -1, but must be",
+    );
+    for name in ["x-message-ttl", "x-expires"] {
+        let too_long = FieldValue::SignedLong(315_360_000_001);
+        check(&[(name, too_long)], "it is 315360000001, but must be");
+    }
+    check(
+        &[("x-single-active-consumer", text("true"))],
+        "it is 'true', but must be true or false",
+    );
+    check(&[("x-queue-mode", text("eager"))], "default or lazy");
+    check(
+        &[("x-queue-version", FieldValue::SignedInt(3))],
+        "it is 3, but must be 1 or 2",
+    );
+    check(&[("x-queue-leader-locator", text("me"))], "client-local");
+    check(
+        &[("x-max-in-memory-bytes", FieldValue::SignedInt(-1))],
+        "it is -1",
     );
     check(
         &[("x-expires", FieldValue::SignedInt(0))],
@@ -160,13 +187,104 @@ fn arguments_say_how_they_keep_messages() {
         &[("x-overflow", FieldValue::Boolean(true))],
         "it is true, but must be",
     );
-    let expected = "'x-dead-letter-routing-key': it needs 'x-dead-letter-exchange'";
+    let expected = "'x-dead-letter-routing-key' for queue 'q' in vhost '/': it needs \
+                    'x-dead-letter-exchange'";
     check(&[("x-dead-letter-routing-key", text("k"))], expected);
     check(&[("x-queue-type", text("other"))], "406");
     check(
         &[("x-queue-type", text("stream"))],
         "0 ConnectionClose(Close { reply_code: 540",
     );
+}
+
+#[test]
+fn their_types_have_arguments_of_their_own() {
+    let asked = |kind: Option<&'static str>, name: &str, value: FieldValue<'_>| {
+        let mut table = TableBuf::new();
+        if let Some(kind) = kind {
+            let kind = FieldValue::LongString(kind.as_bytes());
+            table.push(short("x-queue-type"), &kind);
+        }
+        table.push(short(name), &value);
+        let (answer, log) = declared(queue::Declare {
+            durable: true,
+            ..declare("q", table.as_table().unwrap())
+        });
+        format!("{answer} {log}")
+    };
+    let number = FieldValue::SignedInt(5);
+    let quorum = asked(Some("quorum"), "x-delivery-limit", number);
+    let expected = "kind: Some(Quorum), rules: QueueRules {";
+    assert!(quorum.contains(expected) && quorum.contains("delivery_limit: Some(5)"));
+    let unfit = |kind: Option<&'static str>, name: &str, value, of: &str| {
+        let found = asked(kind, name, value);
+        let expected = format!(
+            "406, reply_text: \"PRECONDITION_FAILED - invalid arg '{name}' for queue 'q' in vhost \
+             '/' of queue type {of}\""
+        );
+        assert!(found.contains(&expected), "{found}");
+    };
+    unfit(Some("classic"), "x-delivery-limit", number, "classic");
+    unfit(Some("quorum"), "x-max-priority", number, "quorum");
+    let lazy = FieldValue::LongString(b"lazy");
+    unfit(Some("quorum"), "x-queue-mode", lazy, "quorum");
+    let age = FieldValue::LongString(b"1D");
+    unfit(None, "x-max-age", age, "classic");
+    unfit(Some("quorum"), "x-max-age", age, "quorum");
+    // Who says no type has what there is of both.
+    assert!(asked(None, "x-delivery-limit", number).contains("kind: Some(Classic)"));
+    assert!(asked(None, "x-max-priority", number).contains("priority_max: 5"));
+}
+
+#[test]
+fn quorum_queues_are_for_what_is_kept() {
+    let mut table = TableBuf::new();
+    table.push(short("x-queue-type"), &FieldValue::LongString(b"quorum"));
+    let durable = queue::Declare {
+        durable: true,
+        ..declare("q", table.as_table().unwrap())
+    };
+    let check = |declare, expected: &str| {
+        let (answer, log) = declared(declare);
+        let found = format!("{answer} {log}");
+        assert!(found.contains(expected), "{found}");
+    };
+    check(durable, "kind: Some(Quorum)");
+    let transient = queue::Declare {
+        durable: false,
+        ..durable
+    };
+    check(
+        transient,
+        "406, reply_text: \"PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q'",
+    );
+    let exclusive = queue::Declare {
+        exclusive: true,
+        ..durable
+    };
+    check(
+        exclusive,
+        "invalid property 'exclusive-owner' for queue 'q'",
+    );
+    let auto_delete = queue::Declare {
+        auto_delete: true,
+        ..durable
+    };
+    check(auto_delete, "invalid property 'auto-delete' for queue 'q'");
+    let nameless = queue::Declare {
+        queue: short(""),
+        ..durable
+    };
+    check(
+        nameless,
+        "406, reply_text: \"PRECONDITION_FAILED - cannot declare a server-named queue",
+    );
+    // Who only asks for it need not know what it is.
+    let passive = queue::Declare {
+        passive: true,
+        ..transient
+    };
+    check(passive, "QueueDeclareOk");
 }
 
 #[test]

@@ -20,13 +20,16 @@ fn a_queue_is_durable_and_shared_unless_it_is_said_otherwise() {
         "durable:true",
         "auto-delete:false",
         "exclusive:false",
-        "x-queue-type:quorum",
-        "x-queue-type:classic\nx-queue-leader-locator:balanced",
+        "x-queue-leader-locator:balanced",
         "x-max-in-memory-length:1\nx-dead-letter-strategy:at-least-once",
-        "x-delivery-limit:-1",
     ] {
         assert_eq!(definition(harmless), QueueDefinition::DURABLE, "{harmless}");
     }
+    let kind = |headers| definition(headers).kind;
+    assert_eq!(kind("x-queue-type:quorum"), Some(QueueKind::Quorum));
+    assert_eq!(kind("x-queue-type:classic"), Some(QueueKind::Classic));
+    let unlimited = definition("x-delivery-limit:-1").rules.delivery_limit;
+    assert_eq!(unlimited, Some(QueueRules::NO_DELIVERY_LIMIT));
     let fleeting = definition("durable:false");
     assert_eq!(fleeting.durability, Durability::Transient);
     assert_eq!(fleeting.ownership, Ownership::Exclusive);
@@ -53,7 +56,7 @@ fn arguments_become_rules() {
         message_ttl_ms: Some(0),
         length_max: Some(6),
         bytes_max: Some(7),
-        overflow: Overflow::RejectPublishDeadLetter,
+        overflow: Some(Overflow::RejectPublishDeadLetter),
         dead_letter: Some(DeadLetter {
             exchange: ExchangeName::known(b"dlx"),
             key: Some((*b"k").into()),
@@ -77,7 +80,8 @@ fn arguments_become_rules() {
     assert_eq!(all, expected);
     let plain = definition("x-redelivery-delay:1").rules.redelivery.unwrap();
     assert_eq!((plain.multiplier_percent, plain.jitter_percent), (100, 0));
-    assert_eq!(definition("x-overflow:drop-head"), QueueDefinition::DURABLE);
+    let overflow = definition("x-overflow:drop-head").rules.overflow;
+    assert_eq!(overflow, Some(Overflow::DropHead));
 }
 
 #[test]
