@@ -1,4 +1,4 @@
-//! A small blocking STOMP client, a smaller one for MQTT, and [`Broker`]: the real binary as a child process.
+//! A small blocking STOMP client, smaller ones for MQTT and AMQP, and [`Broker`]: the real binary as a child process.
 //!
 //! For the project's own tests. It knows nothing of the broker's crates, so a mistake in their codec
 //! cannot hide in both ends. It never sleeps to let something happen: it waits for frames, and its
@@ -6,12 +6,14 @@
 //!
 //! Read first: [`Client`] (connect, send, subscribe, receive) and [`Broker`] (start, kill, restart).
 
+mod amqp;
 mod broker;
 mod connection;
 mod frame;
 mod mqtt;
 mod request;
 
+pub use amqp::{AMQP_HEADER, AmqpClient, AmqpFrame, amqp_opening};
 pub use broker::{Broker, binary, target_dir};
 pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};
