@@ -494,7 +494,8 @@ pub(crate) static KEYS: &[Key] = &[
         CONNECTIONS,
         bytes(4 * KIB, 16 * GIB),
         "1MiB",
-        "Published bytes of one connection that may wait for room before its socket is not read",
+        "Published bytes of one connection that may wait for room, and bytes of what comes back to it that it does not \
+         read, before its socket is not read",
         |config, number| config.connection.parked_bytes_max = size(number),
     ),
     number(

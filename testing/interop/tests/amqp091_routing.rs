@@ -29,8 +29,16 @@ cases! {
 #[test]
 fn what_is_delayed_survives_a_kill() -> Result<()> {
     let mut stage = Stage::new()?;
-    stage.run(ClientKind::Pika, "routing.a_message_is_delayed_for_long", "0-9-1")?;
+    stage.run(
+        ClientKind::Pika,
+        "routing.a_message_is_delayed_for_long",
+        "0-9-1",
+    )?;
     stage.broker.kill()?;
     stage.broker.restart()?;
-    stage.run(ClientKind::Pika, "routing.a_message_is_delayed_still", "0-9-1")
+    stage.run(
+        ClientKind::Pika,
+        "routing.a_message_is_delayed_still",
+        "0-9-1",
+    )
 }
