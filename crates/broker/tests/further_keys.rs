@@ -217,15 +217,21 @@ fn a_restart_forgets_no_key() {
 
 #[test]
 fn a_key_may_be_a_composite() {
-    let to = |key: &str| Address {
-        exchange: exchange_name(""),
+    let at = |exchange: &str, key: &str| Address {
+        exchange: exchange_name(exchange),
         key: key.into(),
     };
     let mut node = Node::new(Settings {
-        composites: vec![Composite {
-            from: to("both"),
-            to: vec![to("a"), to("b")],
-        }],
+        composites: vec![
+            Composite {
+                from: at("", "both"),
+                to: vec![at("", "a"), at("", "b")],
+            },
+            Composite {
+                from: at("amq.topic", "all"),
+                to: vec![at("amq.topic", "x"), at("amq.topic", "y")],
+            },
+        ],
         ..settings()
     });
     let mut client = node.connect();
@@ -243,6 +249,12 @@ fn a_key_may_be_a_composite() {
         message("both", 2).queued().keys(&["b"]),
     );
     assert_eq!(contents(&mut node), [vec![1, 2], vec![1, 2], vec![1]]);
+    // Who is pushed to gets it once, too.
+    let mut reader = node.connect();
+    reader.subscribed(&mut node, presettled(subscribe(1, topic("#"))));
+    publish(&mut client, &mut node, message("z", 3).keys(&["all", "x"]));
+    publish(&mut client, &mut node, message("all", 4).keys(&["z"]));
+    assert_eq!(reader.numbers(&mut node), [3, 4]);
 }
 
 #[test]
