@@ -9,7 +9,7 @@ fn plan(seed: u64) -> Plan {
         seed,
         size: Size::Large,
         speech: Speech::Mixed,
-        store: [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)],
+        store: [Kind::Journal, Kind::Apart][usize::from(seed.is_multiple_of(2))],
         crash: Crash::Random,
     }
 }
@@ -38,14 +38,19 @@ fn what_several_protocols_do_together_breaks_nothing() {
         sent.filter(|it| it.is_confirmed && speaks_amqp(history, it.client))
             .count()
     });
-    check(&reports, "from one protocol to the other", 1000, |history| {
-        let seen = history.seen.iter();
-        seen.filter(|seen| {
-            let from = history.sent[&seen.message].client;
-            speaks_amqp(history, from) != speaks_amqp(history, seen.client)
-        })
-        .count()
-    });
+    check(
+        &reports,
+        "from one protocol to the other",
+        1000,
+        |history| {
+            let seen = history.seen.iter();
+            seen.filter(|seen| {
+                let from = history.sent[&seen.message].client;
+                speaks_amqp(history, from) != speaks_amqp(history, seen.client)
+            })
+            .count()
+        },
+    );
     check(&reports, "settled with a confirm", 500, |history| {
         history.settled.len()
     });
