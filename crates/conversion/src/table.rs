@@ -225,7 +225,8 @@ pub const TABLE: &[Row] = &[
             Cell::NativeOr("Response Topic", "reply-to"),
             Cell::NativeOr("reply-to", "x-reply-to"),
         ],
-        note: "A topic is spelled as the protocol spells topics. In a carrier an address is `/queues/NAME` or \
+        note: "A topic is spelled as the protocol spells topics; a queue in STOMP is `/reply-queue/NAME`, where a SEND \
+               makes nothing. In a carrier an address is `/queues/NAME` or \
                `/exchanges/EXCHANGE/KEY`, with `%XX` for all but letters, digits and `-._~`; there only if the \
                protocol cannot spell it otherwise.",
     },

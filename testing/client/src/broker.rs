@@ -41,7 +41,7 @@ impl Broker {
     pub fn start_with(data_dir: &Path, args: &[&str]) -> Result<Self> {
         let binary = binary()?;
         let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let child = spawn(&binary, data_dir, &args)?;
+        let child = spawn(&binary, data_dir, &args, &Listeners::default())?;
         let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
         let data_dir = data_dir.to_owned();
         let mut broker = Self {
@@ -128,8 +128,24 @@ impl Broker {
     /// # Errors
     /// When it still runs or does not come up.
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_at(&Listeners::default())
+    }
+
+    /// As [`Self::restart`], and it listens where it did before: for clients that connect again by themselves.
+    ///
+    /// # Errors
+    /// As [`Self::restart`]; or if somebody else has taken a port meanwhile.
+    pub fn restart_in_place(&mut self) -> Result<()> {
+        let mut listeners = Listeners::default();
+        for (name, address) in &mut listeners.0 {
+            *address = self.listener(name)?;
+        }
+        self.restart_at(&listeners)
+    }
+
+    fn restart_at(&mut self, listeners: &Listeners) -> Result<()> {
         ensure!(self.child.try_wait()?.is_some(), "the broker still runs");
-        self.child = spawn(&self.binary, &self.data_dir, &self.args)?;
+        self.child = spawn(&self.binary, &self.data_dir, &self.args, listeners)?;
         self.address = self.wait_until_ready()?;
         Ok(())
     }
@@ -168,7 +184,17 @@ impl Drop for Broker {
     }
 }
 
-fn spawn(binary: &Path, data_dir: &Path, args: &[String]) -> Result<Child> {
+/// Where it is to listen, by the names of its flags; on a port that is free by default.
+struct Listeners([(&'static str, SocketAddr); 4]);
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self(["stomp", "ws", "mqtt", "amqp"].map(|name| (name, free)))
+    }
+}
+
+fn spawn(binary: &Path, data_dir: &Path, args: &[String], listeners: &Listeners) -> Result<Child> {
     fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
     // The one of the run before would be taken for the new one.
     let stale = listeners_path(data_dir);
@@ -178,9 +204,9 @@ fn spawn(binary: &Path, data_dir: &Path, args: &[String]) -> Result<Child> {
     let log = File::create(log_path(data_dir)).context("making the broker's log")?;
     let mut command = Command::new(binary);
     command.arg("serve").arg("--data-dir").arg(data_dir);
-    command.args(["--stomp", "127.0.0.1:0", "--ws", "127.0.0.1:0"]);
-    command.args(["--mqtt", "127.0.0.1:0"]);
-    command.args(["--amqp", "127.0.0.1:0"]);
+    for (name, address) in &listeners.0 {
+        command.args([format!("--{name}"), address.to_string()]);
+    }
     command.args(args);
     // Settings of whoever runs the tests are not the tests' settings.
     for (name, _) in std::env::vars_os() {

@@ -1,117 +1,11 @@
 //! Puts the clients at pinned versions beside the builds.
 
+use crate::kind::{ClientKind, JARS, Source};
 use anyhow::{Context as _, Result, bail, ensure};
 use client::target_dir;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-const REQUIREMENTS: &str = include_str!("../stomp_py/requirements.txt");
-const STOMPIT_PACKAGE: &str = include_str!("../stompit/package.json");
-const STOMPJS_PACKAGE: &str = include_str!("../stompjs/package.json");
-const PAHO_REQUIREMENTS: &str = include_str!("../paho_mqtt/requirements.txt");
-const MQTTJS_PACKAGE: &str = include_str!("../mqttjs/package.json");
-const PIKA_REQUIREMENTS: &str = include_str!("../pika/requirements.txt");
-const AMQPLIB_PACKAGE: &str = include_str!("../amqplib/package.json");
-
-/// A client of another maker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientKind {
-    /// stomp.py, from Python's package index.
-    StompPy,
-    /// stompit, from npm.
-    Stompit,
-    /// `@stomp/stompjs` over WebSocket, from npm.
-    Stompjs,
-    /// `Net::Stomp` for Perl, from Debian.
-    NetStomp,
-    /// paho-mqtt, from Python's package index; with stomp.py beside it, for what crosses.
-    PahoMqtt,
-    /// `mqtt` over TCP and WebSocket, from npm.
-    Mqttjs,
-    /// `mosquitto_pub` and `mosquitto_sub`, from Debian.
-    Mosquitto,
-    /// pika, from Python's package index; with stomp.py and paho-mqtt beside it, for what crosses.
-    Pika,
-    /// amqplib, from npm.
-    Amqplib,
-}
-
-impl ClientKind {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::StompPy,
-        Self::Stompit,
-        Self::Stompjs,
-        Self::NetStomp,
-        Self::PahoMqtt,
-        Self::Mqttjs,
-        Self::Mosquitto,
-        Self::Pika,
-        Self::Amqplib,
-    ];
-
-    /// The name that commands know it by.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::StompPy => "stomp_py",
-            Self::Stompit => "stompit",
-            Self::Stompjs => "stompjs",
-            Self::NetStomp => "net_stomp",
-            Self::PahoMqtt => "paho_mqtt",
-            Self::Mqttjs => "mqttjs",
-            Self::Mosquitto => "mosquitto",
-            Self::Pika => "pika",
-            Self::Amqplib => "amqplib",
-        }
-    }
-
-    /// The listener that it connects to, as `listeners.json` names it.
-    #[must_use]
-    pub const fn listener(self) -> &'static str {
-        match self {
-            Self::StompPy | Self::Stompit | Self::NetStomp => "stomp",
-            Self::Stompjs => "ws",
-            Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => "mqtt",
-            Self::Pika | Self::Amqplib => "amqp",
-        }
-    }
-
-    /// Its script, ready for the arguments.
-    ///
-    /// # Errors
-    /// When the client is not installed.
-    pub fn command(self) -> Result<Command> {
-        let home = home(self)?;
-        ensure!(
-            is_installed(self, &home),
-            "the client {} is not installed: run `cargo xtask interop --install`",
-            self.name()
-        );
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name());
-        let mut command = match self {
-            Self::StompPy | Self::PahoMqtt | Self::Pika => Command::new(home.join("bin/python")),
-            Self::Mosquitto => Command::new("python3"),
-            Self::Stompit | Self::Stompjs | Self::Mqttjs | Self::Amqplib => Command::new("node"),
-            Self::NetStomp => Command::new(PERL),
-        };
-        command.stdin(Stdio::null());
-        match self {
-            Self::StompPy | Self::PahoMqtt | Self::Mosquitto | Self::Pika => {
-                command.arg("-B").arg(folder.join("cases.py"))
-            }
-            Self::Stompit | Self::Stompjs | Self::Mqttjs | Self::Amqplib => command
-                .env("NODE_PATH", home.join("node_modules"))
-                .arg(folder.join("cases.js")),
-            Self::NetStomp => command.arg(folder.join("cases.pl")),
-        };
-        Ok(command)
-    }
-}
-
-/// Debian's own Perl: another one in the path does not see Debian's modules.
-const PERL: &str = "/usr/bin/perl";
 
 /// Installs a client, unless it is there with the version that is asked for.
 ///
@@ -122,16 +16,12 @@ pub fn install(kind: ClientKind) -> Result<()> {
     if is_installed(kind, &home) {
         return Ok(());
     }
-    match kind {
-        ClientKind::StompPy => install_from_pip(&home, REQUIREMENTS)?,
-        ClientKind::PahoMqtt => install_from_pip(&home, PAHO_REQUIREMENTS)?,
-        ClientKind::Pika => install_from_pip(&home, PIKA_REQUIREMENTS)?,
-        ClientKind::Amqplib => install_from_npm(&home, AMQPLIB_PACKAGE)?,
-        ClientKind::Mqttjs => install_from_npm(&home, MQTTJS_PACKAGE)?,
-        ClientKind::Mosquitto => apt_install(&["mosquitto-clients", "python3"])?,
-        ClientKind::Stompit => install_from_npm(&home, STOMPIT_PACKAGE)?,
-        ClientKind::Stompjs => install_from_npm(&home, STOMPJS_PACKAGE)?,
-        ClientKind::NetStomp => apt_install(&["libnet-stomp-perl"])?,
+    match kind.source() {
+        Source::Pip(requirements) => install_from_pip(&home, requirements)?,
+        Source::Npm(package) => install_from_npm(&home, package)?,
+        Source::Cargo(_) => build(&home, &kind.folder())?,
+        Source::Debian(packages, _) => apt_install(packages)?,
+        Source::Java(_) => compile(&home, &kind.folder())?,
     }
     if let Some(stamp) = stamp(kind) {
         fs::write(home.join("installed"), stamp)?;
@@ -192,6 +82,25 @@ fn install_from_npm(home: &Path, package: &str) -> Result<()> {
     run(npm.current_dir(home))
 }
 
+/// Builds the program with the cases; what is built stays for the next version of it.
+fn build(home: &Path, folder: &Path) -> Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--locked", "--manifest-path"]);
+    cargo.arg(folder.join("Cargo.toml"));
+    run(cargo.arg("--target-dir").arg(home))
+}
+
+fn compile(home: &Path, folder: &Path) -> Result<()> {
+    let has_jars = JARS.split(':').all(|jar| Path::new(jar).is_file());
+    if !has_jars || !works("javac", &["-version"]) || !works("java", &["-version"]) {
+        apt_install(&["librabbitmq-client-java", "default-jdk-headless"])?;
+    }
+    clear(home)?;
+    let mut javac = Command::new("javac");
+    javac.args(["-cp", JARS, "-d"]).arg(home);
+    run(javac.arg(folder.join("Cases.java")))
+}
+
 /// Installs Debian packages, which only root can; anybody else is told which.
 fn apt_install(packages: &[&str]) -> Result<()> {
     let apt = || {
@@ -213,35 +122,27 @@ fn works(program: &str, args: &[&str]) -> bool {
 }
 
 /// What is written beside an installation, so that another version is installed anew.
-const fn stamp(kind: ClientKind) -> Option<&'static str> {
-    match kind {
-        ClientKind::StompPy => Some(REQUIREMENTS),
-        ClientKind::Stompit => Some(STOMPIT_PACKAGE),
-        ClientKind::Stompjs => Some(STOMPJS_PACKAGE),
-        ClientKind::PahoMqtt => Some(PAHO_REQUIREMENTS),
-        ClientKind::Pika => Some(PIKA_REQUIREMENTS),
-        ClientKind::Amqplib => Some(AMQPLIB_PACKAGE),
-        ClientKind::Mqttjs => Some(MQTTJS_PACKAGE),
-        ClientKind::NetStomp | ClientKind::Mosquitto => None,
+fn stamp(kind: ClientKind) -> Option<String> {
+    match kind.source() {
+        Source::Pip(text) | Source::Npm(text) | Source::Java(text) => Some(text.to_owned()),
+        Source::Cargo(texts) => Some(texts.concat()),
+        Source::Debian(..) => None,
     }
 }
 
-fn is_installed(kind: ClientKind, home: &Path) -> bool {
-    match stamp(kind) {
-        Some(stamp) => fs::read_to_string(home.join("installed")).is_ok_and(|found| found == stamp),
-        None if kind == ClientKind::NetStomp => works(PERL, &["-MNet::Stomp", "-e", "1"]),
-        // It has no option that does nothing; to show its help is its first failure.
-        None => works(
-            "sh",
-            &[
-                "-c",
-                "command -v mosquitto_sub && command -v mosquitto_pub && python3 -V",
-            ],
-        ),
+pub(crate) fn is_installed(kind: ClientKind, home: &Path) -> bool {
+    let stamped =
+        |stamp: &str| fs::read_to_string(home.join("installed")).is_ok_and(|found| found == stamp);
+    match kind.source() {
+        Source::Debian(_, [program, args @ ..]) => works(program, args),
+        Source::Debian(_, []) => false,
+        Source::Pip(_) | Source::Npm(_) | Source::Cargo(_) | Source::Java(_) => {
+            stamp(kind).is_some_and(|stamp| stamped(&stamp))
+        }
     }
 }
 
-fn home(kind: ClientKind) -> Result<PathBuf> {
+pub(crate) fn home(kind: ClientKind) -> Result<PathBuf> {
     Ok(target_dir()?.join("interop").join(kind.name()))
 }
 

@@ -1,19 +1,22 @@
 //! Real clients of other makers, run as scripts against the real binary.
 //!
 //! A script gets `CASE VERSION HOST PORT`, and all listeners as JSON in the variable `LISTENERS`, tries one feature and ends with success or with a text on
-//! standard error that says what was wrong. [`install`] puts the clients at pinned versions beside
+//! standard error that says what was wrong. One that says `restart` on a line has the broker killed and started again in its place, and is told
+//! `restarted`. [`install`] puts the clients at pinned versions beside
 //! the builds; a client that is missing fails its tests, it never skips them.
 
 mod install;
+mod kind;
 
-pub use install::{ClientKind, install, install_strace};
+pub use install::{install, install_strace};
+pub use kind::ClientKind;
 
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// A broker of its own for one test, on an empty folder that goes with it.
 #[derive(Debug)]
@@ -108,25 +111,74 @@ impl Stage {
     /// # Errors
     /// When the client is not installed or its script fails; the text has what it said.
     pub fn run(&self, kind: ClientKind, case: &str, version: &str) -> Result<()> {
-        let mut command: Command = kind.command()?;
+        let output = self
+            .command(kind, case, version)?
+            .output()
+            .with_context(|| format!("starting {kind:?}"))?;
+        let said = [output.stdout, output.stderr].concat();
+        self.check(kind, case, version, output.status, &said)
+    }
+
+    /// As [`Self::run`], for a case that has the broker killed and started again.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; and when it says anything else.
+    pub fn run_with_restarts(&mut self, kind: ClientKind, case: &str, version: &str) -> Result<()> {
+        let mut errors = tempfile::tempfile()?;
+        let mut command = self.command(kind, case, version)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(errors.try_clone()?).spawn()?;
+        let mut input = child.stdin.take().context("a pipe")?;
+        let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
+        let mut restarts = 0;
+        let serve = || -> Result<()> {
+            for line in lines {
+                let line = line?;
+                ensure!(line == "restart", "the case {case} said {line:?}");
+                self.broker.kill()?;
+                self.broker.restart_in_place()?;
+                input.write_all(b"restarted\n")?;
+                restarts += 1;
+            }
+            Ok(())
+        };
+        let served = serve();
+        if served.is_err() {
+            // It may wait for an answer that will not come.
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        errors.rewind()?;
+        let mut said = Vec::new();
+        errors.read_to_end(&mut said)?;
+        served?;
+        self.check(kind, case, version, status, &said)?;
+        ensure!(restarts > 0, "the case {case} did not ask for a restart");
+        Ok(())
+    }
+
+    fn command(&self, kind: ClientKind, case: &str, version: &str) -> Result<Command> {
+        let mut command = kind.command()?;
         let listeners = self.listeners()?;
         let address = Self::address(kind, &listeners)?;
         command.env("LISTENERS", listeners);
-        command.args([
-            case,
-            version,
-            &address.ip().to_string(),
-            &address.port().to_string(),
-        ]);
-        let output = command
-            .output()
-            .with_context(|| format!("starting {kind:?}"))?;
+        command.args([case, version]);
+        command.args([address.ip().to_string(), address.port().to_string()]);
+        Ok(command)
+    }
+
+    fn check(
+        &self,
+        kind: ClientKind,
+        case: &str,
+        version: &str,
+        status: ExitStatus,
+        said: &[u8],
+    ) -> Result<()> {
         ensure!(
-            output.status.success(),
-            "{kind:?}, case {case}, version {version}: {}\n{}{}\nthe broker said:\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
+            status.success(),
+            "{kind:?}, case {case}, version {version}: {status}\n{}\nthe broker said:\n{}",
+            String::from_utf8_lossy(said),
             self.broker.said(),
         );
         Ok(())

@@ -131,15 +131,21 @@ fn answers_go_to_topics_or_queues() {
         ],
     );
     check_to_mqtt(
-        "reply-to:/queue/q/1\n",
+        "reply-to:/reply-queue/q/1\n",
         &[r#"UserProperty("reply-to", "/queues/q%2F1")"#],
     );
     check_to_mqtt(
-        "reply-to:/reply-queue/q\n",
+        "reply-to:/queue/q\n",
         &[
             r#"UserProperty("reply-to", "/queues/q")"#,
-            r#"UserProperty("x-spelled-reply-to", "/reply-queue/q")"#,
+            r#"UserProperty("x-spelled-reply-to", "/queue/q")"#,
         ],
+    );
+    // Who answers by STOMP makes no queue by it.
+    check_to_stomp(
+        V12,
+        &[user("reply-to", "/queues/q%2F1")],
+        &["reply-to:/reply-queue/q/1"],
     );
     // No topic has such a name, and nobody knows what the other is.
     check_to_mqtt(

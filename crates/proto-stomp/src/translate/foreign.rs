@@ -1,6 +1,6 @@
 //! A message of another protocol into header lines.
 
-use super::headers::{Headers, address_of, spelled};
+use super::headers::{Headers, address_of, spelled, spelled_reply_to};
 use crate::Version;
 use crate::escape::{Part, put_escaped};
 use broker_api::{Field, Heads};
@@ -113,7 +113,7 @@ impl Lines<'_> {
         });
         let mut is_spelling_put = false;
         if let (Some(address), Some(value)) = (&address, &said.reply_to) {
-            let usual = spelled(&address.exchange, &address.key);
+            let usual = spelled_reply_to(address);
             if let Some(spelling) = usable(spelling, address, &usual) {
                 self.put(b"reply-to", spelling);
                 is_spelling_put = true;

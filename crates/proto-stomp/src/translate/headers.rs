@@ -106,7 +106,18 @@ pub(super) fn address_of(destination: &[u8]) -> Option<model::Address<'static>> 
 
 /// Whether there is a destination that leads to this address.
 pub(super) fn is_spelled(address: &model::Address<'_>) -> bool {
-    address_of(&spelled(&address.exchange, &address.key)).as_ref() == Some(address)
+    address_of(&spelled_reply_to(address)).as_ref() == Some(address)
+}
+
+/// The usual spelling of where answers go. It is that of a destination, but for queues: a SEND to `/queue/NAME` would
+/// make the queue, or be refused where it is another connection's own, as those for answers mostly are.
+pub(super) fn spelled_reply_to(address: &model::Address<'_>) -> Vec<u8> {
+    if !address.exchange.is_empty() {
+        return spelled(&address.exchange, &address.key);
+    }
+    let mut text = b"/reply-queue/".to_vec();
+    percent_encode(&address.key, &[], &mut text);
+    text
 }
 
 /// The usual spelling of where a message is published to; no version escapes it.

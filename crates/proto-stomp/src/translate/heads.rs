@@ -1,6 +1,6 @@
 //! Looking into the heads of STOMP's messages.
 
-use super::headers::{Headers, address_of, spelled};
+use super::headers::{Headers, address_of, spelled, spelled_reply_to};
 use crate::Version;
 use crate::escape::unescape;
 use broker_api::{Field, HeadReader};
@@ -100,7 +100,7 @@ fn give_reply_to<'m>(message: &'m Message, reading: &mut Reading<'_, 'm>) -> boo
         return false;
     };
     reading.native(Property::ReplyTo, Value::Text(address.spell().into()));
-    if *reply_to != *spelled(&address.exchange, &address.key) {
+    if *reply_to != *spelled_reply_to(&address) {
         reading.native(Property::ReplyToSpelling, Value::Text(reply_to));
     }
     true

@@ -1,0 +1,38 @@
+//! What goes from each protocol to each (AMQP 0-9-1, STOMP, MQTT), by clients of other makers: `docs/conversion.md`.
+
+use anyhow::Result;
+use interop::{ClientKind, Stage};
+
+macro_rules! cases {
+    ($($case:ident,)*) => {
+        $(
+            #[test]
+            fn $case() -> Result<()> {
+                Stage::new()?.run(ClientKind::Crossing, stringify!($case), "all")
+            }
+        )*
+    };
+}
+
+cases! {
+    each_pair_says_what_the_table_says,
+    transient_and_bare_messages_say_nothing_more,
+    qualities_of_service_are_persistence,
+    amqp_goes_there_and_back,
+    stomp_goes_there_and_back,
+    mqtt_goes_there_and_back,
+    requests_are_answered,
+    topics_are_keys_of_amq_topic,
+    queues_of_stomp_are_queues_of_amqp,
+    settlements_count_wherever_they_come_from,
+    what_expires_becomes_a_dead_letter,
+    what_is_retained_is_shown_to_mqtt,
+    older_versions_of_mqtt_hear_topic_and_payload,
+    large_bodies_cross,
+}
+
+#[test]
+fn persistent_messages_survive_a_kill() -> Result<()> {
+    let case = "persistent_messages_survive_a_kill";
+    Stage::new()?.run_with_restarts(ClientKind::Crossing, case, "all")
+}
