@@ -37,7 +37,7 @@ enum Verb {
     Test,
     /// The house rules: layers, wire words, the map of crates.
     Tidy,
-    /// Simulations: `sim [SEED] [--count N]`.
+    /// Simulations: `sim [SEED] [--count N] [--mqtt | --amqp]`.
     Sim(Rest),
     /// Guided fuzzing of one target: `fuzz TARGET`; without a target, the corpora are replayed.
     Fuzz(Rest),
@@ -51,7 +51,7 @@ enum Verb {
     },
     /// A benchmark: `bench NAME`.
     Bench(Rest),
-    /// Kills of the real binary: `kill [--count N] [--seed N]`.
+    /// Kills of the real binary: `kill [--count N] [--seed N] [--amqp]`.
     Kill(Rest),
     /// A new record of a decision: `adr "title"`.
     Adr {

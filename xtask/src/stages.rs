@@ -13,6 +13,9 @@ const HEAVY: &[&str] = &["fuzz", "interop", "kill", "sim"];
 /// Simulations of `cargo xtask test`.
 const SIMULATIONS: &str = "3000";
 
+/// Of these, more in which most clients speak AMQP.
+const SIMULATIONS_OF_AMQP: &str = "500";
+
 /// One part of `cargo xtask test`: what it is called, and what it does. It counts its tests; one
 /// that runs none counts as one.
 type Stage = (&'static str, fn(&mut Count) -> Result<()>);
@@ -118,9 +121,15 @@ fn package(count: &mut Count, name: &str, filter: Option<&str>) -> Result<()> {
 
 fn simulation(count: &mut Count) -> Result<()> {
     package(count, "sim", None)?;
-    let mut command = sim();
-    command.args(["--", "--count", SIMULATIONS]);
-    each_line(command, |line| count.add_line(line))
+    for args in [
+        &["--count", SIMULATIONS][..],
+        &["--amqp", "--count", SIMULATIONS_OF_AMQP],
+    ] {
+        let mut command = sim();
+        command.arg("--").args(args);
+        each_line(command, |line| count.add_line(line))?;
+    }
+    Ok(())
 }
 
 /// The simulator, optimized but with assertions.

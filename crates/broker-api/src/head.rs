@@ -13,6 +13,15 @@ pub enum Field<'m> {
     Header(Cow<'m, [u8]>, Value<'m>),
 }
 
+/// A delay that an exchange is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedDelay {
+    /// How long, in milliseconds.
+    pub ms: u64,
+    /// The head that the message goes on with if it is granted: it asks no more.
+    pub head: Vec<u8>,
+}
+
 /// Reads the heads of messages of one dialect. Each protocol brings one for its own.
 ///
 /// Asked only where something depends on it: headers exchanges, selectors, groups, last values; and by a
@@ -36,6 +45,11 @@ pub trait HeadReader: Sync {
     /// The head without them, for a message that goes on by another key.
     fn without_further_keys(&self, message: &Message) -> Vec<u8> {
         message.head().to_vec()
+    }
+
+    /// The delay that the head asks for. Asked only of a message whose envelope says that its head routes it, too.
+    fn asked_delay(&self, _message: &Message) -> Option<AskedDelay> {
+        None
     }
 }
 

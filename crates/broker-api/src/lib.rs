@@ -20,7 +20,7 @@ pub use command::{
 };
 pub use estate::{Bequest, Keep, Note, Notes, Recalled, Will};
 pub use event::{BlockCause, Delivery, Event, Reply};
-pub use head::{Field, HeadReader, Heads};
+pub use head::{AskedDelay, Field, HeadReader, Heads};
 pub use out::Out;
 pub use refusal::Refusal;
 pub use session::Session;

@@ -12,6 +12,8 @@ pub enum IfExists {
     MustEqual,
     /// It is used, whatever it was declared as.
     Use,
+    /// Another is made in any case: its name begins with the one given, and ends with what nobody can foresee.
+    Another,
 }
 
 /// What happens when nothing of that name is there.

@@ -15,10 +15,10 @@ use crate::Node;
 use crate::connection::{Connection, Subscription};
 use crate::follow::{Follow, Left, Push, Pushing, Sets};
 use crate::mailbox::Control;
-use crate::publish::{Way, exchange_not_found};
+use crate::publish::{Way, exchange_internal, exchange_not_found};
 use crate::retained::{HeldKeys, Retained};
 use crate::routes::{
-    DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
+    self, DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
 };
 use crate::transaction::{Asker, OfferId, Part, PartSettle, PreparedNotes, PreparedPublish};
 use broker_api::{
@@ -425,15 +425,17 @@ impl Connection {
         };
         let cache = self.commits.cache.get_or_insert_default();
         let route = cache.route(&node, &table, message);
+        let later = routes::delayed(&node, &table, message);
+        let given_on = later.as_ref().unwrap_or(message);
         match route.without(skipped) {
-            Route::Queue(target) => publish(&[target], message),
+            Route::Queue(target) => publish(&[target], given_on),
             Route::Many(targets) => {
-                publish(&targets.queues, message);
+                publish(&targets.queues, given_on);
                 if !is_retained {
-                    let takers = takers(&node, self.outbox.connection(), &targets, message);
+                    let takers = takers(&node, self.outbox.connection(), &targets, given_on);
                     following
                         .pushes
-                        .extend(takers.map(|target| Push::To(target.clone(), message.clone())));
+                        .extend(takers.map(|target| Push::To(target.clone(), given_on.clone())));
                 }
             }
             Route::Nowhere if !is_retained && unroutable == Unroutable::Return => {
@@ -441,10 +443,7 @@ impl Connection {
             }
             Route::Nowhere => {}
             Route::NoExchange => return Err(exchange_not_found(message)),
-            Route::Internal => {
-                let text = "cannot publish to an internal exchange".to_owned();
-                return Err(Refusal::AccessRefused(text));
-            }
+            Route::Internal => return Err(exchange_internal(message)),
         }
         if is_retained {
             let message = message.clone();

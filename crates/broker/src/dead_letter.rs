@@ -31,18 +31,20 @@ pub(crate) fn of(
         key: message.key().to_vec(),
     });
     // A dead letter has none any more, so this is its first death.
-    if let Some(ttl_ms) = message.envelope().ttl_ms {
-        deaths.note_ttl_ms(ttl_ms);
+    let known = message.envelope();
+    if let Some(ttl_ms) = known.ttl_ms {
+        // A delay that an exchange has granted was added to it.
+        let added_ms = if known.head_routes { known.delay_ms } else { 0 };
+        deaths.note_ttl_ms(ttl_ms.saturating_sub(added_ms));
     }
-    let mut envelope = Envelope {
+    let envelope = Envelope {
         ttl_ms: None,
         delay_ms: 0,
-        ..message.envelope()
+        ..known
     };
     let mut head = Cow::Borrowed(message.head());
     if envelope.head_routes && to.key.is_some() {
         head = Head::of(heads, message).without_further_keys().into();
-        envelope.head_routes = false;
     }
     let letter = Message::new(&Parts {
         envelope,

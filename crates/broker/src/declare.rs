@@ -1,6 +1,7 @@
 //! Queues, exchanges and bindings, as a connection asks for them. What is shared goes to shard 0; what belongs
 //! to the connection alone stands only in the routes.
 
+use crate::Node;
 use crate::connection::{Connection, Subscription};
 use crate::mailbox::Control;
 use crate::private::PrivateQueue;
@@ -9,8 +10,8 @@ use crate::topology::check::{self, GENERATED};
 use crate::topology::{Request, bind_of, binding_of};
 use crate::transaction::Asker;
 use broker_api::{
-    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Event, Listing,
-    Refusal, Reply,
+    Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteQueue, Event, IfExists,
+    Listing, Refusal, Reply,
 };
 use model::{CommandId, ExchangeName, Instant, Ownership, QueueName};
 use queue::SubscriberId;
@@ -43,6 +44,12 @@ impl Connection {
         declare: DeclareQueue,
     ) {
         let name = match &declare.name {
+            Some(start) if declare.if_exists == IfExists::Another => {
+                match secret_name(&self.node, start) {
+                    Ok(name) => name,
+                    Err(refusal) => return self.refuse(command, refusal),
+                }
+            }
             Some(name) => name.clone(),
             None => self.generated_name(),
         };
@@ -81,10 +88,7 @@ impl Connection {
             for number in [self.node.settings.seed, connection, queue] {
                 hash.update(number.to_le_bytes());
             }
-            let mut text = GENERATED.to_vec();
-            for byte in &hash.finalize()[..16] {
-                text.extend_from_slice(format!("{byte:02x}").as_bytes());
-            }
+            let text = with_digits(GENERATED, &hash.finalize()[..16]);
             let name = QueueName::new(&text).expect("it is short");
             // One from before a restart may have it, were both processes numbered by the same.
             if self.node.routes.load().queue(name.as_bytes()).is_none() {
@@ -364,4 +368,19 @@ impl Connection {
         drop(table);
         self.answer(command, Ok(reply));
     }
+}
+
+/// A name that begins so, and ends with what nobody can foresee.
+fn secret_name(node: &Node, start: &QueueName) -> Result<QueueName, Refusal> {
+    let text = with_digits(start.as_bytes(), &node.settings.entropy.draw()[..16]);
+    QueueName::new(&text).map_err(|error| Refusal::Invalid(error.to_string()))
+}
+
+/// The start of a name with bytes in hexadecimal behind it.
+fn with_digits(start: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let mut text = start.to_vec();
+    for byte in bytes {
+        text.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+    text
 }

@@ -1,7 +1,7 @@
 //! What the core looks up in the heads of messages.
 
 use crate::settings::Settings;
-use broker_api::{HeadReader, Heads, Refusal};
+use broker_api::{AskedDelay, HeadReader, Heads, Refusal};
 use model::{Message, Persistence, Property, QueueRules, SubscriptionId, Value};
 use queue::{Answer, Filter, Keys};
 use selector::{Limits, Properties, Selector};
@@ -45,6 +45,11 @@ impl<'m> Head<'m> {
                 .further_keys(self.message, &mut |key| keys.push(key));
         }
         keys
+    }
+
+    /// The delay that it asks for.
+    pub(crate) fn asked_delay(&self) -> Option<AskedDelay> {
+        self.reader.asked_delay(self.message)
     }
 
     /// The head without further keys.

@@ -8,7 +8,9 @@ use crate::mailbox::{Publish, PublishBatch, PublishTo};
 use crate::outbox::{Outbox, Pressure};
 use crate::permit::is_own_topic;
 use crate::retained::{Limit, Retained, UnderWay};
-use crate::routes::{DirectTarget, FilterWork, QueueTarget, Route, RouteCache, Snapshot, Targets};
+use crate::routes::{
+    self, DirectTarget, FilterWork, QueueTarget, Route, RouteCache, Snapshot, Targets,
+};
 use broker_api::{Confirm, Event, Publishing, Refusal, Reply, Unroutable};
 use model::{CommandId, ConnectionId, Deaths, ExchangeName, Instant, Message, SequenceMap};
 use std::collections::VecDeque;
@@ -174,6 +176,7 @@ impl Publisher {
         match route {
             Route::Queue(target) => {
                 self.count(confirm, 1, kept);
+                let message = routes::delayed(to.node, to.table, &message).unwrap_or(message);
                 let publish = Publish {
                     to: PublishTo::One(target),
                     message,
@@ -182,6 +185,7 @@ impl Publisher {
                 self.stage(to.node, target.executor, publish);
             }
             Route::Many(targets) => {
+                let message = routes::delayed(to.node, to.table, &message).unwrap_or(message);
                 self.publish_to_many(to, targets, message, (confirm, kept), answers);
             }
             Route::Nowhere if kept == Kept::Yes => {
@@ -198,9 +202,7 @@ impl Publisher {
                 answers.push_back(Event::Done(id, Err(exchange_not_found(&message))));
             }
             Route::Internal => {
-                let name = String::from_utf8_lossy(message.exchange());
-                let text = format!("cannot publish to internal exchange '{name}'");
-                answers.push_back(Event::Done(id, Err(Refusal::AccessRefused(text))));
+                answers.push_back(Event::Done(id, Err(exchange_internal(&message))));
             }
         }
     }
@@ -495,6 +497,11 @@ impl Counted {
             refusal: None,
         }
     }
+}
+
+pub(crate) fn exchange_internal(message: &Message) -> Refusal {
+    let name = String::from_utf8_lossy(message.exchange());
+    Refusal::AccessRefused(format!("cannot publish to internal exchange '{name}'"))
 }
 
 pub(crate) fn exchange_not_found(message: &Message) -> Refusal {

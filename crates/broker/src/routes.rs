@@ -8,7 +8,10 @@ use crate::settings::Composite;
 use crate::shared_queue::SharedQueue;
 use arc_swap::{ArcSwap, Guard};
 use broker_api::OwnMessages;
-use model::{Access, ConnectionId, Message, QueueDefinition, QueueId, ShardId, SubscriptionId};
+use model::{
+    Access, ConnectionId, Delays, Envelope, Message, Parts, QueueDefinition, QueueId, ShardId,
+    SubscriptionId,
+};
 use queue::{Filter as _, SubscriberId};
 use routing::{BindingError, Routed, Table};
 use std::sync::Arc;
@@ -420,6 +423,28 @@ pub(crate) fn resolve(node: &Node, table: &Snapshot, message: &Message, random: 
     }
     found.gather();
     found
+}
+
+/// What goes on instead of the message if it asks for a delay and the exchange that it was published to grants it: the
+/// same, later. Its life begins then.
+pub(crate) fn delayed(node: &Node, table: &Snapshot, message: &Message) -> Option<Message> {
+    let envelope = message.envelope();
+    if !envelope.head_routes || table.exchange(message.exchange())?.delays == Delays::Ignored {
+        return None;
+    }
+    let delay = Head::of(node.settings.heads, message).asked_delay()?;
+    Some(Message::new(&Parts {
+        envelope: Envelope {
+            delay_ms: delay.ms,
+            ttl_ms: envelope.ttl_ms.map(|ttl| ttl.saturating_add(delay.ms)),
+            ..envelope
+        },
+        exchange: message.exchange(),
+        key: message.key(),
+        annotations: message.annotations(),
+        head: &[&delay.head],
+        body: message.body(),
+    }))
 }
 
 /// What the settings say that an exchange and a key stand for, if they say so.

@@ -3,10 +3,12 @@
 mod support;
 
 use broker::{Address, Composite, Settings};
-use broker_api::{Command, DeclareQueue, DeleteIf, Event, IfMissing, Refusal, Reply, SettleMode};
+use broker_api::{
+    Command, DeclareQueue, DeleteIf, Event, IfExists, IfMissing, Refusal, Reply, SettleMode,
+};
 use model::{
-    Arguments, Durability, ExchangeKind, HashOn, Lifetime, QueueDefinition, QueueRules, ShardId,
-    Value,
+    Arguments, Durability, ExchangeKind, HashOn, Lifetime, QueueDefinition, QueueName, QueueRules,
+    ShardId, Value,
 };
 use support::calls::{
     alternate, as_pattern, auto_delete, bind, bind_exchange, declare_queue, delete_exchange,
@@ -28,6 +30,43 @@ fn with_queues() -> (Node, Client) {
 fn publish(client: &mut Client, node: &mut Node, exchange: &'static str, key: &str, number: u32) {
     let draft = message(key, number).to(exchange).persistent();
     client.publish_safely(node, draft).expect("it is taken");
+}
+
+#[test]
+fn a_queue_may_have_a_name_that_begins_as_asked_and_that_nobody_guesses() {
+    let mut node = Node::new(settings());
+    let mut client = node.connect();
+    let declare = |start: &[u8]| {
+        Command::DeclareQueue(Box::new(DeclareQueue {
+            name: Some(QueueName::new(start).expect("a name")),
+            definition: exclusive(QueueRules::PLAIN),
+            if_exists: IfExists::Another,
+            if_missing: IfMissing::Create,
+        }))
+    };
+    let mut named = |start: &[u8]| match client.call(&mut node, declare(start)) {
+        Ok(Reply::Queue(status)) => Ok(status.name),
+        Ok(other) => panic!("{other:?}"),
+        Err(refusal) => Err(refusal),
+    };
+    let (one, two) = (named(b"amq.x."), named(b"amq.x."));
+    let names = [one.expect("it is made"), two.expect("it is made")];
+    assert_ne!(names[0], names[1]);
+    for name in &names {
+        assert!(name.as_bytes().starts_with(b"amq.x.") && name.as_bytes().len() == 38);
+    }
+    assert!(matches!(named(&[b'n'; 250]), Err(Refusal::Invalid(_))));
+    // Others may not choose such a name.
+    let chosen = node.connect().call(
+        &mut node,
+        Command::DeclareQueue(Box::new(DeclareQueue {
+            name: Some(QueueName::new(b"amq.x.y").expect("a name")),
+            definition: QueueDefinition::DURABLE,
+            if_exists: IfExists::MustEqual,
+            if_missing: IfMissing::Create,
+        })),
+    );
+    assert!(matches!(chosen, Err(Refusal::AccessRefused(_))));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::{Invalid, Text};
 use broker_api::{DeclareExchange, DeleteExchange, DeleteIf, IfMissing, ListedExchange};
-use model::{Access, Durability, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Lifetime};
+use model::{
+    Access, Delays, Durability, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Lifetime,
+};
 use serde::{Deserialize, Serialize};
 
 /// Makes an exchange; one of that name that was declared as the same is left as it is.
@@ -29,6 +31,10 @@ pub struct Delete {
 /// What an exchange is declared as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the request that says yes or no"
+)]
 pub struct Definition {
     /// How it chooses among its bindings.
     #[serde(rename = "type")]
@@ -42,6 +48,9 @@ pub struct Definition {
     /// Whether only other exchanges may publish to it.
     #[serde(default)]
     pub internal: bool,
+    /// Whether it grants the delays that messages ask for.
+    #[serde(default)]
+    pub delayed: bool,
     /// Where a message goes that matches no binding. It need not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternate_exchange: Option<Text>,
@@ -182,6 +191,11 @@ impl TryFrom<Definition> for ExchangeDefinition {
             kind,
             alternate,
             access,
+            delays: if definition.delayed {
+                Delays::Granted
+            } else {
+                Delays::Ignored
+            },
         })
     }
 }
@@ -239,6 +253,7 @@ impl From<&ListedExchange> for Listed {
                 durable: listed.durability == Durability::Durable,
                 auto_delete: listed.lifetime == Lifetime::UntilUnused,
                 internal: definition.access == Access::Internal,
+                delayed: definition.delays == Delays::Granted,
                 alternate_exchange: alternate.map(|name| name.as_bytes().into()),
                 hash_header,
                 hash_property,

@@ -47,6 +47,16 @@ pub enum Access {
     Internal,
 }
 
+/// What an exchange does with a message whose head asks for a delay, as its envelope tells. Routing does not ask; who
+/// publishes does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Delays {
+    /// It gives the message on as any other.
+    Ignored,
+    /// The message, published to it, is delivered that much later.
+    Granted,
+}
+
 /// What an exchange is declared as. Its owner keeps beside it what routing need not know: durability,
 /// auto-delete, further arguments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,12 +67,14 @@ pub struct ExchangeDefinition {
     pub alternate: Option<ExchangeName>,
     /// Who may publish to it.
     pub access: Access,
+    /// Whether it grants delays.
+    pub delays: Delays,
 }
 
 /// The first property in which two definitions differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
-    /// The kind, or what is hashed.
+    /// The kind, what is hashed, or whether it grants delays.
     #[error("the kinds differ")]
     Kind,
     /// The alternate exchange.
@@ -81,6 +93,7 @@ impl ExchangeDefinition {
             kind,
             alternate: None,
             access: Access::Public,
+            delays: Delays::Ignored,
         }
     }
 
@@ -93,7 +106,7 @@ impl ExchangeDefinition {
     /// In what a second declaration differs.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<Difference> {
-        if self.kind != other.kind {
+        if self.kind != other.kind || self.delays != other.delays {
             Some(Difference::Kind)
         } else if self.alternate != other.alternate {
             Some(Difference::Alternate)

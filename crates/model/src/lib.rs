@@ -23,7 +23,8 @@ pub use address::Address;
 pub use binding::{Arguments, BindingKey};
 pub use death::{Death, DeathReason, Deaths};
 pub use exchange::{
-    Access, Difference, ExchangeDefinition, ExchangeKind, ExchangeName, ExchangeNameTooLong, HashOn,
+    Access, Delays, Difference, ExchangeDefinition, ExchangeKind, ExchangeName,
+    ExchangeNameTooLong, HashOn,
 };
 pub use id::{
     CommandId, ConnectionId, ConversationId, LogIndex, PageNumber, QueueId, Sequence, ShardId,

@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 use proto_amqp091::{
-    Assembler, Codec, Decoded, FieldValue, Method, Payload, Progress, Properties, PropertyList,
+    Assembler, Codec, Content, Decoded, FieldValue, Method, Progress, Properties, PropertyList,
     ShortStr, Side, TableBuf, basic, put_body_frames, put_content_header, put_method,
 };
 use std::hint::black_box;
@@ -93,20 +93,14 @@ fn measure_content(what: &str, properties: Properties<'_>, body: &[u8]) {
 /// As a session reads what lies there whole.
 fn measure_decode(input: &[u8]) -> f64 {
     let codec = Codec::new(Side::Client, FRAME_BYTES_MAX);
-    let assembler = Assembler::new(FRAME_BYTES_MAX);
     measure(|| {
         let (mut at, mut count) = (0, 0);
-        while let Ok(Decoded::Frame(frame, len)) = codec.decode(&input[at..]) {
-            let Payload::Method(method) = frame.payload else {
-                break;
-            };
+        while let Some((channel, content, len)) =
+            Content::whole_publish(&codec, &input[at..], FRAME_BYTES_MAX)
+        {
+            black_box((channel, &content, content.properties.fields()));
             at += len;
-            let found = assembler.content_behind(&codec, frame.channel, method, &input[at..]);
-            if let Ok(Some((content, len))) = found {
-                black_box((&content, content.properties.fields()));
-                at += len;
-                count += 1;
-            }
+            count += 1;
         }
         assert_eq!((at, count), (input.len(), CONTENTS_PER_INPUT));
     })

@@ -11,10 +11,9 @@
 
 use crate::frame::{ContentHeader, FRAME_END, FRAME_OVERHEAD_BYTES, Frame, FrameKind, Payload};
 use crate::method::Method;
-use crate::properties::Properties;
 use crate::read::Reader;
 use crate::violation::{DecodeError, Problem};
-use crate::{MethodId, Side, basic};
+use crate::{MethodId, Side};
 
 /// Bytes of a frame before its payload.
 const HEAD_BYTES: usize = FRAME_OVERHEAD_BYTES - 1;
@@ -63,6 +62,11 @@ impl Codec {
         self.payload_bytes_max
     }
 
+    /// Whose bytes it reads.
+    pub(crate) const fn reads_from(&self) -> Side {
+        self.from
+    }
+
     /// Reads the first frame of `input`.
     ///
     /// # Errors
@@ -106,13 +110,32 @@ impl Codec {
         let payload = match kind {
             FrameKind::Method => Payload::Method(self.read_method(payload)?),
             FrameKind::Header => {
-                let header = read_content_header(payload);
+                let header = ContentHeader::read(payload);
                 Payload::Header(header.map_err(|problem| error(MethodId::NONE, problem))?)
             }
             FrameKind::Body => Payload::Body(payload),
             FrameKind::Heartbeat => Payload::Heartbeat,
         };
         Ok(Decoded::Frame(Frame { channel, payload }, whole))
+    }
+
+    /// The payload of a frame of that kind at the front of the input, with its channel before it and what stands behind
+    /// it, if it is whole and there is nothing wrong with the frame.
+    #[inline]
+    pub(crate) fn payload<'a>(
+        &self,
+        kind: FrameKind,
+        input: &'a [u8],
+    ) -> Option<(u16, &'a [u8], &'a [u8])> {
+        let (head, rest) = input.split_first_chunk::<HEAD_BYTES>()?;
+        let [number, c0, c1, s0, s1, s2, s3] = *head;
+        let len = usize::try_from(u32::from_be_bytes([s0, s1, s2, s3])).ok()?;
+        if number != kind as u8 || len > self.payload_bytes_max {
+            return None;
+        }
+        let (payload, rest) = rest.split_at_checked(len)?;
+        let (end, rest) = rest.split_first()?;
+        (*end == FRAME_END).then_some((u16::from_be_bytes([c0, c1]), payload, rest))
     }
 
     #[inline]
@@ -129,26 +152,6 @@ impl Codec {
         }
         Ok(method)
     }
-}
-
-#[inline]
-fn read_content_header(payload: &[u8]) -> Result<ContentHeader<'_>, Problem> {
-    let mut reader = Reader::new(payload);
-    let class_id = reader.short("class-id")?;
-    if class_id != basic::CLASS_ID {
-        return Err(Problem::ContentClass(class_id));
-    }
-    match reader.short("weight")? {
-        0 => {}
-        weight => return Err(Problem::ContentWeight(weight)),
-    }
-    let body_len = reader.longlong("body-size")?;
-    let properties = Properties::read(&mut reader)?;
-    reader.finish()?;
-    Ok(ContentHeader {
-        body_len,
-        properties,
-    })
 }
 
 #[cold]

@@ -1,13 +1,15 @@
 //! Methods with contents: method, header and body come in frames of their own.
 
-use crate::codec::{Codec, Decoded};
-use crate::frame::{ContentHeader, Payload};
+use crate::codec::Codec;
+use crate::frame::{ContentHeader, FrameKind, Payload};
 use crate::method::Method;
 use crate::properties::Properties;
 use crate::read::Reader;
-use crate::violation::DecodeError;
-use crate::{MethodId, ReplyCode};
+use crate::{MethodId, ReplyCode, Side, basic};
 use bytes::BytesMut;
+
+/// The numbers of `basic.publish`, as they stand in its frame.
+const PUBLISH: [u8; 4] = [0, 60, 0, 40];
 
 /// A buffer that has held more than this is given back once the content is done with.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
@@ -21,6 +23,47 @@ pub struct Content<'a> {
     pub properties: Properties<'a>,
     /// The body.
     pub body: &'a [u8],
+}
+
+impl<'a> Content<'a> {
+    /// A `basic.publish` with its content at the front of the input: its channel, and how many bytes it takes. Nothing of it
+    /// is copied.
+    ///
+    /// Only if all of it is there and nothing is wrong with it, with the body in one frame and of at most `body_bytes_max`
+    /// bytes, as most of what clients publish. What is not told here is read frame by frame, which gives the same.
+    #[inline]
+    #[must_use]
+    pub fn whole_publish(
+        codec: &Codec,
+        input: &'a [u8],
+        body_bytes_max: usize,
+    ) -> Option<(u16, Self, usize)> {
+        let (channel, method, rest) = codec.payload(FrameKind::Method, input)?;
+        let (id, fields) = method.split_first_chunk()?;
+        if *id != PUBLISH || codec.reads_from() != Side::Client {
+            return None;
+        }
+        let mut reader = Reader::new(fields);
+        let publish = basic::Publish::read(&mut reader).ok()?;
+        reader.finish().ok()?;
+        let (channel_of_header, header, rest) = codec.payload(FrameKind::Header, rest)?;
+        let header = ContentHeader::read(header).ok()?;
+        let len = usize::try_from(header.body_len).ok();
+        let len = len.filter(|len| *len <= body_bytes_max)?;
+        let (channel_of_body, body, rest) = match len {
+            0 => (channel, &[][..], rest),
+            _ => codec.payload(FrameKind::Body, rest)?,
+        };
+        if channel_of_header != channel || channel_of_body != channel || body.len() != len {
+            return None;
+        }
+        let content = Self {
+            method: Method::BasicPublish(publish),
+            properties: header.properties,
+            body,
+        };
+        Some((channel, content, input.len() - rest.len()))
+    }
 }
 
 /// What a frame has led to.
@@ -249,62 +292,6 @@ impl Assembler {
             properties: Properties::checked(properties),
             body,
         })
-    }
-
-    /// A method's content if it lies behind the method, whole and in one frame, as most do; and how many
-    /// bytes it takes. Nothing of it is copied. Gives the same as [`take`](Self::take) frame by frame.
-    ///
-    /// # Errors
-    /// [`DecodeError`] when what lies there is no frame.
-    #[inline]
-    pub fn content_behind<'a>(
-        &self,
-        codec: &Codec,
-        channel: u16,
-        method: Method<'a>,
-        input: &'a [u8],
-    ) -> Result<Option<(Content<'a>, usize)>, DecodeError> {
-        if !self.is_idle() || !method.has_content() {
-            return Ok(None);
-        }
-        let Decoded::Frame(header, header_len) = codec.decode(input)? else {
-            return Ok(None);
-        };
-        let Payload::Header(ContentHeader {
-            body_len,
-            properties,
-        }) = header.payload
-        else {
-            return Ok(None);
-        };
-        let Some(body_len) = self
-            .admitted(body_len)
-            .filter(|_| header.channel == channel)
-        else {
-            return Ok(None);
-        };
-        let (body, len) = if body_len == 0 {
-            (&[][..], header_len)
-        } else {
-            match codec.decode(&input[header_len..])? {
-                Decoded::Frame(frame, len) => match frame.payload {
-                    Payload::Body(body) if frame.channel == channel && body.len() == body_len => {
-                        (body, header_len + len)
-                    }
-                    Payload::Body(_)
-                    | Payload::Method(_)
-                    | Payload::Header(_)
-                    | Payload::Heartbeat => return Ok(None),
-                },
-                Decoded::Incomplete { .. } => return Ok(None),
-            }
-        };
-        let content = Content {
-            method,
-            properties,
-            body,
-        };
-        Ok(Some((content, len)))
     }
 }
 

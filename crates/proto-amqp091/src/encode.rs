@@ -39,6 +39,54 @@ pub fn put_method(buffer: &mut BytesMut, channel: u16, method: &Method<'_>) {
     });
 }
 
+/// Appends the frame of `basic.deliver` and that of the header of its content, as [`put_method`] and [`put_content_header`]
+/// do: they are sent more often than all others, so they are put together of few pieces.
+pub(crate) fn put_deliver(
+    buffer: &mut BytesMut,
+    channel: u16,
+    deliver: &basic::Deliver<'_>,
+    body_len: usize,
+    properties: Properties<'_>,
+) {
+    let (class, method) = (basic::CLASS_ID, basic::Deliver::ID.method_id);
+    let [c0, c1] = channel.to_be_bytes();
+    let ([k0, k1], [m0, m1]) = (class.to_be_bytes(), method.to_be_bytes());
+    let (tag, exchange) = (deliver.consumer_tag, deliver.exchange);
+    let (key, properties) = (deliver.routing_key, properties.as_bytes());
+    let texts_len = usize::from(tag.len()) + usize::from(exchange.len()) + usize::from(key.len());
+    // Class, method, tag, redelivered, and a length for each of three texts; class, weight, length of the body.
+    let (method_len, header_len) = (16 + texts_len, 12 + properties.len());
+    buffer.reserve(method_len + header_len + 2 * FRAME_OVERHEAD_BYTES);
+
+    let [l0, l1, l2, l3] = frame_len(method_len);
+    let kind = FrameKind::Method as u8;
+    buffer.extend_from_slice(&[kind, c0, c1, l0, l1, l2, l3, k0, k1, m0, m1, tag.len()]);
+    buffer.extend_from_slice(tag.as_bytes());
+    let mut middle = [0; 10];
+    middle[..8].copy_from_slice(&deliver.delivery_tag.to_be_bytes());
+    middle[8] = u8::from(deliver.redelivered);
+    middle[9] = exchange.len();
+    buffer.extend_from_slice(&middle);
+    buffer.extend_from_slice(exchange.as_bytes());
+    buffer.extend_from_slice(&[key.len()]);
+    buffer.extend_from_slice(key.as_bytes());
+
+    let [l0, l1, l2, l3] = frame_len(header_len);
+    let kind = FrameKind::Header as u8;
+    let mut header = [
+        FRAME_END, kind, c0, c1, l0, l1, l2, l3, k0, k1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    header[12..].copy_from_slice(&(body_len as u64).to_be_bytes());
+    buffer.extend_from_slice(&header);
+    buffer.extend_from_slice(properties);
+    buffer.extend_from_slice(&[FRAME_END]);
+}
+
+fn frame_len(len: usize) -> [u8; 4] {
+    let len = u32::try_from(len).expect("frames are limited to far less");
+    len.to_be_bytes()
+}
+
 /// Appends the frame of a content's header.
 pub fn put_content_header(
     buffer: &mut BytesMut,
@@ -72,11 +120,10 @@ pub fn put_body_frames(buffer: &mut BytesMut, channel: u16, frame_bytes_max: usi
 
 /// Appends what stands before a body's frame.
 pub(crate) fn put_body_head(buffer: &mut BytesMut, channel: u16, len: usize) {
-    let len = u32::try_from(len).expect("frames are limited to far less");
     let mut head = [0; FRAME_HEAD_BYTES];
     head[0] = FrameKind::Body as u8;
     head[1..3].copy_from_slice(&channel.to_be_bytes());
-    head[3..].copy_from_slice(&len.to_be_bytes());
+    head[3..].copy_from_slice(&frame_len(len));
     buffer.extend_from_slice(&head);
 }
 
@@ -114,5 +161,34 @@ impl PutFields for BytesMut {
             .rev()
             .fold(0, |octet, bit| octet << 1 | u8::from(*bit));
         self.put_u8(octet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_its_method_and_the_header_of_its_content() {
+        let long = "k".repeat(255);
+        let texts = ["", "c", "amq.topic", &long].map(ShortStr::cut);
+        let all_properties: [&[u8]; 2] = [&[0, 0], &[0x10, 0, 2]];
+        for (nth, properties) in all_properties.into_iter().cycle().take(64).enumerate() {
+            let [consumer_tag, exchange, routing_key] =
+                [nth, nth / 4, nth / 16].map(|place| texts[place % texts.len()]);
+            let deliver = basic::Deliver {
+                consumer_tag,
+                delivery_tag: 0x0102_0304_0506_0708 << (nth % 8),
+                redelivered: nth % 3 == 0,
+                exchange,
+                routing_key,
+            };
+            let properties = Properties::checked(properties);
+            let (mut at_once, mut one_by_one) = (BytesMut::new(), BytesMut::new());
+            put_deliver(&mut at_once, 0x0102, &deliver, 1 << nth, properties);
+            put_method(&mut one_by_one, 0x0102, &Method::BasicDeliver(deliver));
+            put_content_header(&mut one_by_one, 0x0102, 1 << nth, properties);
+            assert_eq!(at_once, one_by_one, "{deliver:?}");
+        }
     }
 }

@@ -7,7 +7,9 @@
 //!  └──────┴─────────┴─────────────┴──────────────────┴──────┘
 //! ```
 
-use crate::{Method, Properties};
+use crate::read::Reader;
+use crate::violation::Problem;
+use crate::{Method, Properties, basic};
 
 /// The octet that every frame ends with. §4.2.3
 pub const FRAME_END: u8 = 0xce;
@@ -67,4 +69,26 @@ pub struct ContentHeader<'a> {
     pub body_len: u64,
     /// What is said of it.
     pub properties: Properties<'a>,
+}
+
+impl<'a> ContentHeader<'a> {
+    #[inline]
+    pub(crate) fn read(payload: &'a [u8]) -> Result<Self, Problem> {
+        let mut reader = Reader::new(payload);
+        let class_id = reader.short("class-id")?;
+        if class_id != basic::CLASS_ID {
+            return Err(Problem::ContentClass(class_id));
+        }
+        match reader.short("weight")? {
+            0 => {}
+            weight => return Err(Problem::ContentWeight(weight)),
+        }
+        let body_len = reader.longlong("body-size")?;
+        let properties = Properties::read(&mut reader)?;
+        reader.finish()?;
+        Ok(Self {
+            body_len,
+            properties,
+        })
+    }
 }

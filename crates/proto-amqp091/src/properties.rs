@@ -107,6 +107,16 @@ impl<'a> Properties<'a> {
     }
 }
 
+impl<'a> Properties<'a> {
+    /// The user who publishes it, which few say.
+    #[inline]
+    pub(crate) fn user_id(self) -> Option<ShortStr<'a>> {
+        let flags = self.0.first_chunk().copied().map(u16::from_be_bytes);
+        let is_said = flags.is_some_and(|flags| flags & USER_ID != 0);
+        is_said.then(|| self.fields().user_id)?
+    }
+}
+
 impl std::fmt::Debug for Properties<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.fields().fmt(f)
@@ -119,58 +129,28 @@ fn read_list<'a>(reader: &mut Reader<'a>) -> Result<PropertyList<'a>, Problem> {
     if flags & NO_PROPERTIES != 0 {
         return Err(Problem::PropertyFlags(flags));
     }
-    let mut list = PropertyList::default();
-    let texts: [(u16, &'static str, &mut Option<ShortStr<'a>>); 2] = [
-        (CONTENT_TYPE, "content-type", &mut list.content_type),
-        (
-            CONTENT_ENCODING,
-            "content-encoding",
-            &mut list.content_encoding,
-        ),
-    ];
-    read_texts(reader, flags, texts)?;
-    if flags & HEADERS != 0 {
-        list.headers = Some(reader.table("headers")?);
-    }
-    if flags & DELIVERY_MODE != 0 {
-        list.delivery_mode = Some(reader.octet("delivery-mode")?);
-    }
-    if flags & PRIORITY != 0 {
-        list.priority = Some(reader.octet("priority")?);
-    }
-    let texts = [
-        (CORRELATION_ID, "correlation-id", &mut list.correlation_id),
-        (REPLY_TO, "reply-to", &mut list.reply_to),
-        (EXPIRATION, "expiration", &mut list.expiration),
-        (MESSAGE_ID, "message-id", &mut list.message_id),
-    ];
-    read_texts(reader, flags, texts)?;
-    if flags & TIMESTAMP != 0 {
-        list.timestamp = Some(reader.longlong("timestamp")?);
-    }
-    let texts = [
-        (TYPE, "type", &mut list.r#type),
-        (USER_ID, "user-id", &mut list.user_id),
-        (APP_ID, "app-id", &mut list.app_id),
-        (CLUSTER_ID, "cluster-id", &mut list.cluster_id),
-    ];
-    read_texts(reader, flags, texts)?;
-    Ok(list)
-}
-
-/// Reads those of some short strings that are there. RabbitMQ takes any bytes here.
-#[inline]
-fn read_texts<'a, const N: usize>(
-    reader: &mut Reader<'a>,
-    flags: u16,
-    texts: [(u16, &'static str, &mut Option<ShortStr<'a>>); N],
-) -> Result<(), Problem> {
-    for (flag, name, place) in texts {
-        if flags & flag != 0 {
-            *place = Some(reader.opaque_shortstr(name)?);
-        }
-    }
-    Ok(())
+    let has = |flag| flags & flag != 0;
+    // RabbitMQ takes any bytes for short strings here.
+    let text = |reader: &mut Reader<'a>, flag, name| {
+        let text = has(flag).then(|| reader.opaque_shortstr(name));
+        text.transpose()
+    };
+    Ok(PropertyList {
+        content_type: text(reader, CONTENT_TYPE, "content-type")?,
+        content_encoding: text(reader, CONTENT_ENCODING, "content-encoding")?,
+        headers: (has(HEADERS).then(|| reader.table("headers"))).transpose()?,
+        delivery_mode: (has(DELIVERY_MODE).then(|| reader.octet("delivery-mode"))).transpose()?,
+        priority: (has(PRIORITY).then(|| reader.octet("priority"))).transpose()?,
+        correlation_id: text(reader, CORRELATION_ID, "correlation-id")?,
+        reply_to: text(reader, REPLY_TO, "reply-to")?,
+        expiration: text(reader, EXPIRATION, "expiration")?,
+        message_id: text(reader, MESSAGE_ID, "message-id")?,
+        timestamp: (has(TIMESTAMP).then(|| reader.longlong("timestamp"))).transpose()?,
+        r#type: text(reader, TYPE, "type")?,
+        user_id: text(reader, USER_ID, "user-id")?,
+        app_id: text(reader, APP_ID, "app-id")?,
+        cluster_id: text(reader, CLUSTER_ID, "cluster-id")?,
+    })
 }
 
 impl PropertyList<'_> {

@@ -75,7 +75,8 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn shortstr(&mut self, field: &'static str) -> Result<ShortStr<'a>, Problem> {
         let text = self.opaque_shortstr(field)?;
-        if std::str::from_utf8(text.as_bytes()).is_err() {
+        // Most names are, and that is told sooner.
+        if !text.as_bytes().is_ascii() && std::str::from_utf8(text.as_bytes()).is_err() {
             return Err(not_utf8(field, text));
         }
         Ok(text)

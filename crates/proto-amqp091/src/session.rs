@@ -32,12 +32,14 @@ mod opening;
 mod pool;
 mod publish;
 mod queue;
+mod replies;
 mod server_properties;
 mod settle;
+mod timeouts;
 mod transaction;
 
 use crate::codec::{Codec, Decoded};
-use crate::content::Assembler;
+use crate::content::Content;
 use crate::encode::{put_heartbeat, put_method};
 use crate::frame::{Frame, Payload};
 use crate::protocol_header::{PROTOCOL_HEADER, ProtocolHeader};
@@ -77,16 +79,6 @@ struct Link {
     scratch: BytesMut,
     next_command: u64,
     heartbeat: Heartbeat,
-    /// Takes contents that lie in the input whole.
-    contents: Assembler,
-}
-
-/// What stands in the input behind a frame.
-struct Behind<'a> {
-    codec: &'a Codec,
-    input: &'a [u8],
-    /// How much of that has been taken with the frame, in bytes.
-    taken: usize,
 }
 
 #[derive(Debug)]
@@ -162,7 +154,6 @@ impl Amqp091 {
             codec: Codec::new(Side::Client, limits.opening_frame_bytes_max as usize),
             link: Link {
                 frame_bytes_max: limits.frame_bytes_max as usize,
-                contents: Assembler::new(limits.body_bytes_max),
                 limits,
                 heads: |_| &Headless,
                 scratch: BytesMut::new(),
@@ -205,10 +196,14 @@ impl Amqp091 {
             }
         }
         while !out.is_held() {
+            if let Some(len) = self.take_whole_publish(now, &input[at..], out) {
+                at += len;
+                continue;
+            }
             match self.codec.decode(&input[at..]) {
                 Ok(Decoded::Frame(frame, len)) => {
                     at += len;
-                    at += self.take(now, &frame, &input[at..], out);
+                    self.take(now, &frame, out);
                 }
                 Ok(Decoded::Incomplete { missing_bytes }) => {
                     self.missing_bytes = missing_bytes;
@@ -226,33 +221,40 @@ impl Amqp091 {
         at
     }
 
-    /// Takes a frame, and returns how many bytes of the input behind it belong to it.
-    fn take(&mut self, now: Instant, frame: &Frame<'_>, input: &[u8], out: &mut Out) -> usize {
+    /// Takes what a client publishes, if that lies at the front of the input whole and its channel has no other content under
+    /// way. Returns how many bytes it takes.
+    #[inline]
+    fn take_whole_publish(&mut self, now: Instant, input: &[u8], out: &mut Out) -> Option<usize> {
+        let State::Open(open) = &mut self.state else {
+            return None;
+        };
+        let limit = self.link.limits.body_bytes_max;
+        let (number, content, len) = Content::whole_publish(&self.codec, input, limit)?;
+        if !open.takes_whole(number) {
+            return None;
+        }
+        let published = open.handle_publish(&mut self.link, number, &content, out);
+        if let Err(failure) = published {
+            self.fail(now, &failure, out);
+        }
+        Some(len)
+    }
+
+    fn take(&mut self, now: Instant, frame: &Frame<'_>, out: &mut Out) {
         let Self {
             link, codec, state, ..
         } = self;
-        let mut taken = 0;
         let step = match state {
             State::Opening(opening) => opening.handle_frame(now, link, codec, frame, out),
-            State::Open(open) => {
-                let mut behind = Behind {
-                    codec,
-                    input,
-                    taken: 0,
-                };
-                let step = open.handle_frame(link, frame, &mut behind, out);
-                taken = behind.taken;
-                step
-            }
+            State::Open(open) => open.handle_frame(link, frame, out),
             State::Closing { .. } => Ok(close_answer(frame, out)),
-            State::AwaitHeader { .. } | State::Closed => return 0,
+            State::AwaitHeader { .. } | State::Closed => return,
         };
         match step {
             Ok(Step::Taken) => {}
             Ok(Step::Closed) => self.close(out),
             Err(failure) => self.fail(now, &failure, out),
         }
-        taken
     }
 
     /// Says why the connection ends. Once it is open, the client's answer is waited for.
@@ -359,6 +361,9 @@ impl Session for Amqp091 {
         if let Err(failure) = self.event_in_state(event, out) {
             self.fail(now, &failure, out);
         }
+        if let State::Open(open) = &mut self.state {
+            open.timeouts.start(now, self.link.limits.consumer_timeout);
+        }
         if out.wire.len() > written {
             self.link.heartbeat.handle_sent(now);
         }
@@ -376,6 +381,15 @@ impl Session for Amqp091 {
             // As in RabbitMQ, nothing is said to somebody who does not listen.
             return self.close(out);
         }
+        let written = out.wire.len();
+        if let State::Open(open) = &mut self.state
+            && let Err(failure) = open.check_timeouts(&mut self.link, now, out)
+        {
+            self.fail(now, &failure, out);
+        }
+        if out.wire.len() > written {
+            self.link.heartbeat.handle_sent(now);
+        }
         if let State::Open(open) = &self.state {
             if open.is_waiting() {
                 self.link.heartbeat.handle_received(now);
@@ -389,6 +403,9 @@ impl Session for Amqp091 {
 
     fn handle_paused(&mut self, now: Instant) {
         self.link.heartbeat.handle_received(now);
+        if let State::Open(open) = &mut self.state {
+            open.forgive(now);
+        }
     }
 
     fn handle_close(&mut self, _now: Instant, _out: &mut Out) {
@@ -399,7 +416,10 @@ impl Session for Amqp091 {
         match &self.state {
             State::AwaitHeader { until } | State::Closing { until } => Some(*until),
             State::Opening(opening) => opening.deadline(),
-            State::Open(_) => self.link.heartbeat.deadline(),
+            State::Open(open) => {
+                let deadlines = [self.link.heartbeat.deadline(), open.timeouts.deadline()];
+                deadlines.into_iter().flatten().min()
+            }
             State::Closed => None,
         }
     }

@@ -14,6 +14,6 @@ mod value;
 pub(crate) use definition::{exchange_definition, queue_definition};
 pub use deliver::put_foreign_properties;
 pub use heads::AmqpHeads;
-pub(crate) use publish::message_of;
+pub(crate) use publish::{DIRECT_REPLY_TO, message_of};
 pub(crate) use routing::shown_properties;
 pub(crate) use value::arguments;

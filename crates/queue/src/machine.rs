@@ -237,7 +237,10 @@ impl Queue {
     #[must_use]
     pub fn placement(&self, now: Instant, message: &Message) -> Placement {
         let envelope = message.envelope();
-        let ttls = [self.rules.message_ttl_ms, envelope.ttl_ms];
+        // The queue's own begins when the message may be delivered.
+        let rule = self.rules.message_ttl_ms;
+        let rule = rule.map(|ttl| ttl.saturating_add(envelope.delay_ms));
+        let ttls = [rule, envelope.ttl_ms];
         let ttl = ttls.into_iter().flatten().min();
         Placement {
             sequence: self.next,

@@ -1,8 +1,8 @@
 //! What is refused, and what long ways and several keys lead to.
 
 use model::{
-    Access, Arguments, BindingKey, Difference, ExchangeDefinition, ExchangeKind, ExchangeName,
-    Pattern, QueueName, Value,
+    Access, Arguments, BindingKey, Delays, Difference, ExchangeDefinition, ExchangeKind,
+    ExchangeName, Pattern, QueueName, Value,
 };
 use routing::{BindError, Binding, BindingError, Destination, ExchangeError, NoHeaders, Table};
 
@@ -99,6 +99,13 @@ fn an_exchange_is_declared_once() {
                 ..fanout.clone()
             },
             Difference::Alternate,
+        ),
+        (
+            ExchangeDefinition {
+                delays: Delays::Granted,
+                ..fanout.clone()
+            },
+            Difference::Kind,
         ),
         (
             ExchangeDefinition {

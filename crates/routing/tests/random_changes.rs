@@ -4,8 +4,8 @@
 mod naive;
 
 use model::{
-    Access, Arguments, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Property, QueueName,
-    Value,
+    Access, Arguments, Delays, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Property,
+    QueueName, Value,
 };
 use naive::{Headers, Naive, Name, canonical};
 use proptest::prelude::*;
@@ -64,6 +64,7 @@ fn definition(exchange: &str, alternate: Option<Name>) -> ExchangeDefinition {
         kind,
         alternate: alternate.map(name),
         access: Access::Public,
+        delays: Delays::Ignored,
     }
 }
 

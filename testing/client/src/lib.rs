@@ -1,19 +1,18 @@
-//! A small blocking STOMP client, smaller ones for MQTT and AMQP, and [`Broker`]: the real binary as a child process.
+//! Small blocking clients of STOMP, AMQP and MQTT, and [`Broker`]: the real binary as a child process.
 //!
 //! For the project's own tests. It knows nothing of the broker's crates, so a mistake in their codec
 //! cannot hide in both ends. It never sleeps to let something happen: it waits for frames, and its
 //! time limit only turns a hang into a failure.
 //!
-//! Read first: [`Client`] (connect, send, subscribe, receive) and [`Broker`] (start, kill, restart).
+//! Read first: [`Client`] (connect, send, subscribe, receive) and [`Broker`] (start, kill, restart); [`amqp`].
 
-mod amqp;
+pub mod amqp;
 mod broker;
 mod connection;
 mod frame;
 mod mqtt;
 mod request;
 
-pub use amqp::{AMQP_HEADER, AmqpClient, AmqpFrame, amqp_opening};
 pub use broker::{Broker, binary, target_dir};
 pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};

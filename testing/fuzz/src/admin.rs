@@ -8,7 +8,7 @@ use broker_api::{
 use bytes::BytesMut;
 use management::Admin;
 use model::{
-    Access, Arguments, BindingKey, CommandId, DeadLetter, Durability, ExchangeDefinition,
+    Access, Arguments, BindingKey, CommandId, DeadLetter, Delays, Durability, ExchangeDefinition,
     ExchangeKind, ExchangeName, Instant, Lifetime, Pattern, QueueDefinition, QueueName, ShardId,
     Value,
 };
@@ -201,6 +201,7 @@ fn listed_exchange() -> ListedExchange {
             kind: ExchangeKind::Topic,
             access: Access::Internal,
             alternate: Some(exchange_name()),
+            delays: Delays::Granted,
         },
         durability: Durability::Durable,
         lifetime: Lifetime::UntilUnused,

@@ -59,22 +59,27 @@ pub fn amqp_codec(data: &[u8]) {
 fn read(codec: Codec, contents: Contents, pieces: &[&[u8]]) -> Read {
     let mut held = Vec::new();
     let mut read = Read::default();
-    let mut assemblers = BTreeMap::new();
+    let mut assemblers = BTreeMap::<u16, Assembler>::new();
     for piece in pieces {
         held.extend_from_slice(piece);
         let mut at = 0;
         let missing = loop {
+            let publish = Content::whole_publish(&codec, &held[at..], BODY_BYTES_MAX);
+            if let (Some((channel, content, len)), Contents::AtOnce) = (publish, contents)
+                && assemblers.get(&channel).is_none_or(Assembler::is_idle)
+            {
+                read.texts.push(format!("{content:?}"));
+                at += len;
+                continue;
+            }
             match codec.decode(&held[at..]) {
                 Ok(Decoded::Frame(frame, len)) => {
                     write_again(&codec, &frame, &held[at..at + len]);
                     at += len;
                     let of_channel = assemblers.entry(frame.channel);
                     let assembler = of_channel.or_insert_with(|| Assembler::new(BODY_BYTES_MAX));
-                    match take(&codec, contents, assembler, frame, &held[at..]) {
-                        Ok((text, len)) => {
-                            read.texts.extend(text);
-                            at += len;
-                        }
+                    match take(assembler, frame) {
+                        Ok(text) => read.texts.extend(text),
                         Err(error) => {
                             read.error = Some(error);
                             return read;
@@ -97,27 +102,12 @@ fn read(codec: Codec, contents: Contents, pieces: &[&[u8]]) -> Read {
     read
 }
 
-/// What a frame leads to, and how many bytes behind it belong to that.
-fn take(
-    codec: &Codec,
-    contents: Contents,
-    assembler: &mut Assembler,
-    frame: Frame<'_>,
-    rest: &[u8],
-) -> Result<(Option<String>, usize), String> {
-    let text = |content: &Content<'_>| Some(format!("{content:?}"));
-    if let (Payload::Method(method), Contents::AtOnce) = (frame.payload, contents) {
-        let found = assembler.content_behind(codec, frame.channel, method, rest);
-        let told =
-            |error: proto_amqp091::DecodeError| format!("{} {error}", error.reply_code().number());
-        if let Some((content, len)) = found.map_err(told)? {
-            return Ok((text(&content), len));
-        }
-    }
+/// What a frame leads to.
+fn take(assembler: &mut Assembler, frame: Frame<'_>) -> Result<Option<String>, String> {
     match assembler.take(frame.payload) {
-        Ok(Progress::More) => Ok((None, 0)),
-        Ok(Progress::Content(content)) => Ok((text(&content), 0)),
-        Ok(progress) => Ok((Some(format!("{progress:?}")), 0)),
+        Ok(Progress::More) => Ok(None),
+        Ok(Progress::Content(content)) => Ok(Some(format!("{content:?}"))),
+        Ok(progress) => Ok(Some(format!("{progress:?}"))),
         Err(error) => Err(format!("{} {error}", error.reply_code().number())),
     }
 }

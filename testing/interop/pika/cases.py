@@ -1,5 +1,6 @@
 """Features of AMQP 0-9-1 as pika uses them, and where STOMP and MQTT meet them. Usage: cases.py CASE VERSION HOST PORT"""
 
+import datetime
 import json
 import os
 import queue
@@ -241,6 +242,24 @@ def deliveries_are_settled():
     same(of.queue_declare("q", passive=True).method.message_count, 0)
 
 
+def deliveries_are_settled_in_time():
+    connection = connect()
+    of, other = connection.channel(), connection.channel()
+    of.queue_declare("q")
+    publish(of, "", "q", b"m")
+    consume_unsettled(of, "q", 1)
+
+    def busy():
+        # Whoever waits for an answer then is told why.
+        while True:
+            of.basic_qos()
+
+    text = refused(406, busy)
+    assert "delivery acknowledgement on channel 1 timed out" in text, text
+    method, _, body = other.basic_get("q", auto_ack=True)
+    same((method.redelivered, body), (True, b"m"))
+
+
 def consume_unsettled(of, name, count):
     found = []
     of.basic_consume(name, lambda _, method, properties, body: found.append((method, properties, body)))
@@ -288,6 +307,108 @@ def rejected_messages_become_dead_letters():
     _, properties, body = consume(of, "dead", 1)[0]
     same(body, b"x")
     same(properties.headers["a"], "b")
+
+
+def dead_letters_tell_how_they_died():
+    of = channel()
+    dead = {"x-dead-letter-exchange": ""}
+    of.queue_declare("retry", arguments=dead | {"x-dead-letter-routing-key": "work", "x-message-ttl": 1})
+    of.queue_declare("work", arguments=dead | {"x-dead-letter-routing-key": "retry"})
+    of.exchange_declare("x")
+    of.queue_bind("work", "x", "k")
+    headers = {"a": 1, "x-death": "forged", "x-last-death-queue": "forged"}
+    publish(of, "x", "k", b"m", pika.BasicProperties(headers=headers, expiration="60000"))
+    came = []
+    of.basic_consume("work", lambda *delivery: came.append(delivery))
+    for count in (1, 2, 3):
+        while len(came) < count:
+            of.connection.process_data_events(time_limit=1)
+        _, method, properties, _ = came[-1]
+        if count < 3:
+            of.basic_reject(method.delivery_tag, requeue=False)
+    told = properties.headers
+    for death in told["x-death"]:
+        assert isinstance(death.pop("time"), datetime.datetime)
+    retry = {"count": 2, "reason": "expired", "queue": "retry", "exchange": "", "routing-keys": ["retry"]}
+    work = {"count": 2, "reason": "rejected", "queue": "work", "exchange": "x", "routing-keys": ["k"]}
+    same(told.pop("x-death"), [retry, work | {"original-expiration": "60000"}])
+    first = {"queue": "work", "reason": "rejected", "exchange": "x"}
+    last = {"queue": "retry", "reason": "expired", "exchange": ""}
+    expected = {f"x-first-death-{name}": value for name, value in first.items()}
+    expected |= {f"x-last-death-{name}": value for name, value in last.items()}
+    same(told, {"a": 1} | expected)
+    same(properties.expiration, None)
+    # It goes back, to a reader of another protocol, whom no expiration is told either.
+    of.close()
+    reader = Stomp()
+    reader.subscribe("/queue/work")
+    said = reader.messages.get(timeout=WAIT_S).headers
+    same((said["x-first-death-queue"], said["a"]), ("work", "1"))
+    same([name for name in said if "expiration" in name], [])
+
+
+# Requests and answers.
+
+
+def answers_come_directly():
+    connection = connect()
+    of, lonely = connection.channel(), connection.channel()
+    responder = channel()
+    responder.queue_declare("requests")
+    request = pika.BasicProperties(reply_to="amq.rabbitmq.reply-to", correlation_id="c")
+    publish(lonely, "", "requests", b"?", request)
+    text = refused(406, lambda: lonely.queue_declare("requests", passive=True))
+    same(text, "PRECONDITION_FAILED - fast reply consumer does not exist")
+    came = queue.Queue()
+    tag = of.basic_consume("amq.rabbitmq.reply-to", lambda *found: came.put(found), auto_ack=True)
+
+    def answered(answer):
+        publish(of, "", "requests", b"?", request)
+        name = answer()
+        while came.empty():
+            connection.process_data_events(time_limit=WAIT_S)
+        _, method, properties, body = came.get()
+        same((method.consumer_tag, method.exchange, method.routing_key), (tag, "", name))
+        same((properties.correlation_id, body), ("c", b"!"))
+        return name
+
+    def by_amqp():
+        _, found, _ = consume(responder, "requests", 1)[0]
+        declared = responder.queue_declare(found.reply_to, passive=True).method
+        same((declared.message_count, declared.consumer_count), (0, 1))
+        publish(responder, "", found.reply_to, b"!", pika.BasicProperties(correlation_id="c"))
+        return found.reply_to
+
+    def by_stomp():
+        reader = Stomp()
+        reader.subscribe("/queue/requests")
+        said = reader.messages.get(timeout=WAIT_S).headers
+        reader.connection.send(said["reply-to"], "!", headers={"correlation-id": "c"})
+        reader.connection.unsubscribe("1", receipt="left")
+        same(reader.receipts.get(timeout=WAIT_S), "left")
+        return said["reply-to"].removeprefix("/reply-queue/")
+
+    name = answered(by_amqp)
+    assert name.startswith("amq.rabbitmq.reply-to."), name
+    same(answered(by_stomp), name)
+    # While the channel is busy with something else.
+    publish(responder, "", name, b"1")
+    for number in range(100):
+        of.queue_declare(f"q{number}", exclusive=True)
+    while came.empty():
+        connection.process_data_events(time_limit=WAIT_S)
+    same(came.get()[3], b"1")
+    # Once the requester has gone.
+    of.basic_cancel(tag)
+    responder.confirm_delivery()
+    publish(responder, "", name, b"for nobody")
+    try:
+        publish(responder, "", name, b"for nobody", mandatory=True)
+    except errors.UnroutableError:
+        pass
+    else:
+        raise AssertionError("it is not returned")
+    refused(404, lambda: responder.queue_declare(name, passive=True))
 
 
 # Exchanges.
@@ -475,4 +596,6 @@ def messages_cross_to_mqtt_and_back():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    import routing
+
+    (globals().get(sys.argv[1]) or getattr(routing, sys.argv[1]))()

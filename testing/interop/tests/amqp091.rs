@@ -29,6 +29,8 @@ cases! {
     deliveries_are_settled,
     messages_are_got_one_by_one,
     rejected_messages_become_dead_letters,
+    dead_letters_tell_how_they_died,
+    answers_come_directly,
     exchanges_route_by_their_type,
     exchanges_are_bound_to_exchanges,
     transactions_take_effect_together,
@@ -44,6 +46,12 @@ cases! {
     deliveries_are_settled,
     topics_reach_who_is_bound,
     a_wrong_exchange_closes_the_channel,
+}
+
+#[test]
+fn deliveries_are_settled_in_time() -> Result<()> {
+    let stage = Stage::with_settings("[amqp]\nconsumer_timeout_ms = 300\n")?;
+    stage.run(ClientKind::Pika, "deliveries_are_settled_in_time", "0-9-1")
 }
 
 #[test]

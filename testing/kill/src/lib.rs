@@ -1,7 +1,7 @@
 //! Kills the real binary under load, starts it again, and checks what it promised.
 //!
-//! 1. Publishers and consumers work on queues of their own and on one that all share (`load.rs`). In half of
-//!    the rounds there is so little memory that most of the backlog goes to pages and comes back.
+//! 1. Publishers and consumers work on queues of their own and on one that all share, by STOMP or by AMQP
+//!    (`load.rs`). In half of the rounds there is so little memory that most of the backlog goes to pages and comes back.
 //! 2. At the nth event of a kind, both drawn from the seed, the broker gets SIGKILL.
 //! 3. It starts again on the same folder; perhaps 1 and 2 once more.
 //! 4. One consumer per queue takes all that is left (`drain.rs`).
@@ -12,7 +12,9 @@
 
 pub mod bound;
 mod check;
+pub mod dead_letters;
 mod drain;
+pub mod flood;
 mod history;
 mod load;
 mod plan;
@@ -21,7 +23,7 @@ pub mod transactions;
 
 pub use check::check;
 pub use history::{Ack, Delivery, History, Id, Publication, Queue};
-pub use plan::{Backlog, Consumers, Plan, Random, Trigger};
+pub use plan::{Backlog, Consumers, Plan, Protocol, Random, Trigger};
 
 use anyhow::{Context as _, Result};
 use client::Broker;
@@ -59,9 +61,9 @@ impl Summary {
 ///
 /// # Errors
 /// When the broker breaks a promise or does not come up. Its folder is then kept and named.
-pub fn round(seed: u64) -> Result<Summary> {
+pub fn round(seed: u64, protocol: Protocol) -> Result<Summary> {
     let folder = tempfile::Builder::new().prefix("barid-kill-").tempdir()?;
-    let result = round_in(seed, &folder.path().join("data"));
+    let result = round_in(seed, protocol, &folder.path().join("data"));
     if result.is_err() {
         let kept = folder.keep();
         return result.with_context(|| format!("seed {seed}, data kept in {}", kept.display()));
@@ -69,9 +71,9 @@ pub fn round(seed: u64) -> Result<Summary> {
     result
 }
 
-fn round_in(seed: u64, data_dir: &std::path::Path) -> Result<Summary> {
+fn round_in(seed: u64, protocol: Protocol, data_dir: &std::path::Path) -> Result<Summary> {
     let mut random = Random::new(seed);
-    let plan = Plan::draw(&mut random);
+    let plan = Plan::draw(&mut random, protocol);
     let args: Vec<&str> = plan.broker_args.iter().map(String::as_str).collect();
     let mut broker = Broker::start_with(data_dir, &args)?;
     let mut history = History::new(&plan);

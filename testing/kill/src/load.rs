@@ -1,7 +1,9 @@
 //! Publishers and consumers that work until the broker is killed.
 
+pub(crate) mod amqp;
+
 use crate::history::{Ack, Delivery, History, Id, Publication};
-use crate::plan::{Consumers, Plan, Random, Trigger};
+use crate::plan::{Consumers, Plan, Protocol, Random, Trigger};
 use anyhow::{Context as _, Result, bail, ensure};
 use client::{Broker, Client, Frame, Send, Subscribe, WAIT_MAX};
 use std::net::SocketAddr;
@@ -44,13 +46,16 @@ pub(crate) fn run(
         events_left: &events_left,
         burned,
     };
-    let address = broker.address();
+    let (stomp, amqp) = (broker.address(), broker.listener("amqp")?);
     thread::scope(|scope| {
         let mut consumers = Vec::new();
         for (queue, of) in (0..).zip(&plan.consumers) {
             for _ in 0..of.count {
                 let (random, fuse) = (random.split(), fuse.clone());
-                consumers.push(scope.spawn(move || consume(address, queue, *of, random, &fuse)));
+                consumers.push(scope.spawn(move || match plan.protocol {
+                    Protocol::Stomp => consume(stomp, queue, *of, random, &fuse),
+                    Protocol::Amqp => amqp::consume(amqp, queue, *of, random, &fuse),
+                }));
             }
         }
         let publishers: Vec<_> = (0..plan.publishers)
@@ -63,7 +68,10 @@ pub(crate) fn run(
                     window: plan.window,
                     next,
                 };
-                scope.spawn(move || publish(address, job, random, &fuse))
+                scope.spawn(move || match plan.protocol_of_publisher(publisher) {
+                    Protocol::Stomp => publish(stomp, job, random, &fuse),
+                    Protocol::Amqp => amqp::publish(amqp, job, random, &fuse),
+                })
             })
             .collect();
         drop(fuse);
@@ -126,6 +134,20 @@ struct Job {
     next: [(u16, u32); 2],
 }
 
+impl Job {
+    /// Of the next message, which goes to one of its queues.
+    fn next_id(&mut self, random: &mut Random) -> Id {
+        let (queue, next) = &mut self.next[usize::from(random.chance(70))];
+        let id = Id {
+            queue: *queue,
+            publisher: self.publisher,
+            number: *next,
+        };
+        *next += 1;
+        id
+    }
+}
+
 fn publish(
     address: SocketAddr,
     mut job: Job,
@@ -169,13 +191,7 @@ fn push(
     random: &mut Random,
     sent: &mut Vec<(Id, Publication)>,
 ) -> bool {
-    let (queue, next) = &mut job.next[usize::from(random.chance(70))];
-    let id = Id {
-        queue: *queue,
-        publisher: job.publisher,
-        number: *next,
-    };
-    *next += 1;
+    let id = job.next_id(random);
     let is_persistent = random.chance(85);
     let receipt = (is_persistent || random.chance(20)).then(|| sent.len().to_string());
     client.writer.send(&Send {

@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use kill::{Summary, round};
+use kill::{Protocol, Summary, round};
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Kills the real binary under load and checks what it promised.
@@ -16,6 +16,9 @@ struct Args {
     /// Seed of the first round; a random one by default.
     #[arg(long)]
     seed: Option<u64>,
+    /// Most clients speak AMQP.
+    #[arg(long)]
+    amqp: bool,
 }
 
 fn main() -> Result<()> {
@@ -23,12 +26,17 @@ fn main() -> Result<()> {
     let first = args
         .seed
         .unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
+    let (protocol, flag) = if args.amqp {
+        (Protocol::Amqp, " --amqp")
+    } else {
+        (Protocol::Stomp, "")
+    };
     let mut sum = Summary::default();
     let mut seed = first;
     while sum.kills < args.count {
         println!("seed {seed}");
-        let summary = round(seed)
-            .with_context(|| format!("again: cargo xtask kill --count 1 --seed {seed}"))?;
+        let summary = round(seed, protocol)
+            .with_context(|| format!("again: cargo xtask kill --count 1 --seed {seed}{flag}"))?;
         sum.add(&summary);
         seed += 1;
     }

@@ -73,6 +73,16 @@ pub struct Consumers {
     pub acks_percent: u64,
 }
 
+/// What the clients of a round speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// STOMP.
+    #[default]
+    Stomp,
+    /// AMQP 0-9-1, but for one publisher in three, and who takes the queues empty in the end.
+    Amqp,
+}
+
 /// Where the backlog is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backlog {
@@ -85,6 +95,8 @@ pub enum Backlog {
 /// What a round does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// What the clients speak.
+    pub protocol: Protocol,
     /// Where most of what is in the queues is.
     pub backlog: Backlog,
     /// More arguments of the broker.
@@ -102,11 +114,21 @@ pub struct Plan {
 impl Plan {
     /// Draws a plan. Every second one is such that most of the backlog is in pages.
     #[must_use]
-    pub fn draw(random: &mut Random) -> Self {
-        if random.chance(50) {
+    pub fn draw(random: &mut Random, protocol: Protocol) -> Self {
+        let plan = if random.chance(50) {
             Self::draw_resident(random)
         } else {
             Self::draw_paged(random)
+        };
+        Self { protocol, ..plan }
+    }
+
+    /// What a publisher speaks: in rounds of AMQP, too, some speak STOMP.
+    #[must_use]
+    pub const fn protocol_of_publisher(&self, publisher: u16) -> Protocol {
+        match self.protocol {
+            Protocol::Amqp if publisher % 3 != 1 => Protocol::Amqp,
+            Protocol::Amqp | Protocol::Stomp => Protocol::Stomp,
         }
     }
 
@@ -126,6 +148,7 @@ impl Plan {
         });
         let consumers = consumers.collect();
         Self {
+            protocol: Protocol::default(),
             backlog: Backlog::Resident,
             broker_args: vec![
                 format!("--store-shards={shards}"),
@@ -151,6 +174,7 @@ impl Plan {
         });
         let consumers = consumers.collect();
         Self {
+            protocol: Protocol::default(),
             backlog: Backlog::Paged,
             broker_args: vec![
                 format!("--store-shards={shards}"),

@@ -5,9 +5,11 @@
 //! the queues `out-0` to `out-3`, which live on different shards. So the messages are counted: what is in
 //! `in` and what is in any `out` queue make up all, and all `out` queues hold the same.
 
-use anyhow::{Result, ensure};
+use crate::plan::Protocol;
+use anyhow::{Context as _, Result, bail, ensure};
+use client::amqp::{AmqpClient, Answer, Declare, Publish, method};
 use client::{Broker, Client, Frame, Send, Subscribe};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Messages that are moved.
@@ -34,15 +36,19 @@ pub struct Moved {
 ///
 /// # Errors
 /// When a promise is broken, or the broker does not come up again.
-pub fn round(kills: usize) -> Result<Moved> {
+pub fn round(kills: usize, protocol: Protocol) -> Result<Moved> {
     let folder = tempfile::tempdir()?;
     let mut broker = Broker::start(&folder.path().join("data"))?;
     fill(&broker)?;
+    if protocol == Protocol::Amqp {
+        // By AMQP nothing is declared by publishing to it.
+        make_out_queues(&broker)?;
+    }
     let mut answered = BTreeSet::new();
     for kill in 0..kills {
         // Later ones come later, so that recovery meets more history.
         let until = 20 + (13 * kill as u64) % 90;
-        answered.extend(move_until_killed(&mut broker, until)?);
+        answered.extend(move_until_killed(&mut broker, protocol, until)?);
         broker.restart()?;
     }
     let left = drain(&broker, "/queue/in")?;
@@ -99,27 +105,109 @@ fn fill(broker: &Broker) -> Result<()> {
 
 /// Moves messages until `until` commits were answered, then kills the broker. Returns the messages whose
 /// commits were answered.
-fn move_until_killed(broker: &mut Broker, until: u64) -> Result<Vec<u64>> {
-    let clients: Result<Vec<_>> = (0..MOVERS).map(|_| broker.connect()).collect();
+fn move_until_killed(broker: &mut Broker, protocol: Protocol, until: u64) -> Result<Vec<u64>> {
+    let amqp = broker.listener("amqp")?;
+    let connect = |_| {
+        Ok(match protocol {
+            Protocol::Stomp => Mover::Stomp(broker.connect()?),
+            Protocol::Amqp => Mover::Amqp(AmqpClient::connect(amqp)?),
+        })
+    };
+    let clients: Result<Vec<_>> = (0..MOVERS).map(connect).collect();
     let clients = clients?;
     let count = &AtomicU64::new(0);
     std::thread::scope(|scope| {
-        let move_all = |client| scope.spawn(move || mover(client, count));
+        let move_all = |mover| {
+            scope.spawn(move || match mover {
+                Mover::Stomp(client) => Ok(move_by_stomp(client, count)),
+                Mover::Amqp(client) => move_by_amqp(client, count),
+            })
+        };
         let movers: Vec<_> = clients.into_iter().map(move_all).collect();
         while count.load(Ordering::Relaxed) < until && !movers.iter().all(|it| it.is_finished()) {
             std::thread::yield_now();
         }
         broker.kill()?;
-        let answered = movers.into_iter().flat_map(|mover| {
+        let mut answered = Vec::new();
+        for mover in movers {
             let ended = mover.join();
-            ended.expect("a mover ends with its connection")
-        });
-        Ok(answered.collect())
+            answered.extend(ended.expect("a mover ends with its connection")?);
+        }
+        Ok(answered)
     })
 }
 
+/// Who moves messages.
+enum Mover {
+    Stomp(Client),
+    Amqp(AmqpClient),
+}
+
+fn make_out_queues(broker: &Broker) -> Result<()> {
+    let mut client = AmqpClient::connect(broker.listener("amqp")?)?;
+    client.open_channel(1)?;
+    for queue in 0..OUT_QUEUES {
+        let name = format!("out-{queue}");
+        let declare = Declare {
+            queue: &name,
+            durable: true,
+            ..Declare::default()
+        };
+        client.requests().declare(1, &declare);
+        client.answer(1, |answer| matches!(answer, Answer::Declared { .. }))?;
+    }
+    client.close()
+}
+
+/// Moves messages until the connection breaks. Commits are answered in their order.
+fn move_by_amqp(mut client: AmqpClient, count: &AtomicU64) -> Result<Vec<u64>> {
+    let mut answered = Vec::new();
+    let mut committing = VecDeque::new();
+    let requests = client.requests();
+    requests.channel_open(1);
+    requests.tx_select(1);
+    requests.qos(1, u16::try_from(HELD)?, false);
+    requests.consume(1, "in", "in", false);
+    while client.writer.flush().is_ok() {
+        let Some((_, answer)) = client.reader.receive()? else {
+            break;
+        };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is asked for")]
+        match answer {
+            Answer::Delivered(delivered) => {
+                let number: u64 = String::from_utf8(delivered.body.clone())?.parse()?;
+                for queue in 0..OUT_QUEUES {
+                    let publish = Publish {
+                        key: &format!("out-{queue}"),
+                        persistent: true,
+                        body: &delivered.body,
+                        ..Publish::default()
+                    };
+                    client.requests().publish(1, &publish);
+                }
+                client.requests().ack(1, delivered.tag, false);
+                client.requests().commit(1);
+                committing.push_back(number);
+            }
+            Answer::Done(method::COMMIT_OK) => {
+                answered.push(committing.pop_front().context("a commit too many")?);
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            Answer::Done(_) => {}
+            other => bail!("a mover is told {other:?}"),
+        }
+    }
+    // What was answered before the end can still be read.
+    while let Some((_, answer)) = client.reader.receive()? {
+        if answer == Answer::Done(method::COMMIT_OK) {
+            answered.push(committing.pop_front().context("a commit too many")?);
+        }
+    }
+    Ok(answered)
+}
+
 /// Moves messages until the connection breaks.
-fn mover(mut client: Client, count: &AtomicU64) -> Vec<u64> {
+fn move_by_stomp(mut client: Client, count: &AtomicU64) -> Vec<u64> {
     let mut answered = Vec::new();
     let subscribed = client.subscribe(&Subscribe {
         id: "in",

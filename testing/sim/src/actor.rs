@@ -5,9 +5,10 @@ mod settle;
 mod take;
 
 use crate::history::{Client, History, Name, Spot};
+use crate::line::{Amqp, Line};
 use crate::scene::{Reading, Scene};
-use crate::world::{Wire, World};
-use client::{Frame, Version};
+use crate::world::World;
+use client::Frame;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +55,21 @@ impl Role {
             | Self::Browser(reading)
             | Self::Probe(reading)
             | Self::Drain(reading) => Some(reading),
+        }
+    }
+
+    /// Whether who speaks AMQP can do it: AMQP has no selectors, nobody who only looks, and nothing that says where a
+    /// dead letter comes from.
+    #[must_use]
+    pub fn is_of_amqp(self) -> bool {
+        match self {
+            Self::SetUp | Self::Browser(_) | Self::Probe(_) => false,
+            Self::Publisher(_) => true,
+            Self::Consumer { reading, .. }
+            | Self::Processor { reading, .. }
+            | Self::Drain(reading) => {
+                reading != Reading::DeadLetters && self.habit() != Habit::Selects
+            }
         }
     }
 
@@ -108,7 +124,7 @@ pub enum Habit {
 /// One client on its wire.
 pub struct Actor {
     role: Role,
-    wire: Wire,
+    line: Line,
     /// What each receipt that is awaited stands for.
     awaited: BTreeMap<String, Awaited>,
     receipts: u32,
@@ -160,12 +176,25 @@ enum Verdict {
 }
 
 impl Actor {
-    /// A client that has just connected.
-    pub fn new(role: Role, number: u32, world: &mut World, history: &mut History) -> Self {
+    /// A client that has just connected, by AMQP if there is a seed for that.
+    pub fn new(
+        role: Role,
+        number: u32,
+        amqp_seed: Option<u64>,
+        world: &mut World,
+        history: &mut History,
+    ) -> Self {
         let scene = &history.scene;
         let mut actor = Self {
             role,
-            wire: world.connect(number),
+            line: match amqp_seed {
+                None => Line::Stomp(Box::new(world.connect(number))),
+                Some(seed) => {
+                    let settles_together = matches!(role, Role::Processor { .. });
+                    let wire = world.connect_amqp(number);
+                    Line::Amqp(Box::new(Amqp::new(wire, seed, settles_together)))
+                }
+            },
             awaited: BTreeMap::new(),
             receipts: 0,
             held: Vec::new(),
@@ -176,7 +205,10 @@ impl Actor {
             settled_before: BTreeSet::new(),
         };
         let connect = Frame::new("CONNECT", &[("accept-version", "1.2"), ("host", "/")]);
-        push(&mut actor.wire, &connect);
+        actor.line.push(&connect);
+        if actor.line.is_amqp() && actor.publishes() {
+            actor.declare_all(scene);
+        }
         if let Some(reading) = role.reading() {
             actor.subscribe(scene, reading);
         }
@@ -189,6 +221,7 @@ impl Actor {
         let client = Client {
             connected_at: history.now,
             selects: role.habit() == Habit::Selects,
+            is_amqp: amqp_seed.is_some(),
         };
         history.clients.insert(number, client);
         actor
@@ -199,7 +232,7 @@ impl Actor {
         let mut put = |name: &str, value: &str| frame.headers.push((name.into(), value.into()));
         if let Role::Browser(_) = self.role {
             put("browser", "true");
-            return push(&mut self.wire, &frame);
+            return self.line.push(&frame);
         }
         put(
             "ack",
@@ -218,9 +251,18 @@ impl Actor {
         if let Role::Probe(_) = self.role {
             self.ask_for_receipt(&mut frame, Awaited::Done);
         }
-        push(&mut self.wire, &frame);
+        self.line.push(&frame);
         if let Role::Probe(_) = self.role {
             self.say_good_bye();
+        }
+    }
+
+    /// AMQP makes no queue by publishing to it.
+    fn declare_all(&mut self, scene: &Scene) {
+        for queue in scene.queues() {
+            let mut frame = Frame::new("DECLARE", &[]);
+            frame.headers = scene.subscribe_headers(queue);
+            self.line.push(&frame);
         }
     }
 
@@ -228,7 +270,7 @@ impl Actor {
         for reading in scene.readings() {
             let mut frame = subscribe(scene, reading);
             self.ask_for_receipt(&mut frame, Awaited::Done);
-            push(&mut self.wire, &frame);
+            self.line.push(&frame);
         }
         self.say_good_bye();
     }
@@ -236,7 +278,7 @@ impl Actor {
     fn say_good_bye(&mut self) {
         let mut frame = Frame::new("DISCONNECT", &[]);
         self.ask_for_receipt(&mut frame, Awaited::Done);
-        push(&mut self.wire, &frame);
+        self.line.push(&frame);
         self.has_left = true;
     }
 
@@ -253,12 +295,16 @@ impl Actor {
         self.role
     }
 
+    const fn number(&self) -> u32 {
+        self.line.wire().number
+    }
+
     /// Carries bytes and takes in what came. Returns whether anything moved.
     ///
     /// # Panics
     /// When the broker answers with what it must not: an ERROR, or bytes that are no frame.
     pub fn carry(&mut self, world: &World, bytes: usize, life: u32, history: &mut History) -> bool {
-        let moved = world.carry(&mut self.wire, bytes);
+        let moved = world.carry(self.line.wire_mut(), bytes);
         self.read(life, history);
         moved
     }
@@ -272,7 +318,7 @@ impl Actor {
     /// Whether the broker has ended its connection, as it does with an ERROR.
     #[must_use]
     pub const fn is_cut(&self) -> bool {
-        self.wire.is_closed
+        self.line.wire().is_closed
     }
 
     /// Does the next thing of its script. Returns false when it has left.
@@ -284,7 +330,7 @@ impl Actor {
         script: &mut Script,
         history: &mut History,
     ) -> bool {
-        if self.wire.is_closed {
+        if self.is_cut() {
             return false;
         }
         if self.has_left {
@@ -367,12 +413,6 @@ impl Script {
             last.is_some_and(|last| last.message >= self.messages_max)
         })
     }
-}
-
-fn push(wire: &mut Wire, frame: &Frame) {
-    let mut bytes = Vec::new();
-    frame.encode(Version::V1_2, &mut bytes);
-    wire.push(&bytes);
 }
 
 fn subscribe(scene: &Scene, reading: Reading) -> Frame {

@@ -58,13 +58,15 @@ pub struct Seen {
     pub at: Instant,
 }
 
-/// A client that reads.
+/// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     /// When it connected.
     pub connected_at: Instant,
     /// Whether it asks for red messages only.
     pub selects: bool,
+    /// Whether it speaks AMQP, else STOMP.
+    pub is_amqp: bool,
 }
 
 /// What happens to deliveries, as their clients see it.
@@ -192,7 +194,7 @@ pub struct History {
     pub drained_in: Option<u32>,
     /// The time.
     pub now: Instant,
-    /// Clients that read, by their numbers.
+    /// Clients by their numbers.
     pub clients: BTreeMap<u32, Client>,
     /// What happened to deliveries, in order.
     pub events: Vec<Event>,

@@ -6,6 +6,7 @@
 //! or a log for each shard that loses its tail by itself, for nothing may rely on a shared one. Then faults end, and
 //! everything is drained: what the clients have seen must satisfy every invariant in [`invariant`].
 //!
+//! The clients of a workload speak STOMP, or some of them AMQP ([`line`]).
 //! [`mqtt`] has a workload of its own: sessions that outlive their connections.
 //!
 //! Read first: [`run`], then [`world`] (the broker and its steps), [`scene`] (what the clients use) and [`actor`]
@@ -14,6 +15,7 @@
 pub mod actor;
 pub mod history;
 pub mod invariant;
+pub mod line;
 pub mod mqtt;
 pub mod run;
 pub mod scene;

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Parser;
-use sim::run::{Crash, Plan, Size, Tally, run};
+use sim::run::{Crash, Plan, Size, Speech, Tally, run};
 use sim::store::Kind;
 
 /// Runs the whole broker in one thread, on a disk that crashes, from seeds.
@@ -20,6 +20,9 @@ struct Arguments {
     /// Sessions of MQTT instead.
     #[arg(long, conflicts_with = "every")]
     mqtt: bool,
+    /// Most clients speak AMQP, the others STOMP.
+    #[arg(long, conflicts_with = "mqtt")]
+    amqp: bool,
 }
 
 #[expect(
@@ -32,6 +35,7 @@ fn main() -> anyhow::Result<()> {
     if arguments.mqtt {
         return run_mqtt(&arguments);
     }
+    let speech = [Speech::Stomp, Speech::Mixed][usize::from(arguments.amqp)];
     let mut runs = 0_u64;
     let mut tally = Tally::default();
     let mut failed = 0_u64;
@@ -53,6 +57,7 @@ fn main() -> anyhow::Result<()> {
             check(Plan {
                 seed,
                 size: Size::Large,
+                speech,
                 store: [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)],
                 crash: Crash::Random,
             });
@@ -67,6 +72,7 @@ fn main() -> anyhow::Result<()> {
             let whole = Plan {
                 seed,
                 size,
+                speech,
                 store,
                 crash: Crash::Never,
             };

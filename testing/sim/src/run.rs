@@ -27,10 +27,21 @@ pub struct Plan {
     pub seed: u64,
     /// How large the workload is.
     pub size: Size,
+    /// What the clients speak.
+    pub speech: Speech,
     /// What keeps the logs.
     pub store: Kind,
     /// Where the broker crashes.
     pub crash: Crash,
+}
+
+/// What the clients of a run speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// All of them STOMP.
+    Stomp,
+    /// Most of those that can AMQP 0-9-1, the others STOMP.
+    Mixed,
 }
 
 /// How large the workload is.
@@ -79,6 +90,7 @@ const STEPS_MAX: u64 = 2_000_000;
 
 struct Run {
     rng: Rng,
+    speech: Speech,
     bounds: Bounds,
     store: Store,
     /// A part of the world that is seldom stepped: once when so many others are.
@@ -213,6 +225,7 @@ impl Run {
         };
         Ok(Self {
             rng,
+            speech: plan.speech,
             bounds,
             store,
             laggard,
@@ -321,8 +334,9 @@ impl Run {
                 actor.settle_all(&mut self.history);
             }
             // Dead letters for a shard that is out of service stay in memory: where that is full, rejected messages are
-            // read a page a second.
-            let is_slow = self.needs_repair && round > ROUNDS_MAX / 2;
+            // read a page a second. In AMQP each may be a transaction, behind which the connection waits.
+            let may_be_slow = self.needs_repair || self.speech == Speech::Mixed;
+            let is_slow = may_be_slow && round > ROUNDS_MAX / 2;
             self.pass(Duration::from_millis(if is_slow { 100 } else { 1 }));
         }
         Err("a receipt does not come: a wake-up was missed".into())

@@ -6,7 +6,7 @@ use broker_api::{Attachment, Event, HeadReader, Out, Peer, Session};
 use bytes::BytesMut;
 use log_store::OpenError;
 use model::{ConnectionId, Dialect, Instant, ShardId};
-use proto_amqp091::AmqpHeads;
+use proto_amqp091::{Amqp091, AmqpHeads};
 use proto_mqtt::{Mqtt, MqttHeads, SessionLimits};
 use proto_stomp::{Limits, Stomp, StompHeads};
 use std::net::{IpAddr, Ipv4Addr};
@@ -228,6 +228,13 @@ impl World {
         };
         let session = |now, id| Mqtt::new(now, id, limits, 1).with_heads(heads);
         self.connect_with(number, |now, id| Box::new(session(now, id)))
+    }
+
+    /// A new connection of AMQP 0-9-1.
+    pub fn connect_amqp(&mut self, number: u32) -> Wire {
+        let limits = proto_amqp091::Limits::default();
+        let session = |now| Amqp091::new(now, limits).with_heads(heads);
+        self.connect_with(number, |now, _| Box::new(session(now)))
     }
 
     fn connect_with(

@@ -1,7 +1,7 @@
 //! The simulation is deterministic, and sees something.
 
 use sim::history::{Effect, Event, Fate, History};
-use sim::run::{Crash, Plan, Report, Size, Tally, run};
+use sim::run::{Crash, Plan, Report, Size, Speech, Tally, run};
 use sim::scene::Place;
 use sim::store::Kind;
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ fn reports(count: u64, crash: Crash) -> Vec<Report> {
     let plans = (1..=count).map(|seed| Plan {
         seed,
         size: Size::Large,
+        speech: Speech::Stomp,
         store: Kind::Journal,
         crash,
     });
@@ -54,6 +55,7 @@ fn the_same_seed_gives_the_same_history() {
         let plan = Plan {
             seed,
             size: Size::Large,
+            speech: Speech::Stomp,
             store: [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)],
             crash: Crash::Random,
         };
@@ -198,6 +200,7 @@ fn small_workloads_survive_a_crash_at_every_step() {
         let whole = Plan {
             seed: 7,
             size,
+            speech: Speech::Stomp,
             store,
             crash: Crash::Never,
         };

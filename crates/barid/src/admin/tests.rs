@@ -28,6 +28,10 @@ fn every_command_line_is_a_request_that_makes_sense() {
             "exchange declare x --type consistent-hash --hash-header h",
             "ConsistentHash(Header(",
         ),
+        (
+            "exchange declare x --type topic --delayed",
+            "delays: Granted",
+        ),
         ("exchange delete x --if-unused", "DeleteExchange("),
         ("exchange list", "List(Exchanges)"),
         ("queue declare q", "DeclareQueue("),

@@ -5,7 +5,7 @@
 //!            present u16 · those of these whose bit is set, from bit 0: expires u64 · ttl u64 · length u64 ·
 //!            bytes u64 · dead letter exchange · dead letter key · delivery limit u32 · redelivery (delay u64 ·
 //!            multiplier u32 · longest u64 · jitter u8) · last value header
-//! exchange   kind u8 [ header's name | property u8 ] · access u8 (1 = internal) · alternate u8 [ name ]
+//! exchange   kind u8 [ header's name | property u8 ] · bits u8 (1 internal, 2 grants delays) · alternate u8 [ name ]
 //! binding    source name · to u8 (0 = queue, 1 = exchange) · name · key · arguments u16 · { name · value } ...
 //! key        0 · bytes | 1 · levels u16 · { 0 · bytes | 1 (one) | 2 (many) } ...
 //! value      0 | 1 · u8 | 2 · i128 | 3 · f64 | 4 · bytes | 5 · bytes
@@ -16,10 +16,14 @@ use super::EntryError;
 use super::fields::{Fields, Put, count_u16};
 use broker_api::{Bind, BindTo};
 use model::{
-    Access, Arguments, BindingKey, DeadLetter, Durability, ExchangeDefinition, ExchangeKind,
-    ExchangeName, HashOn, Lifetime, Overflow, Ownership, Pattern, PatternLevel, Property,
-    QueueDefinition, QueueName, QueueRules, Redelivery, Value,
+    Access, Arguments, BindingKey, DeadLetter, Delays, Durability, ExchangeDefinition,
+    ExchangeKind, ExchangeName, HashOn, Lifetime, Overflow, Ownership, Pattern, PatternLevel,
+    Property, QueueDefinition, QueueName, QueueRules, Redelivery, Value,
 };
+
+/// Bits of an exchange.
+const INTERNAL: u8 = 1;
+const GRANTS_DELAYS: u8 = 2;
 
 const PROPERTIES: [Property; 19] = [
     Property::ContentType,
@@ -181,7 +185,9 @@ pub(super) fn put_exchange(to: &mut Vec<u8>, definition: &ExchangeDefinition) {
             to.u8(u8::try_from(at.unwrap_or_default()).unwrap_or_default());
         }
     }
-    to.u8(u8::from(definition.access == Access::Internal));
+    let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+    to.u8(bit(definition.access == Access::Internal, INTERNAL)
+        | bit(definition.delays == Delays::Granted, GRANTS_DELAYS));
     to.u8(u8::from(definition.alternate.is_some()));
     if let Some(alternate) = &definition.alternate {
         to.short(alternate.as_bytes());
@@ -205,15 +211,25 @@ pub(super) fn exchange(fields: &mut Fields<'_>) -> Result<ExchangeDefinition, En
         }
         _ => return Err(fields.bad("exchange kind")),
     };
-    let access = if flag(fields, "access")? {
+    let bits = fields.u8("bits")?;
+    if bits & !(INTERNAL | GRANTS_DELAYS) != 0 {
+        return Err(fields.bad("bits"));
+    }
+    let access = if bits & INTERNAL != 0 {
         Access::Internal
     } else {
         Access::Public
+    };
+    let delays = if bits & GRANTS_DELAYS != 0 {
+        Delays::Granted
+    } else {
+        Delays::Ignored
     };
     let has_alternate = flag(fields, "alternate")?;
     Ok(ExchangeDefinition {
         kind,
         access,
+        delays,
         alternate: has_alternate.then(|| exchange_name(fields)).transpose()?,
     })
 }

@@ -4,8 +4,8 @@ use super::*;
 use broker_api::BindTo;
 use model::PageNumber;
 use model::{
-    Arguments, BindingKey, DeadLetter, Dialect, Envelope, ExchangeKind, HashOn, Instant, Overflow,
-    Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
+    Arguments, BindingKey, DeadLetter, Delays, Dialect, Envelope, ExchangeKind, HashOn, Instant,
+    Overflow, Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
 };
 use proptest::prelude::*;
 use queue::{Members, PageOut, Paged};
@@ -206,13 +206,21 @@ fn records_of_topology_read_back() {
         &Entry::ExchangeDeleted(exchange.clone()),
         |to| encode_exchange_deleted(to, &exchange),
     );
-    for kind in [
-        ExchangeKind::Headers,
-        ExchangeKind::ConsistentHash(HashOn::Header((*b"h").into())),
-        ExchangeKind::ConsistentHash(HashOn::Property(Property::CorrelationId)),
+    for (kind, delays) in [
+        (ExchangeKind::Headers, Delays::Ignored),
+        (
+            ExchangeKind::ConsistentHash(HashOn::Header((*b"h").into())),
+            Delays::Ignored,
+        ),
+        (
+            ExchangeKind::ConsistentHash(HashOn::Property(Property::CorrelationId)),
+            Delays::Ignored,
+        ),
+        (ExchangeKind::Topic, Delays::Granted),
     ] {
         let definition = ExchangeDefinition {
             alternate: Some(exchange.clone()),
+            delays,
             ..ExchangeDefinition::new(kind)
         };
         let entry = Entry::ExchangeDeclared {

@@ -13,7 +13,7 @@ use crate::dead_letter;
 use crate::entry::{self, Forwarded};
 use crate::mailbox::{Control, Forward};
 use crate::retained::{Limit, Setting};
-use crate::routes::{FilterWork, Found};
+use crate::routes::{self, FilterWork, Found};
 use model::{DeathReason, Instant, Message, Persistence, QueueId, Sequence, ShardId};
 use queue::Left;
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,6 +156,8 @@ impl Shard {
         let (message, deaths) = dead_letter::of(heads, now, name, message, to, reason);
         let random = self.draw();
         let found = dead_letter::resolve(&self.node, &message, &deaths, random);
+        let later = routes::delayed(&self.node, &self.node.routes.load(), &message);
+        let message = later.unwrap_or(message);
         self.push_found(now, found, message)
     }
 

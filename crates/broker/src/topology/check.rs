@@ -69,7 +69,8 @@ pub(crate) fn queue_name(declare: &DeclareQueue, name: &QueueName) -> Result<(),
         return Err(Refusal::QueueNotFound(name.clone()));
     }
     let is_reserved = name.as_bytes().starts_with(RESERVED);
-    if is_reserved && declare.name.is_some() {
+    let is_chosen = declare.name.is_some() && declare.if_exists != IfExists::Another;
+    if is_reserved && is_chosen {
         return Err(Refusal::AccessRefused(format!(
             "queue name '{name}' contains reserved prefix 'amq.*'"
         )));

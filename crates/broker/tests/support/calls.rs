@@ -3,13 +3,13 @@
 use super::{Client, Draft, Node};
 use broker::Settings;
 use broker_api::{
-    Bind, BindTo, Command, Confirm, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf,
-    DeleteQueue, Event, Field, Grant, HeadReader, IfExists, IfMissing, ListedExchange, ListedQueue,
-    Listing, OwnMessages, Publishing, Refusal, Reply, Retained, Settle, SettleMode, Sharing,
-    Source, Subscribe, Transaction, Unroutable,
+    AskedDelay, Bind, BindTo, Command, Confirm, DeclareExchange, DeclareQueue, DeleteExchange,
+    DeleteIf, DeleteQueue, Event, Field, Grant, HeadReader, IfExists, IfMissing, ListedExchange,
+    ListedQueue, Listing, OwnMessages, Publishing, Refusal, Reply, Retained, Settle, SettleMode,
+    Sharing, Source, Subscribe, Transaction, Unroutable,
 };
 use model::{
-    Access, Arguments, BindingKey, CommandId, DeadLetter, Deaths, Dialect, Durability,
+    Access, Arguments, BindingKey, CommandId, DeadLetter, Deaths, Delays, Dialect, Durability,
     ExchangeDefinition, ExchangeKind, ExchangeName, Lifetime, Message, Outcome, Ownership, Pattern,
     Property, QueueDefinition, QueueName, QueueRules, Sequence, ShardId, SubscriptionId, Value,
 };
@@ -45,6 +45,18 @@ impl HeadReader for Lines {
         let lines = message.head().split_inclusive(|byte| *byte == b'\n');
         let others = lines.filter(|line| !line.starts_with(b"key:"));
         others.collect::<Vec<_>>().concat()
+    }
+
+    fn asked_delay(&self, message: &Message) -> Option<AskedDelay> {
+        let Value::Integer(ms) = self.header(message, b"delay")? else {
+            return None;
+        };
+        let ms = u64::try_from(ms).ok().filter(|ms| *ms > 0)?;
+        let head = String::from_utf8_lossy(message.head()).replace("delay:", "delay:-");
+        Some(AskedDelay {
+            ms,
+            head: head.into_bytes(),
+        })
     }
 }
 
@@ -131,6 +143,12 @@ pub fn transient(mut declare: DeclareExchange) -> DeclareExchange {
 
 pub fn internal(mut declare: DeclareExchange) -> DeclareExchange {
     declare.definition.access = Access::Internal;
+    declare
+}
+
+/// One that grants delays.
+pub fn delaying(mut declare: DeclareExchange) -> DeclareExchange {
+    declare.definition.delays = Delays::Granted;
     declare
 }
 

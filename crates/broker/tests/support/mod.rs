@@ -425,6 +425,12 @@ impl Draft {
         lines.fold(self, |draft, key| draft.header("key", key))
     }
 
+    /// Asks an exchange for a delay.
+    pub fn asking_for_delay(mut self, ms: u64) -> Self {
+        self.envelope.head_routes = true;
+        self.header("delay", &ms.to_string())
+    }
+
     pub fn of_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }

@@ -98,6 +98,12 @@ const DECLARE_EXCHANGE: &[Argument] = &[
         "Only other exchanges may publish to it, through bindings",
     ),
     defined(
+        "delayed",
+        "delayed",
+        Kind::Switch(true),
+        "It grants the delays that messages ask for",
+    ),
+    defined(
         "alternate-exchange",
         "alternate_exchange",
         Kind::Text("NAME"),

@@ -6,9 +6,9 @@ use broker_api::{
 };
 use management::{Answer, Request, binding, exchange, queue};
 use model::{
-    Access, Arguments, BindingKey, DeadLetter, Durability, ExchangeDefinition, ExchangeKind,
-    ExchangeName, HashOn, Lifetime, Overflow, Ownership, Property, QueueDefinition, QueueName,
-    QueueRules, Redelivery, ShardId, Value,
+    Access, Arguments, BindingKey, DeadLetter, Delays, Durability, ExchangeDefinition,
+    ExchangeKind, ExchangeName, HashOn, Lifetime, Overflow, Ownership, Property, QueueDefinition,
+    QueueName, QueueRules, Redelivery, ShardId, Value,
 };
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -63,8 +63,9 @@ prop_compose! {
         kind in kind(),
         alternate in prop::option::of(exchange_name()),
         access in prop_oneof![Just(Access::Public), Just(Access::Internal)],
+        delays in prop_oneof![Just(Delays::Ignored), Just(Delays::Granted)],
     ) -> ExchangeDefinition {
-        ExchangeDefinition { kind, alternate, access }
+        ExchangeDefinition { kind, alternate, access, delays }
     }
 }
 

@@ -178,7 +178,7 @@ fn everything_is_listed() {
         &["List(Exchanges)"],
         concat!(
             r#"{"ok":[{"name":"","definition":{"type":"default","durable":true,"#,
-            r#""auto_delete":false,"internal":false},"binding_count":0}]}"#,
+            r#""auto_delete":false,"internal":false,"delayed":false},"binding_count":0}]}"#,
         ),
     );
     check(

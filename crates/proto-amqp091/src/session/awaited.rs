@@ -44,6 +44,17 @@ pub(super) enum Purpose {
         /// The client does not wait.
         no_wait: bool,
     },
+    /// Nothing yet: the queue of the channel's answers is to be consumed from.
+    PreparingReplies {
+        id: SubscriptionId,
+        /// The client does not wait.
+        no_wait: bool,
+    },
+    /// That the queue of some channel's answers is there.
+    FindingReplies {
+        /// The client does not wait.
+        no_wait: bool,
+    },
     /// The message that was got, or that there is none.
     Getting { id: SubscriptionId },
     /// That the consumer has ended.
@@ -109,7 +120,11 @@ impl Open {
         result: Result<Reply, Refusal>,
         out: &mut Out,
     ) -> Result<(), Failure> {
+        let asked = (awaited.channel, awaited.method);
         let reply = match result {
+            result if let Purpose::FindingReplies { no_wait } = awaited.purpose => {
+                return self.finish_finding(asked, no_wait, result, out);
+            }
             Ok(reply) => reply,
             // The connection's own: the password is not the user's.
             Err(refusal) if awaited.channel == 0 => {
@@ -118,9 +133,8 @@ impl Open {
             }
             Err(refusal) => return self.handle_refusal(link, awaited, &refusal, out),
         };
-        let asked = (awaited.channel, awaited.method);
         match awaited.purpose {
-            Purpose::Nothing => Ok(()),
+            Purpose::Nothing | Purpose::FindingReplies { .. } => Ok(()),
             Purpose::Answer(answer) => {
                 put(out, awaited.channel, &answer);
                 Ok(())
@@ -139,6 +153,9 @@ impl Open {
                 }
                 self.share_out(link, awaited.channel, out);
                 Ok(())
+            }
+            Purpose::PreparingReplies { id, no_wait } => {
+                self.consume_replies(link, asked, (id, no_wait), reply, out)
             }
             Purpose::Getting { id } => self.finish_get(link, asked, id, &reply, out),
             Purpose::Canceling { id, no_wait } => {
@@ -162,7 +179,12 @@ impl Open {
                 self.finish_cancel(awaited.channel, id, no_wait, out);
                 return Ok(());
             }
-            (Purpose::Consuming { id, .. } | Purpose::Getting { id }, _) => {
+            (
+                Purpose::Consuming { id, .. }
+                | Purpose::PreparingReplies { id, .. }
+                | Purpose::Getting { id },
+                _,
+            ) => {
                 self.forget_consumer(id);
                 // Who is asked may know it, though its queue does not.
                 link.submit(out, Command::Cancel(id));
@@ -172,6 +194,7 @@ impl Open {
             }
             (
                 Purpose::Nothing
+                | Purpose::FindingReplies { .. }
                 | Purpose::Answer(_)
                 | Purpose::Committing
                 | Purpose::DeclaredQueue { .. }

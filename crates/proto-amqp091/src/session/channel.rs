@@ -4,6 +4,8 @@ use super::confirms::Confirms;
 use super::consumers::Unsettled;
 use super::failure::Failure;
 use super::publish::ChannelId;
+use super::replies::Replies;
+use super::timeouts::Mark;
 use super::transaction::Gathered;
 use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
@@ -35,10 +37,14 @@ pub(super) struct Channel {
     pub(super) waiting: VecDeque<Delivery>,
     /// Its consumers that the client has not canceled, by their tag.
     pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
+    /// Where the answers to its requests come, if it consumes them.
+    pub(super) replies: Option<Box<Replies>>,
     /// By delivery tag: what the client has not settled.
     unsettled: SequenceMap<Unsettled>,
     /// The tag of the last delivery.
     last_tag: u64,
+    /// What had been delivered when: by ascending tag.
+    pub(super) marks: VecDeque<Mark>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +89,15 @@ impl Channel {
             self.in_hand += u64::from(!unsettled.is_got);
             self.unsettled.insert(self.last_tag, unsettled);
         }
+        self.last_tag
+    }
+
+    /// The tag of the first delivery that is to be settled.
+    pub(super) fn first_unsettled(&self) -> Option<u64> {
+        self.unsettled.first().map(|(tag, _)| tag)
+    }
+
+    pub(super) const fn last_tag(&self) -> u64 {
         self.last_tag
     }
 

@@ -5,11 +5,12 @@ use super::channel::Channel;
 use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
+use super::replies::check_readable;
 use super::{Link, put};
-use crate::encode::{put_body_frames, put_body_head, put_content_header};
+use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deliver};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
-use crate::translate::{put_foreign_properties, shown_properties};
+use crate::translate::{DIRECT_REPLY_TO, put_foreign_properties, shown_properties};
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::BufMut;
@@ -51,6 +52,8 @@ impl Open {
             return Ok(());
         };
         let queue = channel.queue(consume.queue, method)?;
+        check_readable(&queue, method)?;
+        let is_of_replies = queue.as_bytes() == DIRECT_REPLY_TO;
         let id = self.consumers.next_id();
         let tag: Box<[u8]> = if consume.consumer_tag.is_empty() {
             format!("amq.ctag-{id}").into_bytes().into()
@@ -62,6 +65,9 @@ impl Open {
             return Err(Failure::new(ReplyCode::NotAllowed, method, text));
         }
         check_count(&self.consumers, link, method)?;
+        if is_of_replies {
+            return self.handle_consume_replies(link, number, (tag, consume), out);
+        }
         let sharing = sharing(consume)?;
         let prefetch = channel.prefetch.filter(|_| !consume.no_ack);
         channel.consumers.insert(tag.clone(), id);
@@ -102,6 +108,7 @@ impl Open {
         let consumer = self.consumers.remove(id)?;
         if let Some(channel) = self.channels.get_mut(&consumer.channel) {
             channel.consumers.remove(&consumer.tag);
+            channel.forget_replies(id);
         }
         Some(consumer)
     }
@@ -117,7 +124,11 @@ impl Open {
         let consumer_tag = cancel.consumer_tag;
         self.flush(link, out);
         let channel = self.channels.get_mut(&number);
-        let id = channel.and_then(|it| it.consumers.remove(consumer_tag.as_bytes()));
+        let id = channel.and_then(|channel| {
+            let id = channel.consumers.remove(consumer_tag.as_bytes())?;
+            channel.forget_replies(id);
+            Some(id)
+        });
         let consumer = id.and_then(|id| Some((id, self.consumers.get_mut(id)?)));
         let Some((id, consumer)) = consumer else {
             // One that is not there is canceled, as in RabbitMQ.
@@ -205,6 +216,9 @@ impl Open {
             return;
         };
         consumer.add_delivery();
+        if !consumer.no_ack {
+            self.timeouts.note_delivery();
+        }
         let is_used_up = consumer.is_used_up();
         if !consumer.no_ack && channel.is_full() {
             channel.waiting.push_back(delivery);
@@ -240,8 +254,11 @@ pub(super) fn hand_out(
         exchange: ShortStr::new(message.exchange()).unwrap_or(ShortStr::EMPTY),
         routing_key: ShortStr::start_of(message.key()),
     };
-    put(out, number, &Method::BasicDeliver(deliver));
-    put_content(link, number, message, out);
+    let frame_bytes_max = link.frame_bytes_max;
+    let properties = properties_of(link, message);
+    let body_len = message.body().len();
+    put_deliver(out.wire.buffer(), number, &deliver, body_len, properties);
+    put_body(frame_bytes_max, number, message, out);
 }
 
 /// What says that a consumer is to end, or has.
@@ -262,7 +279,17 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
 
 /// Appends properties and body of a message.
 pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
-    let properties = match message.envelope().dialect {
+    let frame_bytes_max = link.frame_bytes_max;
+    let properties = properties_of(link, message);
+    let body_len = message.body().len();
+    put_content_header(out.wire.buffer(), number, body_len, properties);
+    put_body(frame_bytes_max, number, message, out);
+}
+
+/// What is said of a message, perhaps put together in the scratch.
+#[inline]
+fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a> {
+    match message.envelope().dialect {
         Dialect::Amqp091 => shown_properties(&mut link.scratch, message),
         Dialect::Stomp10
         | Dialect::Stomp11
@@ -273,15 +300,18 @@ pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: 
             put_foreign_properties(&mut link.scratch, link.heads, message);
             Properties::checked(&link.scratch)
         }
-    };
-    let body = message.body();
-    let buffer = out.wire.buffer();
-    put_content_header(buffer, number, body.len(), properties);
+    }
+}
+
+/// Appends the body of a message, in as many frames as it takes.
+#[inline]
+fn put_body(frame_bytes_max: usize, number: u16, message: &Message, out: &mut Out) {
+    let (body, buffer) = (message.body(), out.wire.buffer());
     if body.is_empty() {
         return;
     }
-    if body.len() + FRAME_OVERHEAD_BYTES > link.frame_bytes_max {
-        return put_body_frames(buffer, number, link.frame_bytes_max, body);
+    if body.len() + FRAME_OVERHEAD_BYTES > frame_bytes_max {
+        return put_body_frames(buffer, number, frame_bytes_max, body);
     }
     // Large ones are shared.
     put_body_head(buffer, number, body.len());

@@ -5,6 +5,7 @@ use super::consume::{check_count, put_content};
 use super::consumers::{Consumer, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
+use super::replies::check_readable;
 use super::{Link, put};
 use crate::{Method, MethodId, ShortStr, basic};
 use broker_api::{Command, Delivery, Get, Out, Reply, SettleMode};
@@ -24,6 +25,7 @@ impl Open {
             return Ok(());
         };
         let queue = channel.queue(get.queue, method)?;
+        check_readable(&queue, method)?;
         check_count(&self.consumers, link, method)?;
         let consumer = Consumer::getting(number, get.no_ack);
         let id = self.consumers.insert(consumer);
@@ -94,6 +96,9 @@ impl Open {
         };
         let channel = self.channels.get_mut(&number)?;
         let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+        if !consumer.no_ack {
+            self.timeouts.note_delivery();
+        }
         Some((tag, consumer.no_ack))
     }
 }

@@ -5,6 +5,7 @@ use super::exchange::exchange_command;
 use super::failure::Failure;
 use super::open::Open;
 use super::queue::queue_command;
+use super::replies::is_about_replies;
 use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode, access, basic, channel};
 use broker_api::Out;
@@ -61,6 +62,9 @@ impl Open {
             _ => {
                 let asked = match exchange_command(method)? {
                     Some(asked) => Some(asked),
+                    None if is_about_replies(channel, method) => {
+                        return self.handle_replies_method(link, number, method, out);
+                    }
                     None => queue_command(channel, method)?,
                 };
                 let (command, purpose) = asked.ok_or_else(|| Failure::not_implemented(id))?;

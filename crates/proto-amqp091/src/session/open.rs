@@ -9,8 +9,9 @@ use super::login::with_secret;
 use super::publish::{ChannelId, Publishes};
 use super::server_properties::ClientCapabilities;
 use super::settle::Settling;
+use super::timeouts::Timeouts;
 use super::transaction::Gathered;
-use super::{Behind, Link, Step, put};
+use super::{Link, Step, put};
 use crate::frame::{Frame, Payload};
 use crate::{Method, MethodId, ReplyCode, ShortStr, channel, connection};
 use broker_api::{BlockCause, Command, Delivery, Event, Out};
@@ -33,6 +34,7 @@ pub(super) struct Open {
     pub(super) awaited_confirms: AwaitedConfirms,
     /// What the transaction settles that is being committed.
     pub(super) committing: Vec<Unsettled>,
+    pub(super) timeouts: Timeouts,
     /// What is held of contents that have not come to their end, in bytes.
     pub(super) held_bytes: usize,
     /// What all transactions have gathered, in bytes.
@@ -59,6 +61,7 @@ impl Open {
             publishes: Publishes::default(),
             awaited_confirms: AwaitedConfirms::default(),
             committing: Vec::new(),
+            timeouts: Timeouts::default(),
             held_bytes: 0,
             gathered_bytes: 0,
             last_serial: 0,
@@ -71,7 +74,6 @@ impl Open {
         &mut self,
         link: &mut Link,
         frame: &Frame<'_>,
-        behind: &mut Behind<'_>,
         out: &mut Out,
     ) -> Result<Step, Failure> {
         let number = frame.channel;
@@ -82,7 +84,7 @@ impl Open {
                 self.handle_connection_method(link, method, out)
             }
             payload @ (Payload::Method(_) | Payload::Header(_) | Payload::Body(_)) => {
-                let result = self.handle_channel_frame(link, (number, *payload), behind, out);
+                let result = self.handle_channel_frame(link, (number, *payload), out);
                 self.settle_failure(link, number, result, out)?;
                 Ok(Step::Taken)
             }
@@ -93,7 +95,6 @@ impl Open {
         &mut self,
         link: &mut Link,
         (number, payload): (u16, Payload<'_>),
-        behind: &mut Behind<'_>,
         out: &mut Out,
     ) -> Result<(), Failure> {
         let channel = self.channels.get(&number);
@@ -103,8 +104,8 @@ impl Open {
             Payload::Method(_) if self.is_assembling(number) => {
                 self.handle_content(link, number, payload, out)
             }
-            Payload::Method(method @ Method::BasicPublish(_)) if is_open => {
-                self.handle_publish(link, (number, method), behind, out)
+            Payload::Method(Method::BasicPublish(_)) if is_open => {
+                self.handle_content(link, number, payload, out)
             }
             Payload::Method(method) => self.handle_channel_method(link, number, &method, out),
             // What crossed the end of its channel is passed over.

@@ -3,13 +3,14 @@
 use super::confirms::Confirms;
 use super::failure::Failure;
 use super::open::Open;
-use super::{Behind, Link, put};
+use super::{Link, put};
 use crate::content::{Assembler, Content, Progress};
 use crate::encode::{put_body_frames, put_content_header};
 use crate::frame::Payload;
 use crate::translate::{message_of, shown_properties};
 use crate::{Method, MethodId, ReplyCode, ShortStr, basic};
 use broker_api::{Command, Confirm, Out, Publishing, Refusal, Unroutable};
+use bytes::BytesMut;
 use model::{CommandId, Message};
 use std::collections::VecDeque;
 
@@ -67,23 +68,23 @@ impl Publishes {
 }
 
 impl Open {
-    /// Takes `basic.publish`, with its content if that lies behind it.
+    /// Whether a channel takes a publish with its content at once: it is open, and has no content under way.
+    pub(super) fn takes_whole(&self, number: u16) -> bool {
+        let channel = self.channels.get(&number);
+        channel.is_some_and(|it| !it.is_closing() && it.assembler.is_none())
+    }
+
+    /// Takes a publish with its content. What closes the channel is dealt with; what is returned closes the connection.
     pub(super) fn handle_publish(
         &mut self,
         link: &mut Link,
-        (number, method): (u16, Method<'_>),
-        behind: &mut Behind<'_>,
+        number: u16,
+        content: &Content<'_>,
         out: &mut Out,
     ) -> Result<(), Failure> {
-        // What cannot be read there is found when it is its turn.
-        let content = link
-            .contents
-            .content_behind(behind.codec, number, method, behind.input);
-        if let Ok(Some((content, len))) = content {
-            behind.taken = len;
-            return self.publish(link, number, &content, out);
-        }
-        self.handle_content(link, number, Payload::Method(method), out)
+        self.awaited_confirms.forget_last_ack();
+        let result = self.publish(link, number, content, out);
+        self.settle_failure(link, number, result, out)
     }
 
     /// Whether the content of a method is under way on a channel.
@@ -152,7 +153,7 @@ impl Open {
         if publish.immediate {
             return Err(failed(ReplyCode::NotImplemented, "immediate=true".into()));
         }
-        if let Some(user) = content.properties.fields().user_id
+        if let Some(user) = content.properties.user_id()
             && *user.as_bytes() != *self.user
         {
             let own = String::from_utf8_lossy(&self.user);
@@ -160,7 +161,9 @@ impl Open {
                 format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(failed(ReplyCode::PreconditionFailed, text));
         }
-        let message = message_of(&publish, content)?;
+        let mut properties = BytesMut::new();
+        let content = channel.with_replies(content, &mut properties);
+        let message = message_of(&publish, &content)?;
         let unroutable = if publish.mandatory {
             Unroutable::Return
         } else {

@@ -3,7 +3,7 @@
 use crate::{FieldValue, ShortStr, Table, TableBuf};
 
 /// What RabbitMQ calls capabilities, all of which hold here.
-const CAPABILITIES: [&str; 8] = [
+const CAPABILITIES: [&str; 9] = [
     "publisher_confirms",
     "exchange_exchange_bindings",
     "basic.nack",
@@ -12,6 +12,7 @@ const CAPABILITIES: [&str; 8] = [
     "consumer_priorities",
     "authentication_failure_close",
     "per_consumer_qos",
+    "direct_reply_to",
 ];
 
 /// The fields of `connection.start`'s `server-properties`.

@@ -5,9 +5,12 @@ use super::value::value_of;
 use crate::session::Failure;
 use crate::{FieldValue, ReplyCode, Table, exchange, queue};
 use model::{
-    Access, Durability, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Lifetime,
+    Access, Delays, Durability, ExchangeDefinition, ExchangeKind, ExchangeName, HashOn, Lifetime,
     Ownership, Property, QueueDefinition, Value,
 };
+
+/// The type of exchanges that delay messages and then route them as another type does.
+const DELAYED_TYPE: &[u8] = b"x-delayed-message";
 
 /// What a `queue.declare` asks for.
 pub(crate) fn queue_definition(declare: &queue::Declare<'_>) -> Result<QueueDefinition, Failure> {
@@ -47,24 +50,27 @@ pub(crate) fn exchange_definition(
     declare: &exchange::Declare<'_>,
 ) -> Result<ExchangeDefinition, Failure> {
     let failed = |code, text: String| Failure::new(code, exchange::Declare::ID, text);
-    let kind = match declare.r#type.as_bytes() {
-        b"direct" => ExchangeKind::Direct,
-        b"fanout" => ExchangeKind::Fanout,
-        b"topic" => ExchangeKind::Topic,
-        b"headers" => ExchangeKind::Headers,
-        b"x-random" => ExchangeKind::Random,
-        b"x-consistent-hash" => {
-            let hash_on = hash_on(declare.arguments);
-            let code = ReplyCode::PreconditionFailed;
-            ExchangeKind::ConsistentHash(hash_on.map_err(|text| failed(code, text))?)
-        }
-        _ => {
-            let text = format!("unknown exchange type '{}'", declare.r#type);
-            return Err(failed(ReplyCode::CommandInvalid, text));
-        }
+    let refused = |text| failed(ReplyCode::PreconditionFailed, text);
+    let (arguments, name) = (declare.arguments, declare.r#type);
+    let (kind, delays) = if name.as_bytes() == DELAYED_TYPE {
+        let kind = match arguments.find(b"x-delayed-type") {
+            Some(FieldValue::LongString(kind)) => kind_of(kind, arguments).map_err(refused)?,
+            Some(_) | None => None,
+        };
+        let kind = kind.ok_or_else(|| {
+            let text = "Invalid argument, 'x-delayed-type' must be an existing exchange type";
+            refused(text.to_owned())
+        })?;
+        (kind, Delays::Granted)
+    } else {
+        let kind = kind_of(name.as_bytes(), arguments).map_err(refused)?;
+        let kind = kind.ok_or_else(|| {
+            let text = format!("unknown exchange type '{name}'");
+            failed(ReplyCode::CommandInvalid, text)
+        })?;
+        (kind, Delays::Ignored)
     };
-    let alternate =
-        alternate(declare.arguments).map_err(|text| failed(ReplyCode::PreconditionFailed, text))?;
+    let alternate = alternate(arguments).map_err(refused)?;
     Ok(ExchangeDefinition {
         kind,
         alternate,
@@ -73,7 +79,21 @@ pub(crate) fn exchange_definition(
         } else {
             Access::Public
         },
+        delays,
     })
+}
+
+/// The kind of exchange that a type is, if there is such a type.
+fn kind_of(name: &[u8], arguments: Table<'_>) -> Result<Option<ExchangeKind>, String> {
+    Ok(Some(match name {
+        b"direct" => ExchangeKind::Direct,
+        b"fanout" => ExchangeKind::Fanout,
+        b"topic" => ExchangeKind::Topic,
+        b"headers" => ExchangeKind::Headers,
+        b"x-random" => ExchangeKind::Random,
+        b"x-consistent-hash" => ExchangeKind::ConsistentHash(hash_on(arguments)?),
+        _ => return Ok(None),
+    }))
 }
 
 fn alternate(arguments: Table<'_>) -> Result<Option<ExchangeName>, String> {

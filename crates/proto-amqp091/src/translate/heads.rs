@@ -2,10 +2,10 @@
 
 use super::deaths::{is_of_deaths, value_of_death};
 use super::headers::{Headers, TIMESTAMP_IN_MS, is_number_of_table};
-use super::routing::{further_keys, is_hidden, without_further_keys};
+use super::routing::{asked_delay, further_keys, is_hidden, without_further_keys};
 use super::value::value_of;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, Table};
-use broker_api::{Field, HeadReader};
+use broker_api::{AskedDelay, Field, HeadReader};
 use conversion::{Column, HeaderDialect, Kind, Reading, Row, number, text_of};
 use model::{Address, Dialect, Envelope, Message, Persistence, Property, Value};
 
@@ -116,6 +116,10 @@ impl HeadReader for AmqpHeads {
 
     fn without_further_keys(&self, message: &Message) -> Vec<u8> {
         without_further_keys(message)
+    }
+
+    fn asked_delay(&self, message: &Message) -> Option<AskedDelay> {
+        asked_delay(&list_of(message)?, message)
     }
 }
 

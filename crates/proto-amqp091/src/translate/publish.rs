@@ -1,7 +1,7 @@
 //! What a client publishes into a message.
 
 use super::deliver::PERSISTENT;
-use super::routing::{is_further_keys, note_further_keys};
+use super::routing::{X_DELAY, delay_of, is_further_keys, note_further_keys};
 use crate::session::Failure;
 use crate::{Content, FieldValue, MethodId, PropertyList, ReplyCode, basic};
 use conversion::{Column, Row};
@@ -10,7 +10,7 @@ use model::{Dialect, Envelope, Message, Parts, Persistence, Property, Retain};
 const METHOD: MethodId = basic::Publish::ID;
 
 /// What a client names that wants answers sent to its channel.
-const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
+pub(crate) const DIRECT_REPLY_TO: &[u8] = b"amq.rabbitmq.reply-to";
 
 /// The message of a content: its properties as they came.
 pub(crate) fn message_of(
@@ -55,6 +55,8 @@ fn envelope_of(list: &PropertyList<'_>) -> Result<Envelope, Failure> {
     for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
         if is_further_keys(name) {
             note_further_keys((name, &value), &mut envelope, &mut further_keys)?;
+        } else if name == X_DELAY {
+            envelope.head_routes |= delay_of(&value).is_some();
         } else {
             note_header(name, &value, &mut envelope);
         }

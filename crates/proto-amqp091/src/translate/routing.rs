@@ -1,13 +1,15 @@
-//! The headers that have a say in where a message goes: `CC` and `BCC`, further routing keys.
+//! The headers that have a say in where and when a message goes: `CC` and `BCC`, further routing keys, and `x-delay`.
 
 use super::deaths::put_dead_properties;
+use super::value::value_of;
 use crate::session::Failure;
 use crate::{
     Array, FieldValue, MethodId, Properties, PropertyList, ReplyCode, ShortStr, Table, TableBuf,
     basic,
 };
+use broker_api::AskedDelay;
 use bytes::BytesMut;
-use model::{Envelope, Message};
+use model::{Envelope, Message, Value};
 
 /// What the envelope notes of a head: it has a header `BCC`, which nobody is shown.
 const FLAG_HAS_BCC: u8 = 1;
@@ -17,6 +19,8 @@ const FURTHER_KEYS_MAX: usize = 1_024;
 
 const CC: &[u8] = b"CC";
 const BCC: &[u8] = b"BCC";
+/// Milliseconds that an exchange of the type `x-delayed-message` delays the message by.
+pub(super) const X_DELAY: &[u8] = b"x-delay";
 
 /// Whether a header of this name holds routing keys.
 pub(super) fn is_further_keys(name: &[u8]) -> bool {
@@ -71,8 +75,46 @@ pub(super) fn is_hidden(name: &[u8], envelope: Envelope) -> bool {
 /// Properties without further keys.
 pub(super) fn without_further_keys(message: &Message) -> Vec<u8> {
     let mut buffer = BytesMut::new();
-    put_headers(&mut buffer, message, is_further_keys);
+    put_headers(&mut buffer, message, |name, value| {
+        (!is_further_keys(name)).then_some(value)
+    });
     buffer.to_vec()
+}
+
+/// The delay that a header of this value asks for, in milliseconds: as in RabbitMQ's plug-in, up to 2^32 - 1.
+pub(super) fn delay_of(value: &FieldValue<'_>) -> Option<u32> {
+    let number = match value_of(value) {
+        Value::Integer(number) => Some(number),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what it does not hold is more than the longest"
+        )]
+        Value::Float(number) => Some(number.number() as i128),
+        Value::Text(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
+        Value::Void | Value::Bool(_) | Value::Opaque(_) => None,
+    };
+    u32::try_from(number?).ok().filter(|ms| *ms > 0)
+}
+
+/// The delay that a message asks for, and what its head is once that is granted: as by the plug-in, its header tells the
+/// delay as a negative number.
+pub(super) fn asked_delay(list: &PropertyList<'_>, message: &Message) -> Option<AskedDelay> {
+    let ms = delay_of(&list.headers?.find(X_DELAY)?)?;
+    let negated = -i64::from(ms);
+    let negated = match i32::try_from(negated) {
+        Ok(negated) => FieldValue::SignedInt(negated),
+        Err(_) => FieldValue::SignedLong(negated),
+    };
+    let mut first = Some(negated);
+    let mut buffer = BytesMut::new();
+    put_headers(&mut buffer, message, |name, value| match name {
+        X_DELAY => first.take(),
+        _ => Some(value),
+    });
+    Some(AskedDelay {
+        ms: ms.into(),
+        head: buffer.to_vec(),
+    })
 }
 
 /// The properties of a message that came by AMQP as readers are shown them; in `scratch`, if they are not as they came.
@@ -90,21 +132,31 @@ pub(crate) fn shown_properties<'b>(
         return Properties::checked(message.head());
     }
     scratch.clear();
-    put_headers(scratch, message, |name| is_hidden(name, envelope));
+    put_headers(scratch, message, |name, value| {
+        (!is_hidden(name, envelope)).then_some(value)
+    });
     Properties::checked(scratch)
 }
 
-/// Appends the properties of a message, but for some headers.
-fn put_headers(buffer: &mut BytesMut, message: &Message, is_left_out: impl Fn(&[u8]) -> bool) {
-    let mut list = Properties::checked(message.head()).fields();
+/// Appends the properties of a message, with what `edit` makes of the values of headers; it leaves out those of which it
+/// makes nothing.
+fn put_headers<'m>(
+    buffer: &mut BytesMut,
+    message: &'m Message,
+    mut edit: impl FnMut(&[u8], FieldValue<'m>) -> Option<FieldValue<'m>>,
+) {
+    let list = Properties::checked(message.head()).fields();
     let mut kept = TableBuf::new();
     for (name, value) in list.headers.unwrap_or(Table::EMPTY).iter() {
-        if let (false, Ok(name)) = (is_left_out(name), ShortStr::new(name)) {
+        if let (Some(value), Ok(name)) = (edit(name, value), ShortStr::new(name)) {
             kept.push(name, &value);
         }
     }
-    list.headers = list.headers.and(kept.as_table().ok());
-    list.put(buffer);
+    let edited = PropertyList {
+        headers: list.headers.and(kept.as_table().ok()),
+        ..list
+    };
+    edited.put(buffer);
 }
 
 fn text_of<'a>(value: &FieldValue<'a>) -> Option<&'a [u8]> {

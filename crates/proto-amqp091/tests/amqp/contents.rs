@@ -2,7 +2,7 @@
 
 use crate::wire::{FRAME_BYTES_MAX, codec, frame, header, method, publish};
 use bytes::BytesMut;
-use proto_amqp091::{Assembler, Codec, Decoded, Progress, Side, put_body_frames};
+use proto_amqp091::{Assembler, Codec, Content, Decoded, Progress, Side, put_body_frames};
 
 /// What each frame leads to, in words.
 fn take_all(assembler: &mut Assembler, codec: &Codec, input: &[u8]) -> Vec<String> {
@@ -164,18 +164,16 @@ fn a_large_body_is_joined_at_linear_cost() {
 #[test]
 fn a_content_that_lies_there_whole_is_not_copied() {
     let codec = codec(Side::Client);
-    let assembler = Assembler::new(100);
     let method = publish(1, "k");
     let check = |rest: &[Vec<u8>], expected: Option<(&[u8], usize)>| {
         let input = [&method[..], &rest.concat()].concat();
-        let Decoded::Frame(frame, len) = codec.decode(&input).unwrap() else {
-            panic!("no frame");
-        };
-        let proto_amqp091::Payload::Method(method) = frame.payload else {
-            panic!("no method");
-        };
-        let found = assembler.content_behind(&codec, 1, method, &input[len..]);
-        let found = found.unwrap().map(|(content, len)| (content.body, len));
+        let found = Content::whole_publish(&codec, &input, 100);
+        let found = found.map(|(channel, content, len)| {
+            assert_eq!(channel, 1);
+            let properties = content.properties.as_bytes().as_ptr();
+            assert!(input.as_ptr_range().contains(&properties));
+            (content.body, len - method.len())
+        });
         assert_eq!(found, expected);
     };
     let (head, body) = (header(1, 3, NONE), frame(3, 1, b"abc"));
@@ -194,4 +192,17 @@ fn a_content_that_lies_there_whole_is_not_copied() {
     check(&[header(1, 101, NONE), body.clone()], None);
     check(&[body], None);
     check(&[], None);
+    let body = frame(3, 1, b"abc");
+    let torn = [&body[..body.len() - 1], &[0]].concat();
+    check(&[header(1, 3, NONE), torn], None);
+    check(&[header(1, 3, &[0, 3]), body], None);
+    let behind = header(1, 0, NONE);
+    let ack = self::method(1, 60, 80, &[0; 9]);
+    let others = [
+        (codec, [&ack[..], &behind].concat()),
+        (self::codec(Side::Server), [&method[..], &behind].concat()),
+    ];
+    for (codec, input) in others {
+        assert_eq!(Content::whole_publish(&codec, &input, 100), None);
+    }
 }

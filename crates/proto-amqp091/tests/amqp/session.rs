@@ -11,13 +11,15 @@ mod pools;
 mod publishing;
 mod queues;
 mod real_clients;
+mod replies;
 mod routing;
 mod split;
+mod timeouts;
 mod transactions;
 
 use broker_api::{
-    Authenticate, Authenticated, Command, Delivery, Event, Heads, Out, QueueStatus, Refusal, Reply,
-    Session,
+    Authenticate, Authenticated, Command, Delivery, Event, Heads, IfExists, Out, QueueStatus,
+    Refusal, Reply, Session,
 };
 use bytes::BytesMut;
 use model::{CommandId, Instant, Message, QueueName, Sequence};
@@ -49,6 +51,8 @@ pub(crate) struct Driven {
     ready: VecDeque<Message>,
     /// What was got and not delivered yet.
     got: Vec<Delivery>,
+    /// How many names were made up.
+    made_up: usize,
     /// What was published, in order.
     published: Vec<(CommandId, Message)>,
 }
@@ -123,6 +127,7 @@ impl Driven {
             last_asked: None,
             ready: VecDeque::new(),
             got: Vec::new(),
+            made_up: 0,
             published: Vec::new(),
         }
     }
@@ -214,6 +219,15 @@ impl Driven {
         Some(self.now.elapsed().as_millis())
     }
 
+    /// The driver has not been reading until now.
+    pub(crate) fn pause(&mut self) {
+        self.session.handle_paused(self.now);
+    }
+
+    pub(crate) fn elapsed(&self) -> u128 {
+        self.now.elapsed().as_millis()
+    }
+
     pub(crate) fn wait(&mut self, duration: Duration) {
         self.now = self.now + duration;
     }
@@ -290,8 +304,15 @@ impl Driven {
             }
             Command::DeclareQueue(declare) => {
                 let generated = || QueueName::new(b"amq.gen-1").unwrap();
+                let name = declare.name.clone().unwrap_or_else(generated);
                 Reply::Queue(Box::new(QueueStatus {
-                    name: declare.name.clone().unwrap_or_else(generated),
+                    name: if declare.if_exists == IfExists::Another {
+                        self.made_up += 1;
+                        let name = format!("{name}made-up-{}", self.made_up);
+                        QueueName::new(name.as_bytes()).unwrap()
+                    } else {
+                        name
+                    },
                     ready_count: 3,
                     unsettled_count: 1,
                     bytes: 0,

@@ -5,7 +5,7 @@ use crate::wire::{codec, frame, header, method, publish};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
-use proto_amqp091::{Assembler, Codec, Content, Decoded, Frame, Payload, Progress, Side};
+use proto_amqp091::{Assembler, Codec, Content, Decoded, Frame, Progress, Side};
 use std::collections::BTreeMap;
 
 /// Whether a content that lies there whole is taken at once.
@@ -30,6 +30,14 @@ impl Reading {
 
     /// Takes the first frame of the input, and what belongs to it. Nothing if there is none.
     fn step(&mut self, input: &[u8]) -> Result<Option<usize>, ()> {
+        let whole = Content::whole_publish(&self.codec, input, 300);
+        if let (Some((channel, content, len)), Contents::AtOnce) = (whole, self.contents) {
+            let is_idle = |it: &Assembler| it.is_idle();
+            if self.assemblers.get(&channel).is_none_or(is_idle) {
+                self.note(&content);
+                return Ok(Some(len));
+            }
+        }
         let (Frame { channel, payload }, len) = match self.codec.decode(input) {
             Ok(Decoded::Frame(frame, len)) => (frame, len),
             Ok(Decoded::Incomplete { missing_bytes }) => {
@@ -40,17 +48,6 @@ impl Reading {
         };
         let of_channel = self.assemblers.entry(channel);
         let assembler = of_channel.or_insert_with(|| Assembler::new(300));
-        if let (Payload::Method(method), Contents::AtOnce) = (payload, self.contents) {
-            let rest = &input[len..];
-            match assembler.content_behind(&self.codec, channel, method, rest) {
-                Ok(Some((content, content_len))) => {
-                    self.note(&content);
-                    return Ok(Some(len + content_len));
-                }
-                Ok(None) => {}
-                Err(error) => return self.fail(&error),
-            }
-        }
         let text = match assembler.take(payload) {
             Ok(Progress::More) => String::new(),
             Ok(Progress::Content(content)) => format!("{content:?}"),

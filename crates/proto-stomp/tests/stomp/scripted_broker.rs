@@ -324,6 +324,7 @@ fn declared(declare: &DeclareQueue) -> String {
     let equal = match declare.if_exists {
         IfExists::MustEqual => ", equal",
         IfExists::Use => "",
+        IfExists::Another => ", another",
     };
     let definition = &declare.definition;
     let wishes = [

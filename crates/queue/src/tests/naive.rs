@@ -189,7 +189,8 @@ impl Naive {
         for sequence in older {
             gone.push(self.leave(sequence, LeaveReason::Superseded));
         }
-        let ttls = [self.rules.message_ttl_ms, draft.ttl_ms];
+        let rule = self.rules.message_ttl_ms;
+        let ttls = [rule.map(|ttl| ttl + draft.delay_ms), draft.ttl_ms];
         let ttl = ttls.into_iter().flatten().min();
         self.messages.push(Known {
             sequence: self.next,

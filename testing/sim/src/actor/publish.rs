@@ -1,6 +1,6 @@
 //! What publishers do: messages, and transactions around them.
 
-use super::{Actor, Awaited, Open, Script, push};
+use super::{Actor, Awaited, Open, Script};
 use crate::history::{Event, Fate, History, Name, Sent, Stamp, Transaction};
 use crate::scene::Target;
 use client::Frame;
@@ -53,10 +53,9 @@ impl Actor {
             size,
             held: Vec::new(),
         });
-        push(
-            &mut self.wire,
-            &Frame::new("BEGIN", &[("transaction", &name.number.to_string())]),
-        );
+        let number = name.number.to_string();
+        self.line
+            .push(&Frame::new("BEGIN", &[("transaction", &number)]));
     }
 
     /// The next of what the open transaction has to do.
@@ -93,7 +92,7 @@ impl Actor {
 
     pub(super) fn commit(&mut self, rng: &mut Rng, script: &mut Script, history: &mut History) {
         let Some(open) = self.open.take() else { return };
-        let client = self.wire.number;
+        let client = self.number();
         let held = open.held.iter();
         history
             .events
@@ -103,7 +102,7 @@ impl Actor {
         if rng.u32(..4) > 0 {
             self.ask_for_receipt(&mut frame, Awaited::Committed(open.name));
         }
-        push(&mut self.wire, &frame);
+        self.line.push(&frame);
         let seen = history.seen.len();
         let transaction = history.transactions.get_mut(&open.name);
         let transaction = transaction.expect("it was begun");
@@ -116,13 +115,11 @@ impl Actor {
         }
     }
 
-    fn abort(&mut self, history: &mut History) {
+    pub(super) fn abort(&mut self, history: &mut History) {
         let Some(open) = self.open.take() else { return };
         let number = open.name.number.to_string();
-        push(
-            &mut self.wire,
-            &Frame::new("ABORT", &[("transaction", &number)]),
-        );
+        self.line
+            .push(&Frame::new("ABORT", &[("transaction", &number)]));
         let transaction = history.transactions.get_mut(&open.name);
         transaction.expect("it was begun").fate = Fate::Aborted;
         self.held.extend(open.held);
@@ -154,7 +151,10 @@ impl Actor {
         let sent = Sent {
             ttl_ms: (script.expires && rng.u32(..if is_dead_lettered { 6 } else { 40 }) == 0)
                 .then(|| rng.u64(..2000)),
-            delay_ms: (rng.u32(..script.delay_chance) == 0).then(|| rng.u64(1..2000)),
+            // AMQP has no word for it.
+            delay_ms: (rng.u32(..script.delay_chance) == 0)
+                .then(|| rng.u64(1..2000))
+                .filter(|_| !self.line.is_amqp()),
             at: history.now,
             confirmed_at: None,
             to,
@@ -162,7 +162,7 @@ impl Actor {
             priority: if rng.bool() { 0 } else { rng.u8(..6) },
             stamp,
             is_confirmed: false,
-            client: self.wire.number,
+            client: self.number(),
             turn: stamp.is_none().then_some(last.turn),
         };
         let mut frame = Frame::new("SEND", &[]);
@@ -206,6 +206,6 @@ impl Actor {
         let (number, size) = stamp.map_or((0, 0), |stamp| (stamp.number, stamp.size));
         let body = format!("{publisher} {} {number} {size} {padding}", message.number);
         frame.body = body.into_bytes();
-        push(&mut self.wire, &frame);
+        self.line.push(&frame);
     }
 }

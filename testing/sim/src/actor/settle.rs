@@ -1,6 +1,6 @@
 //! What consumers do: settle what they hold, and leave.
 
-use super::{Ack, Actor, Awaited, Held, Role, Script, Verdict, push};
+use super::{Ack, Actor, Awaited, Habit, Held, Role, Script, Verdict};
 use crate::history::{Event, History, Spot};
 use crate::scene::{Place, Scene};
 use crate::world::World;
@@ -8,8 +8,12 @@ use client::Frame;
 use fastrand::Rng;
 
 impl Actor {
-    /// Acknowledges everything that it holds, each by itself.
+    /// Acknowledges everything that it holds, each by itself. In AMQP that cannot be done beside a transaction, which is
+    /// given up.
     pub fn settle_all(&mut self, history: &mut History) {
+        if self.line.is_amqp() && self.role.reading().is_some() && !self.has_left {
+            self.abort(history);
+        }
         for held in std::mem::take(&mut self.held) {
             let keys = vec![held.key];
             self.settle(Verdict::Accept, &held.frame, keys, true, history);
@@ -17,12 +21,16 @@ impl Actor {
     }
 
     pub(super) fn acknowledge(&mut self, rng: &mut Rng, history: &mut History) {
-        if self.role.habit() == super::Habit::Hoards && !self.lets_go(rng) {
+        if self.role.habit() == Habit::Hoards && !self.lets_go(rng) {
             return;
         }
-        let kept = usize::from(self.role.habit() == super::Habit::KeepsOne);
+        let kept = usize::from(self.role.habit() == Habit::KeepsOne);
         if self.held.len() <= kept {
             return;
+        }
+        let may_recover = self.line.is_amqp() && self.open.is_none() && kept == 0;
+        if may_recover && rng.u32(..60) == 0 {
+            return self.recover(history);
         }
         let nth = rng.usize(kept..self.held.len());
         let taken: Vec<Held> = match self.role.ack() {
@@ -37,7 +45,8 @@ impl Actor {
             verdict(rng, &keys, history)
         };
         let Some(last) = taken.last() else { return };
-        if self.open.is_some() && rng.u32(..5) > 0 {
+        // In AMQP, a transaction has all that is settled while it is open.
+        if self.open.is_some() && (self.line.is_amqp() || rng.u32(..5) > 0) {
             let frame = last.frame.clone();
             self.settle_in_transaction(verdict, &frame, keys, taken, history);
             return;
@@ -57,6 +66,16 @@ impl Actor {
         self.is_letting_go
     }
 
+    /// Gives back all that it holds.
+    fn recover(&mut self, history: &mut History) {
+        self.line.push(&Frame::new("RECOVER", &[]));
+        let client = self.number();
+        let held = std::mem::take(&mut self.held).into_iter();
+        history
+            .events
+            .extend(held.map(|held| Event::Returned(held.key, client)));
+    }
+
     fn settle(
         &mut self,
         verdict: Verdict,
@@ -66,7 +85,7 @@ impl Actor {
         history: &mut History,
     ) {
         let mut frame = frame_of(verdict, message);
-        let client = self.wire.number;
+        let client = self.number();
         let event = |key| match verdict {
             Verdict::Accept | Verdict::Reject => Event::Settled(key, client),
             Verdict::Return => Event::Returned(key, client),
@@ -77,14 +96,14 @@ impl Actor {
             Verdict::Reject => history.rejected.extend(keys.iter().copied()),
             Verdict::Return => {}
         }
-        if wants_receipt {
+        if wants_receipt && self.line.confirms_settlements() {
             let awaited = match verdict {
                 Verdict::Accept | Verdict::Reject => Awaited::Settled(keys, verdict),
                 Verdict::Return => Awaited::Done,
             };
             self.ask_for_receipt(&mut frame, awaited);
         }
-        push(&mut self.wire, &frame);
+        self.line.push(&frame);
     }
 
     fn settle_in_transaction(
@@ -107,14 +126,19 @@ impl Actor {
         let mut frame = frame_of(verdict, message);
         let number = open.name.number.to_string();
         frame.headers.push(("transaction".into(), number));
-        push(&mut self.wire, &frame);
+        self.line.push(&frame);
     }
 
     /// Its connection ends at once.
     pub fn cut(&mut self, world: &World, life: u32, history: &mut History) {
-        world.disconnect(&mut self.wire);
+        world.disconnect(self.line.wire_mut());
         self.read(life, history);
-        history.events.push(Event::Left(self.wire.number));
+        history.events.push(Event::Left(self.number()));
+    }
+
+    /// Its connection ends, and nothing more is heard of it.
+    pub fn vanish(self, history: &mut History) {
+        history.events.push(Event::Left(self.number()));
     }
 
     /// Goes, in one of the ways that clients go. Returns whether it is still to be heard of.
@@ -126,7 +150,15 @@ impl Actor {
         script: &mut Script,
         history: &mut History,
     ) -> bool {
-        let way = rng.u32(..4);
+        let can_reopen =
+            self.line.is_amqp() && matches!(self.role, Role::Consumer { .. }) && !self.is_doomed;
+        let way = rng.u32(..if can_reopen { 7 } else { 4 });
+        if way >= 4 {
+            self.line.push(&Frame::new("REOPEN", &[]));
+            self.held.clear();
+            history.events.push(Event::Left(self.number()));
+            return true;
+        }
         if way == 0 || self.is_doomed {
             self.cut(world, life, history);
             return false;
@@ -135,7 +167,7 @@ impl Actor {
             && let Some(reading) = self.role.reading()
         {
             let id = Scene::subscription_id(reading);
-            push(&mut self.wire, &Frame::new("UNSUBSCRIBE", &[("id", &id)]));
+            self.line.push(&Frame::new("UNSUBSCRIBE", &[("id", &id)]));
             if matches!(self.role, Role::Processor { .. }) && self.is_whole(history) {
                 self.commit(rng, script, history);
             }
@@ -143,11 +175,11 @@ impl Actor {
         if way < 3 {
             self.say_good_bye();
         } else {
-            push(&mut self.wire, &Frame::new("DISCONNECT", &[]));
+            self.line.push(&Frame::new("DISCONNECT", &[]));
             self.has_left = true;
         }
         self.held.clear();
-        history.events.push(Event::Left(self.wire.number));
+        history.events.push(Event::Left(self.number()));
         true
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Ack, Actor, Awaited, Held, Role, Verdict};
 use crate::history::{Event, Fate, History, Name, Seen, Spot, Stamp};
-use crate::scene::{Place, Reading, Scene, Source};
-use client::{Frame, Version};
+use crate::scene::{Overflow, Place, Reading, Scene, Source};
+use client::Frame;
 
 impl Actor {
     /// Takes in all that the transport has.
@@ -11,10 +11,7 @@ impl Actor {
     /// # Panics
     /// As [`carry`](Self::carry).
     pub fn read(&mut self, life: u32, history: &mut History) {
-        while let Some((frame, used)) =
-            Frame::decode(Version::V1_2, &self.wire.to_client).expect("the broker sends frames")
-        {
-            self.wire.to_client.drain(..used);
+        while let Some(frame) = self.line.read() {
             self.take(frame, life, history);
         }
     }
@@ -31,6 +28,8 @@ impl Actor {
             "MESSAGE" if self.has_left && self.role.ack() != Ack::Auto => {}
             "MESSAGE" => self.take_message(frame, life, history),
             "ERROR" => self.take_error(&frame, history),
+            "REFUSED" => self.take_refused(&frame, history),
+            "GONE" => self.awaited.clear(),
             other => panic!("the broker sent {other}: {}", frame.text()),
         }
     }
@@ -57,10 +56,30 @@ impl Actor {
         self.held.clear();
         self.open = None;
         self.has_left = true;
-        history.events.push(Event::Left(self.wire.number));
+        history.events.push(Event::Left(self.number()));
     }
 
-    const fn publishes(&self) -> bool {
+    /// The broker refuses a message, and nothing else happens.
+    fn take_refused(&mut self, frame: &Frame, history: &mut History) {
+        let (message, _) = name(frame);
+        if let Some(id) = frame.header("receipt-id") {
+            self.awaited.remove(id).expect("it was asked for");
+        }
+        let sent = &history.sent[&message];
+        let may_be_full = |source: &Source| match history.rules(*source).length_max {
+            Some((_, Overflow::Reject | Overflow::RejectDeadLetter)) => true,
+            Some((_, Overflow::DropHead)) | None => false,
+        };
+        if sent.to.iter().any(may_be_full) {
+            history.full += 1;
+        } else {
+            // Something is out of service.
+            history.refused += 1;
+            history.refusal = format!("{message:?} is refused");
+        }
+    }
+
+    pub(super) const fn publishes(&self) -> bool {
         matches!(self.role, Role::Publisher(_) | Role::Processor { .. })
     }
 
@@ -79,7 +98,7 @@ impl Actor {
             message,
             place,
             stamp,
-            client: self.wire.number,
+            client: self.number(),
             redelivered: frame.header("redelivered") == Some("true"),
             life,
             at: history.now,
@@ -90,17 +109,20 @@ impl Actor {
             history.browsed.push((seen, was_settled));
             return;
         }
+        // It was given back while it was on its way, and others may have had it meanwhile.
+        let is_returned = frame.header("returned").is_some();
+        if is_returned && self.role.ack() != Ack::Auto {
+            return;
+        }
         history.seen.push(seen);
         if self.role.ack() == Ack::Auto {
             history.acked.insert(key);
             // What it gets behind its UNSUBSCRIBE may come again to others.
-            if !self.has_left {
-                history
-                    .events
-                    .push(Event::GotForGood(key, self.wire.number));
+            if !self.has_left && !is_returned {
+                history.events.push(Event::GotForGood(key, self.number()));
             }
         } else {
-            history.events.push(Event::Got(key, self.wire.number));
+            history.events.push(Event::Got(key, self.number()));
             let nth = history.seen.len();
             self.held.push(Held { key, frame, nth });
         }

@@ -1,13 +1,15 @@
 //! Who connects in a life, and who comes for those that have left.
 
-use super::Run;
+use super::{Run, Speech};
 use crate::actor::{Ack, Actor, Habit, Role};
 use crate::scene::Reading;
 
 impl Run {
     /// Connects the clients of a life: first, who makes what they use.
     pub(super) fn people(&mut self) {
-        self.actors.clear();
+        for actor in self.actors.drain(..) {
+            actor.vanish(&mut self.history);
+        }
         if !self.is_set_up {
             self.connect(Role::SetUp);
             return;
@@ -29,9 +31,11 @@ impl Run {
 
     pub(super) fn connect(&mut self, role: Role) {
         self.connections += 1;
+        let is_amqp = self.speech == Speech::Mixed && role.is_of_amqp() && self.rng.u32(..4) > 0;
+        let amqp_seed = is_amqp.then(|| self.rng.u64(..));
         let (world, history) = (&mut self.world, &mut self.history);
-        self.actors
-            .push(Actor::new(role, self.connections, world, history));
+        let actor = Actor::new(role, self.connections, amqp_seed, world, history);
+        self.actors.push(actor);
     }
 
     fn queue(&mut self) -> Reading {

@@ -26,10 +26,10 @@ fn commands_become_requests() {
         r#"{"command":"declare_exchange","name":"orders","definition":{"type":"topic"}}"#,
     );
     check(
-        "exchange declare x --type consistent-hash --transient --auto-delete --internal \
+        "exchange declare x --type consistent-hash --transient --auto-delete --internal --delayed \
          --alternate-exchange lost --hash-property message_id",
         r#"{"command":"declare_exchange","name":"x","definition":{"type":"consistent-hash",
-            "durable":false,"auto_delete":true,"internal":true,"alternate_exchange":"lost",
+            "durable":false,"auto_delete":true,"internal":true,"delayed":true,"alternate_exchange":"lost",
             "hash_property":"message_id"}}"#,
     );
     check(

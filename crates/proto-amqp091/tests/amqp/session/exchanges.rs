@@ -35,8 +35,8 @@ fn are_declared() {
     });
     assert_eq!(answer, DECLARE_OK);
     let expected = "1 DeclareExchange(DeclareExchange { name: \"x\", definition: ExchangeDefinition \
-                    { kind: Topic, alternate: None, access: Public }, durability: Durable, lifetime: \
-                    Permanent, if_missing: Create })";
+                    { kind: Topic, alternate: None, access: Public, delays: Ignored }, durability: \
+                    Durable, lifetime: Permanent, if_missing: Create })";
     assert_eq!(log, expected);
     let mut arguments = TableBuf::new();
     let alternate = FieldValue::LongString(b"other");
@@ -46,8 +46,8 @@ fn are_declared() {
         internal: true,
         ..declare("x", "fanout", arguments.as_table().unwrap())
     });
-    let expected = "{ kind: Fanout, alternate: Some(\"other\"), access: Internal }, durability: \
-                    Transient, lifetime: UntilUnused, if_missing: Create })";
+    let expected = "{ kind: Fanout, alternate: Some(\"other\"), access: Internal, delays: Ignored }, \
+                    durability: Transient, lifetime: UntilUnused, if_missing: Create })";
     assert!(log.ends_with(expected), "{log}");
     let (answer, log) = declared(exchange::Declare {
         passive: true,
@@ -105,6 +105,44 @@ fn have_a_type() {
     let expected = "0 ConnectionClose(Close { reply_code: 503, reply_text: \"COMMAND_INVALID - unknown \
                     exchange type 'nosuch'\", class_id: 40, method_id: 10 })";
     check("nosuch", &[], expected);
+}
+
+#[test]
+fn some_delay_and_then_are_of_another_type() {
+    let check = |arguments: &[(&str, FieldValue<'_>)], expected: &str| {
+        let mut table = TableBuf::new();
+        for (name, value) in arguments {
+            table.push(short(name), value);
+        }
+        let declare = declare("x", "x-delayed-message", table.as_table().unwrap());
+        let (answer, log) = declared(declare);
+        let found = format!("{answer} {log}");
+        assert!(found.contains(expected), "{found}");
+    };
+    let typed = |kind: &'static str| ("x-delayed-type", FieldValue::LongString(kind.as_bytes()));
+    let granted = "alternate: None, access: Public, delays: Granted }";
+    for (kind, name) in [
+        ("direct", "Direct"),
+        ("topic", "Topic"),
+        ("fanout", "Fanout"),
+        ("headers", "Headers"),
+        ("x-random", "Random"),
+    ] {
+        check(&[typed(kind)], &format!("kind: {name}, {granted}"));
+    }
+    let hashed = ("hash-header", FieldValue::LongString(b"h"));
+    check(
+        &[typed("x-consistent-hash"), hashed],
+        &format!("kind: ConsistentHash(Header([104])), {granted}"),
+    );
+    let expected = "1 ChannelClose(Close { reply_code: 406, reply_text: \"PRECONDITION_FAILED - Invalid \
+                    argument, 'x-delayed-type' must be an existing exchange type\"";
+    check(&[], expected);
+    check(&[typed("nosuch")], expected);
+    check(&[typed("x-delayed-message")], expected);
+    check(&[("x-delayed-type", FieldValue::SignedInt(1))], expected);
+    let wrong = ("hash-property", FieldValue::LongString(b"app_id"));
+    check(&[typed("x-consistent-hash"), wrong], "reply_code: 406");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Headers that have a say in where a message goes.
+//! Headers that have a say in where and when a message goes.
 
 use super::consumers::{consume, start};
 use super::publishing::{content, publish};
 use super::{Driven, short};
-use broker_api::{Delivery, Event, Field, HeadReader};
+use broker_api::{AskedDelay, Delivery, Event, Field, HeadReader};
 use model::{Message, Sequence, SubscriptionId};
-use proto_amqp091::{AmqpHeads, FieldValue, PropertyList, TableBuf};
+use proto_amqp091::{AmqpHeads, FieldValue, Properties, PropertyList, TableBuf};
 
 /// An array of texts.
 fn array<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> TableBuf {
@@ -202,4 +202,73 @@ fn further_keys_are_some_texts() {
     publish_with(&mut driven, &headers);
     let expected = "the headers 'CC' and 'BCC' have 1025 routing keys";
     expect(driven.read().remove(0), expected);
+}
+
+/// A message with such a delay, and what it asks for.
+fn asking(value: &FieldValue<'_>) -> (Message, Option<AskedDelay>) {
+    let mut driven = Driven::with_channel();
+    let mut headers = TableBuf::new();
+    headers.push(short("h"), &FieldValue::Boolean(true));
+    headers.push(short("x-delay"), value);
+    headers.push(short("i"), &FieldValue::Void);
+    publish_with(&mut driven, &headers);
+    let message = driven.published.remove(0).1;
+    let asked = AmqpHeads.asked_delay(&message);
+    assert_eq!(message.envelope().head_routes, asked.is_some());
+    (message, asked)
+}
+
+#[test]
+fn x_delay_asks_for_a_delay() {
+    let ms = |value| asking(&value).1.map(|it| it.ms);
+    assert_eq!(ms(FieldValue::SignedInt(5_000)), Some(5_000));
+    assert_eq!(ms(FieldValue::SignedByte(1)), Some(1));
+    assert_eq!(ms(FieldValue::UnsignedInt(u32::MAX)), Some(u32::MAX.into()));
+    assert_eq!(
+        ms(FieldValue::SignedLong(4_294_967_295)),
+        Some(u32::MAX.into())
+    );
+    assert_eq!(ms(FieldValue::LongString(b"70")), Some(70));
+    assert_eq!(ms(FieldValue::Double(12.9)), Some(12));
+    for vain in [
+        FieldValue::SignedInt(0),
+        FieldValue::SignedInt(-5_000),
+        FieldValue::SignedLong(4_294_967_296),
+        FieldValue::LongString(b"soon"),
+        FieldValue::Double(f64::NAN),
+        FieldValue::Boolean(true),
+        FieldValue::Void,
+    ] {
+        assert_eq!(ms(vain), None, "{vain:?}");
+    }
+}
+
+#[test]
+fn a_delay_that_is_granted_is_told_as_a_negative_number() {
+    for (value, told) in [
+        (FieldValue::UnsignedShort(7), "SignedInt(-7)"),
+        (FieldValue::UnsignedInt(u32::MAX), "SignedLong(-4294967295)"),
+    ] {
+        let (message, asked) = asking(&value);
+        let head = asked.unwrap().head;
+        let list = Properties::new(&head).unwrap().fields();
+        let fields: Vec<_> = list.headers.unwrap().iter().collect();
+        let texts: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| format!("{} {value:?}", String::from_utf8_lossy(name)))
+            .collect();
+        let delay = format!("x-delay {told}");
+        assert_eq!(texts, ["h Boolean(true)", &*delay, "i Void"]);
+        assert_eq!(list.content_type, Some(short("t")));
+        // It does not ask again.
+        let later = Message::new(&model::Parts {
+            envelope: message.envelope(),
+            exchange: b"",
+            key: b"q",
+            annotations: &[],
+            head: &[&head],
+            body: b"x",
+        });
+        assert_eq!(AmqpHeads.asked_delay(&later), None);
+    }
 }

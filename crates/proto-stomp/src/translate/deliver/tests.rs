@@ -75,9 +75,12 @@ impl HeadReader for Foreign {
         None
     }
 
-    fn fields<'m>(&self, _: &'m Message, each: &mut dyn FnMut(Field<'m>)) {
+    fn fields<'m>(&self, message: &'m Message, each: &mut dyn FnMut(Field<'m>)) {
         let name = |name: &'static str| Cow::Borrowed(name.as_bytes());
-        let reply_to = Value::text("/exchanges/x/k");
+        let reply_to = Value::text(match message.head() {
+            head if head.starts_with(b"/") => head,
+            _ => b"/exchanges/x/k",
+        });
         for field in [
             Field::Header(name("subscription"), Value::text("forged")),
             Field::Property(Property::ReplyTo, reply_to),
@@ -122,6 +125,23 @@ fn messages_of_other_protocols_have_headers() {
          JMSXGroupSeq:2\nx-base64-correlation-id:/w==\nx-typed-c:boolean\nc:true\n\
          x-typed-c:opaque\nc:AA==\n\nbody\0"
     );
+}
+
+#[test]
+fn a_queue_that_the_broker_named_is_answered_to_as_it_is() {
+    for (said, told) in [
+        ("/queues/amq.gen-1%25", "/reply-queue/amq.gen-1%25"),
+        ("/queues/q", "/queue/q"),
+        ("/exchanges/amq.direct/k", "/exchange/amq.direct/k"),
+    ] {
+        let text = render(
+            Version::V12,
+            None,
+            false,
+            &message(Dialect::Amqp091, 0, said.as_bytes(), b""),
+        );
+        assert!(text.contains(&format!("\nreply-to:{told}\n")), "{text}");
+    }
 }
 
 #[test]
