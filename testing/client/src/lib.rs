@@ -11,12 +11,10 @@ mod broker;
 mod connection;
 mod frame;
 mod mqtt;
-mod raw_amqp;
 mod request;
 
 pub use broker::{Broker, binary, target_dir};
 pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};
 pub use mqtt::{MQTT_CONNECT, MqttClient};
-pub use raw_amqp::{AMQP_HEADER, AmqpFrame, RawAmqp, amqp_opening};
 pub use request::{Options, Send, Subscribe};

@@ -2,7 +2,8 @@
 //! bounded, and its neighbor does not notice.
 
 use anyhow::{Context as _, Result, ensure};
-use client::{AMQP_HEADER, AmqpFrame, Broker, RawAmqp, amqp_opening};
+use client::Broker;
+use client::amqp::raw::{PROTOCOL_HEADER, RawClient, RawFrame, opening};
 use std::io::{ErrorKind, Read as _, Write as _};
 
 /// What the broker may take of memory in any of these tests, in KiB: what it needs when idle, the
@@ -12,7 +13,7 @@ const MEMORY_KIB_MAX: u64 = 192 * 1024;
 /// A broker with a small budget, and a neighbor that publishes to a queue and gets what it published.
 struct Stage {
     broker: Broker,
-    neighbor: RawAmqp,
+    neighbor: RawClient,
     rounds: u64,
     _folder: tempfile::TempDir,
 }
@@ -26,7 +27,7 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let args = [&["--subscriber-budget-bytes", "1MiB"], more].concat();
         let broker = Broker::start_with(&folder.path().join("data"), &args)?;
-        let mut neighbor = RawAmqp::connect(broker.listener("amqp")?)?;
+        let mut neighbor = RawClient::connect(broker.listener("amqp")?)?;
         neighbor.send(&declare("neighbor"));
         neighbor.flush()?;
         neighbor.receive_method((50, 11))?;
@@ -38,8 +39,8 @@ impl Stage {
         })
     }
 
-    fn open(&self) -> Result<RawAmqp> {
-        RawAmqp::open(self.broker.listener("amqp")?)
+    fn open(&self) -> Result<RawClient> {
+        RawClient::open(self.broker.listener("amqp")?)
     }
 
     /// The neighbor is confirmed and gets its message, and the broker's memory is bounded.
@@ -49,7 +50,7 @@ impl Stage {
         self.neighbor.publish("", "neighbor", body.as_bytes())?;
         self.neighbor.flush()?;
         self.neighbor.receive_confirms_up_to(self.rounds)?;
-        let get = AmqpFrame::method(1, (60, 70), b"\0\0\x08neighbor\x01");
+        let get = RawFrame::method(1, (60, 70), b"\0\0\x08neighbor\x01");
         self.neighbor.send(&get);
         self.neighbor.flush()?;
         self.neighbor.receive_method((60, 71))?;
@@ -68,7 +69,7 @@ impl Stage {
     }
 
     /// Sends bytes, then reads the frames up to the end of the connection.
-    fn answer(&mut self, bytes: &[u8]) -> Result<Vec<AmqpFrame>> {
+    fn answer(&mut self, bytes: &[u8]) -> Result<Vec<RawFrame>> {
         let mut client = self.open()?;
         client.write(bytes);
         // The broker may have answered and stopped reading before all is written.
@@ -84,21 +85,21 @@ impl Stage {
 
     /// Sends bytes on an open connection with channel 1; returns the code that the connection or the channel is closed with.
     fn code(&mut self, bytes: &[u8]) -> Result<(u16, u16)> {
-        let answers = self.answer(&[&amqp_opening(0), bytes].concat())?;
+        let answers = self.answer(&[&opening(0), bytes].concat())?;
         let closed = answers.iter().find_map(|it| Some((it.channel, it.code()?)));
         closed.with_context(|| format!("{bytes:02x?} was answered {answers:02x?}"))
     }
 }
 
 /// `queue.declare` of a queue that is neither durable nor anybody's.
-fn declare(name: &str) -> AmqpFrame {
+fn declare(name: &str) -> RawFrame {
     let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
     let arguments = [&[0, 0, len][..], name.as_bytes(), &[0, 0, 0, 0, 0]].concat();
-    AmqpFrame::method(1, (50, 10), &arguments)
+    RawFrame::method(1, (50, 10), &arguments)
 }
 
 /// `basic.consume` of a queue without acknowledgements.
-fn consume(name: &str, tag: &str) -> AmqpFrame {
+fn consume(name: &str, tag: &str) -> RawFrame {
     let len = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX);
     let arguments = [
         &[0, 0, len(name)][..],
@@ -107,12 +108,12 @@ fn consume(name: &str, tag: &str) -> AmqpFrame {
         tag.as_bytes(),
         &[0b10, 0, 0, 0, 0],
     ];
-    AmqpFrame::method(1, (60, 20), &arguments.concat())
+    RawFrame::method(1, (60, 20), &arguments.concat())
 }
 
 /// `basic.publish` to the default exchange.
-fn publish(channel: u16) -> AmqpFrame {
-    AmqpFrame::method(channel, (60, 40), b"\0\0\0\x08neighbor\0")
+fn publish(channel: u16) -> RawFrame {
+    RawFrame::method(channel, (60, 40), b"\0\0\0\x08neighbor\0")
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn strangers_are_told_what_is_spoken() -> Result<()> {
         }
         // A cut may come before the answer is read.
         ensure!(
-            answer == AMQP_HEADER || (answer.is_empty() && bytes.len() > 8),
+            answer == PROTOCOL_HEADER || (answer.is_empty() && bytes.len() > 8),
             "{bytes:?} was answered {answer:02x?}"
         );
         stage.neighbor_goes_on()?;
@@ -151,7 +152,7 @@ fn strangers_are_told_what_is_spoken() -> Result<()> {
 fn what_breaks_the_protocol_has_its_code() -> Result<()> {
     let mut stage = Stage::new()?;
     let channel_0 = |code| (0, code);
-    let method = |channel, id, arguments: &[u8]| AmqpFrame::method(channel, id, arguments).bytes();
+    let method = |channel, id, arguments: &[u8]| RawFrame::method(channel, id, arguments).bytes();
     let rows: [(Vec<u8>, (u16, u16)); 17] = [
         // Frames: a type that there is not, a wrong end, one longer than was agreed on, a heartbeat with words.
         (b"\x07\0\x01\0\0\0\0\xce".to_vec(), channel_0(501)),
@@ -182,16 +183,16 @@ fn what_breaks_the_protocol_has_its_code() -> Result<()> {
         ),
         (nested_table(), channel_0(502)),
         // Contents: without a method, a body before its header, more than was said.
-        (AmqpFrame::content(1, 1).bytes(), channel_0(505)),
+        (RawFrame::content(1, 1).bytes(), channel_0(505)),
         (
-            [publish(1).bytes(), AmqpFrame::body(1, b"x").bytes()].concat(),
+            [publish(1).bytes(), RawFrame::body(1, b"x").bytes()].concat(),
             channel_0(505),
         ),
         (
             [
                 publish(1),
-                AmqpFrame::content(1, 1),
-                AmqpFrame::body(1, b"xy"),
+                RawFrame::content(1, 1),
+                RawFrame::body(1, b"xy"),
             ]
             .map(|frame| frame.bytes())
             .concat(),
@@ -199,7 +200,7 @@ fn what_breaks_the_protocol_has_its_code() -> Result<()> {
         ),
         // A body that is too large closes its channel, before it comes.
         (
-            [publish(1), AmqpFrame::content(1, u64::MAX)]
+            [publish(1), RawFrame::content(1, u64::MAX)]
                 .map(|it| it.bytes())
                 .concat(),
             (1, 406),
@@ -232,7 +233,7 @@ fn nested_table() -> Vec<u8> {
     table.reverse();
     let len = u32::try_from(table.len()).unwrap_or(u32::MAX).to_be_bytes();
     let arguments = [&b"\0\0\x01q\0"[..], &len, &table].concat();
-    AmqpFrame::method(1, (50, 10), &arguments).bytes()
+    RawFrame::method(1, (50, 10), &arguments).bytes()
 }
 
 #[test]
@@ -242,14 +243,10 @@ fn half_frames_hurt_nobody() -> Result<()> {
         declare("half"),
         consume("half", "c"),
         publish(1),
-        AmqpFrame::content(1, 9),
-        AmqpFrame::body(1, b"123456789"),
+        RawFrame::content(1, 9),
+        RawFrame::body(1, b"123456789"),
     ];
-    let whole = [
-        amqp_opening(0),
-        contents.map(|frame| frame.bytes()).concat(),
-    ]
-    .concat();
+    let whole = [opening(0), contents.map(|frame| frame.bytes()).concat()].concat();
     for end in 0..whole.len() {
         let mut client = stage.open()?;
         client.write(&whole[..end]);
@@ -266,7 +263,7 @@ fn half_frames_hurt_nobody() -> Result<()> {
 fn one_byte_at_a_time_is_a_conversation() -> Result<()> {
     let mut stage = Stage::new()?;
     let mut client = stage.open()?;
-    for byte in [amqp_opening(0), declare("slow").bytes()].concat() {
+    for byte in [opening(0), declare("slow").bytes()].concat() {
         client.write(&[byte]);
         client.flush()?;
     }
@@ -279,11 +276,11 @@ fn one_byte_at_a_time_is_a_conversation() -> Result<()> {
 #[test]
 fn who_says_nothing_is_cut() -> Result<()> {
     let mut stage = Stage::with(&["--amqp-connect-timeout-ms", "100"])?;
-    let opening = amqp_opening(1);
+    let whole = opening(1);
     // Nothing at all, half of a header, no login, half of a login; and then a client that does not keep its heartbeats.
-    for end in [0, 3, 8, 20, opening.len()] {
+    for end in [0, 3, 8, 20, whole.len()] {
         let mut client = stage.open()?;
-        client.write(&opening[..end]);
+        client.write(&whole[..end]);
         client.flush()?;
         let mut answer = Vec::new();
         match client.stream().read_to_end(&mut answer) {
@@ -299,9 +296,9 @@ fn who_says_nothing_is_cut() -> Result<()> {
 #[test]
 fn channels_have_a_bound_and_may_come_and_go() -> Result<()> {
     let mut stage = Stage::new()?;
-    let mut flood = RawAmqp::connect(stage.broker.listener("amqp")?)?;
-    let open = |channel| AmqpFrame::method(channel, (20, 10), b"\0");
-    let close = |channel| AmqpFrame::method(channel, (20, 40), b"\0\0\0\0\0\0\0");
+    let mut flood = RawClient::connect(stage.broker.listener("amqp")?)?;
+    let open = |channel| RawFrame::method(channel, (20, 10), b"\0");
+    let close = |channel| RawFrame::method(channel, (20, 40), b"\0\0\0\0\0\0\0");
     for channel in 2..=2047 {
         flood.send(&open(channel));
     }
@@ -332,14 +329,14 @@ fn channels_have_a_bound_and_may_come_and_go() -> Result<()> {
 #[test]
 fn unfinished_contents_are_bounded() -> Result<()> {
     let mut stage = Stage::new()?;
-    let mut greedy = RawAmqp::connect(stage.broker.listener("amqp")?)?;
+    let mut greedy = RawClient::connect(stage.broker.listener("amqp")?)?;
     let piece = vec![b'x'; 131_000];
     for channel in 2..=64 {
-        greedy.send(&AmqpFrame::method(channel, (20, 10), b"\0"));
+        greedy.send(&RawFrame::method(channel, (20, 10), b"\0"));
         greedy.send(&publish(channel));
-        greedy.send(&AmqpFrame::content(channel, 16 << 20));
+        greedy.send(&RawFrame::content(channel, 16 << 20));
         for _ in 0..64 {
-            greedy.send(&AmqpFrame::body(channel, &piece));
+            greedy.send(&RawFrame::body(channel, &piece));
         }
         // It is closed before all of it has come.
         if greedy.flush().is_err() {
@@ -360,19 +357,19 @@ fn unfinished_contents_are_bounded() -> Result<()> {
 #[test]
 fn a_consumer_that_never_reads_slows_nobody() -> Result<()> {
     let mut stage = Stage::new()?;
-    let mut deaf = RawAmqp::connect(stage.broker.listener("amqp")?)?;
+    let mut deaf = RawClient::connect(stage.broker.listener("amqp")?)?;
     for queue in ["deaf-queue", "deaf-topic"] {
         deaf.send(&declare(queue));
         deaf.send(&consume(queue, queue));
     }
-    let bind = AmqpFrame::method(1, (50, 20), b"\0\0\x0adeaf-topic\x0aamq.fanout\0\0\0\0\0\0");
+    let bind = RawFrame::method(1, (50, 20), b"\0\0\x0adeaf-topic\x0aamq.fanout\0\0\0\0\0\0");
     deaf.send(&bind);
     deaf.flush()?;
     for expected in [(50, 11), (60, 21), (50, 11), (60, 21), (50, 21)] {
         deaf.receive_method(expected)?;
     }
     let body = vec![b'x'; 10_000];
-    let mut publisher = RawAmqp::connect(stage.broker.listener("amqp")?)?;
+    let mut publisher = RawClient::connect(stage.broker.listener("amqp")?)?;
     for number in 0..400 {
         publisher.publish("", "deaf-queue", &body)?;
         publisher.publish("amq.fanout", "", &body)?;
@@ -386,13 +383,13 @@ fn a_consumer_that_never_reads_slows_nobody() -> Result<()> {
 #[test]
 fn a_publisher_that_never_reads_is_no_longer_read() -> Result<()> {
     let mut stage = Stage::new()?;
-    let deaf = RawAmqp::connect(stage.broker.listener("amqp")?)?;
+    let deaf = RawClient::connect(stage.broker.listener("amqp")?)?;
     // Mandatory, to nobody: each comes back whole.
     let arguments = b"\0\0\x0aamq.direct\x06nobody\x01";
     let frames = [
-        AmqpFrame::method(1, (60, 40), arguments),
-        AmqpFrame::content(1, 1000),
-        AmqpFrame::body(1, &[b'x'; 1000]),
+        RawFrame::method(1, (60, 40), arguments),
+        RawFrame::content(1, 1000),
+        RawFrame::body(1, &[b'x'; 1000]),
     ];
     let bytes = frames.map(|frame| frame.bytes()).concat().repeat(100);
     deaf.stream().set_nonblocking(true)?;
@@ -428,7 +425,7 @@ fn a_publisher_that_never_reads_is_no_longer_read() -> Result<()> {
 fn consumers_have_a_bound_and_end_with_their_connection() -> Result<()> {
     let mut stage = Stage::with(&["--amqp-consumers-max", "500"])?;
     for _ in 0..3 {
-        let mut flood = RawAmqp::connect(stage.broker.listener("amqp")?)?;
+        let mut flood = RawClient::connect(stage.broker.listener("amqp")?)?;
         for number in 0..=500 {
             flood.send(&consume("neighbor", &format!("c{number}")));
         }

@@ -31,7 +31,7 @@ impl Open {
             return Err(Failure::new(ReplyCode::NotImplemented, method, problem));
         }
         let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
-        if qos.global {
+        if qos.global || self.capabilities.qos_of_channel {
             self.set_pool(link, number, prefetch, out);
         } else if let Some(channel) = self.channels.get_mut(&number) {
             channel.prefetch = prefetch;

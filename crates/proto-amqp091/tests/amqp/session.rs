@@ -150,6 +150,24 @@ impl Driven {
         driven
     }
 
+    /// One that is open by a client of this name, with channel 1.
+    pub(crate) fn opened_by(product: &str) -> Self {
+        let mut driven = Self::with_limits(Limits::default());
+        driven.feed(&PROTOCOL_HEADER);
+        let mut properties = TableBuf::new();
+        properties.push(
+            short("product"),
+            &FieldValue::LongString(product.as_bytes()),
+        );
+        let table = properties.as_table().unwrap();
+        driven.send(0, &start_ok(table, "PLAIN", b"\0guest\0guest"));
+        driven.send(0, &TUNE_OK);
+        driven.send(0, &open("/"));
+        driven.send(1, &Method::ChannelOpen(channel::Open));
+        driven.log.clear();
+        driven
+    }
+
     /// One that is open, with channel 1.
     pub(crate) fn with_channel() -> Self {
         let mut driven = Self::opened(&[]);

@@ -1,21 +1,19 @@
-//! A connection of AMQP 0-9-1 by frames: to send what no client would.
+//! A blocking AMQP 0-9-1 client by frames: enough to publish with confirms, and to send what no client would.
 
+use super::FRAME_END;
 use crate::connection::WAIT_MAX;
 use anyhow::{Context as _, Result, ensure};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// The protocol header.
-pub const AMQP_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
-/// The octet behind each frame.
-const FRAME_END: u8 = 0xce;
-
+pub const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 /// `basic.ack`, class and method.
 const ACK: (u16, u16) = (60, 80);
 
 /// A frame, whatever it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AmqpFrame {
+pub struct RawFrame {
     /// 1 for a method, 2 for a content header, 3 for a body, 8 for a heartbeat.
     pub kind: u8,
     /// The channel.
@@ -24,7 +22,7 @@ pub struct AmqpFrame {
     pub payload: Vec<u8>,
 }
 
-impl AmqpFrame {
+impl RawFrame {
     /// A method with its arguments.
     #[must_use]
     pub fn method(channel: u16, (class, method): (u16, u16), arguments: &[u8]) -> Self {
@@ -97,16 +95,16 @@ impl AmqpFrame {
 
 /// What opens a connection as `guest` with the heartbeat in seconds (0: none), and its channel 1.
 #[must_use]
-pub fn amqp_opening(heartbeat: u16) -> Vec<u8> {
+pub fn opening(heartbeat: u16) -> Vec<u8> {
     let start_ok = b"\0\0\0\0\x05PLAIN\0\0\0\x0c\0guest\0guest\x05en_US";
     let tune_ok = [&b"\x07\xff\0\x02\0\0"[..], &heartbeat.to_be_bytes()].concat();
     let frames = [
-        AmqpFrame::method(0, (10, 11), start_ok),
-        AmqpFrame::method(0, (10, 31), &tune_ok),
-        AmqpFrame::method(0, (10, 40), b"\x01/\0\0"),
-        AmqpFrame::method(1, (20, 10), b"\0"),
+        RawFrame::method(0, (10, 11), start_ok),
+        RawFrame::method(0, (10, 31), &tune_ok),
+        RawFrame::method(0, (10, 40), b"\x01/\0\0"),
+        RawFrame::method(1, (20, 10), b"\0"),
     ];
-    let mut bytes = AMQP_HEADER.to_vec();
+    let mut bytes = PROTOCOL_HEADER.to_vec();
     for frame in frames {
         bytes.extend(frame.bytes());
     }
@@ -115,20 +113,20 @@ pub fn amqp_opening(heartbeat: u16) -> Vec<u8> {
 
 /// A connection of AMQP 0-9-1.
 #[derive(Debug)]
-pub struct RawAmqp {
+pub struct RawClient {
     stream: TcpStream,
     pending: Vec<u8>,
 }
 
-impl RawAmqp {
+impl RawClient {
     /// Connects, and opens channel 1 with confirms.
     ///
     /// # Errors
     /// When the broker cannot be reached or refuses.
     pub fn connect(address: SocketAddr) -> Result<Self> {
         let mut client = Self::open(address)?;
-        client.write(&amqp_opening(0));
-        client.send(&AmqpFrame::method(1, (85, 10), b"\0"));
+        client.write(&opening(0));
+        client.send(&RawFrame::method(1, (85, 10), b"\0"));
         client.flush()?;
         for expected in [(10, 10), (10, 30), (10, 41), (20, 11), (85, 11)] {
             client.receive_method(expected)?;
@@ -164,7 +162,7 @@ impl RawAmqp {
     }
 
     /// Adds a frame to what is to be sent.
-    pub fn send(&mut self, frame: &AmqpFrame) {
+    pub fn send(&mut self, frame: &RawFrame) {
         self.pending.extend(frame.bytes());
     }
 
@@ -179,10 +177,10 @@ impl RawAmqp {
             arguments.extend_from_slice(name.as_bytes());
         }
         arguments.push(0);
-        self.send(&AmqpFrame::method(1, (60, 40), &arguments));
-        self.send(&AmqpFrame::content(1, u64::try_from(body.len())?));
+        self.send(&RawFrame::method(1, (60, 40), &arguments));
+        self.send(&RawFrame::content(1, u64::try_from(body.len())?));
         if !body.is_empty() {
-            self.send(&AmqpFrame::body(1, body));
+            self.send(&RawFrame::body(1, body));
         }
         Ok(())
     }
@@ -209,7 +207,7 @@ impl RawAmqp {
     ///
     /// # Errors
     /// When nothing comes, or what is no frame.
-    pub fn receive(&mut self) -> Result<Option<AmqpFrame>> {
+    pub fn receive(&mut self) -> Result<Option<RawFrame>> {
         let mut head = [0; 7];
         if !self.fill(&mut head)? {
             return Ok(None);
@@ -223,7 +221,7 @@ impl RawAmqp {
         let end = payload.pop();
         ensure!(end == Some(FRAME_END), "{head:02x?} ends with {end:02x?}");
         let channel = u16::from_be_bytes([a, b]);
-        Ok(Some(AmqpFrame {
+        Ok(Some(RawFrame {
             kind,
             channel,
             payload,
@@ -234,7 +232,7 @@ impl RawAmqp {
     ///
     /// # Errors
     /// When anything else comes, or nothing.
-    pub fn receive_method(&mut self, expected: (u16, u16)) -> Result<AmqpFrame> {
+    pub fn receive_method(&mut self, expected: (u16, u16)) -> Result<RawFrame> {
         let frame = self.receive()?.context("the connection ended")?;
         ensure!(
             frame.id() == Some(expected),
