@@ -6,6 +6,7 @@ use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
 use super::replies::check_readable;
+use super::server_properties::PrefetchScope;
 use super::{Link, put};
 use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deliver};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
@@ -31,7 +32,7 @@ impl Open {
             return Err(Failure::new(ReplyCode::NotImplemented, method, problem));
         }
         let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
-        if qos.global || self.capabilities.qos_of_channel {
+        if qos.global || self.capabilities.prefetch == PrefetchScope::Channel {
             self.set_pool(link, number, prefetch, out);
         } else if let Some(channel) = self.channels.get_mut(&number) {
             channel.prefetch = prefetch;

@@ -48,8 +48,17 @@ pub(super) struct ClientCapabilities {
     pub(super) consumer_cancel_notify: bool,
     /// It wants to know when publishes wait.
     pub(super) connection_blocked: bool,
-    /// A prefetch is the channel's for it, as the specification has it.
-    pub(super) qos_of_channel: bool,
+    pub(super) prefetch: PrefetchScope,
+}
+
+/// What a client means to bound by `basic.qos` without `global`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum PrefetchScope {
+    /// Each consumer that begins from then on, as in RabbitMQ.
+    #[default]
+    Consumer,
+    /// The channel, as the specification has it.
+    Channel,
 }
 
 impl ClientCapabilities {
@@ -57,10 +66,14 @@ impl ClientCapabilities {
         // kombu, and Celery with it, takes any server that is not called RabbitMQ to do as the specification says, and
         // changes the bound of its consumers under way: while tasks that are to run later are in hand, it asks for more.
         let product = client_properties.find(b"product");
-        let qos_of_channel = product == Some(FieldValue::LongString(b"py-amqp"));
+        let prefetch = if product == Some(FieldValue::LongString(b"py-amqp")) {
+            PrefetchScope::Channel
+        } else {
+            PrefetchScope::Consumer
+        };
         let Some(FieldValue::Table(capabilities)) = client_properties.find(b"capabilities") else {
             return Self {
-                qos_of_channel,
+                prefetch,
                 ..Self::default()
             };
         };
@@ -69,7 +82,7 @@ impl ClientCapabilities {
             authentication_failure_close: has(b"authentication_failure_close"),
             consumer_cancel_notify: has(b"consumer_cancel_notify"),
             connection_blocked: has(b"connection.blocked"),
-            qos_of_channel,
+            prefetch,
         }
     }
 }
