@@ -91,6 +91,7 @@ pub(crate) fn amqp(config: &Config, broker: &Broker) -> Protocol {
         consumers_max: config.amqp.consumers_max,
         open_timeout: config.amqp.connect_timeout,
         transaction_bytes_max: config.amqp.transaction_bytes_max,
+        consumer_timeout: config.amqp.consumer_timeout,
         ..proto_amqp091::Limits::default()
     };
     Protocol {

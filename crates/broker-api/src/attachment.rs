@@ -23,8 +23,8 @@ pub trait Attachment: Send {
     fn submit(&mut self, now: Instant, submissions: &mut Vec<Submission>);
 
     /// Whether the driver may read more from its peer. Pending while the connection's publishes wait
-    /// for room: then reading stops, and the waker is called when it may go on. Must be asked again
-    /// when [`deadline`](Self::deadline) has passed.
+    /// for room, or too many answers for [`poll_events`](Self::poll_events): then reading stops, and the
+    /// waker is called when it may go on. Must be asked again when [`deadline`](Self::deadline) has passed.
     fn poll_admission(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Hands events to `handle` until about `bytes_max` bytes of messages have been handed over or

@@ -15,7 +15,7 @@ use crate::Node;
 use crate::connection::{Connection, Subscription};
 use crate::follow::{Follow, Left, Push, Pushing, Sets};
 use crate::mailbox::Control;
-use crate::publish::{Way, exchange_not_found};
+use crate::publish::{Way, exchange_internal, exchange_not_found};
 use crate::retained::{HeldKeys, Retained};
 use crate::routes::{
     self, DirectTarget, FilterWork, PrivateQueueId, QueueTarget, Route, RouteCache, Targets,
@@ -443,10 +443,7 @@ impl Connection {
             }
             Route::Nowhere => {}
             Route::NoExchange => return Err(exchange_not_found(message)),
-            Route::Internal => {
-                let text = "cannot publish to an internal exchange".to_owned();
-                return Err(Refusal::AccessRefused(text));
-            }
+            Route::Internal => return Err(exchange_internal(message)),
         }
         if is_retained {
             let message = message.clone();

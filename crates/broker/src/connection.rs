@@ -42,6 +42,8 @@ pub struct Connection {
     pub(crate) commits: Commits,
     /// Answers that needed nobody else.
     pub(crate) answers: VecDeque<Event>,
+    /// Nothing more is read until they are taken.
+    is_held_by_answers: bool,
     /// What this call has for each executor.
     controls: Vec<Vec<Control>>,
     pub(crate) private_queues: BTreeMap<PrivateQueueId, PrivateQueue>,
@@ -117,6 +119,7 @@ impl Connection {
             publisher: Publisher::default(),
             commits: Commits::default(),
             answers: VecDeque::new(),
+            is_held_by_answers: false,
             controls: Vec::new(),
             private_queues: BTreeMap::new(),
             private_last: 0,
@@ -298,6 +301,17 @@ impl Connection {
                 Some(QueueRoute::Private(_) | QueueRoute::Shared(_)) | None => table.clone(),
             });
     }
+
+    /// Whether more may be asked for that is answered at once. A client that does not read what comes back (returns of a
+    /// message each, refusals) does not have them taken either, and is not to have them kept without limit.
+    fn has_room_for_answers(&self) -> bool {
+        let mut left = self.node.settings.parked_bytes;
+        self.answers.iter().all(|event| {
+            let fits = left.checked_sub(event_bytes(event));
+            left = fits.unwrap_or(0);
+            fits.is_some()
+        })
+    }
 }
 
 impl Attachment for Connection {
@@ -358,7 +372,8 @@ impl Attachment for Connection {
         }
         self.publish_letters(now);
         let admission = self.publisher.poll_admission(&self.node, now, cx);
-        if self.commits.holds_back(cx) {
+        self.is_held_by_answers = !self.has_room_for_answers();
+        if self.commits.holds_back(cx) || self.is_held_by_answers {
             return Poll::Pending;
         }
         admission
@@ -379,6 +394,10 @@ impl Attachment for Connection {
         {
             bytes_left = bytes_left.saturating_sub(event_bytes(&event));
             handle(event);
+        }
+        if self.is_held_by_answers && self.has_room_for_answers() {
+            self.is_held_by_answers = false;
+            cx.waker().wake_by_ref();
         }
         any |= self.show(now, bytes_max, handle);
         let (events, direct) = (&mut self.drained_events, &mut self.drained_direct);

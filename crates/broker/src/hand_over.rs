@@ -48,8 +48,15 @@ impl Connection {
                     }
                 }
                 DirectTo::Queue(queue) => {
-                    unused_bytes += bytes;
-                    self.enqueue_private(now, queue, message);
+                    let private = self.private_queues.get_mut(&queue);
+                    if let Some((id, sequence)) = private.and_then(|it| it.pass(&message)) {
+                        self.handed_bytes += bytes;
+                        delivered_count += 1;
+                        handle(delivery(id, sequence, message));
+                    } else {
+                        unused_bytes += bytes;
+                        self.enqueue_private(now, queue, message);
+                    }
                 }
             }
         }
@@ -181,9 +188,14 @@ impl Connection {
 }
 
 pub(crate) fn direct_delivery(subscription: SubscriptionId, message: Message) -> Event {
+    delivery(subscription, Sequence(0), message)
+}
+
+/// A first delivery.
+fn delivery(subscription: SubscriptionId, sequence: Sequence, message: Message) -> Event {
     Event::Delivery(Delivery {
         subscription,
-        sequence: Sequence(0),
+        sequence,
         redelivered: false,
         delivery_count: 0,
         acquired_count: 0,

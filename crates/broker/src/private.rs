@@ -198,6 +198,20 @@ impl PrivateQueue {
         counters::add(&node.counters.dropped, dropped_count);
     }
 
+    /// Passes a message on that need not be kept: its subscription settles nothing, and nothing is ahead of it. Returns
+    /// the delivery, if it is one.
+    pub(crate) fn pass(&mut self, message: &Message) -> Option<(SubscriptionId, Sequence)> {
+        // Whether one that has died comes round is looked at when it is taken in.
+        if !message.annotations().is_empty() {
+            return None;
+        }
+        let settle_modes = &self.settle_modes;
+        let is_presettled =
+            |id: SubscriberId| settle_modes.get(&id.subscription) == Some(&SettleMode::Presettled);
+        let (id, sequence) = self.queue.pass(message, is_presettled)?;
+        Some((id.subscription, sequence))
+    }
+
     pub(crate) fn grant(&mut self, id: SubscriberId, total: u64) {
         self.queue.grant(id, total);
     }

@@ -202,9 +202,7 @@ impl Publisher {
                 answers.push_back(Event::Done(id, Err(exchange_not_found(&message))));
             }
             Route::Internal => {
-                let name = String::from_utf8_lossy(message.exchange());
-                let text = format!("cannot publish to internal exchange '{name}'");
-                answers.push_back(Event::Done(id, Err(Refusal::AccessRefused(text))));
+                answers.push_back(Event::Done(id, Err(exchange_internal(&message))));
             }
         }
     }
@@ -499,6 +497,11 @@ impl Counted {
             refusal: None,
         }
     }
+}
+
+pub(crate) fn exchange_internal(message: &Message) -> Refusal {
+    let name = String::from_utf8_lossy(message.exchange());
+    Refusal::AccessRefused(format!("cannot publish to internal exchange '{name}'"))
 }
 
 pub(crate) fn exchange_not_found(message: &Message) -> Refusal {

@@ -427,11 +427,19 @@ pub(crate) fn resolve(node: &Node, table: &Snapshot, message: &Message, random: 
 
 /// What goes on instead of the message if it asks for a delay and the exchange that it was published to grants it: the
 /// same, later. Its life begins then.
+#[inline]
 pub(crate) fn delayed(node: &Node, table: &Snapshot, message: &Message) -> Option<Message> {
-    let envelope = message.envelope();
-    if !envelope.head_routes || table.exchange(message.exchange())?.delays == Delays::Ignored {
+    if !message.envelope().head_routes {
         return None;
     }
+    delayed_by_exchange(node, table, message)
+}
+
+fn delayed_by_exchange(node: &Node, table: &Snapshot, message: &Message) -> Option<Message> {
+    if table.exchange(message.exchange())?.delays == Delays::Ignored {
+        return None;
+    }
+    let envelope = message.envelope();
     let delay = Head::of(node.settings.heads, message).asked_delay()?;
     Some(Message::new(&Parts {
         envelope: Envelope {

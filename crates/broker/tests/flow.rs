@@ -4,11 +4,12 @@ mod support;
 
 use broker::{Settings, StalledPolicy};
 use broker_api::{Attachment as _, Command, Confirm, Delivery, Event, SettleMode};
-use model::SubscriptionId;
+use model::{QueueRules, SubscriptionId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
+use support::calls::exclusive;
 use support::{Node, cost, message, queue, topic};
 
 fn settings() -> Settings {
@@ -131,6 +132,49 @@ fn a_private_queue_is_bounded_by_the_budget() {
         subscriber.take_numbers(&mut node),
         (22..30).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn what_passes_a_private_queue_counts_until_it_is_sent() {
+    let mut node = Node::new(settings());
+    let mut owner = node.connect();
+    let mut publisher = node.connect();
+    owner.declare_as(&mut node, "own", exclusive(QueueRules::PLAIN));
+    owner.subscribe(&mut node, 1, queue("own"), SettleMode::Presettled);
+    let own = |number| message("own", number).queued();
+    (0..10).for_each(|number| publisher.publish(&node, own(number)));
+    let taken = owner.drain(&mut node);
+    assert_eq!(support::numbers(&taken), (0..10).collect::<Vec<_>>());
+    publisher.publish(&node, own(10));
+    assert!(!publisher.is_admitted(&node), "nothing was sent yet");
+    owner.sent(&node);
+    assert!(publisher.is_admitted(&node));
+    assert_eq!(owner.take_numbers(&mut node), [10]);
+}
+
+#[test]
+fn nothing_passes_what_waits_in_a_private_queue() {
+    let mut node = Node::new(settings());
+    let mut owner = node.connect();
+    let mut publisher = node.connect();
+    owner.declare_as(&mut node, "own", exclusive(QueueRules::PLAIN));
+    let own = |number| message("own", number).queued();
+    (0..2).for_each(|number| publisher.publish(&node, own(number)));
+    assert_eq!(owner.take_numbers(&mut node), []);
+    owner.subscribe_with(&mut node, 1, queue("own"), SettleMode::Presettled, 3);
+    (2..4).for_each(|number| publisher.publish(&node, own(number)));
+    assert_eq!(owner.take_numbers(&mut node), [0, 1, 2]);
+    publisher.publish(&node, own(4));
+    assert_eq!(
+        owner.take_numbers(&mut node),
+        [],
+        "no more than was granted"
+    );
+    owner.grant(&mut node, 1, 9);
+    publisher.publish(&node, own(5));
+    assert_eq!(owner.take_numbers(&mut node), [3, 4, 5]);
+    publisher.publish(&node, own(6));
+    assert_eq!(owner.take_numbers(&mut node), [6]);
 }
 
 #[test]
@@ -505,5 +549,25 @@ struct Woken(AtomicBool);
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn answers_that_are_not_taken_hold_back_who_asks() {
+    for (exchange, body_bytes, count_max) in [("amq.direct", 10_000, 200), ("nowhere", 4, 20_000)] {
+        let mut node = Node::new(Settings::default());
+        let mut publisher = node.connect();
+        let mut count = 0;
+        while publisher.is_admitted(&node) {
+            // What comes back, or is refused, is told at once.
+            let draft = message("nobody", count).to(exchange).of_bytes(body_bytes);
+            publisher.publish_returnable(&node, draft);
+            count += 1;
+            assert!(count < count_max, "{count} answers are kept");
+        }
+        assert!(count > 50);
+        let events = publisher.drain(&mut node);
+        assert!(events.len() >= count as usize);
+        assert!(publisher.is_admitted(&node));
     }
 }

@@ -3,11 +3,11 @@
 mod support;
 
 use broker::{Address, Composite, Settings};
-use broker_api::{Command, Event, Refusal, SettleMode, Transaction};
+use broker_api::{Command, Confirm, Event, Publishing, Refusal, Reply, SettleMode, Transaction};
 use model::{ExchangeKind, Outcome, QueueDefinition, QueueRules};
 use support::calls::{
-    alternate, bind, dead_letters_to, exchange, exchange_name, exclusive, name as name_of,
-    presettled, settings, settle, subscribe, with_retained, with_rules,
+    alternate, bind, dead_letters_to, delete_queue, exchange, exchange_name, exclusive,
+    name as name_of, presettled, settings, settle, subscribe, with_retained, with_rules,
 };
 use support::{Client, Draft, Node, message, queue, topic};
 
@@ -72,10 +72,7 @@ fn it_is_unroutable_only_if_no_key_leads_anywhere() {
     client.bind(&mut node, bind("d", "a", "x"));
     let mut is_returned = |draft: Draft| {
         let id = client.publish_returnable(&node, draft);
-        assert_eq!(
-            client.answer(&mut node, id),
-            Some(Ok(broker_api::Reply::Nothing))
-        );
+        assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
         matches!(client.others()[..], [Event::Returned(returned, _)] if returned == id)
     };
     assert!(!is_returned(message("none", 1).queued().keys(&["a"])));
@@ -220,15 +217,21 @@ fn a_restart_forgets_no_key() {
 
 #[test]
 fn a_key_may_be_a_composite() {
-    let to = |key: &str| Address {
-        exchange: exchange_name(""),
+    let at = |exchange: &str, key: &str| Address {
+        exchange: exchange_name(exchange),
         key: key.into(),
     };
     let mut node = Node::new(Settings {
-        composites: vec![Composite {
-            from: to("both"),
-            to: vec![to("a"), to("b")],
-        }],
+        composites: vec![
+            Composite {
+                from: at("", "both"),
+                to: vec![at("", "a"), at("", "b")],
+            },
+            Composite {
+                from: at("amq.topic", "all"),
+                to: vec![at("amq.topic", "x"), at("amq.topic", "y")],
+            },
+        ],
         ..settings()
     });
     let mut client = node.connect();
@@ -246,6 +249,12 @@ fn a_key_may_be_a_composite() {
         message("both", 2).queued().keys(&["b"]),
     );
     assert_eq!(contents(&mut node), [vec![1, 2], vec![1, 2], vec![1]]);
+    // Who is pushed to gets it once, too.
+    let mut reader = node.connect();
+    reader.subscribed(&mut node, presettled(subscribe(1, topic("#"))));
+    publish(&mut client, &mut node, message("z", 3).keys(&["all", "x"]));
+    publish(&mut client, &mut node, message("all", 4).keys(&["z"]));
+    assert_eq!(reader.numbers(&mut node), [3, 4]);
 }
 
 #[test]
@@ -274,4 +283,21 @@ fn no_key_leads_to_the_brokers_own_topics() {
         .publish_safely(&mut node, message("t", 2).keys(&["$SYSTEM"]))
         .expect("others are everybody's");
     assert_eq!(listener.take_numbers(&mut node), [0; 0]);
+}
+
+#[test]
+fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
+    let (mut node, mut client) = with_queues();
+    let mut other = node.connect();
+    let wanted = |draft: Draft| {
+        let publishing = Publishing::new(Confirm::Wanted);
+        Command::Publish(draft.persistent().build(), publishing)
+    };
+    other.send(&node, delete_queue("a"));
+    let id = client.send(&node, wanted(message("none", 1).queued().keys(&["a"])));
+    assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
+    other.send(&node, delete_queue("b"));
+    let id = client.send(&node, wanted(message("b", 2).queued()));
+    let deleted = Refusal::QueueDeleted(name_of("b"));
+    assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
 }

@@ -102,6 +102,8 @@ pub struct Amqp {
     pub connect_timeout: Duration,
     /// What the transactions of one connection may hold together, in bytes.
     pub transaction_bytes_max: usize,
+    /// How long a delivery may be unsettled; for ever if it is zero.
+    pub consumer_timeout: Duration,
 }
 
 /// Limits of MQTT connections.
@@ -280,6 +282,7 @@ impl Config {
                 consumers_max: 0,
                 connect_timeout: Duration::ZERO,
                 transaction_bytes_max: 0,
+                consumer_timeout: Duration::ZERO,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

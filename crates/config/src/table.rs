@@ -440,6 +440,14 @@ pub(crate) static KEYS: &[Key] = &[
         |config, number| config.amqp.transaction_bytes_max = size(number),
     ),
     number(
+        "amqp.consumer_timeout_ms",
+        AMQP,
+        millis(0, 168 * HOUR_MS),
+        "1800000",
+        "Time that a consumer has to settle a delivery before that closes its channel; 0 is for ever",
+        |config, number| config.amqp.consumer_timeout = Duration::from_millis(number),
+    ),
+    number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,
         bytes(4 * KIB, 64 * GIB),
@@ -486,7 +494,8 @@ pub(crate) static KEYS: &[Key] = &[
         CONNECTIONS,
         bytes(4 * KIB, 16 * GIB),
         "1MiB",
-        "Published bytes of one connection that may wait for room before its socket is not read",
+        "Published bytes of one connection that may wait for room, and bytes of what comes back to it that it does not \
+         read, before its socket is not read",
         |config, number| config.connection.parked_bytes_max = size(number),
     ),
     number(

@@ -37,7 +37,9 @@ is not visible ASCII and for `%`, `:` and `\\`. An AMQP reader sees exchange and
 ## What is not kept
 
 - MQTT 3.1 and 3.1.1 have no properties: their readers get topic, body and QoS, and their messages say no more.
-- An expiry is counted down on its way. A message whose expiry has been taken away (a dead letter) still has it as a header.
+- An expiry is counted down on its way. A message whose expiry has been taken away (a dead letter) still has it where a header said it; AMQP has
+  no `expiration` then, but in `x-death`.
+- How a message died is told by STOMP and AMQP; headers of these names that its publisher had set by AMQP are not told any more.
 - A STOMP header of this table that is repeated comes back with `x-header-` before its name from the second on; in STOMP only
   the first counts.
 - A STOMP message that has `expires` comes back with `expiration`, too; the earlier counts.

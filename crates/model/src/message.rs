@@ -171,17 +171,21 @@ impl Message {
                 header,
                 content_len,
             );
-        let mut at = 0;
-        let pieces = [parts.exchange, parts.key, parts.annotations]
-            .into_iter()
-            .chain(parts.head.iter().copied())
-            .chain([parts.body]);
-        for piece in pieces {
-            unique.slice[at..at + piece.len()].write_copy_of_slice(piece);
-            at += piece.len();
-        }
-        assert_eq!(at, content_len, "every byte of a message is written once");
-        // SAFETY: the loop wrote the slice from its start, without a gap, to `content_len`.
+        let mut rest = &mut unique.slice;
+        let mut write = |piece: &[u8]| {
+            if !piece.is_empty() {
+                let (place, behind) = std::mem::take(&mut rest).split_at_mut(piece.len());
+                place.write_copy_of_slice(piece);
+                rest = behind;
+            }
+        };
+        write(parts.exchange);
+        write(parts.key);
+        write(parts.annotations);
+        parts.head.iter().copied().for_each(&mut write);
+        write(parts.body);
+        assert!(rest.is_empty(), "every byte of a message is written once");
+        // SAFETY: the pieces were written from the slice's start, without a gap, until nothing of it was left.
         Self(unsafe { unique.assume_init_slice_with_header() }.shareable())
     }
 

@@ -90,8 +90,20 @@ impl<T> SequenceMap<T> {
             return self.stragglers.remove(&key);
         }
         let index = usize::try_from(key - self.base).ok()?;
-        let value = self.ring.get_mut(index)?.take()?;
-        self.ring_count -= 1;
+        let value = if index == 0 {
+            // The lowest, as most that are taken. Behind it there is mostly another.
+            let value = self.ring.pop_front()??;
+            self.base += 1;
+            self.ring_count -= 1;
+            if !matches!(self.ring.front(), Some(None)) && !self.is_sparse() {
+                return Some(value);
+            }
+            value
+        } else {
+            let value = self.ring.get_mut(index)?.take()?;
+            self.ring_count -= 1;
+            value
+        };
         self.trim();
         Some(value)
     }
@@ -166,7 +178,7 @@ impl<T> SequenceMap<T> {
         while let Some(None) = self.ring.back() {
             self.ring.pop_back();
         }
-        while self.ring.len() > self.ring_count * 4 + RING_SLACK {
+        while self.is_sparse() {
             if let Some(Some(value)) = self.ring.pop_front() {
                 self.stragglers.insert(self.base, value);
                 self.ring_count -= 1;
@@ -177,6 +189,11 @@ impl<T> SequenceMap<T> {
             self.ring.pop_front();
             self.base += 1;
         }
+    }
+
+    /// Whether the ring is mostly empty.
+    fn is_sparse(&self) -> bool {
+        self.ring.len() > self.ring_count * 4 + RING_SLACK
     }
 
     fn retire_all(&mut self) {

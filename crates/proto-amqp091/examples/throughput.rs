@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use bytes::BytesMut;
+use model::{Dialect, Envelope, Message, Parts, Persistence};
 use proto_amqp091::{
     Assembler, Codec, Content, Decoded, FieldValue, Method, Progress, Properties, PropertyList,
     ShortStr, Side, TableBuf, basic, put_body_frames, put_content_header, put_method,
@@ -34,6 +35,9 @@ fn main() {
         }
     }
     measure_acks();
+    for body_len in [256 << 10, 1 << 20, 16 << 20] {
+        measure_large(&vec![b'x'; body_len]);
+    }
 }
 
 fn short(text: &'static str) -> ShortStr<'static> {
@@ -104,6 +108,51 @@ fn measure_decode(input: &[u8]) -> f64 {
         }
         assert_eq!((at, count), (input.len(), CONTENTS_PER_INPUT));
     })
+}
+
+/// What comes in many frames: what joining it costs, and what making a message of it does.
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+fn measure_large(body: &[u8]) {
+    let codec = Codec::new(Side::Client, FRAME_BYTES_MAX);
+    let mut input = BytesMut::new();
+    let publish = Method::BasicPublish(basic::Publish {
+        exchange: short(""),
+        routing_key: short("q"),
+        mandatory: false,
+        immediate: false,
+    });
+    put_method(&mut input, 1, &publish);
+    put_content_header(&mut input, 1, body.len(), Properties::NONE);
+    put_body_frames(&mut input, 1, FRAME_BYTES_MAX, body);
+    let rounds = (1 << 30) / body.len();
+    let [joined, made] = [false, true].map(|makes_message| {
+        let start = std::time::Instant::now();
+        for _ in 0..rounds {
+            let mut assembler = Assembler::new(body.len());
+            let mut at = 0;
+            while let Ok(Decoded::Frame(frame, len)) = codec.decode(&input[at..]) {
+                at += len;
+                if let Ok(Progress::Content(content)) = assembler.take(frame.payload)
+                    && makes_message
+                {
+                    black_box(Message::new(&Parts {
+                        envelope: Envelope::new(Dialect::Amqp091, Persistence::Transient),
+                        exchange: b"",
+                        key: b"q",
+                        annotations: &[],
+                        head: &[content.properties.as_bytes()],
+                        body: content.body,
+                    }));
+                }
+            }
+            black_box(&assembler);
+        }
+        start.elapsed().as_secs_f64() * 1e6 / rounds as f64
+    });
+    println!(
+        "{} KiB in many frames: joined {joined:.1} microseconds, with its message {made:.1}",
+        body.len() >> 10
+    );
 }
 
 /// As a session reads what comes in pieces.

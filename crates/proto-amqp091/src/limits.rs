@@ -29,6 +29,8 @@ pub struct Limits {
     pub open_timeout: Duration,
     /// How long `connection.close-ok` is waited for.
     pub close_timeout: Duration,
+    /// How long a delivery may be unsettled before that closes its channel; for ever if it is zero.
+    pub consumer_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             heartbeat_s: 60,
             open_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
+            consumer_timeout: Duration::from_mins(30),
         }
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Properties<'a> {
     #[inline]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Problem> {
         let start = *reader;
-        read_list(reader)?;
+        read_list(reader, &mut PropertyList::default())?;
         Ok(Self(start.taken_until(reader)))
     }
 
@@ -82,7 +82,7 @@ impl<'a> Properties<'a> {
     /// [`Problem`] when they are none, or more.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Problem> {
         let mut reader = Reader::new(bytes);
-        read_list(&mut reader)?;
+        read_list(&mut reader, &mut PropertyList::default())?;
         reader.finish()?;
         Ok(Self(bytes))
     }
@@ -102,8 +102,12 @@ impl<'a> Properties<'a> {
     #[must_use]
     #[inline]
     pub fn fields(self) -> PropertyList<'a> {
+        let mut list = PropertyList::default();
         // What has been checked can be read.
-        read_list(&mut Reader::new(self.0)).unwrap_or_default()
+        match read_list(&mut Reader::new(self.0), &mut list) {
+            Ok(()) => list,
+            Err(_) => PropertyList::default(),
+        }
     }
 }
 
@@ -123,34 +127,38 @@ impl std::fmt::Debug for Properties<'_> {
     }
 }
 
+/// Reads flags and fields into a list that has none.
 #[inline]
-fn read_list<'a>(reader: &mut Reader<'a>) -> Result<PropertyList<'a>, Problem> {
+fn read_list<'a>(reader: &mut Reader<'a>, list: &mut PropertyList<'a>) -> Result<(), Problem> {
     let flags = reader.short("property-flags")?;
     if flags & NO_PROPERTIES != 0 {
         return Err(Problem::PropertyFlags(flags));
     }
-    let has = |flag| flags & flag != 0;
-    // RabbitMQ takes any bytes for short strings here.
-    let text = |reader: &mut Reader<'a>, flag, name| {
-        let text = has(flag).then(|| reader.opaque_shortstr(name));
-        text.transpose()
-    };
-    Ok(PropertyList {
-        content_type: text(reader, CONTENT_TYPE, "content-type")?,
-        content_encoding: text(reader, CONTENT_ENCODING, "content-encoding")?,
-        headers: (has(HEADERS).then(|| reader.table("headers"))).transpose()?,
-        delivery_mode: (has(DELIVERY_MODE).then(|| reader.octet("delivery-mode"))).transpose()?,
-        priority: (has(PRIORITY).then(|| reader.octet("priority"))).transpose()?,
-        correlation_id: text(reader, CORRELATION_ID, "correlation-id")?,
-        reply_to: text(reader, REPLY_TO, "reply-to")?,
-        expiration: text(reader, EXPIRATION, "expiration")?,
-        message_id: text(reader, MESSAGE_ID, "message-id")?,
-        timestamp: (has(TIMESTAMP).then(|| reader.longlong("timestamp"))).transpose()?,
-        r#type: text(reader, TYPE, "type")?,
-        user_id: text(reader, USER_ID, "user-id")?,
-        app_id: text(reader, APP_ID, "app-id")?,
-        cluster_id: text(reader, CLUSTER_ID, "cluster-id")?,
-    })
+    // Few are there of the many that might be, the first at the highest flag. RabbitMQ takes any bytes for short strings.
+    let mut left = flags;
+    while left != 0 {
+        let flag = 1 << (15 - left.leading_zeros());
+        left ^= flag;
+        match flag {
+            CONTENT_TYPE => list.content_type = Some(reader.opaque_shortstr("content-type")?),
+            CONTENT_ENCODING => {
+                list.content_encoding = Some(reader.opaque_shortstr("content-encoding")?);
+            }
+            HEADERS => list.headers = Some(reader.table("headers")?),
+            DELIVERY_MODE => list.delivery_mode = Some(reader.octet("delivery-mode")?),
+            PRIORITY => list.priority = Some(reader.octet("priority")?),
+            CORRELATION_ID => list.correlation_id = Some(reader.opaque_shortstr("correlation-id")?),
+            REPLY_TO => list.reply_to = Some(reader.opaque_shortstr("reply-to")?),
+            EXPIRATION => list.expiration = Some(reader.opaque_shortstr("expiration")?),
+            MESSAGE_ID => list.message_id = Some(reader.opaque_shortstr("message-id")?),
+            TIMESTAMP => list.timestamp = Some(reader.longlong("timestamp")?),
+            TYPE => list.r#type = Some(reader.opaque_shortstr("type")?),
+            USER_ID => list.user_id = Some(reader.opaque_shortstr("user-id")?),
+            APP_ID => list.app_id = Some(reader.opaque_shortstr("app-id")?),
+            _ => list.cluster_id = Some(reader.opaque_shortstr("cluster-id")?),
+        }
+    }
+    Ok(())
 }
 
 impl PropertyList<'_> {

@@ -35,6 +35,7 @@ mod queue;
 mod replies;
 mod server_properties;
 mod settle;
+mod timeouts;
 mod transaction;
 
 use crate::codec::{Codec, Decoded};
@@ -360,6 +361,9 @@ impl Session for Amqp091 {
         if let Err(failure) = self.event_in_state(event, out) {
             self.fail(now, &failure, out);
         }
+        if let State::Open(open) = &mut self.state {
+            open.timeouts.start(now, self.link.limits.consumer_timeout);
+        }
         if out.wire.len() > written {
             self.link.heartbeat.handle_sent(now);
         }
@@ -377,6 +381,15 @@ impl Session for Amqp091 {
             // As in RabbitMQ, nothing is said to somebody who does not listen.
             return self.close(out);
         }
+        let written = out.wire.len();
+        if let State::Open(open) = &mut self.state
+            && let Err(failure) = open.check_timeouts(&mut self.link, now, out)
+        {
+            self.fail(now, &failure, out);
+        }
+        if out.wire.len() > written {
+            self.link.heartbeat.handle_sent(now);
+        }
         if let State::Open(open) = &self.state {
             if open.is_waiting() {
                 self.link.heartbeat.handle_received(now);
@@ -390,6 +403,9 @@ impl Session for Amqp091 {
 
     fn handle_paused(&mut self, now: Instant) {
         self.link.heartbeat.handle_received(now);
+        if let State::Open(open) = &mut self.state {
+            open.forgive(now);
+        }
     }
 
     fn handle_close(&mut self, _now: Instant, _out: &mut Out) {
@@ -400,7 +416,10 @@ impl Session for Amqp091 {
         match &self.state {
             State::AwaitHeader { until } | State::Closing { until } => Some(*until),
             State::Opening(opening) => opening.deadline(),
-            State::Open(_) => self.link.heartbeat.deadline(),
+            State::Open(open) => {
+                let deadlines = [self.link.heartbeat.deadline(), open.timeouts.deadline()];
+                deadlines.into_iter().flatten().min()
+            }
             State::Closed => None,
         }
     }

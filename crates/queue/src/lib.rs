@@ -39,8 +39,8 @@
 //! - **Last values.** What is delivered is not replaced; if it comes back and a newer one is in the queue,
 //!   waiting or delivered, it leaves.
 //!
-//! Read first: [`Queue`], then [`Port`]. Then, by concern: `ready` (what waits), `pump` (what goes), `settle`
-//! (what comes back), `mark` (what the log must know), `page_out`, `fetch` and `bodies` (what is not in memory).
+//! Read first: [`Queue`], then [`Port`]. Then, by concern: `ready` (what waits), `pump` (what goes), `pass` (what
+//! goes without having waited), `settle` (what comes back), `mark` (what the log must know), `page_out`, `fetch` and `bodies` (what is not in memory).
 
 mod bodies;
 mod browse;
@@ -59,6 +59,7 @@ mod page;
 mod page_out;
 mod paged;
 mod pages;
+mod pass;
 mod placement;
 mod port;
 mod pump;

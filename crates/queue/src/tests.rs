@@ -9,6 +9,7 @@ mod logged;
 mod naive;
 mod pages;
 mod paging;
+mod passing;
 mod property;
 mod settling;
 mod steps;

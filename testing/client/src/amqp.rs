@@ -1,10 +1,12 @@
 //! A small AMQP 0-9-1 client, and its parts: [`Requests`] into bytes, bytes into [`Answer`]s.
 //!
-//! Read first: [`AmqpClient`]. Who has another transport uses [`Requests`] and [`Answers`] alone.
+//! Read first: [`AmqpClient`]. Who has another transport uses [`Requests`] and [`Answers`] alone; who sends what no
+//! client would, [`raw`].
 
 mod answers;
 mod confirms;
 mod connection;
+pub mod raw;
 mod requests;
 
 pub use answers::{Answer, Answers, Delivered};

@@ -144,13 +144,15 @@ def tasks_are_retried():
 
 def tasks_wait_for_their_time():
     with Worker():
-        wanted = time.time() + 1
+        # It expires while it waits for its time. (Not before it is with the worker: nobody would be told.)
+        late = tasks.note.apply_async(["late"], expires=5, countdown=6)
+        wanted = time.time() + 8
         eta = datetime.datetime.fromtimestamp(wanted, datetime.timezone.utc)
-        # More of them than the worker may have in hand: it raises its prefetch for each.
-        waiting = [tasks.when.apply_async(eta=eta) for _ in range(20)]
+        # More of them than the worker has in hand at a time: it raises its prefetch for each, now and then.
+        waiting = [tasks.when.apply_async(eta=eta) for _ in range(5)]
         same(tasks.add.delay(1, 1).get(WAIT_S), 2)
+        assert not any(result.ready() for result in waiting), "those stand in the way of this one"
         assert all(result.get(WAIT_S) >= wanted for result in waiting)
-        late = tasks.note.apply_async(["late"], expires=0.001, countdown=1)
         try:
             late.get(WAIT_S)
         except TaskRevokedError:

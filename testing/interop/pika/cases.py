@@ -243,6 +243,24 @@ def deliveries_are_settled():
     same(of.queue_declare("q", passive=True).method.message_count, 0)
 
 
+def deliveries_are_settled_in_time():
+    connection = connect()
+    of, other = connection.channel(), connection.channel()
+    of.queue_declare("q")
+    publish(of, "", "q", b"m")
+    consume_unsettled(of, "q", 1)
+
+    def busy():
+        # Whoever waits for an answer then is told why.
+        while True:
+            of.basic_qos()
+
+    text = refused(406, busy)
+    assert "delivery acknowledgement on channel 1 timed out" in text, text
+    method, _, body = other.basic_get("q", auto_ack=True)
+    same((method.redelivered, body), (True, b"m"))
+
+
 def consume_unsettled(of, name, count):
     found = []
     of.basic_consume(name, lambda _, method, properties, body: found.append((method, properties, body)))

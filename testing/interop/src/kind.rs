@@ -38,6 +38,8 @@ pub enum ClientKind {
     Java,
     /// pika, stomp.py and paho-mqtt together, for what goes from each protocol to each.
     Crossing,
+    /// pyzmq with its libzmq, from Python's package index.
+    Pyzmq,
 }
 
 /// Where a client comes from.
@@ -64,7 +66,7 @@ pub(crate) const JARS: &str =
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::StompPy,
         Self::Stompit,
         Self::Stompjs,
@@ -80,6 +82,7 @@ impl ClientKind {
         Self::AmqpTools,
         Self::Java,
         Self::Crossing,
+        Self::Pyzmq,
     ];
 
     /// The name that commands know it by, and its folder's.
@@ -101,16 +104,17 @@ impl ClientKind {
             Self::AmqpTools => "amqp_tools",
             Self::Java => "java",
             Self::Crossing => "crossing",
+            Self::Pyzmq => "pyzmq",
         }
     }
 
-    /// The listener that it connects to, as `listeners.json` names it.
+    /// The listener that it connects to, as `listeners.json` names it; nothing if that is the test's own.
     #[must_use]
-    pub const fn listener(self) -> &'static str {
+    pub const fn listener(self) -> Option<&'static str> {
         match self {
-            Self::StompPy | Self::Stompit | Self::NetStomp => "stomp",
-            Self::Stompjs => "ws",
-            Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => "mqtt",
+            Self::StompPy | Self::Stompit | Self::NetStomp => Some("stomp"),
+            Self::Stompjs => Some("ws"),
+            Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => Some("mqtt"),
             Self::Pika
             | Self::Amqplib
             | Self::AioPika
@@ -118,7 +122,8 @@ impl ClientKind {
             | Self::Lapin
             | Self::AmqpTools
             | Self::Java
-            | Self::Crossing => "amqp",
+            | Self::Crossing => Some("amqp"),
+            Self::Pyzmq => None,
         }
     }
 
@@ -159,6 +164,7 @@ impl ClientKind {
             ),
             Self::Java => Source::Java(include_str!("../java/Cases.java")),
             Self::Crossing => Source::Pip(include_str!("../crossing/requirements.txt")),
+            Self::Pyzmq => Source::Pip(include_str!("../pyzmq/requirements.txt")),
         }
     }
 

@@ -49,6 +49,12 @@ cases! {
 }
 
 #[test]
+fn deliveries_are_settled_in_time() -> Result<()> {
+    let stage = Stage::with_settings("[amqp]\nconsumer_timeout_ms = 300\n")?;
+    stage.run(ClientKind::Pika, "deliveries_are_settled_in_time", "0-9-1")
+}
+
+#[test]
 fn what_is_confirmed_survives_a_kill() -> Result<()> {
     let mut stage = Stage::new()?;
     stage.run(ClientKind::Pika, "messages_are_kept", "0-9-1")?;

@@ -4,17 +4,21 @@ use anyhow::Result;
 use interop::{ClientKind, Stage};
 
 macro_rules! cases {
-    ($($case:ident,)*) => {
-        $(
-            #[test]
-            fn $case() -> Result<()> {
-                Stage::new()?.run(ClientKind::Crossing, stringify!($case), "all")
-            }
-        )*
+    ($module:ident, $($case:ident,)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $case() -> Result<()> {
+                    Stage::new()?.run(ClientKind::Crossing, stringify!($case), "all")
+                }
+            )*
+        }
     };
 }
 
 cases! {
+    crossing,
     each_pair_says_what_the_table_says,
     transient_and_bare_messages_say_nothing_more,
     qualities_of_service_are_persistence,
@@ -32,7 +36,7 @@ cases! {
 }
 
 #[test]
-fn persistent_messages_survive_a_kill() -> Result<()> {
+fn crossing_persistent_messages_survive_a_kill() -> Result<()> {
     let case = "persistent_messages_survive_a_kill";
     Stage::new()?.run_with_restarts(ClientKind::Crossing, case, "all")
 }

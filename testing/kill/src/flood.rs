@@ -5,7 +5,7 @@ mod blocked;
 
 pub use blocked::{full_disk, full_memory};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use client::Broker;
 use client::amqp::{AmqpClient, Answer, Confirms, Declare, Publish, method};
 use std::net::SocketAddr;
@@ -17,17 +17,21 @@ const MIB: u64 = 1 << 20;
 /// Memory for queued messages.
 const LIMIT_BYTES: u64 = 32 * MIB;
 
-/// What the journal may be behind and what may wait in its mailbox, for each executor; there is one per core.
-const EXECUTOR_BYTES_MAX: u64 = (16 + 4) * MIB;
+/// What the journal may be behind, as messages that wait and as what is being written, and what may wait in its mailbox,
+/// for each executor; there is one per core.
+const EXECUTOR_BYTES_MAX: u64 = (2 * 16 + 4) * MIB;
 
 /// What may be parked of a connection, and what is read of it at a time.
 const CONNECTION_BYTES_MAX: u64 = 2 * MIB;
 
-/// What the allocator does not give back, and what is on its way to the disk.
-const SLACK_BYTES: u64 = 40 * MIB;
+/// What stays in memory of a message in a page.
+const PAGED_BYTES_MAX: u64 = 80;
+
+/// What the allocator does not give back, and pages on their way to the disk.
+const SLACK_BYTES: u64 = 64 * MIB;
 
 /// What each publisher of a flood sends.
-const FLOOD_BYTES: u64 = 64 * MIB;
+const FLOOD_BYTES: u64 = 128 * MIB;
 
 /// Publishes of one connection that are unconfirmed at a time.
 const WINDOW: usize = 1000;
@@ -67,11 +71,12 @@ fn peak_bytes(broker: &Broker) -> Result<u64> {
 }
 
 /// What the broker may take beyond what it takes when idle.
-fn grown_bytes_max(connections: u64) -> Result<u64> {
+fn grown_bytes_max(connections: u64, messages: u64) -> Result<u64> {
     let executors = thread::available_parallelism()?.get() as u64;
     Ok(LIMIT_BYTES
         + executors * EXECUTOR_BYTES_MAX
         + connections * CONNECTION_BYTES_MAX
+        + messages * PAGED_BYTES_MAX
         + SLACK_BYTES)
 }
 
@@ -92,10 +97,11 @@ fn declare(client: &mut AmqpClient, queue: &str, durable: bool) -> Result<u32> {
     };
     client.requests().declare(1, &declare);
     let is_it = |answer: &Answer| matches!(answer, Answer::Declared { .. });
-    match client.answer(1, is_it)? {
-        Answer::Declared { messages, .. } => Ok(messages),
-        other => Err(anyhow!("no queue but {other:?}")),
-    }
+    let answer = client.answer(1, is_it)?;
+    let Answer::Declared { messages, .. } = answer else {
+        bail!("no queue but {answer:?}")
+    };
+    Ok(messages)
 }
 
 /// Publishers flood two durable queues, one that nobody reads and one whose consumer takes one message at a time.
@@ -107,17 +113,18 @@ pub fn durable() -> Result<Flood> {
     let broker = start(&folder.path().join("data"), &[])?;
     let address = broker.listener("amqp")?;
     let idle = peak_bytes(&broker)?;
-    let (mut sent_bytes, mut confirmed) = (0, 0);
+    let (mut sent, mut sent_bytes, mut confirmed) = (0, 0, 0);
     thread::scope(|scope| {
         let slow = scope.spawn(move || read_slowly(address));
         let publishers = PUBLISHERS.map(|(body_bytes, is_confirmed)| {
             scope.spawn(move || publish(address, body_bytes, is_confirmed))
         });
         for publisher in publishers {
-            let sent = publisher
+            let published = publisher
                 .join()
                 .map_err(|_| anyhow!("a publisher panicked"))?;
-            let (count, body_bytes, is_confirmed) = sent.context("publisher")?;
+            let (count, body_bytes, is_confirmed) = published.context("publisher")?;
+            sent += count;
             sent_bytes += count * body_bytes;
             confirmed += if is_confirmed { count } else { 0 };
         }
@@ -138,7 +145,7 @@ pub fn durable() -> Result<Flood> {
     let flood = Flood {
         sent_bytes,
         grown_bytes: peak_bytes(&broker)?.saturating_sub(idle),
-        grown_bytes_max: grown_bytes_max(connections)?,
+        grown_bytes_max: grown_bytes_max(connections, sent)?,
     };
     ensure!(flood.grown_bytes <= flood.grown_bytes_max, "{flood:?}");
     Ok(flood)

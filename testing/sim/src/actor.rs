@@ -58,18 +58,13 @@ impl Role {
         }
     }
 
-    /// Whether who speaks AMQP can do it: AMQP has no selectors, nobody who only looks, and nothing that says where a
-    /// dead letter comes from.
+    /// Whether who speaks AMQP can do it: AMQP has no selectors, and nobody who only looks.
     #[must_use]
     pub fn is_of_amqp(self) -> bool {
         match self {
             Self::SetUp | Self::Browser(_) | Self::Probe(_) => false,
-            Self::Publisher(_) => true,
-            Self::Consumer { reading, .. }
-            | Self::Processor { reading, .. }
-            | Self::Drain(reading) => {
-                reading != Reading::DeadLetters && self.habit() != Habit::Selects
-            }
+            Self::Publisher(_) | Self::Processor { .. } | Self::Drain(_) => true,
+            Self::Consumer { habit, .. } => habit != Habit::Selects,
         }
     }
 

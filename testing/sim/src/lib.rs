@@ -6,7 +6,7 @@
 //! or a log for each shard that loses its tail by itself, for nothing may rely on a shared one. Then faults end, and
 //! everything is drained: what the clients have seen must satisfy every invariant in [`invariant`].
 //!
-//! The clients of a workload speak STOMP, or some of them AMQP ([`line`]).
+//! The clients of a workload speak STOMP, or some of them AMQP ([`mod@line`]).
 //! [`mqtt`] has a workload of its own: sessions that outlive their connections.
 //!
 //! Read first: [`run`], then [`world`] (the broker and its steps), [`scene`] (what the clients use) and [`actor`]

@@ -9,7 +9,7 @@ fn plan(seed: u64) -> Plan {
         seed,
         size: Size::Large,
         speech: Speech::Mixed,
-        store: [Kind::Journal, Kind::Apart][usize::from(seed % 2 == 0)],
+        store: [Kind::Journal, Kind::Apart][usize::from(seed.is_multiple_of(2))],
         crash: Crash::Random,
     }
 }

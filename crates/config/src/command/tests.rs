@@ -81,6 +81,7 @@ fn defaults_are_those_of_the_table() {
     assert_eq!(config.amqp.consumers_max, 10_000);
     assert_eq!(config.amqp.connect_timeout, Duration::from_secs(10));
     assert_eq!(config.amqp.transaction_bytes_max, 16 << 20);
+    assert_eq!(config.amqp.consumer_timeout, Duration::from_secs(1_800));
     assert_eq!(config.mqtt.response_information, "");
     assert_eq!(config.mqtt.server_reference, "");
     assert_eq!(config.virtual_topic.topics, "VirtualTopic.>");

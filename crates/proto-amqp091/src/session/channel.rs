@@ -5,6 +5,7 @@ use super::consumers::Unsettled;
 use super::failure::Failure;
 use super::publish::ChannelId;
 use super::replies::Replies;
+use super::timeouts::Mark;
 use super::transaction::Gathered;
 use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
@@ -42,6 +43,8 @@ pub(super) struct Channel {
     unsettled: SequenceMap<Unsettled>,
     /// The tag of the last delivery.
     last_tag: u64,
+    /// What had been delivered when: by ascending tag.
+    pub(super) marks: VecDeque<Mark>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +89,15 @@ impl Channel {
             self.in_hand += u64::from(!unsettled.is_got);
             self.unsettled.insert(self.last_tag, unsettled);
         }
+        self.last_tag
+    }
+
+    /// The tag of the first delivery that is to be settled.
+    pub(super) fn first_unsettled(&self) -> Option<u64> {
+        self.unsettled.first().map(|(tag, _)| tag)
+    }
+
+    pub(super) const fn last_tag(&self) -> u64 {
         self.last_tag
     }
 

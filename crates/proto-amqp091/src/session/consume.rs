@@ -33,7 +33,7 @@ impl Open {
             return Err(Failure::new(ReplyCode::NotImplemented, method, problem));
         }
         let prefetch = Some(u64::from(qos.prefetch_count)).filter(|it| *it > 0);
-        if qos.global {
+        if qos.global || self.capabilities.qos_of_channel {
             self.set_pool(link, number, prefetch, out);
         } else if let Some(channel) = self.channels.get_mut(&number) {
             channel.prefetch = prefetch;
@@ -218,6 +218,9 @@ impl Open {
             return;
         };
         consumer.add_delivery();
+        if !consumer.no_ack {
+            self.timeouts.note_delivery();
+        }
         let is_used_up = consumer.is_used_up();
         if !consumer.no_ack && channel.is_full() {
             channel.waiting.push_back(delivery);

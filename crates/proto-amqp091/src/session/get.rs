@@ -96,6 +96,9 @@ impl Open {
         };
         let channel = self.channels.get_mut(&number)?;
         let tag = channel.add_delivery((!consumer.no_ack).then_some(unsettled));
+        if !consumer.no_ack {
+            self.timeouts.note_delivery();
+        }
         Some((tag, consumer.no_ack))
     }
 }

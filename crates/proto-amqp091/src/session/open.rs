@@ -9,6 +9,7 @@ use super::login::with_secret;
 use super::publish::{ChannelId, Publishes};
 use super::server_properties::ClientCapabilities;
 use super::settle::Settling;
+use super::timeouts::Timeouts;
 use super::transaction::Gathered;
 use super::{Link, Step, put};
 use crate::frame::{Frame, Payload};
@@ -33,6 +34,7 @@ pub(super) struct Open {
     pub(super) awaited_confirms: AwaitedConfirms,
     /// What the transaction settles that is being committed.
     pub(super) committing: Vec<Unsettled>,
+    pub(super) timeouts: Timeouts,
     /// What is held of contents that have not come to their end, in bytes.
     pub(super) held_bytes: usize,
     /// What all transactions have gathered, in bytes.
@@ -59,6 +61,7 @@ impl Open {
             publishes: Publishes::default(),
             awaited_confirms: AwaitedConfirms::default(),
             committing: Vec::new(),
+            timeouts: Timeouts::default(),
             held_bytes: 0,
             gathered_bytes: 0,
             last_serial: 0,

@@ -162,8 +162,8 @@ impl Open {
             return Err(failed(ReplyCode::PreconditionFailed, text));
         }
         let mut properties = BytesMut::new();
-        let content = channel.with_replies(content, &mut properties);
-        let message = message_of(&publish, &content)?;
+        let asking = channel.with_replies(content, &mut properties);
+        let message = message_of(&publish, asking.as_ref().unwrap_or(content))?;
         let unroutable = if publish.mandatory {
             Unroutable::Return
         } else {

@@ -33,29 +33,28 @@ pub(super) struct Replies {
 }
 
 impl Channel {
-    /// The content with the queue of the channel's answers in its `reply-to`, where it asks for that and there is one.
+    /// The content with the queue of the channel's answers in its `reply-to`, if it asks for that and there is one.
+    #[inline]
     pub(super) fn with_replies<'c>(
         &self,
         content: &Content<'c>,
         buffer: &'c mut BytesMut,
-    ) -> Content<'c> {
-        let Some(replies) = &self.replies else {
-            return *content;
-        };
+    ) -> Option<Content<'c>> {
+        let replies = self.replies.as_ref()?;
         let list = content.properties.fields();
         let asks = |reply_to: ShortStr<'_>| reply_to.as_bytes() == DIRECT_REPLY_TO;
         if !list.reply_to.is_some_and(asks) {
-            return *content;
+            return None;
         }
         let list = PropertyList {
             reply_to: ShortStr::new(replies.queue.as_bytes()).ok(),
             ..list
         };
         list.put(buffer);
-        Content {
+        Some(Content {
             properties: Properties::checked(buffer),
             ..*content
-        }
+        })
     }
 
     /// A consumer has ended, or is about to.

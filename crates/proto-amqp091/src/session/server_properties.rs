@@ -48,18 +48,28 @@ pub(super) struct ClientCapabilities {
     pub(super) consumer_cancel_notify: bool,
     /// It wants to know when publishes wait.
     pub(super) connection_blocked: bool,
+    /// A prefetch is the channel's for it, as the specification has it.
+    pub(super) qos_of_channel: bool,
 }
 
 impl ClientCapabilities {
     pub(super) fn read(client_properties: Table<'_>) -> Self {
+        // kombu, and Celery with it, takes any server that is not called RabbitMQ to do as the specification says, and
+        // changes the bound of its consumers under way: while tasks that are to run later are in hand, it asks for more.
+        let product = client_properties.find(b"product");
+        let qos_of_channel = product == Some(FieldValue::LongString(b"py-amqp"));
         let Some(FieldValue::Table(capabilities)) = client_properties.find(b"capabilities") else {
-            return Self::default();
+            return Self {
+                qos_of_channel,
+                ..Self::default()
+            };
         };
         let has = |name: &[u8]| capabilities.find(name) == Some(FieldValue::Boolean(true));
         Self {
             authentication_failure_close: has(b"authentication_failure_close"),
             consumer_cancel_notify: has(b"consumer_cancel_notify"),
             connection_blocked: has(b"connection.blocked"),
+            qos_of_channel,
         }
     }
 }

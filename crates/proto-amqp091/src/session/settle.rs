@@ -1,6 +1,7 @@
 //! `basic.ack`, `nack`, `reject`, `recover`.
 
 use super::Link;
+use super::channel::Channel;
 use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
@@ -95,50 +96,37 @@ impl Open {
         let Some(channel) = self.channels.get_mut(&number) else {
             return Ok(());
         };
-        if !multiple {
-            let settled = channel.take_unsettled(tag);
-            let settled = settled.ok_or_else(|| unknown_tag(tag, method))?;
-            self.settling.note_room(number);
-            let settled = (tag, settled);
-            return self.settle_one(link, (number, method), settled, outcome, out);
-        }
-        if tag != 0 && !channel.has_unsettled(tag) {
+        if tag != 0 && !channel.has_unsettled(tag) || tag == 0 && !multiple {
             return Err(unknown_tag(tag, method));
         }
         self.settling.note_room(number);
-        let last = if tag == 0 { u64::MAX } else { tag };
-        while let Some(channel) = self.channels.get_mut(&number)
-            && let Some(settled) = channel.take_first_unsettled(last)
-        {
-            self.settle_one(link, (number, method), settled, outcome, out)?;
-        }
-        Ok(())
-    }
-
-    fn settle_one(
-        &mut self,
-        link: &mut Link,
-        (number, method): (u16, MethodId),
-        (tag, settled): (u64, Unsettled),
-        outcome: Outcome,
-        out: &mut Out,
-    ) -> Result<(), Failure> {
         // What is to be delivered again is not part of a transaction.
-        if let Some(channel) = self.channels.get_mut(&number)
-            && let Some(transaction) = &mut channel.transaction
-            && outcome != Outcome::Release
-        {
-            channel.in_hand += u64::from(!settled.is_got);
-            let limit = link.limits.transaction_bytes_max;
-            let bound = (&mut self.gathered_bytes, limit);
-            return transaction.settle((tag, settled), outcome, bound, method);
+        let is_gathered = channel.transaction.is_some() && outcome != Outcome::Release;
+        let last = if tag == 0 { u64::MAX } else { tag };
+        loop {
+            let settled = if multiple {
+                channel.take_first_unsettled(last)
+            } else {
+                channel.take_unsettled(tag).map(|settled| (tag, settled))
+            };
+            let Some((tag, settled)) = settled else {
+                return Ok(());
+            };
+            // Of a consumer that the broker has ended there is nothing to settle.
+            if is_gathered {
+                let limit = link.limits.transaction_bytes_max;
+                let bound = (&mut self.gathered_bytes, limit);
+                gather(channel, (tag, settled), outcome, bound, method)?;
+            } else if let Some(consumer) = self.consumers.get_mut(settled.subscription) {
+                self.settling.add(link, out, settled, outcome);
+                if consumer.handle_settled() {
+                    self.settling.due.push(settled.subscription);
+                }
+            }
+            if !multiple {
+                return Ok(());
+            }
         }
-        // Of one that the broker has ended there is nothing to settle.
-        if self.consumers.has(settled.subscription) {
-            self.settling.add(link, out, settled, outcome);
-            self.note_settled(settled.subscription);
-        }
-        Ok(())
     }
 
     /// A delivery is settled, which may make room for others.
@@ -162,6 +150,21 @@ impl Open {
             self.hand_out_waiting(link, number, out);
             self.share_out(link, number, out);
         }
+    }
+}
+
+/// Makes a settlement part of what a channel's transaction gathers.
+fn gather(
+    channel: &mut Channel,
+    settled: (u64, Unsettled),
+    outcome: Outcome,
+    bound: (&mut usize, usize),
+    method: MethodId,
+) -> Result<(), Failure> {
+    channel.in_hand += u64::from(!settled.1.is_got);
+    match &mut channel.transaction {
+        Some(transaction) => transaction.settle(settled, outcome, bound, method),
+        None => Ok(()),
     }
 }
 

@@ -14,6 +14,7 @@ mod real_clients;
 mod replies;
 mod routing;
 mod split;
+mod timeouts;
 mod transactions;
 
 use broker_api::{
@@ -149,6 +150,24 @@ impl Driven {
         driven
     }
 
+    /// One that is open by a client of this name, with channel 1.
+    pub(crate) fn opened_by(product: &str) -> Self {
+        let mut driven = Self::with_limits(Limits::default());
+        driven.feed(&PROTOCOL_HEADER);
+        let mut properties = TableBuf::new();
+        properties.push(
+            short("product"),
+            &FieldValue::LongString(product.as_bytes()),
+        );
+        let table = properties.as_table().unwrap();
+        driven.send(0, &start_ok(table, "PLAIN", b"\0guest\0guest"));
+        driven.send(0, &TUNE_OK);
+        driven.send(0, &open("/"));
+        driven.send(1, &Method::ChannelOpen(channel::Open));
+        driven.log.clear();
+        driven
+    }
+
     /// One that is open, with channel 1.
     pub(crate) fn with_channel() -> Self {
         let mut driven = Self::opened(&[]);
@@ -216,6 +235,15 @@ impl Driven {
         self.session.handle_deadline(self.now, &mut self.out);
         self.collect();
         Some(self.now.elapsed().as_millis())
+    }
+
+    /// The driver has not been reading until now.
+    pub(crate) fn pause(&mut self) {
+        self.session.handle_paused(self.now);
+    }
+
+    pub(crate) fn elapsed(&self) -> u128 {
+        self.now.elapsed().as_millis()
     }
 
     pub(crate) fn wait(&mut self, duration: Duration) {

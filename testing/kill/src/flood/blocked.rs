@@ -1,8 +1,10 @@
 //! Publishers that are held back: for want of memory, and for want of room on the disk.
 
 use super::{Flood, begin, declare, grown_bytes_max, peak_bytes, start};
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use client::amqp::{AmqpClient, AmqpReader, AmqpWriter, Answer, Confirms, Login, Publish, method};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use client::amqp::{
+    AmqpClient, AmqpReader, AmqpWriter, Answer, Argument, Confirms, Declare, Login, Publish, method,
+};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -17,7 +19,7 @@ const HEARTBEATS: u32 = 8;
 /// Messages that wait in the durable queue.
 const BACKLOG: u64 = 100;
 
-/// A publisher floods a queue that is kept in memory and that nobody reads, until it is held back; another one, which
+/// A publisher floods a queue that nobody reads, of those that stay in memory, until it is held back; another one, which
 /// has no word for that, publishes behind it. Who reads another queue goes on, and when the flood is read, all do.
 ///
 /// # Errors
@@ -28,7 +30,7 @@ pub fn full_memory() -> Result<Flood> {
     let address = broker.listener("amqp")?;
     let idle = peak_bytes(&broker)?;
     fill(address)?;
-    declare(&mut begin(address, "flooded", false)?, "flooded", false)?;
+    make_flooded(address)?;
     let is_enough = AtomicBool::new(false);
     let sent = AtomicU64::new(0);
     let (writer, mut reader) = begin_flood(address)?;
@@ -38,22 +40,41 @@ pub fn full_memory() -> Result<Flood> {
         let held = confirms.hold(&mut reader);
         let others = held.and_then(|()| others_go_on(address));
         // Whatever happened: it must come to its end.
-        let reading = scope.spawn(|| read_all(address, &is_enough, &sent));
+        let reading = scope.spawn(|| read_all(address));
         let freed = others.and_then(|()| confirms.go_on(&mut reader, &is_enough, &sent));
         is_enough.store(true, Ordering::Release);
-        freed.context("the publisher that is told")?;
-        let flooded = flooding.join().map_err(|_| anyhow!("the flood panicked"))?;
-        flooded.context("flood")?;
+        let flooded = flooding.join();
+        let flooded = flooded.map_err(|_| anyhow!("the flood panicked"));
+        publish_last(address)?;
         let read = reading.join().map_err(|_| anyhow!("the reader panicked"))?;
-        read.context("reader")
+        freed.context("the publisher that is told")?;
+        flooded?.context("flood")?;
+        let (read, sent) = (read.context("reader")?, sent.load(Ordering::Acquire));
+        ensure!(read == sent, "{read} of {sent} were read");
+        Ok(())
     })?;
+    let sent = sent.load(Ordering::Acquire);
     let flood = Flood {
-        sent_bytes: sent.load(Ordering::Acquire) * BODY_BYTES as u64,
+        sent_bytes: sent * BODY_BYTES as u64,
         grown_bytes: peak_bytes(&broker)?.saturating_sub(idle),
-        grown_bytes_max: grown_bytes_max(4)?,
+        grown_bytes_max: grown_bytes_max(4, sent)?,
     };
     ensure!(flood.grown_bytes <= flood.grown_bytes_max, "{flood:?}");
     Ok(flood)
+}
+
+/// Makes the queue for the flood: one that has last values stays in memory.
+fn make_flooded(address: SocketAddr) -> Result<()> {
+    let mut client = AmqpClient::connect(address)?;
+    client.open_channel(1)?;
+    let declare = Declare {
+        queue: "flooded",
+        arguments: &[("x-last-value-key", Argument::Text("key"))],
+        ..Declare::default()
+    };
+    client.requests().declare(1, &declare);
+    client.answer(1, |answer| matches!(answer, Answer::Declared { .. }))?;
+    client.close()
 }
 
 /// Fills the durable queue.
@@ -62,10 +83,11 @@ fn fill(address: SocketAddr) -> Result<()> {
     client.requests().confirm_select(1);
     let mut confirms = Confirms::default();
     for number in 0..BACKLOG {
+        let body = number.to_string();
         let publish = Publish {
             key: "durable",
             persistent: true,
-            body: number.to_string().as_bytes(),
+            body: body.as_bytes(),
             ..Publish::default()
         };
         client.requests().publish(1, &publish);
@@ -97,13 +119,14 @@ fn begin_flood(address: SocketAddr) -> Result<(AmqpWriter, AmqpReader)> {
 fn flood(mut writer: AmqpWriter, is_enough: &AtomicBool, sent: &AtomicU64) -> Result<()> {
     let body = vec![b'x'; BODY_BYTES];
     while !is_enough.load(Ordering::Acquire) {
+        let key = sent.fetch_add(1, Ordering::AcqRel).to_string();
         let publish = Publish {
             key: "flooded",
+            headers: &[("key", &key)],
             body: &body,
             ..Publish::default()
         };
         writer.requests.publish(1, &publish);
-        sent.fetch_add(1, Ordering::AcqRel);
         writer.flush()?;
     }
     Ok(())
@@ -138,12 +161,11 @@ impl Confirmed {
         }
         let mut heartbeats = 0;
         while heartbeats < HEARTBEATS {
-            match self.next(reader)? {
-                Answer::Heartbeat => heartbeats += 1,
-                Answer::Unblocked => bail!("unblocked, and nobody reads"),
-                // What had been taken before.
-                _ => heartbeats = 0,
-            }
+            let answer = self.next(reader)?;
+            ensure!(answer != Answer::Unblocked, "nobody reads, and it goes on");
+            // Or what had been taken before is confirmed.
+            let is_heartbeat = answer == Answer::Heartbeat;
+            heartbeats = if is_heartbeat { heartbeats + 1 } else { 0 };
         }
         Ok(())
     }
@@ -198,7 +220,7 @@ fn publish_behind(address: SocketAddr, capabilities: &[&str]) -> Result<Vec<Answ
         ..Publish::default()
     };
     client.requests().publish(1, &publish);
-    declare(&mut client, "flooded", false)?;
+    declare(&mut client, "other", false)?;
     let mut told = Vec::new();
     while let Some((_, answer)) = client.reader.buffered()? {
         told.push(answer);
@@ -231,25 +253,37 @@ fn settle_backlog(address: SocketAddr) -> Result<()> {
     client.close()
 }
 
-/// Reads the flooded queue until it is enough and all that was sent has come.
-fn read_all(address: SocketAddr, is_enough: &AtomicBool, sent: &AtomicU64) -> Result<()> {
+/// Puts a last message behind all others of the flooded queue.
+fn publish_last(address: SocketAddr) -> Result<()> {
+    let mut client = begin(address, "other", false)?;
+    let publish = Publish {
+        key: "flooded",
+        body: b"last",
+        ..Publish::default()
+    };
+    client.requests().publish(1, &publish);
+    client.close()
+}
+
+/// Reads the flooded queue up to its last message. Returns how many of the flood there were.
+fn read_all(address: SocketAddr) -> Result<u64> {
     let mut client = AmqpClient::connect(address)?;
     client.open_channel(1)?;
     client.requests().qos(1, 50, false);
     client.requests().consume(1, "flooded", "c", false);
     let mut count = 0;
-    // The publisher may be behind a last message that it does not know to be the last.
-    while !is_enough.load(Ordering::Acquire) || count < sent.load(Ordering::Acquire) {
+    loop {
         client.writer.flush()?;
         let answer = client.reader.receive()?;
         let (_, answer) = answer.context("the connection ended")?;
         if let Answer::Delivered(delivered) = answer {
+            if delivered.body == b"last" {
+                return Ok(count);
+            }
             count += u64::from(delivered.body.len() == BODY_BYTES);
             client.requests().ack(1, delivered.tag, false);
         }
     }
-    client.writer.flush()?;
-    client.close()
 }
 
 /// A disk that has less room than it must have: who publishes is told and waits, the backlog is read and settled for
@@ -258,12 +292,12 @@ fn read_all(address: SocketAddr, is_enough: &AtomicBool, sent: &AtomicU64) -> Re
 /// # Errors
 /// When something of that is not so.
 pub fn full_disk() -> Result<()> {
-    let folder = tempfile::tempdir()?;
+    // A file system in memory: disks may have more room than can be asked for.
+    let folder = tempfile::tempdir_in("/dev/shm")?;
     let data_dir = folder.path().join("data");
     let mut broker = start(&data_dir, &[])?;
     fill(broker.listener("amqp")?)?;
     broker.terminate()?;
-    // More than any disk that this runs on has.
     let mut broker = start(&data_dir, &["--store-disk-free-bytes-min=1024GiB"])?;
     let address = broker.listener("amqp")?;
     let mut client = begin(address, "durable", true)?;

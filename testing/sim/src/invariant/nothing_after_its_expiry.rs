@@ -1,6 +1,6 @@
 //! A message whose time was over when a client connected is not delivered to it, nor shown to it, but as a dead
 //! letter. Its time began before its receipt came; that of what is sent in a transaction begins when its queue's shard
-//! carries the transaction out, which may be later.
+//! carries the transaction out, which may be later. What the queue grants begins when a delay is over.
 
 use crate::history::{History, Seen};
 use crate::scene::Place;
@@ -26,7 +26,9 @@ fn is_over(history: &History, seen: &Seen) -> bool {
         return false;
     };
     let sent = &history.sent[&seen.message];
-    let ttls = [history.rules(source).ttl_ms, sent.ttl_ms];
+    let delay_ms = sent.delay_ms.unwrap_or(0);
+    let rule = history.rules(source).ttl_ms.map(|ttl| ttl + delay_ms);
+    let ttls = [rule, sent.ttl_ms];
     let ttl_ms = ttls.into_iter().flatten().min();
     let connected = history
         .clients

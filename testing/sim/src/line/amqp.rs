@@ -50,10 +50,20 @@ struct Transactions {
     is_selected: bool,
     /// Whether the client has begun one.
     is_open: bool,
-    /// Commits that are not answered, with the receipts that they are asked for.
-    commits: VecDeque<Option<String>>,
+    /// What the open one sends to nobody.
+    lost: VecDeque<String>,
+    /// Those that are not answered.
+    commits: VecDeque<Commit>,
     /// Rollbacks that are not answered.
     rollbacks: u32,
+}
+
+/// A commit that is not answered.
+struct Commit {
+    /// What the client has asked for.
+    receipt: Option<String>,
+    /// What comes back before the answer.
+    to_be_returned: VecDeque<String>,
 }
 
 /// How far a connection is from its end.
@@ -184,7 +194,11 @@ impl Amqp {
 
     pub(super) fn commit(&mut self, receipt: Option<String>) {
         self.transactions.is_open = false;
-        self.transactions.commits.push_back(receipt);
+        let to_be_returned = std::mem::take(&mut self.transactions.lost);
+        self.transactions.commits.push_back(Commit {
+            receipt,
+            to_be_returned,
+        });
         self.requests.commit(self.transactional_channel());
         if let Some(reading) = &mut self.reading {
             reading.commit();
@@ -193,11 +207,26 @@ impl Amqp {
 
     fn roll_back(&mut self) {
         self.transactions.is_open = false;
+        self.transactions.lost.clear();
         self.transactions.rollbacks += 1;
         self.requests.rollback(self.transactional_channel());
         if let Some(reading) = &mut self.reading {
             reading.roll_back();
         }
+    }
+
+    /// Something is sent in the open transaction that nobody gets.
+    pub(super) fn lose(&mut self, body: String) {
+        self.transactions.lost.push_back(body);
+    }
+
+    /// Something comes back from the transaction whose commit is answered next.
+    fn take_returned(&mut self, channel: u16, body: &[u8]) {
+        assert_eq!(channel, self.transactional_channel());
+        let commit = self.transactions.commits.front_mut();
+        let expected = commit.and_then(|commit| commit.to_be_returned.pop_front());
+        let expected = expected.expect("what is returned was published so");
+        assert_eq!(expected.as_bytes(), body, "returned in order");
     }
 
     pub(super) const fn is_in_transaction(&self) -> bool {
@@ -230,10 +259,10 @@ impl Amqp {
                 assert_eq!(channel, READING, "{delivered:?}");
                 self.take_delivered(delivered);
             }
-            Answer::Returned(body) => {
-                assert_eq!(channel, PUBLISHING);
+            Answer::Returned(body) if channel == PUBLISHING => {
                 self.publishing.take_returned(&body);
             }
+            Answer::Returned(body) => self.take_returned(channel, &body),
             Answer::Ack { tag, multiple } => self.take_confirm(channel, tag, multiple, true),
             Answer::Nack { tag, multiple } => self.take_confirm(channel, tag, multiple, false),
             Answer::Canceled(tag) => {
@@ -267,9 +296,10 @@ impl Amqp {
             _ if self.end == End::Failed => {}
             method::COMMIT_OK => {
                 assert_eq!(channel, self.transactional_channel());
-                let receipt_id = self.transactions.commits.pop_front();
-                let receipt_id = receipt_id.expect("a commit that was asked for");
-                self.ready.extend(receipt_id.as_deref().map(receipt));
+                let commit = self.transactions.commits.pop_front();
+                let commit = commit.expect("a commit that was asked for");
+                assert_eq!(commit.to_be_returned, [""; 0], "it comes back before");
+                self.ready.extend(commit.receipt.as_deref().map(receipt));
             }
             method::ROLLBACK_OK => self.transactions.rollbacks -= 1,
             method::CONSUME_OK if channel == READING => {

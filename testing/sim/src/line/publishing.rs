@@ -63,14 +63,23 @@ impl Amqp {
         };
         if frame.header("transaction").is_some() {
             let channel = self.transactional_channel();
-            return self.requests.publish(channel, &publish);
+            self.requests.publish(channel, &publish);
+            if self.rng.u32(..10) == 0 {
+                let body = self.publish_nowhere(channel);
+                self.lose(body);
+            }
+            return;
         }
         self.requests.publish(PUBLISHING, &publish);
         let text = frame.text();
         let start = text.split(' ').take(4).collect::<Vec<_>>().join(" ");
         self.publishing.push(Published::Message(receipt, start));
         match self.rng.u32(..40) {
-            0..4 => self.publish_nowhere(),
+            0..4 => {
+                let body = self.publish_nowhere(PUBLISHING);
+                self.publishing.to_be_returned.push_back(body.clone());
+                self.publishing.push(Published::Lost(body));
+            }
             4..7 => self.open_and_close(),
             7..20 => self.push_echo(),
             _ => {}
@@ -78,11 +87,11 @@ impl Amqp {
     }
 
     /// Publishes what comes back.
-    fn publish_nowhere(&mut self) {
+    fn publish_nowhere(&mut self, channel: u16) -> String {
         self.publishing.lost += 1;
         let body = format!("lost {}", self.publishing.lost);
         self.requests.publish(
-            PUBLISHING,
+            channel,
             &Publish {
                 key: "nowhere",
                 mandatory: true,
@@ -91,8 +100,7 @@ impl Amqp {
                 ..Publish::default()
             },
         );
-        self.publishing.to_be_returned.push_back(body.clone());
-        self.publishing.push(Published::Lost(body));
+        body
     }
 
     pub(super) fn take_confirm(&mut self, channel: u16, tag: u64, multiple: bool, is_ack: bool) {

@@ -220,6 +220,9 @@ impl Amqp {
                 .headers
                 .push(("returned".to_owned(), "true".to_owned()));
         }
+        let died_in = delivered.header("x-first-death-queue");
+        let died_in = died_in.map(|queue| ("x-first-death-queue".to_owned(), queue.to_owned()));
+        frame.headers.extend(died_in);
         frame.body = delivered.body;
         self.ready.push_back(frame);
     }

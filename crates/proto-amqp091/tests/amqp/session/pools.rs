@@ -198,3 +198,26 @@ fn have_room_again_with_the_commit_of_what_is_settled() {
     // What waited for room has it.
     assert_eq!(driven.send(1, &ack(2, false)), Vec::<String>::new());
 }
+
+/// It changes the bound of its consumers under way.
+#[test]
+fn are_what_py_amqp_means_by_a_prefetch() {
+    let of_each = |count| {
+        Method::BasicQos(basic::Qos {
+            prefetch_size: 0,
+            prefetch_count: count,
+            global: false,
+        })
+    };
+    let granted = |product: &str| {
+        let mut driven = Driven::opened_by(product);
+        driven.send(1, &of_each(1));
+        start(&mut driven, consume("t"));
+        assert!(is_delivered(&mut driven, 1, 1));
+        driven.take_log();
+        driven.send(1, &of_each(2));
+        driven.take_log()
+    };
+    assert_eq!(granted("py-amqp"), [grant(1, 1, 1)]);
+    assert!(granted("pika").is_empty());
+}

@@ -11,7 +11,7 @@ const DIRECT: &str = "amq.rabbitmq.reply-to";
 /// As the scripted broker lengthens it.
 const MADE: &str = "amq.rabbitmq.reply-to.made-up-1";
 
-fn replies(tag: &str) -> basic::Consume<'_> {
+pub(super) fn replies(tag: &str) -> basic::Consume<'_> {
     basic::Consume {
         queue: short(DIRECT),
         no_ack: true,
@@ -28,7 +28,7 @@ fn requesting() -> Driven {
     driven
 }
 
-fn request(reply_to: &str) -> Vec<u8> {
+pub(super) fn request(reply_to: &str) -> Vec<u8> {
     let list = PropertyList {
         content_type: Some(short("text/plain")),
         reply_to: Some(short(reply_to)),

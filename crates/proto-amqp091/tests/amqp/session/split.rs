@@ -36,6 +36,9 @@ fn any_part() -> impl Strategy<Value = Vec<u8>> {
             content(&publish(exchange, false), &PropertyList::default(), &body)
         }),
         1 => Just(bytes_of(1, &publish("", true))),
+        2 => Just(bytes_of(1, &Method::BasicConsume(super::replies::replies("t")))),
+        2 => Just(super::replies::request("amq.rabbitmq.reply-to")),
+        1 => Just(bytes_of(1, &super::consumers::cancel("t", false))),
         1 => Just(bytes_of(1, &Method::TxSelect(tx::Select))),
         1 => Just(bytes_of(1, &Method::TxCommit(tx::Commit))),
         1 => vec(any::<u8>(), 0..9),

@@ -128,10 +128,10 @@ fn messages_of_other_protocols_have_headers() {
 }
 
 #[test]
-fn a_queue_that_the_broker_named_is_answered_to_as_it_is() {
+fn a_queue_is_answered_to_as_one_that_is_there() {
     for (said, told) in [
         ("/queues/amq.gen-1%25", "/reply-queue/amq.gen-1%25"),
-        ("/queues/q", "/queue/q"),
+        ("/queues/q", "/reply-queue/q"),
         ("/exchanges/amq.direct/k", "/exchange/amq.direct/k"),
     ] {
         let text = render(

@@ -1,0 +1,125 @@
+//! Deliveries that a client does not settle for too long: they close their channel.
+//!
+//! No delivery has a time of its own, and none has a timer. Once in a while each channel notes the tag of its last delivery; what
+//! is unsettled up to a tag that was noted has been so since then, if not for longer. So a channel is closed late, by two of
+//! these whiles at most, but never early.
+
+use super::Link;
+use super::channel::Channel;
+use super::failure::Failure;
+use super::open::Open;
+use crate::{MethodId, ReplyCode};
+use broker_api::Out;
+use model::Instant;
+use std::time::Duration;
+
+/// It is looked so often within the time that a client has. So many marks a channel has at most, and two more.
+const LOOKS: u32 = 60;
+
+/// However short that time is, it is looked no more often.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// When it is looked for deliveries that are late.
+#[derive(Debug, Default)]
+pub(super) struct Timeouts {
+    /// Whether there may be something to settle.
+    is_needed: bool,
+    next: Option<Instant>,
+}
+
+/// The last delivery of a channel at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    tag: u64,
+    at: Instant,
+}
+
+impl Timeouts {
+    /// There is something to settle.
+    pub(super) const fn note_delivery(&mut self) {
+        self.is_needed = true;
+    }
+
+    /// Sees to it that it is looked, where there is something to look for; `limit` is the time that clients have, without
+    /// end if none.
+    #[inline]
+    pub(super) fn start(&mut self, now: Instant, limit: Duration) {
+        if self.is_needed && self.next.is_none() && !limit.is_zero() {
+            self.next = Some(now + (limit / LOOKS).max(INTERVAL_MIN));
+        }
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+impl Channel {
+    /// Since when something is unsettled, if that is known; notes what has been delivered until now.
+    fn unsettled_since(&mut self, now: Instant) -> Option<Instant> {
+        let Some(first) = self.first_unsettled() else {
+            self.marks.clear();
+            return None;
+        };
+        while self.marks.front().is_some_and(|mark| mark.tag < first) {
+            self.marks.pop_front();
+        }
+        let tag = self.last_tag();
+        if self.marks.back().is_none_or(|mark| mark.tag < tag) {
+            self.marks.push_back(Mark { tag, at: now });
+        }
+        self.marks.front().map(|mark| mark.at)
+    }
+}
+
+impl Open {
+    /// Closes the channels that have held a delivery for too long, if it is time to look.
+    pub(super) fn check_timeouts(
+        &mut self,
+        link: &mut Link,
+        now: Instant,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        if self.timeouts.next.is_none_or(|next| now < next) {
+            return Ok(());
+        }
+        let limit = link.limits.consumer_timeout;
+        self.timeouts = Timeouts::default();
+        if self.is_waiting() {
+            self.forgive(now);
+        }
+        let mut late = Vec::new();
+        for (number, channel) in &mut self.channels {
+            match channel.unsettled_since(now) {
+                Some(since) if now.since(since) >= limit => late.push(*number),
+                Some(_) => self.timeouts.note_delivery(),
+                None => {}
+            }
+        }
+        self.timeouts.start(now, limit);
+        for number in late {
+            let failure = timed_out(number, limit);
+            self.settle_failure(link, number, Err(failure), out)?;
+        }
+        self.flush(link, out);
+        Ok(())
+    }
+
+    /// The client could not be heard until now: what it has not settled counts from now on.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        for channel in self.channels.values_mut() {
+            for mark in &mut channel.marks {
+                mark.at = now;
+            }
+        }
+    }
+}
+
+fn timed_out(number: u16, limit: Duration) -> Failure {
+    let millis = limit.as_millis();
+    let text = format!(
+        "delivery acknowledgement on channel {number} timed out. Timeout value used: {millis} ms. \
+         This timeout value can be configured, see amqp.consumer_timeout_ms"
+    );
+    Failure::new(ReplyCode::PreconditionFailed, MethodId::NONE, text)
+}
