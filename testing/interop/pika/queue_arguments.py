@@ -101,6 +101,9 @@ def queues_expire():
             of.connection.process_data_events(time_limit=0.1)
             try:
                 publish(of, "", "q", b"3", PERSISTENT, mandatory=True)
+            except errors.NackError:
+                # It ended while that was on its way.
+                continue
             except errors.UnroutableError:
                 break
         else:

@@ -11,10 +11,12 @@ use super::{Link, put};
 use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deliver};
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
-use crate::translate::{DIRECT_REPLY_TO, put_foreign_properties, shown_properties};
+use crate::translate::{
+    DIRECT_REPLY_TO, put_foreign_properties, shown_properties, with_delivery_count,
+};
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use model::{Dialect, Message, Outcome, SubscriptionId};
 
 impl Open {
@@ -257,6 +259,8 @@ pub(super) fn hand_out(
     };
     let frame_bytes_max = link.frame_bytes_max;
     let properties = properties_of(link, message);
+    let counted = counted(properties, delivery.delivery_count);
+    let properties = counted.as_deref().map_or(properties, Properties::checked);
     let body_len = message.body().len();
     put_deliver(out.wire.buffer(), number, &deliver, body_len, properties);
     put_body(frame_bytes_max, number, message, out);
@@ -278,10 +282,17 @@ fn put_cancel_ok(number: u16, cancel: &basic::Cancel<'_>, out: &mut Out) {
     }
 }
 
-/// Appends properties and body of a message.
-pub(super) fn put_content(link: &mut Link, number: u16, message: &Message, out: &mut Out) {
+/// Appends properties and body of a message of which so many deliveries have failed.
+pub(super) fn put_content(
+    link: &mut Link,
+    number: u16,
+    (message, delivery_count): (&Message, u32),
+    out: &mut Out,
+) {
     let frame_bytes_max = link.frame_bytes_max;
     let properties = properties_of(link, message);
+    let counted = counted(properties, delivery_count);
+    let properties = counted.as_deref().map_or(properties, Properties::checked);
     let body_len = message.body().len();
     put_content_header(out.wire.buffer(), number, body_len, properties);
     put_body(frame_bytes_max, number, message, out);
@@ -302,6 +313,12 @@ fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a>
             Properties::checked(&link.scratch)
         }
     }
+}
+
+/// What is said of a message of which deliveries have failed; none if none has, which is what most are.
+#[inline]
+fn counted(properties: Properties<'_>, delivery_count: u32) -> Option<BytesMut> {
+    (delivery_count > 0).then(|| with_delivery_count(properties, delivery_count))
 }
 
 /// Appends the body of a message, in as many frames as it takes.

@@ -76,7 +76,7 @@ impl Open {
             message_count: u32::try_from(ready_count).unwrap_or(u32::MAX),
         };
         put(out, number, &Method::BasicGetOk(get_ok));
-        put_content(link, number, message, out);
+        put_content(link, number, (message, delivery.delivery_count), out);
         if no_ack {
             self.consumers.remove(id);
             link.submit(out, Command::Cancel(id));

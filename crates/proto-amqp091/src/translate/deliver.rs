@@ -2,7 +2,7 @@
 
 use super::deaths::{is_of_deaths, push_deaths};
 use super::headers::{Headers, TIMESTAMP_IN_MS, field_of, is_native, queue_of};
-use crate::{FieldValue, PropertyList, ShortStr, TableBuf};
+use crate::{FieldValue, Properties, PropertyList, ShortStr, TableBuf};
 use broker_api::{Field, Heads};
 use bytes::BytesMut;
 use conversion::{number, put_header, put_property, text_of};
@@ -10,6 +10,9 @@ use model::{Envelope, Message, Persistence, Property, Value};
 
 /// `delivery-mode` of what survives a restart.
 pub(crate) const PERSISTENT: u8 = 2;
+
+/// How many deliveries of a message have failed.
+const X_DELIVERY_COUNT: &[u8] = b"x-delivery-count";
 
 /// What a message says in AMQP's own properties.
 #[derive(Default)]
@@ -35,6 +38,29 @@ pub fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Mes
         push_deaths(&mut said.headers, annotations);
     }
     said.put(envelope, buffer);
+}
+
+/// The properties of a message with the number of its deliveries that have failed, as RabbitMQ's quorum queues tell it,
+/// over whatever its publisher said of that.
+#[cold]
+pub(crate) fn with_delivery_count(properties: Properties<'_>, count: u32) -> BytesMut {
+    let list = properties.fields();
+    let mut headers = TableBuf::new();
+    for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
+        if let (true, Ok(short)) = (name != X_DELIVERY_COUNT, ShortStr::new(name)) {
+            headers.push(short, &value);
+        }
+    }
+    if let Ok(name) = ShortStr::new(X_DELIVERY_COUNT) {
+        headers.push(name, &FieldValue::SignedLong(count.into()));
+    }
+    let list = PropertyList {
+        headers: headers.as_table().ok(),
+        ..list
+    };
+    let mut buffer = BytesMut::new();
+    list.put(&mut buffer);
+    buffer
 }
 
 impl Said {

@@ -507,6 +507,38 @@ impl HeadReader for Talkative {
 }
 
 #[test]
+fn deliveries_that_failed_are_counted() {
+    let mut driven = Driven::with_channel();
+    start(&mut driven, consume("t"));
+    let mut told = |dialect, delivery_count| {
+        // Of AMQP's, one that says nothing.
+        let head: &[u8] = if dialect == Dialect::Amqp091 {
+            &[0, 0]
+        } else {
+            &[]
+        };
+        let envelope = Envelope::new(dialect, Persistence::Transient);
+        driven.handle_event(Event::Delivery(Delivery {
+            subscription: SubscriptionId(1),
+            sequence: Sequence(1),
+            redelivered: delivery_count > 0,
+            delivery_count,
+            acquired_count: delivery_count,
+            expires_at: None,
+            message: message_of(envelope, &[], head),
+        }));
+        driven.read()[1].clone()
+    };
+    for dialect in [Dialect::Amqp091, Dialect::Mqtt3] {
+        let found = told(dialect, 0);
+        assert!(found.contains("headers: None,"), "{found}");
+        let found = told(dialect, 3);
+        let expected = "headers: Some({\"x-delivery-count\": SignedLong(3)}),";
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+#[test]
 fn messages_of_other_protocols_say_what_they_said() {
     let mut driven = Driven::with_channel();
     driven.use_heads(|_| &Talkative);
