@@ -4,14 +4,14 @@
 mod support;
 
 use broker::Settings;
-use broker_api::{Command, Refusal};
+use broker_api::{Bequest, Command, Refusal, Sharing};
 use model::{
     ApplyTo, ExchangeKind, Outcome, Policies, Policy, PolicyDefinition, PolicyKey, PolicyPattern,
     PolicyValue, QueueDefinition, QueueKind, QueueRules, SubscriptionId,
 };
 use support::calls::{
     alternate, bind, dead_letters_to, deaths_of, declare_queue, exchange, exclusive, limited,
-    number_of, settings, settle, subscribe, with_rules,
+    number_of, settings, settle, sharing, subscribe, with_rules,
 };
 use support::{Client, Draft, Node, message, queue};
 
@@ -196,6 +196,34 @@ fn a_queue_ends_unused_by_a_policy_alone() {
         let again = subscribe(2, queue("q"));
         let refused = client.refused(&mut node, Command::Subscribe(Box::new(again)));
         assert!(matches!(refused, Refusal::QueueNotFound(_)), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_was_taken_over_ends_as_soon_as_a_policy_says() {
+    for (wished, lives_ms) in [(None, 100), (Some(1_000), 100), (Some(50), 50)] {
+        let said = policies(&[("expires", 100.into())], &[]);
+        let (mut node, mut client) = with(said, QueueDefinition::DURABLE);
+        let mut owner = node.connect();
+        owner.subscribed(
+            &mut node,
+            sharing(subscribe(1, queue("q")), Sharing::Takeover),
+        );
+        owner.ok(
+            &mut node,
+            Command::Bequeath(Box::new(Bequest {
+                subscription: SubscriptionId(1),
+                expires_ms: wished,
+                will: None,
+            })),
+        );
+        node.advance_ms(10_000);
+        assert!(client.has_queue(&mut node, "q"), "it is in use");
+        owner.close(&node);
+        node.advance_ms(lives_ms - 1);
+        assert!(client.has_queue(&mut node, "q"), "{wished:?}");
+        node.advance_ms(1);
+        assert!(!client.has_queue(&mut node, "q"), "{wished:?}");
     }
 }
 
