@@ -174,6 +174,7 @@ impl Open {
             let bound = (&mut self.gathered_bytes, limit);
             return transaction.publish(message, unroutable, bound);
         }
+        channel.has_published = true;
         let id = channel.id(number);
         let tag = channel.confirms.as_mut().map(Confirms::publish);
         let publishing = Publishing {

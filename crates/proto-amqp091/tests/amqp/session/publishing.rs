@@ -298,8 +298,22 @@ fn a_refusal_is_not_told_to_a_later_channel_of_the_same_number() {
         bytes_of(1, &Method::ChannelOpen(channel::Open)),
     ];
     driven.feed(&input.concat());
+    let answers = driven.read();
+    assert!(answers[0].starts_with("1 ChannelClose("), "{answers:?}");
     let expected = ["1 ChannelCloseOk(CloseOk)", "1 ChannelOpenOk(OpenOk)"];
-    assert_eq!(driven.read(), expected);
+    assert_eq!(answers[1..], expected);
+    // The answer for the former one is nothing to the later one.
+    driven.feed(&bytes_of(1, &Method::ChannelCloseOk(channel::CloseOk)));
+    driven.refusals.clear();
+    assert_eq!(
+        driven
+            .send(
+                1,
+                &Method::ConfirmSelect(confirm::Select { no_wait: false })
+            )
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -376,6 +390,32 @@ fn only_a_refused_publish_closes_its_channel() {
     driven.handle_event(Event::Done(driven.published[1].0, refusal()));
     let answers = driven.read();
     assert!(answers[0].starts_with("1 ChannelClose(Close { reply_code: 403"));
+}
+
+#[test]
+fn a_channel_is_closed_once_it_is_known_what_became_of_its_publishes() {
+    let close = bytes_of(
+        1,
+        &Method::ChannelClose(channel::Close {
+            reply_code: 200,
+            reply_text: short(""),
+            class_id: 0,
+            method_id: 0,
+        }),
+    );
+    let mut driven = Driven::with_channel();
+    driven.feed(&[plain(&publish("", false), b"x"), close.clone()].concat());
+    assert_eq!(driven.read(), ["1 ChannelCloseOk(CloseOk)"]);
+    let mut driven = Driven::with_channel();
+    let name = ExchangeName::new(b"x").unwrap();
+    driven.refusals = vec![("Publish", Refusal::ExchangeNotFound(name))];
+    driven.feed(&[plain(&publish("x", false), b"x"), close].concat());
+    let answers = driven.read();
+    assert!(
+        answers[0].starts_with("1 ChannelClose(Close { reply_code: 404"),
+        "{answers:?}"
+    );
+    assert_eq!(answers[1..], ["1 ChannelCloseOk(CloseOk)"]);
 }
 
 #[test]
