@@ -42,10 +42,10 @@ fn pika_publishes_and_consumes() {
         "1 Publish",
         "1 Publish",
         "1 Subscribe",
-        "1 Commit",
         "0 Cancel",
         "2 Commit",
         "2 DeclareQueue",
+        "0 Authenticate",
     ];
     assert_eq!(commands, expected);
     assert_ended(&answers);
