@@ -10,7 +10,7 @@ use super::replies::is_about_replies;
 use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode, access, basic, channel};
 use broker_api::{Command, Out};
-use model::Outcome;
+use model::{Outcome, SubscriptionId};
 
 impl Open {
     pub(super) fn handle_channel_method(
@@ -39,8 +39,9 @@ impl Open {
             )),
             // Whether what it published may be is told before, or the client would never know.
             Method::ChannelClose(_) if channel.has_published => {
-                let nothing = Command::Commit(Box::default());
-                self.ask(link, (number, id), nothing, Purpose::ClosingChannel, out);
+                // Refused at once, behind what is refused of the publishes; it does not wait for room for them.
+                let nobody = Command::Cancel(SubscriptionId(0));
+                self.ask(link, (number, id), nobody, Purpose::ClosingChannel, out);
                 Ok(())
             }
             Method::ChannelClose(_) => {

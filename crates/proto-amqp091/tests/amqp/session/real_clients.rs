@@ -73,7 +73,7 @@ fn amqplib_publishes_and_consumes() {
 #[test]
 fn amqp_tools_open_publish_and_get() {
     let (asked, answers) = commands("amqp_publish");
-    let expected = ["0 Authenticate", "0 Connect", "1 Publish", "1 Commit"];
+    let expected = ["0 Authenticate", "0 Connect", "1 Publish", "1 Cancel"];
     assert_eq!(asked, expected);
     let expected = "0 ConnectionCloseOk(CloseOk)";
     assert_eq!(answers.last().unwrap(), expected);
