@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+
+mod attachment;
+mod blocking;
+mod builder;
+mod cell;
+mod context;
+mod core;
+mod endpoint;
+mod gate;
+mod hub;
+mod inproc;
+mod kind;
+mod message;
+mod monitor;
+mod net;
+mod options;
+mod peers;
+mod pipe;
+mod routing;
+mod socket;
+mod socket_type;
+
+pub use blocking::Blocking;
+pub use builder::{RoutingIdError, SocketBuilder};
+pub use context::Context;
+pub use core::Counters;
+pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
+pub use kind::{
+    Audience, Channel, Client, Conflates, Dealer, Dish, Gather, Kind, Named, Numbers, Pair, Peer,
+    Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Sub, Subscribes,
+    XPub, XSub, kinds,
+};
+pub use message::{Frame, Message};
+pub use monitor::{Monitor, MonitorEvent};
+pub use options::{Heartbeat, OnFull, Reconnect, Subscriptions};
+pub use pipe::credit::Hwm;
+pub use socket::{
+    BindError, Closed, ConnectError, GroupMessage, LongGroup, ReceiveError, RoutingId, SendError,
+    SendRefusal, Socket, Unsent,
+};
+pub use socket_type::SocketType;
