@@ -12,6 +12,8 @@ pub(crate) struct Attachment {
     pub(crate) receiver: Receiver,
     /// The name that the user gives it, whatever it calls itself.
     pub(crate) given_name: Option<Bytes>,
+    /// What it calls itself, if that is known already; otherwise it comes through the pipe.
+    pub(crate) told_name: Option<Bytes>,
     /// Which endpoint of the socket it came by.
     pub(crate) endpoint: u64,
     /// Count the peer as connected, and this side for it, if no connection does.

@@ -1,11 +1,10 @@
 //! Sockets for threads: the same operations, which block where a task would wait.
 
+use crate::error::{Closed, ReceiveError, SendError, SendRefusal, Unsent};
 use crate::kind::{Audience, Kind, Numbers, Receives, Sends, kinds};
 use crate::message::{Frame, Message};
-use crate::socket::{
-    Closed, GroupMessage, ReceiveError, RoutingId, SendError, SendRefusal, Socket, Unsent,
-    addressed, grouped, numbered, ungrouped,
-};
+use crate::socket::Socket;
+use crate::special::{GroupMessage, RoutingId, addressed, grouped, numbered, ungrouped};
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};

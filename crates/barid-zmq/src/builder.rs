@@ -5,10 +5,14 @@ use crate::context::Context;
 use crate::kind::{Conflates, Kind, Named, kinds};
 use crate::options::{Heartbeat, OnFull, Options, Reconnect, Subscriptions};
 use crate::pipe::credit::Hwm;
+use crate::security::{Authenticator, Identification};
 use crate::socket::Socket;
 use bytes::Bytes;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
+use zmtp::curve::{PublicKey, SecretKey};
+use zmtp::{LoginTooLong, PlainLogin};
 
 /// Sets the options of a socket. Only those that its type has are there.
 ///
@@ -114,11 +118,11 @@ impl<K: Kind> SocketBuilder<K> {
         self
     }
 
-    /// The largest frame that is taken from a peer, in bytes. One that sends a larger one is disconnected. By default
-    /// 256 MiB.
+    /// The largest message that is taken from a peer, in bytes. A peer that sends a larger one is disconnected. By
+    /// default 256 MiB.
     #[must_use]
-    pub const fn frame_bytes_max(mut self, bytes: usize) -> Self {
-        self.options.frame_bytes_max = bytes;
+    pub const fn message_bytes_max(mut self, bytes: usize) -> Self {
+        self.options.message_bytes_max = bytes;
         self
     }
 
@@ -141,6 +145,51 @@ impl<K: Kind> SocketBuilder<K> {
     #[must_use]
     pub const fn keepalive(mut self, idle: Option<Duration>) -> Self {
         self.options.keepalive = idle;
+        self
+    }
+}
+
+/// Who is who: by default nobody asks.
+impl<K: Kind> SocketBuilder<K> {
+    /// Tells peers a name and a password, in clear.
+    ///
+    /// # Errors
+    /// When one of them has more than 255 bytes.
+    pub fn plain_client(
+        mut self,
+        username: impl Into<Bytes>,
+        password: impl Into<Bytes>,
+    ) -> Result<Self, LoginTooLong> {
+        let login = PlainLogin::new(username, password)?;
+        self.options.security.identification = Identification::PlainClient(login);
+        Ok(self)
+    }
+
+    /// Asks peers for a name and a password, and somebody whether they are right.
+    #[must_use]
+    pub fn plain_server(mut self, authenticator: impl Authenticator) -> Self {
+        self.options.security.identification = Identification::PlainServer;
+        self.authenticator(authenticator)
+    }
+
+    /// Encrypts all, and speaks with nobody but the owner of the server's key.
+    #[must_use]
+    pub fn curve_client(mut self, server_key: PublicKey, secret_key: SecretKey) -> Self {
+        self.options.security.identification = Identification::CurveClient(server_key, secret_key);
+        self
+    }
+
+    /// Encrypts all. Any client's key will do, unless an [`authenticator`](Self::authenticator) is asked.
+    #[must_use]
+    pub fn curve_server(mut self, secret_key: SecretKey) -> Self {
+        self.options.security.identification = Identification::CurveServer(secret_key);
+        self
+    }
+
+    /// Asks whether a peer is let in: by its address, or what it shows where it has to show something.
+    #[must_use]
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.options.security.authenticator = Some(Arc::new(authenticator));
         self
     }
 }

@@ -4,13 +4,12 @@ use crate::attachment::Attachment;
 use crate::context::Context;
 use crate::core::Core;
 use crate::endpoint::{Endpoint, Transport};
-use crate::gate::Interest;
+use crate::error::{BindError, ConnectError};
+use crate::gate::{Interest, Signal};
 use crate::hub::Hub;
 use crate::net;
 use crate::options::Options;
 use crate::peers::PeerId;
-use crate::socket::{BindError, ConnectError};
-use crate::socket_type::SocketType;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::hash_map::RandomState;
@@ -18,6 +17,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use tokio::sync::watch;
+use zmtp::SocketType;
 
 /// Something that was bound or connected.
 struct Place {
@@ -72,11 +72,15 @@ impl Cell {
         waker: &Waker,
         mut attempt: impl FnMut(&mut Core) -> Option<R>,
     ) -> Poll<R> {
+        if let Some(result) = self.with(&mut attempt) {
+            return Poll::Ready(result);
+        }
         loop {
+            let count = self.hub.gate.count();
             if let Some(result) = self.with(&mut attempt) {
                 return Poll::Ready(result);
             }
-            if self.hub.gate.wait(interest, key, waker) {
+            if self.hub.gate.wait(interest, key, waker, count) {
                 return Poll::Pending;
             }
         }
@@ -92,6 +96,7 @@ impl Cell {
         let (endpoint, stop) = match &endpoint.0 {
             Transport::Inproc(name) => {
                 self.hub.context.names.bind(name, &self.hub, number)?;
+                self.with(Core::look);
                 (endpoint.clone(), None)
             }
             Transport::Tcp { .. } | Transport::Ipc(_) => {
@@ -138,7 +143,13 @@ impl Cell {
             is_bound: false,
             _stop: stop,
         });
-        Ok(attachment.and_then(|attachment| self.with(|core| core.attach(attachment))))
+        drop(places);
+        let Some(attachment) = attachment else {
+            return Ok(None);
+        };
+        let peer = self.with(|core| core.attach(attachment));
+        self.hub.gate.push(Signal::Attached);
+        Ok(peer)
     }
 
     /// Ends what was bound or connected there; false if nothing was.

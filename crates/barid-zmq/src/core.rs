@@ -25,7 +25,6 @@ use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId};
 use crate::pipe::{Item, Popped};
-use crate::socket_type::SocketType;
 use balanced::Balanced;
 use bytes::Bytes;
 use links::{Links, Next};
@@ -39,6 +38,7 @@ use server::Server;
 use std::sync::Arc;
 use std::time::Duration;
 use subscribe::Subscribe;
+use zmtp::SocketType;
 
 /// Why a message is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +207,7 @@ impl Core {
                 Signal::Attach(attachment) => {
                     self.attach(*attachment);
                 }
+                Signal::Attached => {}
             }
         }
         self.signals = signals;
@@ -216,6 +217,10 @@ impl Core {
         let takes_at_once = delegate!(&self.pattern, rules => rules.takes_at_once());
         if takes_at_once {
             self.take_all(peer);
+            return;
+        }
+        if self.links.is_spent(peer) {
+            self.end(peer);
             return;
         }
         self.links.fair.resume(peer);
@@ -255,6 +260,7 @@ impl Core {
             receiver: attachment.receiver,
             name: None,
             given_name: attachment.given_name,
+            told_name: attachment.told_name,
             endpoint: attachment.endpoint,
             _presence: attachment.presence,
         });
@@ -307,7 +313,7 @@ impl Core {
     #[inline]
     pub(crate) fn send(&mut self, mut message: Message) -> Result<(), (Refusal, Message)> {
         self.look();
-        if message.len() == 0 {
+        if message.is_empty() {
             message.push_back("");
         }
         delegate!(&mut self.pattern, rules => rules.send(&mut self.links, message))

@@ -1,9 +1,10 @@
 //! What peers tell a socket, and who waits for it.
 //!
 //! The gate is the only part of a socket that others touch, and its lock is the innermost: nothing else
-//! is locked, and nobody woken, while it is held. The socket takes the signals at the
-//! beginning of each operation, and an operation that has to wait leaves its waker only while there are
-//! none: a signal that comes in between is never missed.
+//! is locked, and nobody woken, while it is held. The socket takes the signals at the beginning of each operation.
+//!
+//! Who has to wait asks how many signals there ever were, tries once more, and leaves its waker only if there were none
+//! since: one that comes in between is never missed, not even if somebody else takes it.
 
 use crate::attachment::Attachment;
 use crate::peers::PeerId;
@@ -20,6 +21,8 @@ pub(crate) enum Signal {
     Writable(PeerId),
     /// It is new.
     Attach(Box<Attachment>),
+    /// It is new, and in its place already: who waits has to look again.
+    Attached,
 }
 
 /// What a task waits for.
@@ -36,6 +39,8 @@ pub(crate) enum Interest {
 #[derive(Default)]
 struct State {
     signals: Vec<Signal>,
+    /// How many there ever were, and wake-ups without one.
+    count: u64,
     is_closed: bool,
     next_key: u64,
     waiters: [Vec<(u64, Waker)>; 3],
@@ -55,7 +60,9 @@ impl Gate {
         let interests: &[Interest] = match signal {
             Signal::Readable(_) => &[Interest::Receive, Interest::Change],
             Signal::Writable(_) => &[Interest::Send, Interest::Change],
-            Signal::Attach(_) => &[Interest::Receive, Interest::Send, Interest::Change],
+            Signal::Attach(_) | Signal::Attached => {
+                &[Interest::Receive, Interest::Send, Interest::Change]
+            }
         };
         let mut state = self.state.lock();
         if state.is_closed {
@@ -64,6 +71,7 @@ impl Gate {
             return;
         }
         state.signals.push(signal);
+        state.count += 1;
         self.has_signals.store(true, Ordering::Release);
         let wakers = state.take_wakers(interests);
         drop(state);
@@ -83,11 +91,22 @@ impl Gate {
         std::mem::swap(&mut state.signals, signals);
     }
 
-    /// Leaves a waker, in the place of the one under this key. False if there is something to look at first.
+    /// How many signals there ever were.
+    pub(crate) fn count(&self) -> u64 {
+        self.state.lock().count
+    }
+
+    /// Leaves a waker, in the place of the one under this key. False if there was a signal since there were so many.
     #[must_use]
-    pub(crate) fn wait(&self, interest: Interest, key: &mut Option<u64>, waker: &Waker) -> bool {
+    pub(crate) fn wait(
+        &self,
+        interest: Interest,
+        key: &mut Option<u64>,
+        waker: &Waker,
+        count: u64,
+    ) -> bool {
         let mut state = self.state.lock();
-        if state.is_closed || !state.signals.is_empty() {
+        if state.is_closed || state.count != count {
             return false;
         }
         let next_key = state.next_key;
@@ -123,9 +142,12 @@ impl Gate {
         drop(waiter);
     }
 
-    /// Wakes those who wait for one of these.
+    /// Wakes those who wait for one of these, as a signal does.
     pub(crate) fn wake(&self, interests: &[Interest]) {
-        let wakers = self.state.lock().take_wakers(interests);
+        let mut state = self.state.lock();
+        state.count += 1;
+        let wakers = state.take_wakers(interests);
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -149,5 +171,24 @@ impl State {
             wakers.extend(waiters.drain(..).map(|(_, waker)| waker));
         }
         wakers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_somebody_else_has_taken_is_not_missed() {
+        let gate = Gate::default();
+        let count = gate.count();
+        gate.push(Signal::Attached);
+        let mut taken = Vec::new();
+        gate.take(&mut taken);
+        let (mut key, waker) = (None, Waker::noop());
+        assert!(!gate.wait(Interest::Receive, &mut key, waker, count));
+        assert!(gate.wait(Interest::Receive, &mut key, waker, gate.count()));
+        gate.close();
+        assert!(!gate.wait(Interest::Receive, &mut key, waker, gate.count()));
     }
 }

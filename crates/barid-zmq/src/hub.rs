@@ -1,12 +1,14 @@
 //! What a socket shares with its connections and listeners.
 
+use crate::cell::Cell;
 use crate::context::Shared as ContextShared;
+use crate::core::Core;
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
 use crate::options::Options;
-use crate::socket_type::SocketType;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use zmtp::SocketType;
 
 /// The part of a socket that its connections hold; it outlives the socket while they send what is left.
 pub(crate) struct Hub {
@@ -22,6 +24,8 @@ pub(crate) struct Hub {
     /// Messages that were still to be sent when connections ended for good.
     unsent: AtomicU64,
     next_endpoint: AtomicU64,
+    /// The socket, while it is there.
+    cell: OnceLock<Weak<Cell>>,
 }
 
 impl Hub {
@@ -40,6 +44,21 @@ impl Hub {
             running: AtomicUsize::new(0),
             unsent: AtomicU64::new(0),
             next_endpoint: AtomicU64::new(0),
+            cell: OnceLock::new(),
+        }
+    }
+
+    /// Says which socket it is of.
+    pub(crate) fn set_cell(&self, cell: &Arc<Cell>) {
+        // It is said once.
+        let _known: Result<(), _> = self.cell.set(Arc::downgrade(cell));
+    }
+
+    /// Looks at the signals of the socket in its user's stead, when a peer comes or goes: a peer is told what the socket
+    /// has subscribed to, and one that is gone is forgotten, though the user does nothing.
+    pub(crate) fn look(&self) {
+        if let Some(cell) = self.cell.get().and_then(Weak::upgrade) {
+            cell.with(Core::look);
         }
     }
 

@@ -2,16 +2,16 @@
 
 use crate::attachment::{Attachment, Presence};
 use crate::endpoint::Endpoint;
+use crate::error::{BindError, ConnectError};
 use crate::gate::Signal;
 use crate::hub::Hub;
 use crate::pipe::{Bell, Item, Keep, Receiver, Ring, Rings, Sender, pipe};
-use crate::socket::{BindError, ConnectError};
-use crate::socket_type::SocketType;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::{Arc, Weak};
+use zmtp::SocketType;
 
 /// Who is bound to a name.
 struct Bound {
@@ -77,6 +77,7 @@ impl Names {
                 sender,
                 receiver: peer.receiver,
                 given_name: None,
+                told_name: Some(name_of(&peer_hub)),
                 endpoint,
                 presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
             })));
@@ -122,21 +123,21 @@ impl Names {
             }
             None => (Ends::new(hub, None), None),
         };
-        let Ends {
-            mut ours,
-            mut theirs,
-        } = ends;
-        open(&mut ours.0, hub);
+        let Ends { ours, theirs } = ends;
+        let mut told_name = None;
         let presence = match peer {
             Some((bound, bound_endpoint)) => {
-                open(&mut theirs.0, &bound);
+                drop(state);
+                told_name = Some(name_of(&bound));
                 bound.gate.push(Signal::Attach(Box::new(Attachment {
                     sender: theirs.0,
                     receiver: theirs.1,
                     given_name: None,
+                    told_name: Some(name_of(hub)),
                     endpoint: bound_endpoint,
                     presence: [Some(Presence::new(&bound)), None],
                 })));
+                bound.look();
                 [Some(Presence::new(hub)), None]
             }
             None => {
@@ -153,6 +154,7 @@ impl Names {
             sender: ours.0,
             receiver: ours.1,
             given_name,
+            told_name,
             endpoint,
             presence,
         })
@@ -189,15 +191,19 @@ impl Ends {
 
 /// Says who is at this end.
 fn open(sender: &mut Sender, hub: &Hub) {
-    let name = if hub.socket_type.has_identity() {
+    let mut rings = Rings::new();
+    sender.push(Item::Opened(name_of(hub)));
+    sender.publish(&mut rings);
+    rings.into_iter().for_each(Ring::ring);
+}
+
+/// What a socket tells of itself.
+fn name_of(hub: &Hub) -> Bytes {
+    if hub.socket_type.has_identity() {
         hub.options.name.clone()
     } else {
         Bytes::new()
-    };
-    let mut rings = Rings::new();
-    sender.push(Item::Opened(name));
-    sender.publish(&mut rings);
-    rings.into_iter().for_each(Ring::ring);
+    }
 }
 
 impl Endpoint {

@@ -1,7 +1,7 @@
 //! The types of sockets, as types.
 
 use crate::socket::Socket;
-use crate::socket_type::SocketType;
+use zmtp::SocketType;
 
 mod sealed {
     #[expect(unnameable_types, reason = "nobody else is to implement it")]

@@ -7,6 +7,7 @@ mod cell;
 mod context;
 mod core;
 mod endpoint;
+mod error;
 mod gate;
 mod hub;
 mod inproc;
@@ -17,15 +18,21 @@ mod net;
 mod options;
 mod peers;
 mod pipe;
+mod proxy;
 mod routing;
+mod security;
 mod socket;
-mod socket_type;
+mod special;
+mod wait;
 
 pub use blocking::Blocking;
 pub use builder::{RoutingIdError, SocketBuilder};
 pub use context::Context;
 pub use core::Counters;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
+pub use error::{
+    BindError, Closed, ConnectError, LongGroup, ReceiveError, SendError, SendRefusal, Unsent,
+};
 pub use kind::{
     Audience, Channel, Client, Conflates, Dealer, Dish, Gather, Kind, Named, Numbers, Pair, Peer,
     Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Sub, Subscribes,
@@ -35,8 +42,9 @@ pub use message::{Frame, Message};
 pub use monitor::{Monitor, MonitorEvent};
 pub use options::{Heartbeat, OnFull, Reconnect, Subscriptions};
 pub use pipe::credit::Hwm;
-pub use socket::{
-    BindError, Closed, ConnectError, GroupMessage, LongGroup, ReceiveError, RoutingId, SendError,
-    SendRefusal, Socket, Unsent,
-};
-pub use socket_type::SocketType;
+pub use proxy::{ProxyEnd, forward, proxy};
+pub use security::{Applicant, Authenticator, NoRandom, curve_keypair};
+pub use socket::Socket;
+pub use special::{GroupMessage, RoutingId};
+pub use zmtp::curve::{PublicKey, SecretKey};
+pub use zmtp::{Credentials, LoginTooLong, SocketType, StatusCode, Verdict};

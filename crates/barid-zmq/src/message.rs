@@ -63,14 +63,6 @@ impl Frame {
             Repr::Shared(bytes) => bytes,
         }
     }
-
-    /// The counted buffer of a long frame.
-    pub(crate) const fn shared(&self) -> Option<&Bytes> {
-        match &self.0 {
-            Repr::Inline { .. } => None,
-            Repr::Shared(bytes) => Some(bytes),
-        }
-    }
 }
 
 impl Default for Frame {
@@ -191,12 +183,14 @@ impl Message {
 
     /// How many frames there are.
     #[must_use]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "an empty message is a word for two things"
-    )]
     pub fn len(&self) -> usize {
         self.frames().len()
+    }
+
+    /// Whether there are no frames at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames().is_empty()
     }
 
     /// The frame at a place.
@@ -382,7 +376,7 @@ mod tests {
                 Frame::from(Bytes::from(bytes.clone())),
             ] {
                 assert_eq!(frame, bytes, "{len}");
-                assert_eq!(frame.shared().is_some(), is_shared, "{len}");
+                assert_eq!(matches!(frame.0, Repr::Shared(_)), is_shared, "{len}");
                 assert_eq!(frame.into_bytes(), bytes, "{len}");
             }
         }

@@ -91,6 +91,11 @@ impl Monitor {
         std::mem::take(&mut self.0.lock().missed)
     }
 
+    /// The next event, if it is there.
+    pub fn try_next(&mut self) -> Option<MonitorEvent> {
+        self.0.lock().events.pop_front()
+    }
+
     /// The next event; none when the socket is gone.
     pub async fn next(&mut self) -> Option<MonitorEvent> {
         std::future::poll_fn(|cx| self.poll(cx)).await

@@ -2,9 +2,10 @@
 
 use crate::pipe::Keep;
 use crate::pipe::credit::Hwm;
-use crate::socket_type::SocketType;
+use crate::security::Security;
 use bytes::Bytes;
 use std::time::Duration;
+use zmtp::SocketType;
 
 /// What happens to a message for which its peer has no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,10 @@ pub(crate) struct ReqOptions {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct RouterOptions {
     pub(crate) is_mandatory: bool,
     pub(crate) is_handover: bool,
@@ -96,11 +101,12 @@ pub(crate) struct Options {
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) heartbeat: Option<Heartbeat>,
-    pub(crate) frame_bytes_max: usize,
+    pub(crate) message_bytes_max: usize,
     pub(crate) backlog: u32,
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) keepalive: Option<Duration>,
+    pub(crate) security: Security,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
     pub(crate) xpub: XPubOptions,
@@ -121,11 +127,12 @@ impl Default for Options {
             handshake_timeout: Some(Duration::from_secs(30)),
             connect_timeout: None,
             heartbeat: None,
-            frame_bytes_max: 256 << 20,
+            message_bytes_max: 256 << 20,
             backlog: 100,
             send_buffer: None,
             receive_buffer: None,
             keepalive: None,
+            security: Security::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),
             xpub: XPubOptions::default(),

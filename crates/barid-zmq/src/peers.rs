@@ -42,6 +42,8 @@ pub(crate) struct Peer {
     pub(crate) name: Option<Bytes>,
     /// The name that the user gave it when it was connected to.
     pub(crate) given_name: Option<Bytes>,
+    /// What it called itself when it came, if that was known.
+    pub(crate) told_name: Option<Bytes>,
     /// Which endpoint of the socket it belongs to.
     pub(crate) endpoint: u64,
     /// Count the peer as connected, and this side for it, if no connection does.

@@ -294,9 +294,8 @@ impl Sender {
 impl Drop for Sender {
     fn drop(&mut self) {
         self.link.writer_gone.store(true, Ordering::Release);
-        // To publish is to look whether the reader sleeps. One that does not finds out by itself, but
-        // a connection may have to watch the time from here on.
-        let _is_asleep = self.queue.publish();
+        // A reader that has looked before, and sleeps, is rung for; one that looks later sees it. A connection may
+        // have to watch the time from here on, awake or not.
         self.ring_reader().ring();
     }
 }
@@ -347,6 +346,11 @@ impl Receiver {
         self.link.writer_gone.load(Ordering::Acquire)
     }
 
+    /// Whether nothing is there to pop.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// How long to go on after the writer is gone; none is for ever.
     pub(crate) fn linger(&self) -> Option<Duration> {
         let linger_ms = self.link.linger_ms.load(Ordering::Acquire);
@@ -389,12 +393,12 @@ impl Drop for Receiver {
 mod tests {
     use super::*;
 
-    fn text(popped: Popped) -> String {
+    fn text(popped: &Popped) -> String {
         match popped {
             Popped::Item(Item::Message(message)) => {
                 String::from_utf8_lossy(message.first()).into_owned()
             }
-            other => format!("{other:?}"),
+            Popped::Item(_) | Popped::Empty | Popped::Closed => format!("{popped:?}"),
         }
     }
 
@@ -403,7 +407,7 @@ mod tests {
         let (mut sender, mut receiver) =
             pipe(Keep::All(Hwm::messages(2)), Bell::task(), Bell::task());
         let mut rings = Rings::new();
-        assert_eq!(text(receiver.pop(&mut rings)), "Empty");
+        assert_eq!(text(&receiver.pop(&mut rings)), "Empty");
         assert!(receiver.sleep());
         sender.push(Item::Message("a".into()));
         sender.publish(&mut rings);
@@ -416,9 +420,9 @@ mod tests {
         drop(sender);
         assert!(!receiver.sleep());
         assert_eq!(receiver.linger(), Some(Duration::from_secs(1)));
-        assert_eq!(text(receiver.pop(&mut rings)), "a");
-        assert_eq!(text(receiver.pop(&mut rings)), "b");
-        assert_eq!(text(receiver.pop(&mut rings)), "Closed");
+        assert_eq!(text(&receiver.pop(&mut rings)), "a");
+        assert_eq!(text(&receiver.pop(&mut rings)), "b");
+        assert_eq!(text(&receiver.pop(&mut rings)), "Closed");
     }
 
     #[test]
@@ -436,8 +440,8 @@ mod tests {
                 receiver.pop(&mut rings),
                 Popped::Item(Item::Subscribe(_))
             ));
-            assert_eq!(text(receiver.pop(&mut rings)), format!("{round} 4999"));
-            assert_eq!(text(receiver.pop(&mut rings)), "Empty");
+            assert_eq!(text(&receiver.pop(&mut rings)), format!("{round} 4999"));
+            assert_eq!(text(&receiver.pop(&mut rings)), "Empty");
         }
     }
 

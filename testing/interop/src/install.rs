@@ -13,6 +13,7 @@ const PAHO_REQUIREMENTS: &str = include_str!("../paho_mqtt/requirements.txt");
 const MQTTJS_PACKAGE: &str = include_str!("../mqttjs/package.json");
 const PIKA_REQUIREMENTS: &str = include_str!("../pika/requirements.txt");
 const AMQPLIB_PACKAGE: &str = include_str!("../amqplib/package.json");
+const PYZMQ_REQUIREMENTS: &str = include_str!("../pyzmq/requirements.txt");
 
 /// A client of another maker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +36,13 @@ pub enum ClientKind {
     Pika,
     /// amqplib, from npm.
     Amqplib,
+    /// pyzmq with its libzmq, from Python's package index.
+    Pyzmq,
 }
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::StompPy,
         Self::Stompit,
         Self::Stompjs,
@@ -49,6 +52,7 @@ impl ClientKind {
         Self::Mosquitto,
         Self::Pika,
         Self::Amqplib,
+        Self::Pyzmq,
     ];
 
     /// The name that commands know it by.
@@ -64,17 +68,19 @@ impl ClientKind {
             Self::Mosquitto => "mosquitto",
             Self::Pika => "pika",
             Self::Amqplib => "amqplib",
+            Self::Pyzmq => "pyzmq",
         }
     }
 
-    /// The listener that it connects to, as `listeners.json` names it.
+    /// The listener that it connects to, as `listeners.json` names it; nothing if that is the test's own.
     #[must_use]
-    pub const fn listener(self) -> &'static str {
+    pub const fn listener(self) -> Option<&'static str> {
         match self {
-            Self::StompPy | Self::Stompit | Self::NetStomp => "stomp",
-            Self::Stompjs => "ws",
-            Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => "mqtt",
-            Self::Pika | Self::Amqplib => "amqp",
+            Self::StompPy | Self::Stompit | Self::NetStomp => Some("stomp"),
+            Self::Stompjs => Some("ws"),
+            Self::PahoMqtt | Self::Mqttjs | Self::Mosquitto => Some("mqtt"),
+            Self::Pika | Self::Amqplib => Some("amqp"),
+            Self::Pyzmq => None,
         }
     }
 
@@ -91,14 +97,16 @@ impl ClientKind {
         );
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name());
         let mut command = match self {
-            Self::StompPy | Self::PahoMqtt | Self::Pika => Command::new(home.join("bin/python")),
+            Self::StompPy | Self::PahoMqtt | Self::Pika | Self::Pyzmq => {
+                Command::new(home.join("bin/python"))
+            }
             Self::Mosquitto => Command::new("python3"),
             Self::Stompit | Self::Stompjs | Self::Mqttjs | Self::Amqplib => Command::new("node"),
             Self::NetStomp => Command::new(PERL),
         };
         command.stdin(Stdio::null());
         match self {
-            Self::StompPy | Self::PahoMqtt | Self::Mosquitto | Self::Pika => {
+            Self::StompPy | Self::PahoMqtt | Self::Mosquitto | Self::Pika | Self::Pyzmq => {
                 command.arg("-B").arg(folder.join("cases.py"))
             }
             Self::Stompit | Self::Stompjs | Self::Mqttjs | Self::Amqplib => command
@@ -108,6 +116,23 @@ impl ClientKind {
         };
         Ok(command)
     }
+}
+
+/// Another script in the folder of pyzmq, ready for the arguments.
+///
+/// # Errors
+/// When pyzmq is not installed.
+pub fn pyzmq_script(name: &str) -> Result<Command> {
+    let kind = ClientKind::Pyzmq;
+    let home = home(kind)?;
+    ensure!(
+        is_installed(kind, &home),
+        "the client pyzmq is not installed: run `cargo xtask interop --install`"
+    );
+    let mut command = Command::new(home.join("bin/python"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind.name());
+    command.arg("-B").arg(folder.join(name));
+    Ok(command)
 }
 
 /// Debian's own Perl: another one in the path does not see Debian's modules.
@@ -127,6 +152,7 @@ pub fn install(kind: ClientKind) -> Result<()> {
         ClientKind::PahoMqtt => install_from_pip(&home, PAHO_REQUIREMENTS)?,
         ClientKind::Pika => install_from_pip(&home, PIKA_REQUIREMENTS)?,
         ClientKind::Amqplib => install_from_npm(&home, AMQPLIB_PACKAGE)?,
+        ClientKind::Pyzmq => install_from_pip(&home, PYZMQ_REQUIREMENTS)?,
         ClientKind::Mqttjs => install_from_npm(&home, MQTTJS_PACKAGE)?,
         ClientKind::Mosquitto => apt_install(&["mosquitto-clients", "python3"])?,
         ClientKind::Stompit => install_from_npm(&home, STOMPIT_PACKAGE)?,
@@ -221,6 +247,7 @@ const fn stamp(kind: ClientKind) -> Option<&'static str> {
         ClientKind::PahoMqtt => Some(PAHO_REQUIREMENTS),
         ClientKind::Pika => Some(PIKA_REQUIREMENTS),
         ClientKind::Amqplib => Some(AMQPLIB_PACKAGE),
+        ClientKind::Pyzmq => Some(PYZMQ_REQUIREMENTS),
         ClientKind::Mqttjs => Some(MQTTJS_PACKAGE),
         ClientKind::NetStomp | ClientKind::Mosquitto => None,
     }

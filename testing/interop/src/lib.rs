@@ -6,7 +6,7 @@
 
 mod install;
 
-pub use install::{ClientKind, install, install_strace};
+pub use install::{ClientKind, install, install_strace, pyzmq_script};
 
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
@@ -97,9 +97,10 @@ impl Stage {
     /// Where it listens for a client.
     fn address(kind: ClientKind, text: &str) -> Result<SocketAddr> {
         let listeners: serde_json::Value = serde_json::from_str(text)?;
-        let address = listeners[kind.listener()][0].as_str();
-        let address =
-            address.with_context(|| format!("no listener {} in {text}", kind.listener()))?;
+        let listener = kind.listener();
+        let listener = listener.with_context(|| format!("{kind:?} speaks with no broker"))?;
+        let address = listeners[listener][0].as_str();
+        let address = address.with_context(|| format!("no listener {listener} in {text}"))?;
         Ok(address.parse()?)
     }
 

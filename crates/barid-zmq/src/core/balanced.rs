@@ -5,7 +5,7 @@ use super::{Refusal, Rules, refuse};
 use crate::message::Message;
 use crate::peers::PeerId;
 use crate::pipe::Item;
-use crate::socket_type::SocketType;
+use zmtp::SocketType;
 
 pub(super) struct Balanced {
     socket_type: SocketType,

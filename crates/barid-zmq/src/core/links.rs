@@ -96,6 +96,12 @@ impl Links {
             .is_some_and(|peer| peer.receiver.is_closed())
     }
 
+    /// Whether a peer will write no more, and all that it wrote is taken: it is forgotten, though the user does nothing.
+    pub(super) fn is_spent(&mut self, id: PeerId) -> bool {
+        let peer = self.peers.get_mut(id);
+        peer.is_some_and(|peer| peer.receiver.is_closed() && peer.receiver.is_empty())
+    }
+
     /// Whether a peer has gone, and will read no more.
     pub(super) fn is_deaf(&mut self, id: PeerId) -> bool {
         self.peers

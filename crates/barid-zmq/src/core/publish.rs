@@ -7,9 +7,9 @@ use crate::options::{OnFull, Options, Subscriptions, XPubOptions};
 use crate::peers::PeerId;
 use crate::pipe::Item;
 use crate::routing::Trie;
-use crate::socket_type::SocketType;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use zmtp::SocketType;
 
 /// Messages for the user that may wait: a peer cannot fill the memory of one who does not take them.
 const WAITING_MAX: usize = 100_000;

@@ -47,7 +47,7 @@ impl Request {
             return None;
         }
         let delimiter = message.pop_front()?;
-        (delimiter.is_empty() && message.len() > 0).then_some(message)
+        (delimiter.is_empty() && !message.is_empty()).then_some(message)
     }
 
     /// Drops what has come for former requests, so that it cannot be taken for the next reply.

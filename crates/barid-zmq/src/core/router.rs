@@ -44,7 +44,7 @@ impl Router {
         if self.refused.contains(&peer) {
             return false;
         }
-        if let Some(name) = found.given_name.clone() {
+        if let Some(name) = found.given_name.clone().or_else(|| found.told_name.take()) {
             return self.name(links, peer, name);
         }
         loop {

@@ -6,8 +6,8 @@ use crate::message::Message;
 use crate::peers::PeerId;
 use crate::pipe::Item;
 use crate::routing::Trie;
-use crate::socket_type::SocketType;
 use bytes::Bytes;
+use zmtp::SocketType;
 
 pub(super) struct Subscribe {
     /// A SUB looks itself whether it wants what comes: what it has canceled may be on its way.

@@ -9,9 +9,9 @@
 //! 1. The writer fills slots and counts them; nobody else looks at them yet.
 //! 2. [`Writer::publish`] stores the count: all up to it now belong to the reader, however many they are.
 //! 3. The reader takes up to the count that it saw last, and looks again only when it has reached it.
-//! 4. A reader that finds nothing lies down ([`Reader::sleep`]) and looks once more. The writer looks
-//!    whether it sleeps after each publish. Each does the one, then a full fence, then the other: at
-//!    least one sees the other, so that a wake-up is never lost, and none is sent to a reader that is awake.
+//! 4. A reader that finds nothing lies down ([`Reader::sleep`]): it marks the count that it has seen, if it is still
+//!    that. The writer, which exchanges the count for a new one, sees whether the former was marked. Both change one
+//!    word, so that a wake-up is never lost, and none is sent to a reader that is awake.
 //! 5. A block that has been read goes back to the writer through the one spare place.
 
 #![expect(
@@ -19,9 +19,12 @@
     reason = "slots change hands without a lock; a model checks the order"
 )]
 
-use super::sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Ordering, SLOTS, UnsafeCell, fence};
+use super::sync::{Arc, AtomicPtr, AtomicU64, Ordering, SLOTS, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr;
+
+/// The mark of a reader that sleeps.
+const SLEEPS: u64 = 1;
 
 struct Block<T> {
     slots: [UnsafeCell<MaybeUninit<T>>; SLOTS],
@@ -40,10 +43,8 @@ impl<T> Block<T> {
 /// What both ends reach. The writer's and the reader's words are kept on different lines of cache.
 #[repr(C)]
 struct Shared<T> {
-    /// Items that the reader may take, counted from the first one ever. Written by the writer.
+    /// Twice the items that the reader may take, counted from the first one ever; one more if it sleeps.
     published: Line<AtomicU64>,
-    /// The reader has found nothing and waits to be woken.
-    sleeps: Line<AtomicBool>,
     /// A block that was read and may be written again.
     spare: AtomicPtr<Block<T>>,
     /// Where each end stood when it went; whoever is last frees the rest.
@@ -67,6 +68,8 @@ pub(crate) struct Writer<T> {
     block: *mut Block<T>,
     slot: usize,
     written: u64,
+    /// How many the reader was told of.
+    told: u64,
 }
 
 /// The end that items are taken out at.
@@ -89,7 +92,6 @@ pub(crate) fn queue<T>() -> (Writer<T>, Reader<T>) {
     let block = Block::allocate();
     let shared = Arc::new(Shared {
         published: Line(AtomicU64::new(0)),
-        sleeps: Line(AtomicBool::new(false)),
         spare: AtomicPtr::new(ptr::null_mut()),
         left: UnsafeCell::new(None),
         written: UnsafeCell::new(0),
@@ -99,6 +101,7 @@ pub(crate) fn queue<T>() -> (Writer<T>, Reader<T>) {
         block,
         slot: 0,
         written: 0,
+        told: 0,
     };
     let reader = Reader {
         shared,
@@ -150,17 +153,16 @@ impl<T> Writer<T> {
     #[inline]
     #[must_use]
     pub(crate) fn publish(&mut self) -> bool {
-        let published = &self.shared.published.0;
-        published.store(self.written, Ordering::Release);
-        fence(Ordering::SeqCst);
-        self.shared.sleeps.0.load(Ordering::Relaxed)
-            && self.shared.sleeps.0.swap(false, Ordering::Relaxed)
-    }
-
-    /// How many were ever written.
-    #[inline]
-    pub(crate) const fn written(&self) -> u64 {
-        self.written
+        if self.written == self.told {
+            return false;
+        }
+        self.told = self.written;
+        let former = self
+            .shared
+            .published
+            .0
+            .swap(self.written << 1, Ordering::AcqRel);
+        former & SLEEPS != 0
     }
 }
 
@@ -169,7 +171,7 @@ impl<T> Reader<T> {
     #[inline]
     pub(crate) fn take(&mut self) -> Option<T> {
         if self.taken == self.seen {
-            self.seen = self.shared.published.0.load(Ordering::Acquire);
+            self.seen = self.shared.published.0.load(Ordering::Acquire) >> 1;
             if self.taken == self.seen {
                 return None;
             }
@@ -204,24 +206,23 @@ impl<T> Reader<T> {
     /// Whether nothing is there to take.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.taken == self.seen && self.taken == self.shared.published.0.load(Ordering::Acquire)
+        self.taken == self.seen
+            && self.taken == self.shared.published.0.load(Ordering::Acquire) >> 1
     }
 
     /// Lies down: the next publish asks for a wake-up. False if something came meanwhile.
     #[must_use]
     pub(crate) fn sleep(&mut self) -> bool {
-        self.shared.sleeps.0.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if self.is_empty() {
-            return true;
+        if self.taken != self.seen {
+            return false;
         }
-        self.shared.sleeps.0.store(false, Ordering::Relaxed);
-        false
-    }
-
-    /// How many were ever taken.
-    pub(crate) const fn taken(&self) -> u64 {
-        self.taken
+        let (awake, asleep) = (self.taken << 1, self.taken << 1 | SLEEPS);
+        let published = &self.shared.published.0;
+        match published.compare_exchange(awake, asleep, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            // It lies there already.
+            Err(found) => found == asleep,
+        }
     }
 }
 

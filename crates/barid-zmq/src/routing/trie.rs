@@ -53,6 +53,7 @@ impl<V: Default> Node<V> {
 
 impl<V: Default + PartialEq> Trie<V> {
     /// How many prefixes have a value.
+    #[cfg(test)]
     pub(crate) const fn count(&self) -> usize {
         self.count
     }

@@ -79,6 +79,33 @@ fn a_sender_is_woken_by_room() {
 }
 
 #[test]
+fn who_waits_without_a_peer_is_woken_by_one() {
+    let context = Context::new();
+    let (pull, push) = (Pull::new(&context), Push::new(&context));
+    let (count, waker) = counted();
+    let mut cx = TaskContext::from_waker(&waker);
+    let mut receive = pin!(pull.recv());
+    let mut send = pin!(push.send("a"));
+    assert!(receive.as_mut().poll(&mut cx).is_pending());
+    assert!(send.as_mut().poll(&mut cx).is_pending());
+    push.connect("inproc://first").unwrap();
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert!(send.as_mut().poll(&mut cx).is_ready());
+    pull.bind("inproc://first").unwrap();
+    assert_eq!(count.0.load(Ordering::SeqCst), 2);
+    assert!(receive.as_mut().poll(&mut cx).is_ready());
+    // The other way round: the message is there before the receiver is connected.
+    let (pull, push): (Pull, Push) = (Pull::new(&context), bound(&context, "second"));
+    let mut receive = pin!(pull.recv());
+    assert!(receive.as_mut().poll(&mut cx).is_pending());
+    let mut send = pin!(push.send("b"));
+    assert!(send.as_mut().poll(&mut cx).is_pending());
+    pull.connect("inproc://second").unwrap();
+    assert!(send.as_mut().poll(&mut cx).is_ready());
+    assert!(receive.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
 fn a_dropped_future_has_done_nothing() {
     let context = Context::new();
     let pull: Pull = bound(&context, "cancel");

@@ -1,7 +1,10 @@
 //! What each type of socket promises, over inproc: nothing here waits for anything but the other side.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod lifecycle;
 mod pipeline;
+mod proxies;
 mod pubsub;
 mod reqrep;
 mod routing;

@@ -55,8 +55,6 @@ fn subscriptions_are_told_to_publishers_that_come_later() {
     sub.bind("inproc://later-2").unwrap();
     let publishers: [Pub; 2] = [bound(&context, "later-1"), connected(&context, "later-2")];
     for publisher in &publishers {
-        // Who is bound has to look, as any program that uses it does.
-        assert_empty(&sub);
         publisher.try_send("a").unwrap();
         assert_eq!(next(&sub), ["a"]);
     }
