@@ -235,11 +235,10 @@ impl<S: Stream> Wire<S> {
         cx: &mut Context<'_>,
     ) -> Result<(), End> {
         for _ in 0..ROUNDS_MAX {
-            let is_filled = self.fill(ends, topics)?;
-            let is_written = match self.output.poll_write(&mut self.stream, cx)? {
-                Poll::Ready(()) => is_filled,
-                Poll::Pending => false,
-            };
+            self.fill(ends, topics)?;
+            // All was written: there was something, and the socket may have more, which has not been asked since.
+            let is_written =
+                !self.output.is_empty() && self.output.poll_write(&mut self.stream, cx)?.is_ready();
             if self.is_ending && self.output.is_empty() {
                 return self.end(cx);
             }
@@ -260,8 +259,8 @@ impl<S: Stream> Wire<S> {
         Ok(())
     }
 
-    /// Takes from the socket until the output is full; true if there is something to write that was not there before.
-    fn fill(&mut self, ends: &mut Ends, topics: &mut Topics) -> Result<bool, End> {
+    /// Takes from the socket until the output is full, or nothing is left: then the socket rings when there is more.
+    fn fill(&mut self, ends: &mut Ends, topics: &mut Topics) -> Result<(), End> {
         let mut rings = Rings::new();
         let result = self.fill_from(ends, topics, &mut rings);
         // Whatever came of it: the socket may wait for the room.
@@ -280,17 +279,14 @@ impl<S: Stream> Wire<S> {
         ends: &mut Ends,
         topics: &mut Topics,
         rings: &mut Rings,
-    ) -> Result<bool, End> {
-        let mut is_filled = false;
+    ) -> Result<(), End> {
         while !self.is_ending && !self.output.is_full() {
             match ends.outgoing.pop(rings) {
                 Popped::Item(Item::Message(message)) => {
                     self.output.put(&mut self.connection, message)?;
-                    is_filled = true;
                 }
                 Popped::Item(item) => {
                     topics.put(item, &mut self.connection, &mut self.output)?;
-                    is_filled = true;
                 }
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
@@ -300,7 +296,7 @@ impl<S: Stream> Wire<S> {
                 Popped::Closed => self.is_ending = true,
             }
         }
-        Ok(is_filled)
+        Ok(())
     }
 
     /// Reads once and takes what is whole; true if there may be more.

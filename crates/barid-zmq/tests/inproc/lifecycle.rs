@@ -213,9 +213,8 @@ fn waits_have_an_end() {
 fn subscribers_and_peers_can_be_waited_for() {
     let context = Context::new();
     let publisher: Pub = bound(&context, "wait");
-    let context_2 = context.clone();
     let subscriber = thread::spawn(move || {
-        let sub: Sub = connected(&context_2, "wait");
+        let sub: Sub = connected(&context, "wait");
         sub.subscribe("a");
         sub.blocking().recv().unwrap()
     });

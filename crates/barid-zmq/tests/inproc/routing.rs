@@ -204,12 +204,12 @@ fn a_server_answers_the_client_that_asked() {
     for (index, client) in clients.iter().enumerate() {
         client.try_send(format!("from {index}")).unwrap();
     }
-    for index in 0..2 {
+    for (index, client) in clients.iter().enumerate() {
         let (from, body) = server.try_recv_from().unwrap();
         assert_eq!(body, format!("from {index}"));
         server.try_send_to(from, format!("to {index}")).unwrap();
         server.try_send_to(from, "once more").unwrap();
-        assert_eq!(next(&clients[index]), [format!("to {index}")]);
+        assert_eq!(next(client), [format!("to {index}")]);
     }
     assert_eq!(server.try_recv_from(), Err(ReceiveError::Empty));
     assert_eq!(

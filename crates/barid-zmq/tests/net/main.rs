@@ -6,6 +6,7 @@ mod closing;
 mod hostile;
 mod messages;
 mod reconnect;
+mod security;
 
 use barid_zmq::{Context, Endpoint, Kind, Message, Receives, Sends, Socket};
 use std::time::Duration;

@@ -75,6 +75,21 @@ fn many_messages_pass_a_narrow_pipe() {
 }
 
 #[test]
+fn large_messages_follow_each_other_though_nothing_else_happens() {
+    for transport in TRANSPORTS {
+        let (pull, endpoint) = bound::<barid_zmq::kinds::Pull>(transport);
+        let push: Push = connected(&endpoint);
+        for _ in 0..20 {
+            send(&push, vec![0; 1 << 20]);
+        }
+        for _ in 0..20 {
+            assert_eq!(recv(&pull).byte_count(), 1 << 20);
+        }
+        drop(push);
+    }
+}
+
+#[test]
 fn requests_are_replied_to() {
     for transport in TRANSPORTS {
         let (rep, endpoint) = bound::<barid_zmq::kinds::Rep>(transport);

@@ -49,7 +49,7 @@ fn an_immediate_socket_sends_to_connected_peers_only() {
     pull.bind(&endpoint).unwrap();
     send(&push, "b");
     assert_eq!(recv(&pull), "b".into());
-    drop(pull);
+    pull.blocking().close();
     while push.connected() > 0 {
         std::thread::yield_now();
     }
@@ -90,6 +90,10 @@ fn a_replier_that_was_restarted_is_asked_again() {
     send(&req, "lost");
     assert_eq!(recv(&rep), "lost".into());
     rep.blocking().close();
+    // What is sent to a connection that is ending is lost.
+    while req.connected() > 0 {
+        std::thread::yield_now();
+    }
     let rep = Rep::new(&Context::new());
     rep.bind(&endpoint).unwrap();
     send(&req, "again");
