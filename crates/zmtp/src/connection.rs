@@ -187,6 +187,23 @@ impl Connection {
         input: &'a mut [u8],
         out: &mut BytesMut,
     ) -> Result<Step<'a>, Error> {
+        // Most of what comes: it is not to carry the weight of all else.
+        if let Phase::Open(traffic) = &self.phase
+            && let Some((more, body)) = traffic.find_message(input)
+        {
+            let taken = body.end;
+            let body = &input[body];
+            return Ok(Step::Event(Event::Frame(Frame { more, body }), taken));
+        }
+        self.handle_other_input(input, out)
+    }
+
+    #[inline(never)]
+    fn handle_other_input<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        out: &mut BytesMut,
+    ) -> Result<Step<'a>, Error> {
         let result = if let Phase::Open(traffic) = &mut self.phase {
             traffic.handle_input(input, out)
         } else {

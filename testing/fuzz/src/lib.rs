@@ -23,6 +23,8 @@ mod stomp_codec;
 mod stomp_session;
 mod topic_match;
 mod websocket;
+mod zmtp_codec;
+mod zmtp_handshake;
 
 pub use admin::admin;
 pub use amqp_codec::amqp_codec;
@@ -37,12 +39,14 @@ pub use stomp_codec::stomp_codec;
 pub use stomp_session::stomp_session;
 pub use topic_match::topic_match;
 pub use websocket::websocket;
+pub use zmtp_codec::zmtp_codec;
+pub use zmtp_handshake::zmtp_handshake;
 
 /// A target: panics when what it tests does.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("admin", admin),
     ("amqp_codec", amqp_codec),
     ("amqp_session", amqp_session),
@@ -56,4 +60,6 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("stomp_session", stomp_session),
     ("topic_match", topic_match),
     ("websocket", websocket),
+    ("zmtp_codec", zmtp_codec),
+    ("zmtp_handshake", zmtp_handshake),
 ];

@@ -125,6 +125,16 @@ fn websocket() {
 }
 
 #[test]
+fn zmtp_codec() {
+    replay("zmtp_codec");
+}
+
+#[test]
+fn zmtp_handshake() {
+    replay("zmtp_handshake");
+}
+
+#[test]
 fn every_corpus_has_a_target() {
     let mut folders: Vec<String> = fs::read_dir(corpora())
         .unwrap()

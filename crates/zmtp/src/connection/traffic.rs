@@ -11,6 +11,7 @@ use crate::settings::Settings;
 use crate::socket_type::SocketType;
 use crate::version::Version;
 use bytes::BytesMut;
+use std::ops::Range;
 
 /// What is spoken behind the handshake.
 #[derive(Debug)]
@@ -86,8 +87,21 @@ impl Traffic {
         }
     }
 
-    /// Takes the first frame.
+    /// The first frame, if it is whole and of a message that this socket takes as it is: whether more follow, and where
+    /// its body is. [`Self::handle_input`] takes all others.
     #[inline]
+    pub(super) fn find_message(&self, input: &[u8]) -> Option<(bool, Range<usize>)> {
+        let (Link::Clear(framing), Inbound::Messages) = (&self.link, &self.inbound) else {
+            return None;
+        };
+        match decode(*framing, input, self.frame_bytes_max) {
+            Ok(Decoded::Frame(FrameKind::Last, body)) => Some((false, body)),
+            Ok(Decoded::Frame(FrameKind::More, body)) => Some((true, body)),
+            Ok(Decoded::Frame(FrameKind::Command, _) | Decoded::Incomplete { .. }) | Err(_) => None,
+        }
+    }
+
+    /// Takes the first frame.
     pub(super) fn handle_input<'a>(
         &mut self,
         input: &'a mut [u8],
