@@ -40,6 +40,10 @@ use std::time::Duration;
 use subscribe::Subscribe;
 use zmtp::SocketType;
 
+/// Messages that are made here and may wait for the user: subscriptions, who came and who went. Peers cannot fill the
+/// memory of one who does not take them.
+const WAITING_MAX: usize = 100_000;
+
 /// Why a message is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {

@@ -81,6 +81,29 @@ fn what_is_not_taken_is_freed_by_whoever_is_last() {
 }
 
 #[test]
+fn a_block_is_written_again_after_it_was_read() {
+    model(|| {
+        let (mut writer, mut reader) = queue::<u32>();
+        let thread = thread::spawn(move || {
+            for item in 0..5 {
+                writer.write(item);
+                let _is_asleep = writer.publish();
+            }
+        });
+        for expected in 0..5 {
+            let found = loop {
+                match reader.take() {
+                    Some(item) => break item,
+                    None => thread::yield_now(),
+                }
+            };
+            assert_eq!(found, expected);
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
 fn a_writer_without_room_is_woken() {
     model(|| {
         let (mut spent, mut earned) = credit(Hwm::messages(2));

@@ -1,7 +1,7 @@
 //! PUB and XPUB: each message to all who have subscribed to a prefix of it.
 
 use super::links::Links;
-use super::{Refusal, Rules};
+use super::{Refusal, Rules, WAITING_MAX};
 use crate::message::Message;
 use crate::options::{OnFull, Options, Subscriptions, XPubOptions};
 use crate::peers::PeerId;
@@ -10,9 +10,6 @@ use crate::routing::Trie;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use zmtp::SocketType;
-
-/// Messages for the user that may wait: a peer cannot fill the memory of one who does not take them.
-const WAITING_MAX: usize = 100_000;
 
 /// Who wants what. A topic is a peer's or not, however often it says so: libzmq sends several subscriptions to a
 /// topic, but only one end of them.

@@ -4,7 +4,7 @@
 //! a zero octet and a number.
 
 use super::links::Links;
-use super::{Refusal, Rules};
+use super::{Refusal, Rules, WAITING_MAX};
 use crate::message::{Frame, Message};
 use crate::options::{OnFull, RouterOptions};
 use crate::peers::PeerId;
@@ -85,10 +85,19 @@ impl Router {
         self.names.insert(name.clone(), peer);
         links.fair.add(peer);
         if self.options.notifies_connect {
-            self.notices
-                .push_back(Message::from_iter([Frame::from(name), Frame::new()]));
+            self.notice(links, name);
         }
         true
+    }
+
+    /// Tells the user of a peer by an empty message.
+    fn notice(&mut self, links: &mut Links, name: Bytes) {
+        if self.notices.len() < WAITING_MAX {
+            self.notices
+                .push_back(Message::from_iter([Frame::from(name), Frame::new()]));
+        } else {
+            links.counters.dropped_receives += 1;
+        }
     }
 
     /// Takes its name from a peer and lets it go.
@@ -149,8 +158,7 @@ impl Rules for Router {
         };
         self.names.remove(&name);
         if self.options.notifies_disconnect {
-            self.notices
-                .push_back(Message::from_iter([Frame::from(name), Frame::new()]));
+            self.notice(links, name);
         }
     }
 
