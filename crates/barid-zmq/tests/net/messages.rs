@@ -90,6 +90,42 @@ fn large_messages_follow_each_other_though_nothing_else_happens() {
 }
 
 #[test]
+fn connections_of_several_threads_meet_in_one_socket() {
+    for transport in TRANSPORTS {
+        let pull = Pull::new(&Context::with_io_threads(3));
+        let endpoint = pull.bind(transport).unwrap();
+        let context = Context::with_io_threads(2);
+        let senders: Vec<_> = (0..6_usize)
+            .map(|sender| {
+                let push = Push::new(&context);
+                push.connect(&endpoint).unwrap();
+                thread::spawn(move || {
+                    for index in 0..2000_usize {
+                        send(&push, format!("{sender} {index}"));
+                    }
+                    push.blocking().close()
+                })
+            })
+            .collect();
+        let mut next = [0; 6];
+        let (mut batch, mut count) = (Vec::new(), 0);
+        while count < 12_000 {
+            count += pull.blocking().recv_many(&mut batch, 100).unwrap();
+            for message in batch.drain(..) {
+                let text = String::from_utf8(message.first().to_vec()).unwrap();
+                let (sender, index) = text.split_once(' ').unwrap();
+                let next = &mut next[sender.parse::<usize>().unwrap()];
+                assert_eq!(index.parse(), Ok(*next), "each sender's are in order");
+                *next += 1;
+            }
+        }
+        for sender in senders {
+            assert_eq!(sender.join().unwrap().messages, 0);
+        }
+    }
+}
+
+#[test]
 fn requests_are_replied_to() {
     for transport in TRANSPORTS {
         let (rep, endpoint) = bound::<barid_zmq::kinds::Rep>(transport);
