@@ -32,11 +32,13 @@ impl Frame {
 
     /// A frame with a copy of these bytes.
     #[must_use]
+    #[inline]
     pub fn copy_from(bytes: &[u8]) -> Self {
         Self::inline(bytes).unwrap_or_else(|| Self(Repr::Shared(Bytes::copy_from_slice(bytes))))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the length is at most 54")]
+    #[inline]
     fn inline(bytes: &[u8]) -> Option<Self> {
         let mut inline = [0; INLINE_MAX];
         inline.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -48,6 +50,7 @@ impl Frame {
 
     /// The bytes.
     #[must_use]
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
@@ -74,12 +77,14 @@ impl Default for Frame {
 impl Deref for Frame {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.as_slice()
     }
 }
 
 impl AsRef<[u8]> for Frame {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self.as_slice()
     }
@@ -100,6 +105,7 @@ impl<B: AsRef<[u8]> + ?Sized> PartialEq<B> for Frame {
 impl Eq for Frame {}
 
 impl From<Bytes> for Frame {
+    #[inline]
     fn from(bytes: Bytes) -> Self {
         Self::inline(&bytes).unwrap_or(Self(Repr::Shared(bytes)))
     }
@@ -118,6 +124,7 @@ impl From<String> for Frame {
 }
 
 impl From<&[u8]> for Frame {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
         Self::copy_from(bytes)
     }
@@ -174,6 +181,7 @@ impl Message {
 
     /// The frames, in order.
     #[must_use]
+    #[inline]
     pub fn frames(&self) -> &[Frame] {
         match &self.parts {
             Parts::One(frame) => std::slice::from_ref(frame),
@@ -183,12 +191,14 @@ impl Message {
 
     /// How many frames there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.frames().len()
     }
 
     /// Whether there are no frames at all.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.frames().is_empty()
     }
@@ -201,12 +211,14 @@ impl Message {
 
     /// The bytes of the first frame, which are what subscriptions match; none if there is no frame.
     #[must_use]
+    #[inline]
     pub fn first(&self) -> &[u8] {
         self.frames().first().map_or(&[], Frame::as_slice)
     }
 
     /// The bytes of all frames together.
     #[must_use]
+    #[inline]
     pub fn byte_count(&self) -> usize {
         match &self.parts {
             Parts::One(frame) => frame.len(),
@@ -304,6 +316,7 @@ impl Message {
 }
 
 impl<F: Into<Frame>> From<F> for Message {
+    #[inline]
     fn from(frame: F) -> Self {
         Self {
             parts: Parts::One(frame.into()),

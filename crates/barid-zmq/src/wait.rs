@@ -50,6 +50,7 @@ impl<F> Drop for Wait<'_, F> {
 }
 
 /// Sends a message that is handed over in its place: it is taken out when it is sent.
+#[inline]
 fn attempt_send(core: &mut Core, place: &mut Option<Message>) -> Option<Result<(), SendError>> {
     let message = place.take()?;
     if core.is_closed() {
@@ -73,6 +74,7 @@ fn attempt_send(core: &mut Core, place: &mut Option<Message>) -> Option<Result<(
     Some(Err(SendError { reason, message }))
 }
 
+#[inline]
 pub(crate) fn attempt_receive(core: &mut Core) -> Option<Result<Message, ReceiveError>> {
     match core.receive() {
         Ok(message) => Some(Ok(message)),
@@ -102,6 +104,7 @@ impl Cell {
         Wait::new(self, Interest::Send, move |core| attempt_send(core, place))
     }
 
+    #[inline]
     pub(crate) fn try_sending(&self, message: Message) -> Result<(), SendError> {
         let mut place = Some(message);
         let result = self.with(|core| attempt_send(core, &mut place));
@@ -118,6 +121,7 @@ impl Cell {
         Wait::new(self, Interest::Receive, attempt_receive)
     }
 
+    #[inline]
     pub(crate) fn try_receiving(&self) -> Result<Message, ReceiveError> {
         self.with(attempt_receive)
             .unwrap_or(Err(ReceiveError::Empty))

@@ -91,11 +91,25 @@ impl Input {
         ends: &mut Ends,
         out: &mut BytesMut,
     ) -> Result<Taken, InputError> {
+        // How much of the bytes was taken; they are moved on once for many small frames.
+        let mut at = 0;
+        let result = self.take_from(&mut at, connection, ends, out);
+        self.bytes.advance(at);
+        result
+    }
+
+    fn take_from(
+        &mut self,
+        at: &mut usize,
+        connection: &mut Connection,
+        ends: &mut Ends,
+        out: &mut BytesMut,
+    ) -> Result<Taken, InputError> {
         loop {
             if !ends.incoming.has_room() && ends.incoming.wait() {
                 return Ok(Taken::Full);
             }
-            let (event, taken) = match connection.handle_input(&mut self.bytes, out)? {
+            let (event, taken) = match connection.handle_input(&mut self.bytes[*at..], out)? {
                 Step::Event(event, taken) => (event, taken),
                 Step::Incomplete { missing_bytes } => {
                     self.missing = missing_bytes;
@@ -106,28 +120,29 @@ impl Input {
             };
             let item = match event {
                 Event::Frame(zmtp::Frame { more, body }) => {
-                    let frame = match body.len() {
-                        len if len < SLICED_BYTES => {
-                            let frame = Frame::copy_from(body);
-                            self.bytes.advance(taken);
-                            frame
-                        }
-                        len => {
-                            self.bytes.advance(taken - len);
-                            Frame::from(self.bytes.split_to(len).freeze())
-                        }
+                    let frame = if body.len() < SLICED_BYTES {
+                        *at += taken;
+                        Frame::copy_from(body)
+                    } else {
+                        let len = body.len();
+                        self.bytes.advance(std::mem::take(at) + taken - len);
+                        Frame::from(self.bytes.split_to(len).freeze())
                     };
+                    if !more && self.message.is_empty() {
+                        ends.incoming.push(Item::Message(Message::from(frame)));
+                        continue;
+                    }
                     self.add(frame)?;
                     if !more {
                         self.message_bytes = 0;
-                        ends.incoming
-                            .push(Item::Message(std::mem::take(&mut self.message)));
+                        let message = std::mem::take(&mut self.message);
+                        ends.incoming.push(Item::Message(message));
                     }
                     continue;
                 }
                 Event::Group(group) => {
                     let frame = Frame::copy_from(group);
-                    self.bytes.advance(taken);
+                    *at += taken;
                     self.add(frame)?;
                     continue;
                 }
@@ -143,7 +158,7 @@ impl Input {
                 | Event::Pong(_)
                 | Event::Ignored => None,
             };
-            self.bytes.advance(taken);
+            *at += taken;
             if let Some(item) = item {
                 ends.incoming.push(item);
             }

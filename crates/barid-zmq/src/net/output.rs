@@ -57,6 +57,7 @@ impl Output {
     }
 
     /// Puts a message in.
+    #[inline]
     pub(super) fn put(
         &mut self,
         connection: &mut Connection,
