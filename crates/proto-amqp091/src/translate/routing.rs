@@ -37,12 +37,12 @@ pub(super) fn note_further_keys(
         let method: MethodId = basic::Publish::ID;
         Err(Failure::new(ReplyCode::PreconditionFailed, method, text))
     };
-    let keys = array_of(value).filter(|keys| keys.iter().all(|key| text_of(&key).is_some()));
-    let Some(keys) = keys else {
+    let Some(keys) = array_of(value) else {
         let name = String::from_utf8_lossy(name);
-        return failed(format!("the header '{name}' must be an array of texts"));
+        return failed(format!("the header '{name}' must be an array"));
     };
-    *count += keys.iter().count();
+    // As in RabbitMQ, others than texts are passed over.
+    *count += keys.iter().filter(|key| text_of(key).is_some()).count();
     if *count > FURTHER_KEYS_MAX {
         return failed(format!(
             "the headers 'CC' and 'BCC' have {count} routing keys, the limit is {FURTHER_KEYS_MAX}"
