@@ -301,3 +301,20 @@ fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
     let deleted = Refusal::QueueDeleted(name_of("b"));
     assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
 }
+
+#[test]
+fn who_asks_for_a_delay_or_repeats_the_key_is_told_too() {
+    for further in [
+        |draft: Draft| draft.asking_for_delay(10),
+        |draft: Draft| draft.keys(&["b"]),
+    ] {
+        let (mut node, mut client) = with_queues();
+        let mut other = node.connect();
+        other.send(&node, delete_queue("b"));
+        let draft = further(message("b", 1).queued()).persistent();
+        let publishing = Publishing::new(Confirm::Wanted);
+        let id = client.send(&node, Command::Publish(draft.build(), publishing));
+        let deleted = Refusal::QueueDeleted(name_of("b"));
+        assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
+    }
+}
