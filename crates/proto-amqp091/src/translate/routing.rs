@@ -14,8 +14,9 @@ use model::{Envelope, Message, Value};
 /// What the envelope notes of a head: it has a header `BCC`, which nobody is shown.
 const FLAG_HAS_BCC: u8 = 1;
 
-/// The most keys that `CC` and `BCC` may name together. Each is one more look-up for who publishes.
-const FURTHER_KEYS_MAX: usize = 1_024;
+/// The most keys that `CC` and `BCC` may name together. Each is one more look-up for who publishes, and may find all
+/// that is bound.
+const FURTHER_KEYS_MAX: usize = 256;
 
 const CC: &[u8] = b"CC";
 const BCC: &[u8] = b"BCC";
