@@ -17,7 +17,7 @@ use crate::translate::{
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::{BufMut, BytesMut};
-use model::{Dialect, Message, Outcome, SubscriptionId};
+use model::{Dialect, Message, Outcome, Sequence, SubscriptionId};
 
 impl Open {
     /// How much the consumers may have in hand that begin from now on.
@@ -144,13 +144,7 @@ impl Open {
             consumer.has_in_hand()
         });
         if has_in_hand && !waiting.is_empty() {
-            let settle = Settle {
-                subscription: id,
-                sequences: waiting,
-                outcome: Outcome::Release,
-                confirm: Confirm::Unwanted,
-            };
-            link.submit(out, Command::Settle(settle));
+            link.submit(out, Command::Settle(released(id, waiting)));
         }
         let command = if has_in_hand {
             Command::StepAside(id)
@@ -218,6 +212,14 @@ impl Open {
         let Some(channel) = self.channels.get_mut(&number) else {
             return;
         };
+        if consumer.is_leaving && !consumer.no_ack {
+            // It crossed `basic.cancel`. If nothing is in hand, all goes back with the subscription.
+            if consumer.has_in_hand() {
+                let settle = released(delivery.subscription, vec![delivery.sequence]);
+                link.submit(out, Command::Settle(settle));
+            }
+            return;
+        }
         consumer.add_delivery();
         if !consumer.no_ack {
             self.timeouts.note_delivery();
@@ -264,6 +266,16 @@ pub(super) fn hand_out(
     let body_len = message.body().len();
     put_deliver(out.wire.buffer(), number, &deliver, body_len, properties);
     put_body(frame_bytes_max, number, message, out);
+}
+
+/// What gives back deliveries that the client has not been told of.
+pub(super) const fn released(subscription: SubscriptionId, sequences: Vec<Sequence>) -> Settle {
+    Settle {
+        subscription,
+        sequences,
+        outcome: Outcome::Release,
+        confirm: Confirm::Unwanted,
+    }
 }
 
 /// What says that a consumer is to end, or has.
