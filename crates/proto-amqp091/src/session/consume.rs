@@ -12,7 +12,7 @@ use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deli
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
 use crate::translate::{
-    DIRECT_REPLY_TO, put_foreign_properties, shown_properties, with_delivery_count,
+    DIRECT_REPLY_TO, put_foreign_properties_within, shown_properties, with_delivery_count,
 };
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
@@ -313,15 +313,17 @@ pub(super) fn put_content(
 /// What is said of a message, perhaps put together in the scratch.
 #[inline]
 fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a> {
+    let frame_bytes_max = link.frame_bytes_max;
     match message.envelope().dialect {
-        Dialect::Amqp091 => shown_properties(&mut link.scratch, message),
+        Dialect::Amqp091 => shown_properties(&mut link.scratch, message, frame_bytes_max),
         Dialect::Stomp10
         | Dialect::Stomp11
         | Dialect::Stomp12
         | Dialect::Mqtt3
         | Dialect::Mqtt5 => {
             link.scratch.clear();
-            put_foreign_properties(&mut link.scratch, link.heads, message);
+            let (scratch, heads) = (&mut link.scratch, link.heads);
+            put_foreign_properties_within(scratch, heads, message, frame_bytes_max);
             Properties::checked(&link.scratch)
         }
     }

@@ -218,7 +218,7 @@ impl Open {
         };
         put(out, id.number, &Method::BasicReturn(returned));
         // It is this client's own.
-        let properties = shown_properties(&mut link.scratch, message);
+        let properties = shown_properties(&mut link.scratch, message, link.frame_bytes_max);
         let (buffer, body) = (out.wire.buffer(), message.body());
         put_content_header(buffer, id.number, body.len(), properties);
         put_body_frames(buffer, id.number, link.frame_bytes_max, body);
