@@ -230,7 +230,8 @@ impl Amqp091 {
         };
         let limit = self.link.limits.body_bytes_max;
         let (number, content, len) = Content::whole_publish(&self.codec, input, limit)?;
-        if !open.takes_whole(number) {
+        // What it holds in pieces is a little less: that is found out frame by frame.
+        if !open.takes_whole(&self.link, number, len - content.body.len()) {
             return None;
         }
         let published = open.handle_publish(&mut self.link, number, &content, out);

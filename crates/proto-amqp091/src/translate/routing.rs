@@ -118,15 +118,17 @@ pub(super) fn asked_delay(list: &PropertyList<'_>, message: &Message) -> Option<
     })
 }
 
-/// The properties of a message that came by AMQP as readers are shown them; in `scratch`, if they are not as they came.
+/// The properties of a message that came by AMQP as readers are shown them, with no more of how it died than frames of at
+/// most so many bytes hold; in `scratch`, if they are not as they came.
 pub(crate) fn shown_properties<'b>(
     scratch: &'b mut BytesMut,
     message: &'b Message,
+    frame_bytes_max: usize,
 ) -> Properties<'b> {
     let envelope = message.envelope();
     if !message.annotations().is_empty() {
         scratch.clear();
-        put_dead_properties(scratch, message);
+        put_dead_properties(scratch, message, frame_bytes_max);
         return Properties::checked(scratch);
     }
     if envelope.dialect_flags & FLAG_HAS_BCC == 0 {

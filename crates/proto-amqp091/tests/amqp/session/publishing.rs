@@ -219,6 +219,57 @@ fn properties_under_way_count_too() {
     assert!(answers.last().unwrap().contains(expected), "{answers:?}");
 }
 
+/// What a publish with such a body and a header of so many bytes leads to, whole and byte by byte.
+fn whole_and_split(is_another_under_way: bool, header_len: usize) -> [(usize, Vec<String>); 2] {
+    let long = vec![b'x'; header_len];
+    let mut headers = TableBuf::new();
+    headers.push(short("h"), &FieldValue::LongString(&long));
+    let list = PropertyList {
+        headers: Some(headers.as_table().unwrap()),
+        ..PropertyList::default()
+    };
+    let input = content(&publish("", false), &list, b"x");
+    [input.len(), 1].map(|piece_len| {
+        let limits = Limits {
+            body_bytes_max: 5_000,
+            ..Limits::default()
+        };
+        let mut driven = Driven::opened_with(limits, &[]);
+        for number in 1..=3 {
+            driven.send(number, &Method::ChannelOpen(channel::Open));
+        }
+        for number in 2..=3 {
+            if is_another_under_way {
+                let mut input = BytesMut::from(&bytes_of(number, &publish("", false))[..]);
+                put_content_header(&mut input, number, 5_000, Properties::NONE);
+                put_body_frames(&mut input, number, 4_096, &[b'x'; 4_980]);
+                driven.feed(&input);
+            }
+        }
+        for piece in input.chunks(piece_len) {
+            driven.feed(piece);
+        }
+        (driven.published.len(), driven.read())
+    })
+}
+
+#[test]
+fn a_whole_publish_has_the_limits_of_one_in_pieces() {
+    for (is_another_under_way, header_len, count) in [
+        (false, 12_000, 0),
+        (false, 9_950, 1),
+        (true, 50, 0),
+        (true, 0, 1),
+    ] {
+        let [whole, split] = whole_and_split(is_another_under_way, header_len);
+        assert_eq!(whole, split);
+        assert_eq!(
+            whole.0, count,
+            "{is_another_under_way} {header_len} {whole:?}"
+        );
+    }
+}
+
 #[test]
 fn a_channel_holds_nothing_between_contents() {
     let mut driven = Driven::opened_with(Limits::default(), &[]);
