@@ -70,11 +70,20 @@ impl Publisher {
         if Retained::takes(&message) {
             return self.publish_retained(to, id, message, publishing, answers);
         }
-        let cache = self.cache.get_or_insert_default();
-        let route = cache.route(to.node, to.table, &message);
-        let route = route.without(to.skipped);
+        let route = self.route(to, &message);
         self.send(to, route, (id, message, publishing), Kept::No, answers);
         Ok(())
+    }
+
+    fn route(&mut self, to: &Way<'_>, message: &Message) -> Route {
+        let cache = self.cache.get_or_insert_default();
+        let route = cache.route(to.node, to.table, message);
+        if to.skipped.is_empty() {
+            return route;
+        }
+        let route = route.without(to.skipped);
+        cache.note_made(&route);
+        route
     }
 
     /// Sets a message as the last of its key, and sends it on its way before another can be set.
@@ -132,10 +141,8 @@ impl Publisher {
         };
         // Whoever had looked before it was set stands in these.
         let table = &node.routes.load();
-        let cache = self.cache.get_or_insert_default();
-        let route = cache.route(node, table, &message);
-        let route = route.without(to.skipped);
         let to = Way { table, ..*to };
+        let route = self.route(&to, &message);
         let is_queued = match &route {
             Route::Queue(_) => true,
             Route::Many(targets) => !targets.queues.is_empty(),
@@ -157,8 +164,10 @@ impl Publisher {
     /// Sends a dead letter of a private queue on its way, as [`publish`](Self::publish) does.
     pub(crate) fn publish_letter(&mut self, to: &Way<'_>, letter: Message) {
         let deaths = Deaths::decode(letter.annotations()).unwrap_or_default();
-        let random = self.cache.get_or_insert_default().draw(to.node);
+        let cache = self.cache.get_or_insert_default();
+        let random = cache.draw(to.node);
         let route = Route::to(dead_letter::resolve(to.node, &letter, &deaths, random));
+        cache.note_made(&route);
         let (nobody, publishing) = (CommandId(0), Publishing::new(Confirm::Unwanted));
         let (letter, answers) = ((nobody, letter, publishing), &mut VecDeque::new());
         self.send(to, route, letter, Kept::No, answers);
@@ -328,6 +337,8 @@ impl Publisher {
         self.flush_run(node, now, outbox.connection(), answers);
         self.run_targets = None;
         let under_way = self.under_way.take();
+        let cache = self.cache.as_mut();
+        let route_bytes = cache.map_or(0, |cache| cache.take_made_bytes());
         for (executor, publishes) in self.batches.iter_mut().enumerate() {
             let mark = self.marks[executor].take();
             if publishes.is_empty() && mark.is_none() {
@@ -338,7 +349,7 @@ impl Publisher {
             let is_message = |publish: &&Publish| !matches!(publish.to, PublishTo::Log(..));
             let message_count = publishes.iter().filter(is_message).count();
             counters::add(&node.counters.published, message_count);
-            let bytes = publishes
+            let message_bytes: usize = publishes
                 .iter()
                 .map(|publish| publish.message.cost_bytes())
                 .sum();
@@ -347,7 +358,7 @@ impl Publisher {
                 publishes,
                 mark,
                 under_way: under_way.clone(),
-                bytes,
+                bytes: message_bytes + route_bytes,
             };
             let refused = if self.parked.is_empty() {
                 node.mailboxes[executor]

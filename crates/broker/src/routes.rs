@@ -205,6 +205,12 @@ pub(crate) struct Targets {
     pub(crate) direct: Vec<DirectTarget>,
 }
 
+impl Targets {
+    fn size_bytes(&self) -> usize {
+        size_of_val(&self.queues[..]) + size_of_val(&self.direct[..])
+    }
+}
+
 /// Where one message goes.
 #[derive(Clone)]
 pub(crate) enum Route {
@@ -224,10 +230,16 @@ impl Route {
     /// What its receivers take, in bytes.
     fn size_bytes(&self) -> usize {
         match self {
-            Self::Many(targets) => {
-                size_of_val(&targets.queues[..]) + size_of_val(&targets.direct[..])
-            }
+            Self::Many(targets) => targets.size_bytes(),
             Self::Queue(_) | Self::Nowhere | Self::NoExchange | Self::Internal => 0,
+        }
+    }
+
+    /// What it takes in mailboxes, beside the message, in bytes.
+    fn waiting_bytes(&self) -> usize {
+        match self {
+            Self::Many(targets) if !targets.queues.is_empty() => targets.size_bytes(),
+            Self::Many(_) | Self::Queue(_) | Self::Nowhere | Self::NoExchange | Self::Internal => 0,
         }
     }
 
@@ -284,6 +296,8 @@ pub(crate) struct RouteCache {
     last: Option<(usize, Vec<u8>, Route)>,
     remembered: hashbrown::HashMap<Address, Route, foldhash::fast::FixedState>,
     remembered_bytes: usize,
+    /// What the routes that were made lately take in mailboxes: the messages there may be all that holds them.
+    made_bytes: usize,
     /// Grows with every look-up.
     drawn: u64,
 }
@@ -320,7 +334,7 @@ impl RouteCache {
         if message.envelope().head_routes {
             // Where it goes, others with its address do not.
             let random = self.draw(node);
-            return look_up(node, table, message, random).0;
+            return self.look_up(node, table, message, random).0;
         }
         if self.version != table.version() {
             self.version = table.version();
@@ -339,12 +353,12 @@ impl RouteCache {
         }
         let random = self.draw(node);
         if address.bytes.len() > ADDRESS_BYTES_MAX {
-            return look_up(node, table, message, random).0;
+            return self.look_up(node, table, message, random).0;
         }
         let route = if let Some(route) = self.remembered.get(&address) {
             route.clone()
         } else {
-            let (route, is_cacheable) = look_up(node, table, message, random);
+            let (route, is_cacheable) = self.look_up(node, table, message, random);
             if !is_cacheable {
                 return route;
             }
@@ -356,6 +370,28 @@ impl RouteCache {
         bytes.extend_from_slice(address.bytes);
         self.last = Some((address.exchange_len, bytes, route.clone()));
         route
+    }
+
+    fn look_up(
+        &mut self,
+        node: &Node,
+        table: &Snapshot,
+        message: &Message,
+        random: u64,
+    ) -> (Route, bool) {
+        let (route, is_cacheable) = look_up(node, table, message, random);
+        self.note_made(&route);
+        (route, is_cacheable)
+    }
+
+    /// Counts a route that was made for one message.
+    pub(crate) fn note_made(&mut self, route: &Route) {
+        self.made_bytes += route.waiting_bytes();
+    }
+
+    /// What the routes take that were made since the last call, in bytes.
+    pub(crate) fn take_made_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.made_bytes)
     }
 
     /// Remembers a route, unless it alone takes too much.

@@ -1,4 +1,4 @@
-//! What a publish takes in memory.
+//! What a publish takes in memory, and what of it waits in mailboxes.
 
 #![allow(missing_docs, reason = "it is a test")]
 
@@ -6,10 +6,11 @@ mod support;
 
 use broker::{Address, Composite, Settings};
 use broker_api::{Command, Confirm, Publishing, SettleMode};
+use model::{ExchangeKind, QueueDefinition};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use support::calls::{exchange_name, settings};
-use support::{Node, message, topic};
+use support::calls::{bind, exchange, exchange_name, settings};
+use support::{Draft, Node, message, topic};
 
 /// Counts the bytes that each thread holds, and the most that it has held. The nodes are stepped by hand: all that
 /// they do is done by the thread of the test.
@@ -105,4 +106,48 @@ fn many_composites_cost_no_more_memory_than_one() {
     };
     let (one, many) = (peak(&["0"]), peak(&numbered));
     assert!(many < 2 * one, "{one}, {many}");
+}
+
+/// How much waits for the executors when a publisher to two hundred queues is told to wait.
+fn waiting(draft: impl Fn(u32) -> Draft) -> usize {
+    let mut node = Node::new(Settings {
+        parked_bytes: 1 << 20,
+        ..settings()
+    });
+    let mut client = node.connect();
+    let kinds = [
+        ("fanout", ExchangeKind::Fanout),
+        ("headers", ExchangeKind::Headers),
+    ];
+    for (name, kind) in kinds {
+        client.declare_exchange(&mut node, exchange(name, kind));
+    }
+    for number in 0..200 {
+        let name = format!("q{number}");
+        client.declare_as(&mut node, &name, QueueDefinition::DURABLE);
+        client.bind(&mut node, bind("fanout", &name, ""));
+        client.bind(&mut node, bind("headers", &name, ""));
+    }
+    let before = HELD.get();
+    let mut count = 0;
+    while client.is_admitted(&node) {
+        client.publish(&node, draft(count));
+        count += 1;
+        assert!(count < 1_000_000, "it is never held");
+    }
+    HELD.get() - before
+}
+
+#[test]
+fn what_waits_in_mailboxes_is_bounded_whatever_routes_it() {
+    let plain = waiting(|number| message("k", number).to("fanout"));
+    let drafts: [fn(u32) -> Draft; 3] = [
+        |number| message("k", number).to("fanout").keys(&["x"]),
+        |number| message("k", number).to("headers"),
+        |number| message(&format!("k{number}"), number).to("fanout"),
+    ];
+    for (nth, draft) in drafts.into_iter().enumerate() {
+        let held = waiting(draft);
+        assert!(held < 4 * plain, "{nth}: {held}, {plain}");
+    }
 }

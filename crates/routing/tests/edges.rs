@@ -181,6 +181,30 @@ fn several_keys_lead_to_each_target_once() {
 }
 
 #[test]
+fn many_keys_that_find_many_targets_lead_to_each_once() {
+    let (mut table, _) = with_queue();
+    let bind = |table: Numbers, id: u8, exchange: &[u8], key: &[u8]| {
+        let binding = Binding::new(Destination::Subscriber(id), key);
+        table
+            .with_binding(exchange, binding)
+            .expect("both are there")
+    };
+    for id in 0..100 {
+        table = table.with_subscriber(id, id.into());
+        table = bind(table, id, b"amq.topic", b"#");
+        for key in [b"a", b"b", b"c"] {
+            table = bind(table, id, b"amq.direct", key);
+        }
+    }
+    let keys: [&[u8]; 5] = [b"a", b"b", b"none", b"c", b"b"];
+    for exchange in [&b"amq.topic"[..], b"amq.direct"] {
+        let routed = table.route_keys(exchange, &keys, &NoHeaders, 0);
+        let subscribers = routed.expect("it is there").subscribers;
+        assert!(subscribers.into_iter().eq(0..100));
+    }
+}
+
+#[test]
 fn an_alternate_comes_and_goes_and_the_bindings_stay() {
     let (table, queue) = with_queue();
     let bound = table
