@@ -10,7 +10,7 @@ use crate::mailbox::{
 };
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
-use crate::shard::{self, Effect, Enqueued, Pressure, Shard, tell};
+use crate::shard::{self, Effect, Enqueued, Pressure, Shard, Turn, tell};
 use crate::topology::Topology;
 use broker_api::{BlockCause, Event, Grant, Refusal, Reply};
 use log_store::{Space, StoreFailed};
@@ -538,11 +538,19 @@ impl Executor {
     fn drain(&mut self, now: Instant, subscriber: SubscriberId, target: QueueTarget) {
         let count = self.node.mailboxes.len();
         let shard = &mut self.shards[usize::from(target.shard.0) / count];
-        if shard.pump_queue(now, target.queue, &mut self.deliveries) {
-            // There is more to look at: others have their turn first.
-            let drain = Control::Drain { subscriber, target };
-            self.mailbox.post(&mut vec![drain]);
-            return;
+        match shard.pump_queue(now, target.queue, &mut self.deliveries) {
+            Turn::Done => {}
+            Turn::Busy => {
+                // There is more to look at: others have their turn first.
+                let drain = Control::Drain { subscriber, target };
+                self.mailbox.post(&mut vec![drain]);
+                return;
+            }
+            Turn::Held => {
+                shard.touch(target.queue);
+                shard.hold_drain(subscriber, target);
+                return;
+            }
         }
         if let Some(queue) = shard.touch(target.queue) {
             queue.use_up_grant(subscriber);

@@ -30,6 +30,8 @@ use bodies::Bodies;
 use broker_api::{Event, Refusal, Reply};
 use forwards::Forwards;
 use held::{Holds, Then};
+use leaving::Shrinking;
+pub(crate) use leaving::Turn;
 use log_store::{Batch, ShardLog, StoreFailed};
 pub(crate) use memory::Pressure;
 use memory::{Memory, Noted};
@@ -113,6 +115,7 @@ pub(crate) struct Shard {
     memory: Memory,
     pages: Pages,
     merges: Merges,
+    shrinking: Shrinking,
     /// The last messages of keys whose records stand in this log.
     kept: Kept,
     /// How short memory was when this was last told.
@@ -246,6 +249,7 @@ impl Shard {
             memory: Memory::default(),
             pages: Pages::new(node.settings.queued_bytes),
             merges: Merges::default(),
+            shrinking: Shrinking::default(),
             kept: Kept::default(),
             pressure: Pressure::None,
             refused: None,
@@ -385,6 +389,7 @@ impl Shard {
             self.pages.retry_at,
             self.pages.rewrite_at,
             self.bodies.due_at,
+            self.shrinking.due_at,
         ];
         let others = [self.memory.reconsider_at, self.kept.deadline()];
         let later = pages.into_iter().chain(others);
@@ -433,32 +438,53 @@ impl Shard {
     /// ahead of it. Returns whether there is more to do at once.
     pub(crate) fn pump(&mut self, now: Instant, port: &mut impl Port) -> bool {
         self.release_held(now);
-        let mut busy = Vec::new();
+        self.shrinking.bytes = 0;
+        let (mut busy, mut held) = (Vec::new(), Vec::new());
         let mut touched = std::mem::take(&mut self.touched);
         for id in touched.drain(..) {
             if let Some(hosted) = self.queues.get_mut(&id) {
                 hosted.is_touched = false;
             }
-            if self.pump_queue(now, id, port) {
-                busy.push(id);
+            match self.pump_queue(now, id, port) {
+                Turn::Done => self.go_on_draining(id),
+                Turn::Busy => busy.push(id),
+                Turn::Held => held.push(id),
             }
+        }
+        if held.is_empty() {
+            self.shrinking.due_at = None;
         }
         // What was touched meanwhile stays so; its place is kept for the next step.
         touched.append(&mut self.touched);
         self.touched = touched;
-        for id in &busy {
+        for id in busy.iter().chain(&held) {
             self.touch(*id);
         }
         !busy.is_empty()
     }
 
     /// The same for one queue.
-    pub(crate) fn pump_queue(&mut self, now: Instant, id: QueueId, port: &mut impl Port) -> bool {
+    pub(crate) fn pump_queue(&mut self, now: Instant, id: QueueId, port: &mut impl Port) -> Turn {
         let committed = self.log.committed();
-        let Some(hosted) = self.queues.get_mut(&id) else {
-            return false;
+        let Some(mut hosted) = self.queues.get_mut(&id) else {
+            return Turn::Done;
         };
+        let is_shrinking = hosted.queue.is_shrinking();
+        if is_shrinking {
+            if let Some(turn) = self.holds_shrinking_back(now) {
+                self.note(id);
+                return turn;
+            }
+            match self.queues.get_mut(&id) {
+                Some(again) => hosted = again,
+                None => return Turn::Done,
+            }
+        }
         let stop = hosted.queue.pump(now, committed, port, &mut self.left);
+        if is_shrinking {
+            let left = self.left.iter().map(Left::cost_bytes);
+            self.shrinking.bytes += left.sum::<usize>();
+        }
         if let Some(mark) = hosted.queue.wanted_mark() {
             let batch = self.batch.get_or_insert_with(|| self.log.batch());
             let index = batch.push(entry::MARKED, |to| entry::encode_marked(to, id, mark));
@@ -474,7 +500,13 @@ impl Shard {
         self.handle_moved(now, id);
         self.note_pages(now, id, self.pressure);
         self.note(id);
-        stop == Stop::Busy
+        if stop == Stop::Busy {
+            Turn::Busy
+        } else if is_shrinking && self.is_shrinking(id) {
+            Turn::Held
+        } else {
+            Turn::Done
+        }
     }
 
     /// Notes for others what a queue holds, and when it is to be looked at again.

@@ -4,7 +4,7 @@
 mod support;
 
 use broker::Settings;
-use broker_api::{Bequest, Command, Refusal, Reply, Sharing};
+use broker_api::{Bequest, Command, Event, Grant, Listing, Refusal, Reply, Sharing};
 use model::{
     ApplyTo, ExchangeKind, Outcome, Overflow, Policies, Policy, PolicyDefinition, PolicyKey,
     PolicyPattern, PolicyValue, QueueDefinition, QueueKind, QueueRules, SubscriptionId,
@@ -574,4 +574,120 @@ fn inequivalent(declared: Result<Reply, Refusal>) -> Option<&'static str> {
         Err(Refusal::Inequivalent { field, .. }) => Some(field),
         Err(refusal) => panic!("{refusal}"),
     }
+}
+
+/// A queue that a policy has made shorter, as the node starts, by so many messages of so many bytes.
+fn shrinking(memory: usize, count: u32, bytes: usize) -> Node {
+    let mut node = Node::new(Settings {
+        queued_bytes: memory,
+        ..under(Policies::default())
+    });
+    let mut client = node.connect();
+    // The dead letters go to another shard, and another executor.
+    for name in ["x", "dead", "q"] {
+        client.declare_as(&mut node, name, QueueDefinition::DURABLE);
+    }
+    for number in 1..=count {
+        let draft = persistent(number).of_bytes(bytes);
+        client
+            .publish_safely(&mut node, draft)
+            .expect("it is taken");
+    }
+    node.settle_down();
+    let [exchange, key] = dead_letters();
+    node.settings.policies = policies(&[("max-length", 4.into()), exchange, key], &[]);
+    node.crashed(|_, _| 0)
+}
+
+/// How many messages `q` holds while nothing moves.
+fn ready_count(node: &mut Node, client: &mut Client) -> u64 {
+    client.send(node, Command::List(Listing::Queues));
+    let told = client.take(node);
+    let queues = told.into_iter().find_map(|event| {
+        if let Event::Done(_, Ok(Reply::Queues(queues))) = event {
+            Some(queues)
+        } else {
+            None
+        }
+    });
+    let mut statuses = queues.into_iter().flatten().map(|listed| listed.status);
+    let q = statuses.find(|status| status.name.as_bytes() == b"q");
+    q.expect("it is told at once").ready_count
+}
+
+fn is_drained(told: &[Event]) -> bool {
+    let mut told = told.iter();
+    told.any(|event| matches!(event, Event::Drained(SubscriptionId(1))))
+}
+
+#[test]
+fn what_is_too_much_at_a_start_leaves_piece_by_piece() {
+    for memory in [64 << 20, 4 << 20] {
+        let mut node = shrinking(memory, 600, 10_000);
+        // While the disk stands still, dead letters are on their way as four pages hold, and a piece.
+        node.step_executors();
+        let mut client = node.connect();
+        let ready = ready_count(&mut node, &mut client);
+        let page_bytes = memory / 128;
+        let dropped_max = (4 * page_bytes + (256 << 10)) / 10_000 + 1;
+        let least = 600 - dropped_max as u64;
+        assert!((least..600).contains(&ready), "{memory}: {ready}, {least}");
+        // Nobody gets what is to be dropped, and who has asked is told when that is over.
+        let limited = limited(subscribe(1, queue("q")), 10);
+        client.send(&node, Command::Subscribe(Box::new(limited)));
+        let grant = Grant {
+            count: 0,
+            limit: 10,
+            drain: true,
+        };
+        client.send(&node, Command::Grant(SubscriptionId(1), grant));
+        node.step_executors();
+        let told = client.take(&mut node);
+        assert!(!is_drained(&told));
+        assert_eq!(support::numbers(&told), []);
+        for _ in 0..100 {
+            client.run(&mut node);
+            node.advance_ms(100);
+        }
+        assert_eq!(client.numbers(&mut node), [597, 598, 599, 600], "{memory}");
+        let told = client.others();
+        assert!(is_drained(&told));
+        let mut dead = node.contents("dead");
+        dead.sort_unstable();
+        assert!(dead.into_iter().eq(1..=596), "{memory}");
+    }
+}
+
+#[test]
+fn a_crash_while_a_queue_shrinks_loses_nothing() {
+    let mut halves = 0;
+    for memory in [1 << 30, 1 << 20] {
+        for steps in 0..12 {
+            for kept in [0, 1, 3] {
+                let mut node = shrinking(memory, 40, 40_000);
+                for step in 0..steps {
+                    for index in 0..node.executors.len() {
+                        node.step_executor(index);
+                    }
+                    if step % 2 == 1 {
+                        node.store.round();
+                    }
+                }
+                let mut node = node.crashed(|_, count| count.min(kept));
+                let mut client = node.connect();
+                let ready = ready_count(&mut node, &mut client);
+                halves += usize::from((5..40).contains(&ready));
+                for _ in 0..30 {
+                    node.settle_down();
+                    node.advance_ms(1000);
+                }
+                let case = format!("{memory} {steps} {kept}");
+                assert_eq!(node.contents("q"), [37, 38, 39, 40], "{case}");
+                let mut dead = node.contents("dead");
+                dead.sort_unstable();
+                assert!(dead.into_iter().eq(1..=36), "{case}");
+            }
+        }
+    }
+    assert!(halves > 4, "{halves}");
 }

@@ -130,6 +130,7 @@ impl Queue {
         }
         if is_needed {
             pages.is_damaged = true;
+            self.is_shrinking = false;
             pages.change(page, |known| {
                 known.stage = Stage::Damaged;
                 if known.compaction == Compaction::Chosen {

@@ -16,6 +16,10 @@ use model::{Instant, LogIndex, Message, Overflow, QueueRules, Sequence, Sequence
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// So many messages, or at least so many bytes of them, are dropped at once: the caller writes what becomes of them.
+pub(crate) const DROPPED_MAX: usize = 1024;
+const DROPPED_BYTES_MAX: usize = 256 << 10;
+
 /// A queue: messages by priority and in the order of their arrival, each with one subscription at a time.
 ///
 /// ```text
@@ -66,6 +70,8 @@ pub struct Queue {
     pub(crate) prepared: SequenceMap<Entry>,
     pub(crate) mark: Mark,
     pub(crate) riders: Riders,
+    /// More is to be dropped than goes at once, and goes first.
+    pub(crate) is_shrinking: bool,
 }
 
 /// The subscriptions that do not count as such.
@@ -152,6 +158,7 @@ impl Queue {
             prepared: SequenceMap::new(),
             mark: Mark::new(mark),
             riders: Riders::new(next),
+            is_shrinking: false,
         }
     }
 
@@ -259,7 +266,7 @@ impl Queue {
     /// Older messages about the same that wait leave. If the queue is too full then and drops its head, the
     /// oldest of the lowest priority leave, ready or delayed, until it is not; this one may be among them. Where
     /// the one to go stands in a page only, it is dropped when the page is read and the queue
-    /// [pumped](Self::pump).
+    /// [pumped](Self::pump). Where many are to go, the queue [shrinks](Self::is_shrinking).
     ///
     /// # Panics
     /// When the sequence is below [`next_sequence`](Self::next_sequence).
@@ -286,17 +293,37 @@ impl Queue {
             }
         }
         self.admit(entry);
-        self.drop_excess(left);
+        if self.is_bounded() {
+            // Who shrinks does so even if it is never pumped, and leaves the most of it to the pump.
+            let count_max = if self.is_shrinking { 2 } else { DROPPED_MAX };
+            self.drop_heads(count_max, left);
+        }
     }
 
-    /// Drops what is too much, if that is what a full queue does: for one whose rules are not those that its messages
-    /// came under.
+    /// Has what is too much dropped, if that is what a full queue does: for one whose rules are not those that its
+    /// messages came under. It [shrinks](Self::is_shrinking) then.
+    pub fn shrink(&mut self) {
+        self.is_shrinking = self.is_bounded() && self.has_excess();
+    }
+
+    /// Whether much is to be dropped: a [pump](Self::pump) drops a part of it, and delivers nothing before all has gone.
+    #[must_use]
     #[inline]
-    pub fn drop_excess(&mut self, left: &mut Vec<Left>) {
+    pub fn is_shrinking(&self) -> bool {
+        self.is_shrinking
+    }
+
+    /// Whether it drops its head when it is full.
+    #[inline]
+    fn is_bounded(&self) -> bool {
         let has_bound = self.rules.length_max.is_some() || self.rules.bytes_max.is_some();
-        if has_bound && self.rules.overflow.unwrap_or_default() == Overflow::DropHead {
-            self.drop_heads(left);
-        }
+        has_bound && self.rules.overflow.unwrap_or_default() == Overflow::DropHead
+    }
+
+    fn has_excess(&self) -> bool {
+        let length_max = self.rules.length_max.unwrap_or(u64::MAX);
+        let bytes_max = self.rules.bytes_max.unwrap_or(u64::MAX);
+        self.ready_count() as u64 > length_max || self.waiting_body_bytes() > bytes_max
     }
 
     /// Makes all waiting messages leave, ready and delayed ones. Those that only pages have leave as a whole,
@@ -306,6 +333,7 @@ impl Queue {
             self.leave_from(spot, LeaveReason::Purged, left);
         }
         self.purge_pages(purged);
+        self.is_shrinking = false;
     }
 
     /// Takes the oldest waiting message of the lowest priority away: for a private queue over its budget. Those that
@@ -401,25 +429,35 @@ impl Queue {
         }
     }
 
-    /// Drops what is too much, oldest first, up to one that only its page has.
-    pub(crate) fn drop_heads(&mut self, left: &mut Vec<Left>) {
+    /// Drops what is too much, oldest first, up to one that only its page has, and not all of it at once if it is much.
+    pub(crate) fn drop_heads(&mut self, count_max: usize, left: &mut Vec<Left>) {
         if self.holdings.is_damaged() {
             return;
         }
-        let length_max = self.rules.length_max.unwrap_or(u64::MAX);
-        let bytes_max = self.rules.bytes_max.unwrap_or(u64::MAX);
+        let (mut count, mut bytes) = (0, 0);
         let mut owes_drops = false;
-        while self.ready_count() as u64 > length_max || self.waiting_body_bytes() > bytes_max {
+        let mut is_shrinking = false;
+        while self.has_excess() {
             let here = self.ready.least();
             let pages = self.holdings.pages.as_ref();
             let paged = pages.and_then(|pages| pages.least()).map(|(spot, _)| spot);
             let is_here = paged.is_none_or(|paged| here.is_some_and(|here| here < paged));
             owes_drops = !is_here;
-            match here.filter(|_| is_here) {
-                Some(spot) => self.leave_from(spot, LeaveReason::MaxLength, left),
-                None => break,
+            let Some(spot) = here.filter(|_| is_here) else {
+                // Who shrinks goes on when it is read.
+                is_shrinking = self.is_shrinking && owes_drops;
+                break;
+            };
+            if count == count_max || bytes >= DROPPED_BYTES_MAX {
+                is_shrinking = true;
+                break;
             }
+            let left_before = left.len();
+            self.leave_from(spot, LeaveReason::MaxLength, left);
+            count += 1;
+            bytes += left.get(left_before).map_or(0, Left::cost_bytes);
         }
+        self.is_shrinking = is_shrinking;
         if let Some(pages) = &mut self.holdings.pages {
             pages.owes_drops = owes_drops;
         }

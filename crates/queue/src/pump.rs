@@ -3,6 +3,7 @@
 use crate::Queue;
 use crate::entry::Entry;
 use crate::gate::{Budget, Gate, Passage};
+use crate::machine::DROPPED_MAX;
 use crate::pages::Pages;
 use crate::placement::{LeaveReason, Left};
 use crate::port::{Port, Stop, SubscriberId};
@@ -29,7 +30,7 @@ struct Turn {
 
 impl Queue {
     /// Delivers what can be delivered and says why it stopped. A message whose time is over is not delivered;
-    /// it leaves if it is met.
+    /// it leaves if it is met. A queue that [shrinks](Self::is_shrinking) does so first.
     ///
     /// Where the queue is plain, the turn's subscription gets the first message. Where a subscription has a
     /// filter, or a ready message belongs to a group, the first subscription in turn for which there is anything
@@ -46,8 +47,14 @@ impl Queue {
         }
         let gate = self.mark.gate(now, committed);
         let pages = self.holdings.pages.as_ref();
-        if pages.is_some_and(|pages| pages.owes_drops) {
-            self.drop_heads(left);
+        let owes_drops = pages.is_some_and(|pages| pages.owes_drops);
+        if owes_drops || self.is_shrinking {
+            self.drop_heads(DROPPED_MAX, left);
+            if self.is_shrinking {
+                let pages = self.holdings.pages.as_ref();
+                let is_cold = pages.is_some_and(|pages| pages.owes_drops);
+                return if is_cold { Stop::Cold } else { Stop::Busy };
+            }
         }
         // Who looks comes before who takes, and ends as soon as nothing is left to be seen.
         let mut browse_budget = Budget::new();

@@ -209,8 +209,8 @@ impl RecoveredQueue {
     }
 
     /// The queue, with all its messages waiting. None leaves here: expired ones leave at the next tick, and
-    /// a queue that is too long shrinks when the next message comes, or [as told](Queue::drop_excess). `keys` is asked for what a message's head
-    /// says if it is grouped, or the queue has a last-value header.
+    /// a queue that is too long shrinks when the next message comes, or [as told](Queue::shrink). `keys` is asked for
+    /// what a message's head says if it is grouped, or the queue has a last-value header.
     #[must_use]
     pub fn into_queue(
         mut self,

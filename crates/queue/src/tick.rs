@@ -1,6 +1,7 @@
 //! What time does.
 
 use crate::Queue;
+use crate::machine::DROPPED_MAX;
 use crate::page::earlier;
 use crate::placement::{LeaveReason, Left};
 use crate::ready::Ended;
@@ -17,8 +18,8 @@ impl Queue {
             return false;
         }
         let pages = self.holdings.pages.as_ref();
-        if pages.is_some_and(|pages| pages.owes_drops) {
-            self.drop_heads(left);
+        if pages.is_some_and(|pages| pages.owes_drops) && !self.is_shrinking {
+            self.drop_heads(DROPPED_MAX, left);
         }
         let mut spots = Vec::new();
         for _ in 0..count_max {

@@ -123,7 +123,7 @@ pub(crate) fn assemble(
     let shards = executors
         .iter_mut()
         .flat_map(|executor| &mut executor.shards);
-    shards.for_each(|shard| shard.keep_to_policies(now));
+    shards.for_each(Shard::keep_to_policies);
     // What is due is to be done.
     node.mailboxes.iter().for_each(|mailbox| mailbox.nudge());
     executors

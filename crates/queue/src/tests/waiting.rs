@@ -212,3 +212,39 @@ fn a_purge_spares_what_is_delivered() {
     assert!(left.iter().all(|left| left.reason == LeaveReason::Purged));
     assert_eq!((left.len(), queue.len(), queue.deadline()), (3, 1, None));
 }
+
+#[test]
+fn much_is_dropped_piece_by_piece_before_anything_is_delivered() {
+    let mut queue = queue(|rules| {
+        (rules.bytes_max, rules.overflow) = (Some(5000), Some(Overflow::DropHead));
+    });
+    let short = Draft {
+        body_len: 1,
+        ..Draft::default()
+    };
+    let long = Draft {
+        body_len: 4999,
+        ..Draft::default()
+    };
+    let shorts: Vec<_> = (0..5000)
+        .flat_map(|_| enqueue(&mut queue, at(0), &short))
+        .collect();
+    assert_eq!(shorts, []);
+    subscribe(&mut queue, 1, SubscriptionOptions::competing(100));
+    let mut dropped = enqueue(&mut queue, at(0), &long);
+    assert!(!dropped.is_empty() && queue.is_shrinking());
+    // One that is not pumped shrinks, too, as others come.
+    let more = enqueue(&mut queue, at(0), &short);
+    assert_eq!(more.len(), 2);
+    dropped.extend(more);
+    let mut port = Taken::default();
+    while queue.is_shrinking() {
+        let (stop, left) = pump(&mut queue, at(0), &mut port);
+        assert!((1..=1024).contains(&left.len()));
+        assert_eq!(stop == Stop::Busy, queue.is_shrinking());
+        assert!(port.deliveries.is_empty() || !queue.is_shrinking());
+        dropped.extend(left);
+    }
+    assert!(dropped.into_iter().eq(1..=5000));
+    assert_eq!(port.drain(), [(1, 5001), (1, 5002)]);
+}
