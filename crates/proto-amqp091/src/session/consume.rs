@@ -307,7 +307,8 @@ fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a>
         | Dialect::Stomp11
         | Dialect::Stomp12
         | Dialect::Mqtt3
-        | Dialect::Mqtt5 => {
+        | Dialect::Mqtt5
+        | Dialect::Zmq => {
             link.scratch.clear();
             put_foreign_properties(&mut link.scratch, link.heads, message);
             Properties::checked(&link.scratch)
