@@ -55,7 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stream",
         ],
     ),
-    ("interop", &["client", "zmtp"]),
+    ("interop", &["client", "zmtp", "barid-zmq"]),
     ("kill", &["client"]),
     ("bench", &[]),
     ("fuzz", &["*"]),

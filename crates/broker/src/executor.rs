@@ -50,6 +50,8 @@ pub struct Executor {
     fills: Fills,
     taken: Taken,
     news: Vec<Effect>,
+    /// What has been taken and waits for no log, by who is to be told.
+    confirmed: Vec<(Arc<Outbox>, Vec<Event>)>,
     /// When what rides along is to be logged without a batch to ride with.
     ride_deadline: Option<Instant>,
     /// When a queue has something to do by itself.
@@ -144,6 +146,10 @@ impl Executor {
             if shard.pump(now, &mut self.deliveries) {
                 self.mailbox.nudge();
             }
+        }
+        // What is confirmed is told behind what the queues hold: who asks for that then finds it.
+        for (outbox, mut confirms) in self.confirmed.drain(..) {
+            outbox.push(&mut confirms);
         }
         // What has come counts before it is asked how short memory is: there may be no other step.
         self.note_moved_bytes();
@@ -318,7 +324,7 @@ impl Executor {
         drop(under_way);
         at_once.extend(mark.map(Event::Confirmed));
         if !at_once.is_empty() {
-            outbox.push(&mut at_once);
+            self.confirmed.push((outbox, at_once));
         }
     }
 

@@ -209,6 +209,11 @@ impl TableBuf {
         value.put(&mut self.0);
     }
 
+    /// The length of what it holds, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// As a table, if all values have names and no more than [`NESTING_MAX`] stand within each other.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod value;
 
 pub(crate) use definition::{exchange_definition, queue_definition};
 pub use deliver::put_foreign_properties;
+pub(crate) use deliver::put_foreign_properties_within;
 pub(crate) use deliver::with_delivery_count;
 pub use heads::AmqpHeads;
 pub(crate) use publish::{DIRECT_REPLY_TO, message_of};

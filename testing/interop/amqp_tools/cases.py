@@ -53,6 +53,9 @@ def messages_are_published_and_got():
     same(run("get", "--queue=q"), large)
     same([run("get", "--queue=q") for _ in range(3)], [b"words", b"one\n", b"two\n"])
     same(run("get", "--queue=q", status=2), b"")
+    # It closes its channel behind the publish, and learns all the same that there is no such exchange.
+    for _ in range(10):
+        assert b"NOT_FOUND" in run("publish", "--exchange=nowhere", "--body=1", status=1)
 
 
 def messages_are_consumed():

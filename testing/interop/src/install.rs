@@ -7,6 +7,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Another script in the folder of pyzmq, ready for the arguments.
+///
+/// # Errors
+/// When pyzmq is not installed.
+pub fn pyzmq_script(name: &str) -> Result<Command> {
+    let kind = ClientKind::Pyzmq;
+    let home = home(kind)?;
+    ensure!(
+        is_installed(kind, &home),
+        "the client pyzmq is not installed: run `cargo xtask interop --install`"
+    );
+    let mut command = Command::new(home.join("bin/python"));
+    command.arg("-B").arg(kind.folder().join(name));
+    Ok(command)
+}
+
 /// Installs a client, unless it is there with the version that is asked for.
 ///
 /// # Errors

@@ -201,6 +201,7 @@ impl Executor {
             fills: Fills::default(),
             taken: Taken::default(),
             news: Vec::new(),
+            confirmed: Vec::new(),
             ride_deadline: None,
             queue_deadline: None,
             now: Instant::default(),

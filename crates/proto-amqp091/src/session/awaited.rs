@@ -17,7 +17,7 @@ pub(super) struct Awaited {
     /// Of the channel.
     pub(super) serial: u64,
     method: MethodId,
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
 }
 
 /// What the client is told once the command is done.
@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     PurgedQueue,
     /// That the transaction is done.
     Committing,
+    /// That the channel is closed.
+    ClosingChannel,
     /// That the consumer has begun.
     Consuming {
         id: SubscriptionId,
@@ -147,6 +149,10 @@ impl Open {
                 self.finish_commit(link, awaited.channel, out);
                 Ok(())
             }
+            Purpose::ClosingChannel => {
+                self.close_channel(link, awaited.channel, out);
+                Ok(())
+            }
             Purpose::Consuming { id, no_wait } => {
                 if !no_wait {
                     self.put_consume_ok(awaited.channel, id, out);
@@ -177,6 +183,10 @@ impl Open {
             // The broker has ended it by itself.
             (Purpose::Canceling { id, no_wait }, _) => {
                 self.finish_cancel(awaited.channel, id, no_wait, out);
+                return Ok(());
+            }
+            (Purpose::ClosingChannel, _) => {
+                self.close_channel(link, awaited.channel, out);
                 return Ok(());
             }
             (

@@ -23,6 +23,8 @@ pub(super) struct Channel {
     pub(super) serial: u64,
     /// Puts contents together that come in pieces; made with the first of these.
     pub(super) assembler: Option<Box<Assembler>>,
+    /// Whether something was published on it.
+    pub(super) has_published: bool,
     /// The publishes, if they are confirmed.
     pub(super) confirms: Option<Confirms>,
     /// What it gathers, if it is transactional.
@@ -53,6 +55,8 @@ enum Stage {
     Open,
     /// `channel.close` has been sent: all but its answer is passed over.
     Closing,
+    /// That crossed the client's own: it may open the channel anew before it answers.
+    Crossed,
 }
 
 impl Channel {
@@ -64,7 +68,17 @@ impl Channel {
     }
 
     pub(super) const fn is_closing(&self) -> bool {
-        matches!(self.stage, Stage::Closing)
+        matches!(self.stage, Stage::Closing | Stage::Crossed)
+    }
+
+    /// Whether the client closes it, too.
+    pub(super) const fn is_crossed(&self) -> bool {
+        matches!(self.stage, Stage::Crossed)
+    }
+
+    /// The client closes it, too.
+    pub(super) const fn cross(&mut self) {
+        self.stage = Stage::Crossed;
     }
 
     /// Nothing more comes of it.

@@ -12,12 +12,12 @@ use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deli
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
 use crate::translate::{
-    DIRECT_REPLY_TO, put_foreign_properties, shown_properties, with_delivery_count,
+    DIRECT_REPLY_TO, put_foreign_properties_within, shown_properties, with_delivery_count,
 };
 use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::{BufMut, BytesMut};
-use model::{Dialect, Message, Outcome, SubscriptionId};
+use model::{Dialect, Message, Outcome, Sequence, SubscriptionId};
 
 impl Open {
     /// How much the consumers may have in hand that begin from now on.
@@ -144,13 +144,7 @@ impl Open {
             consumer.has_in_hand()
         });
         if has_in_hand && !waiting.is_empty() {
-            let settle = Settle {
-                subscription: id,
-                sequences: waiting,
-                outcome: Outcome::Release,
-                confirm: Confirm::Unwanted,
-            };
-            link.submit(out, Command::Settle(settle));
+            link.submit(out, Command::Settle(released(id, waiting)));
         }
         let command = if has_in_hand {
             Command::StepAside(id)
@@ -218,6 +212,14 @@ impl Open {
         let Some(channel) = self.channels.get_mut(&number) else {
             return;
         };
+        if consumer.is_leaving && !consumer.no_ack {
+            // It crossed `basic.cancel`. If nothing is in hand, all goes back with the subscription.
+            if consumer.has_in_hand() {
+                let settle = released(delivery.subscription, vec![delivery.sequence]);
+                link.submit(out, Command::Settle(settle));
+            }
+            return;
+        }
         consumer.add_delivery();
         if !consumer.no_ack {
             self.timeouts.note_delivery();
@@ -266,6 +268,16 @@ pub(super) fn hand_out(
     put_body(frame_bytes_max, number, message, out);
 }
 
+/// What gives back deliveries that the client has not been told of.
+pub(super) const fn released(subscription: SubscriptionId, sequences: Vec<Sequence>) -> Settle {
+    Settle {
+        subscription,
+        sequences,
+        outcome: Outcome::Release,
+        confirm: Confirm::Unwanted,
+    }
+}
+
 /// What says that a consumer is to end, or has.
 fn canceled(consumer: &Consumer, no_wait: bool) -> basic::Cancel<'_> {
     basic::Cancel {
@@ -301,8 +313,9 @@ pub(super) fn put_content(
 /// What is said of a message, perhaps put together in the scratch.
 #[inline]
 fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a> {
+    let frame_bytes_max = link.frame_bytes_max;
     match message.envelope().dialect {
-        Dialect::Amqp091 => shown_properties(&mut link.scratch, message),
+        Dialect::Amqp091 => shown_properties(&mut link.scratch, message, frame_bytes_max),
         Dialect::Stomp10
         | Dialect::Stomp11
         | Dialect::Stomp12
@@ -310,7 +323,8 @@ fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a>
         | Dialect::Mqtt5
         | Dialect::Zmq => {
             link.scratch.clear();
-            put_foreign_properties(&mut link.scratch, link.heads, message);
+            let (scratch, heads) = (&mut link.scratch, link.heads);
+            put_foreign_properties_within(scratch, heads, message, frame_bytes_max);
             Properties::checked(&link.scratch)
         }
     }

@@ -1,5 +1,6 @@
 //! The methods of a channel: each leads to who does it.
 
+use super::awaited::Purpose;
 use super::channel::Channel;
 use super::exchange::exchange_command;
 use super::failure::Failure;
@@ -8,8 +9,8 @@ use super::queue::queue_command;
 use super::replies::is_about_replies;
 use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode, access, basic, channel};
-use broker_api::Out;
-use model::Outcome;
+use broker_api::{Command, Out};
+use model::{Outcome, SubscriptionId};
 
 impl Open {
     pub(super) fn handle_channel_method(
@@ -24,8 +25,7 @@ impl Open {
             return self.open_channel(number, id, out);
         };
         if channel.is_closing() {
-            self.handle_closing(number, id, out);
-            return Ok(());
+            return self.handle_closing(number, id, out);
         }
         #[expect(
             clippy::wildcard_enum_match_arm,
@@ -37,13 +37,19 @@ impl Open {
                 id,
                 "second 'channel.open' seen",
             )),
-            Method::ChannelClose(_) => {
-                self.end_consumers(link, number, out);
-                self.uncount(number);
-                self.channels.remove(&number);
-                put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
+            // Whether what it published may be is told before, or the client would never know.
+            Method::ChannelClose(_) if channel.has_published => {
+                // Refused at once, behind what is refused of the publishes; it does not wait for room for them.
+                let nobody = Command::Cancel(SubscriptionId(0));
+                self.ask(link, (number, id), nobody, Purpose::ClosingChannel, out);
                 Ok(())
             }
+            Method::ChannelClose(_) => {
+                self.close_channel(link, number, out);
+                Ok(())
+            }
+            // The answer for the one that had its number, which the client had closed at the same time.
+            Method::ChannelCloseOk(_) => Ok(()),
             Method::ChannelFlow(flow) if flow.active => {
                 let flow_ok = channel::FlowOk { active: true };
                 put(out, number, &Method::ChannelFlowOk(flow_ok));
@@ -153,15 +159,40 @@ impl Open {
         Ok(())
     }
 
-    /// Passes over what comes behind `channel.close`, but for its answer, and for one that crossed it.
-    fn handle_closing(&mut self, number: u16, method: MethodId, out: &mut Out) {
+    /// Passes over what comes behind `channel.close`, but for its answer, and for one that crossed it: behind that the
+    /// number is the client's again.
+    fn handle_closing(
+        &mut self,
+        number: u16,
+        method: MethodId,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let channel = self.channels.get_mut(&number);
+        let is_crossed = channel.as_ref().is_some_and(|it| it.is_crossed());
         match method {
             channel::CloseOk::ID => {
                 self.channels.remove(&number);
             }
-            // The answer to ours is still to come.
-            channel::Close::ID => put(out, number, &Method::ChannelCloseOk(channel::CloseOk)),
+            channel::Close::ID => {
+                if let Some(channel) = channel {
+                    channel.cross();
+                }
+                put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
+            }
+            channel::Open::ID if is_crossed => {
+                self.channels.remove(&number);
+                return self.open_channel(number, method, out);
+            }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Ends a channel as its client asked.
+    pub(super) fn close_channel(&mut self, link: &mut Link, number: u16, out: &mut Out) {
+        self.end_consumers(link, number, out);
+        self.uncount(number);
+        self.channels.remove(&number);
+        put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
     }
 }

@@ -208,6 +208,13 @@ impl Open {
                 // A publish before it may have closed the channel.
                 if number != 0 && !self.is_open(ChannelId { number, serial }) {
                     self.got = None;
+                    self.forget_prepared(link, &awaited, result, out);
+                    if awaited.purpose == Purpose::ClosingChannel {
+                        put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
+                        if let Some(channel) = self.channels.get_mut(&number) {
+                            channel.cross();
+                        }
+                    }
                     return Ok(());
                 }
                 let result = self.handle_answer(link, &awaited, result, out);

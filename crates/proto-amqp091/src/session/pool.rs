@@ -71,6 +71,7 @@ impl Open {
             && let Some(delivery) = channel.waiting.pop_front()
         {
             if let Some(consumer) = self.consumers.get_mut(delivery.subscription) {
+                self.timeouts.note_delivery();
                 hand_out(link, consumer, channel, &delivery, out);
             }
         }

@@ -68,10 +68,12 @@ impl Publishes {
 }
 
 impl Open {
-    /// Whether a channel takes a publish with its content at once: it is open, and has no content under way.
-    pub(super) fn takes_whole(&self, number: u16) -> bool {
+    /// Whether a channel takes a publish with its content at once: it is open, and has no content under way. With so many
+    /// bytes beside its body it must also be within the bound of all that are.
+    pub(super) fn takes_whole(&self, link: &Link, number: u16, head_bytes: usize) -> bool {
         let channel = self.channels.get(&number);
-        channel.is_some_and(|it| !it.is_closing() && it.assembler.is_none())
+        let is_free = channel.is_some_and(|it| !it.is_closing() && it.assembler.is_none());
+        is_free && self.held_bytes + head_bytes <= held_bytes_max(link)
     }
 
     /// Takes a publish with its content. What closes the channel is dealt with; what is returned closes the connection.
@@ -129,8 +131,7 @@ impl Open {
             channel.assembler = Some(assembler);
         }
         result?;
-        // As much as two contents of the largest size, on however many channels.
-        if self.held_bytes > limit.saturating_mul(2) {
+        if self.held_bytes > held_bytes_max(link) {
             let text = "too many contents are under way at a time";
             return Err(Failure::new(ReplyCode::ResourceError, id, text));
         }
@@ -174,6 +175,7 @@ impl Open {
             let bound = (&mut self.gathered_bytes, limit);
             return transaction.publish(message, unroutable, bound);
         }
+        channel.has_published = true;
         let id = channel.id(number);
         let tag = channel.confirms.as_mut().map(Confirms::publish);
         let publishing = Publishing {
@@ -216,7 +218,7 @@ impl Open {
         };
         put(out, id.number, &Method::BasicReturn(returned));
         // It is this client's own.
-        let properties = shown_properties(&mut link.scratch, message);
+        let properties = shown_properties(&mut link.scratch, message, link.frame_bytes_max);
         let (buffer, body) = (out.wire.buffer(), message.body());
         put_content_header(buffer, id.number, body.len(), properties);
         put_body_frames(buffer, id.number, link.frame_bytes_max, body);
@@ -260,6 +262,11 @@ impl Open {
         let channel = self.channels.get(&id.number);
         channel.is_some_and(|it| it.serial == id.serial && !it.is_closing())
     }
+}
+
+/// What may be held of contents under way: as much as two of the largest size, on however many channels.
+const fn held_bytes_max(link: &Link) -> usize {
+    link.limits.body_bytes_max.saturating_mul(2)
 }
 
 /// Whether a message was refused for what its publisher asked; else it is for want of room, or of a store.

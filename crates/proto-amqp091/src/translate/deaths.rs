@@ -1,11 +1,21 @@
 //! The deaths of a message as headers, as RabbitMQ writes them.
 
 use super::routing::is_hidden;
+use crate::frame::FRAME_OVERHEAD_BYTES;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, TableBuf};
 use bytes::BytesMut;
 use model::{Death, Deaths, Message, Value};
 
 const X_DEATH: &[u8] = b"x-death";
+
+/// A content header beside its properties: class, weight, length of the body.
+const CONTENT_HEADER_BYTES: usize = 12;
+
+/// A header whose value has a length, beside its name and what it holds: two lengths and the type.
+const FIELD_BYTES: usize = 6;
+
+/// What else may come beside the properties as they were: the length of the headers, and `x-delivery-count`.
+const ADDED_BYTES: usize = 4 + 26;
 
 /// Whether a header of a dead letter is the broker's own. One that a client has set in the message before is not
 /// delivered: nobody can forge these.
@@ -72,8 +82,12 @@ pub(super) fn value_of_death(message: &Message, name: &[u8]) -> Option<Value<'st
 }
 
 /// Appends the properties of a dead letter that came by AMQP: what its publisher said, without `expiration`, and how it
-/// died.
-pub(super) fn put_dead_properties(buffer: &mut BytesMut, message: &Message) {
+/// died. In a frame of at most so many bytes, if the rest leaves room for that.
+pub(super) fn put_dead_properties(
+    buffer: &mut BytesMut,
+    message: &Message,
+    frame_bytes_max: usize,
+) {
     let list = Properties::checked(message.head()).fields();
     let mut headers = TableBuf::new();
     for (name, value) in list.headers.iter().flat_map(|it| it.iter()) {
@@ -82,7 +96,8 @@ pub(super) fn put_dead_properties(buffer: &mut BytesMut, message: &Message) {
             headers.push(name, &value);
         }
     }
-    push_deaths(&mut headers, message.annotations());
+    let room = room_beside(message.head().len(), frame_bytes_max);
+    push_deaths(&mut headers, message.annotations(), room);
     let list = PropertyList {
         headers: headers.as_table().ok().filter(|it| !it.is_empty()),
         expiration: None,
@@ -91,22 +106,42 @@ pub(super) fn put_dead_properties(buffer: &mut BytesMut, message: &Message) {
     list.put(buffer);
 }
 
-/// Appends the headers that tell what the annotations do, if that is how a message died.
-pub(super) fn push_deaths(headers: &mut TableBuf, annotations: &[u8]) {
+/// The bytes that properties of this length leave for the headers of deaths, in one frame with all of them.
+pub(super) const fn room_beside(properties_len: usize, frame_bytes_max: usize) -> usize {
+    let beside = FRAME_OVERHEAD_BYTES + CONTENT_HEADER_BYTES + ADDED_BYTES;
+    frame_bytes_max.saturating_sub(beside + properties_len)
+}
+
+/// Appends the headers that tell what the annotations do, if that is how a message died, in so many bytes: a content header
+/// cannot be split, so the oldest deaths but the first of all are left out that have no room.
+pub(super) fn push_deaths(headers: &mut TableBuf, annotations: &[u8], room: usize) {
     let Some(deaths) = Deaths::decode(annotations) else {
         return;
     };
     let Some(first) = deaths.first() else {
         return;
     };
+    let first_table = table_of(first, deaths.original_ttl_ms());
+    let summaries = Summary::ALL.iter().filter_map(|it| {
+        let value = it.value(&deaths)?;
+        Some(FIELD_BYTES + it.name().len() + value.len())
+    });
+    let fixed = summaries.sum::<usize>() + FIELD_BYTES + X_DEATH.len() + value_bytes(&first_table);
+    let mut left = room.saturating_sub(fixed);
     let mut list = TableBuf::new();
     for death in deaths.iter() {
-        let expiration = deaths
-            .original_ttl_ms()
-            .filter(|_| std::ptr::eq(death, first));
-        let table = table_of(death, expiration);
-        if let Ok(table) = table.as_table() {
-            list.push_value(&FieldValue::Table(table));
+        if std::ptr::eq(death, first) {
+            push_table(&mut list, &first_table);
+            continue;
+        }
+        let table = table_of(death, None);
+        match left.checked_sub(value_bytes(&table)) {
+            Some(rest) => {
+                left = rest;
+                push_table(&mut list, &table);
+            }
+            // Those behind are older.
+            None => left = 0,
         }
     }
     let mut push = |name, value: &FieldValue<'_>| {
@@ -122,6 +157,17 @@ pub(super) fn push_deaths(headers: &mut TableBuf, annotations: &[u8]) {
             push(summary.name().as_bytes(), &FieldValue::LongString(value));
         }
     }
+}
+
+fn push_table(list: &mut TableBuf, table: &TableBuf) {
+    if let Ok(table) = table.as_table() {
+        list.push_value(&FieldValue::Table(table));
+    }
+}
+
+/// The length of a table as a value, with its type and the length of its fields.
+fn value_bytes(table: &TableBuf) -> usize {
+    table.len() + 5
 }
 
 fn table_of(death: &Death, original_expiration: Option<u64>) -> TableBuf {

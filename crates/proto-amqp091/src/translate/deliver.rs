@@ -1,6 +1,6 @@
 //! A message of another protocol into properties.
 
-use super::deaths::{is_of_deaths, push_deaths};
+use super::deaths::{is_of_deaths, push_deaths, room_beside};
 use super::headers::{Headers, TIMESTAMP_IN_MS, field_of, is_native, queue_of};
 use crate::{FieldValue, Properties, PropertyList, ShortStr, TableBuf};
 use broker_api::{Field, Heads};
@@ -27,6 +27,16 @@ struct Said {
 
 /// Appends the properties of a message that came by another protocol, by the tables of `conversion`.
 pub fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Message) {
+    put_foreign_properties_within(buffer, heads, message, usize::MAX);
+}
+
+/// The same, with no more of how the message died than a frame of at most so many bytes holds.
+pub(crate) fn put_foreign_properties_within(
+    buffer: &mut BytesMut,
+    heads: Heads,
+    message: &Message,
+    frame_bytes_max: usize,
+) {
     let envelope = message.envelope();
     let annotations = message.annotations();
     let mut said = Said {
@@ -35,7 +45,11 @@ pub fn put_foreign_properties(buffer: &mut BytesMut, heads: Heads, message: &Mes
     };
     heads(envelope.dialect).fields(message, &mut |field| said.take(&field));
     if said.is_dead {
-        push_deaths(&mut said.headers, annotations);
+        let at = buffer.len();
+        said.put(envelope, buffer);
+        let room = room_beside(buffer.len() - at, frame_bytes_max);
+        buffer.truncate(at);
+        push_deaths(&mut said.headers, annotations, room);
     }
     said.put(envelope, buffer);
 }

@@ -175,6 +175,23 @@ impl Driven {
         driven
     }
 
+    /// One that is open, with channel 1, for a client that takes frames of so many bytes.
+    pub(crate) fn opened_in_frames_of(frame_bytes_max: u32) -> Self {
+        let mut driven = Self::new();
+        driven.feed(&PROTOCOL_HEADER);
+        driven.send(0, &start_ok(Table::EMPTY, "PLAIN", b"\0guest\0guest"));
+        let tune_ok = Method::ConnectionTuneOk(connection::TuneOk {
+            channel_max: 10,
+            frame_max: frame_bytes_max,
+            heartbeat: 0,
+        });
+        driven.send(0, &tune_ok);
+        driven.send(0, &open("/"));
+        driven.send(1, &Method::ChannelOpen(channel::Open));
+        driven.log.clear();
+        driven
+    }
+
     /// Gives the session who reads heads.
     pub(crate) fn use_heads(&mut self, heads: Heads) {
         let session =
@@ -237,6 +254,14 @@ impl Driven {
         Some(self.now.elapsed().as_millis())
     }
 
+    /// The same for a driver that does not read meanwhile.
+    pub(crate) fn wait_unread_for_deadline(&mut self) {
+        self.now = self.session.deadline().unwrap();
+        self.pause();
+        self.session.handle_deadline(self.now, &mut self.out);
+        self.collect();
+    }
+
     /// The driver has not been reading until now.
     pub(crate) fn pause(&mut self) {
         self.session.handle_paused(self.now);
@@ -256,6 +281,17 @@ impl Driven {
 
     pub(crate) fn take_log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log)
+    }
+
+    /// The length of the longest frame that the client has been sent since the last time, in bytes.
+    pub(crate) fn longest_frame(&self) -> usize {
+        let codec = Codec::new(Side::Server, 131_072);
+        let (mut at, mut longest) = (0, 0);
+        while let Ok(Decoded::Frame(_, len)) = codec.decode(&self.wire[at..]) {
+            longest = longest.max(len);
+            at += len;
+        }
+        longest
     }
 
     /// The frames that the client has been sent since the last time, as text.

@@ -359,8 +359,16 @@ fn are_canceled() {
         log.len() == 2 && log[1] == "0 Cancel(SubscriptionId(1))",
         "{log:?}"
     );
-    // What comes before the answer still counts.
+    // What comes before the answer goes back; but what nobody is to settle is gone.
     let mut driven = consuming(1);
+    driven.send_unanswered(1, &cancel("t", false));
+    assert_eq!(deliver(&mut driven, 1, 2, b"crossed").len(), 0);
+    let mut driven = Driven::with_channel();
+    let no_ack = basic::Consume {
+        no_ack: true,
+        ..consume("t")
+    };
+    start(&mut driven, no_ack);
     driven.send_unanswered(1, &cancel("t", false));
     assert_eq!(deliver(&mut driven, 1, 2, b"crossed").len(), 3);
     // What is settled in the same piece is settled before.

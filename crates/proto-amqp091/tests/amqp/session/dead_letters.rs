@@ -208,3 +208,45 @@ fn whose_history_cannot_be_read_are_delivered_without() {
     let header = delivered(&mut driven, Message::new(&parts));
     assert!(header.contains("headers: None"), "{header}");
 }
+
+/// A content header cannot be split.
+#[test]
+fn tell_as_much_as_the_frame_has_room_for() {
+    let mut deaths = Deaths::default();
+    for nth in 0..64_u8 {
+        deaths.add(Death {
+            queue: format!("q{nth}").into(),
+            reason: DeathReason::Expired,
+            count: 1,
+            time_ms: 0,
+            exchange: vec![b'e'; 255],
+            key: vec![b'k'; 255],
+        });
+    }
+    let mut head = BytesMut::new();
+    PropertyList::default().put(&mut head);
+    for dialect in [Dialect::Amqp091, Dialect::Stomp12] {
+        let envelope = Envelope::new(dialect, Persistence::Transient);
+        let message = message_of(envelope, &deaths.encode(), &head);
+        let mut driven = Driven::opened_in_frames_of(4_096);
+        start(&mut driven, consume("t"));
+        driven.handle_event(Event::Delivery(Delivery {
+            subscription: SubscriptionId(1),
+            sequence: Sequence(1),
+            redelivered: false,
+            delivery_count: 1,
+            acquired_count: 0,
+            expires_at: None,
+            message,
+        }));
+        assert!(driven.longest_frame() <= 4_096);
+        let header = driven.read().remove(1);
+        // Those are left out which are neither the latest nor the first.
+        let told = |nth: u8| {
+            let queue = format!("q{nth}").into_bytes();
+            header.contains(&format!("\"queue\": LongString({queue:?})"))
+        };
+        let all: Vec<u8> = (0..64).rev().filter(|nth| told(*nth)).collect();
+        assert_eq!(all, [63, 62, 61, 60, 0]);
+    }
+}

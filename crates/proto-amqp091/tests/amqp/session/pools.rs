@@ -3,7 +3,7 @@
 use super::Driven;
 use super::consumers::{ack, cancel, consume, deliver, message, qos, start};
 use super::short;
-use broker_api::{Event, Refusal};
+use broker_api::{Event, Refusal, Reply};
 use model::{QueueName, SubscriptionId};
 use proto_amqp091::{Method, basic, tx};
 
@@ -86,6 +86,33 @@ fn what_waits_for_room_ends_with_its_consumer() {
     driven.handle_event(Event::Ended(SubscriptionId(2), Refusal::QueueDeleted(name)));
     let read = driven.send(1, &ack(1, false));
     assert!(read.is_empty(), "{read:?}");
+}
+
+#[test]
+fn nothing_comes_behind_a_cancel() {
+    // What it has in hand is still to be settled.
+    let mut driven = sharing(1, &["t", "u"]);
+    assert!(is_delivered(&mut driven, 1, 1));
+    driven.send_unanswered(1, &cancel("t", false));
+    let canceling = driven.last_asked.unwrap();
+    driven.take_log();
+    assert!(!is_delivered(&mut driven, 1, 2));
+    let log = driven.take_log();
+    let expected = "sequences: [Sequence(2)], outcome: Release";
+    assert!(log[0].contains(expected), "{log:?}");
+    driven.handle_event(Event::Done(canceling, Ok(Reply::Nothing)));
+    assert!(driven.read()[0].contains("CancelOk"));
+    assert_eq!(driven.send(1, &ack(1, false)), Vec::<String>::new());
+    let log = driven.take_log();
+    assert!(log[1].contains("Cancel(SubscriptionId(1))"), "{log:?}");
+    // It has nothing in hand: that goes back with it.
+    driven.send_unanswered(1, &cancel("u", false));
+    let canceling = driven.last_asked.unwrap();
+    driven.take_log();
+    assert!(!is_delivered(&mut driven, 2, 3));
+    driven.handle_event(Event::Done(canceling, Ok(Reply::Nothing)));
+    assert!(driven.read()[0].contains("CancelOk"));
+    assert_eq!(driven.take_log(), Vec::<String>::new());
 }
 
 #[test]

@@ -219,6 +219,57 @@ fn properties_under_way_count_too() {
     assert!(answers.last().unwrap().contains(expected), "{answers:?}");
 }
 
+/// What a publish with such a body and a header of so many bytes leads to, whole and byte by byte.
+fn whole_and_split(is_another_under_way: bool, header_len: usize) -> [(usize, Vec<String>); 2] {
+    let long = vec![b'x'; header_len];
+    let mut headers = TableBuf::new();
+    headers.push(short("h"), &FieldValue::LongString(&long));
+    let list = PropertyList {
+        headers: Some(headers.as_table().unwrap()),
+        ..PropertyList::default()
+    };
+    let input = content(&publish("", false), &list, b"x");
+    [input.len(), 1].map(|piece_len| {
+        let limits = Limits {
+            body_bytes_max: 5_000,
+            ..Limits::default()
+        };
+        let mut driven = Driven::opened_with(limits, &[]);
+        for number in 1..=3 {
+            driven.send(number, &Method::ChannelOpen(channel::Open));
+        }
+        for number in 2..=3 {
+            if is_another_under_way {
+                let mut input = BytesMut::from(&bytes_of(number, &publish("", false))[..]);
+                put_content_header(&mut input, number, 5_000, Properties::NONE);
+                put_body_frames(&mut input, number, 4_096, &[b'x'; 4_980]);
+                driven.feed(&input);
+            }
+        }
+        for piece in input.chunks(piece_len) {
+            driven.feed(piece);
+        }
+        (driven.published.len(), driven.read())
+    })
+}
+
+#[test]
+fn a_whole_publish_has_the_limits_of_one_in_pieces() {
+    for (is_another_under_way, header_len, count) in [
+        (false, 12_000, 0),
+        (false, 9_950, 1),
+        (true, 50, 0),
+        (true, 0, 1),
+    ] {
+        let [whole, split] = whole_and_split(is_another_under_way, header_len);
+        assert_eq!(whole, split);
+        assert_eq!(
+            whole.0, count,
+            "{is_another_under_way} {header_len} {whole:?}"
+        );
+    }
+}
+
 #[test]
 fn a_channel_holds_nothing_between_contents() {
     let mut driven = Driven::opened_with(Limits::default(), &[]);
@@ -298,8 +349,22 @@ fn a_refusal_is_not_told_to_a_later_channel_of_the_same_number() {
         bytes_of(1, &Method::ChannelOpen(channel::Open)),
     ];
     driven.feed(&input.concat());
+    let answers = driven.read();
+    assert!(answers[0].starts_with("1 ChannelClose("), "{answers:?}");
     let expected = ["1 ChannelCloseOk(CloseOk)", "1 ChannelOpenOk(OpenOk)"];
-    assert_eq!(driven.read(), expected);
+    assert_eq!(answers[1..], expected);
+    // The answer for the former one is nothing to the later one.
+    driven.feed(&bytes_of(1, &Method::ChannelCloseOk(channel::CloseOk)));
+    driven.refusals.clear();
+    assert_eq!(
+        driven
+            .send(
+                1,
+                &Method::ConfirmSelect(confirm::Select { no_wait: false })
+            )
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -376,6 +441,32 @@ fn only_a_refused_publish_closes_its_channel() {
     driven.handle_event(Event::Done(driven.published[1].0, refusal()));
     let answers = driven.read();
     assert!(answers[0].starts_with("1 ChannelClose(Close { reply_code: 403"));
+}
+
+#[test]
+fn a_channel_is_closed_once_it_is_known_what_became_of_its_publishes() {
+    let close = bytes_of(
+        1,
+        &Method::ChannelClose(channel::Close {
+            reply_code: 200,
+            reply_text: short(""),
+            class_id: 0,
+            method_id: 0,
+        }),
+    );
+    let mut driven = Driven::with_channel();
+    driven.feed(&[plain(&publish("", false), b"x"), close.clone()].concat());
+    assert_eq!(driven.read(), ["1 ChannelCloseOk(CloseOk)"]);
+    let mut driven = Driven::with_channel();
+    let name = ExchangeName::new(b"x").unwrap();
+    driven.refusals = vec![("Publish", Refusal::ExchangeNotFound(name))];
+    driven.feed(&[plain(&publish("x", false), b"x"), close].concat());
+    let answers = driven.read();
+    assert!(
+        answers[0].starts_with("1 ChannelClose(Close { reply_code: 404"),
+        "{answers:?}"
+    );
+    assert_eq!(answers[1..], ["1 ChannelCloseOk(CloseOk)"]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crate::wire::frame;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
-use proto_amqp091::{Method, PROTOCOL_HEADER, PropertyList, Table, channel, connection, queue, tx};
+use proto_amqp091::{
+    Limits, Method, PROTOCOL_HEADER, PropertyList, Table, channel, connection, queue, tx,
+};
 
 fn any_part() -> impl Strategy<Value = Vec<u8>> {
     let purge = |name| {
@@ -36,6 +38,7 @@ fn any_part() -> impl Strategy<Value = Vec<u8>> {
             content(&publish(exchange, false), &PropertyList::default(), &body)
         }),
         1 => Just(bytes_of(1, &publish("", true))),
+        1 => Just(bytes_of(2, &publish("", false))),
         2 => Just(bytes_of(1, &Method::BasicConsume(super::replies::replies("t")))),
         2 => Just(super::replies::request("amq.rabbitmq.reply-to")),
         1 => Just(bytes_of(1, &super::consumers::cancel("t", false))),
@@ -46,8 +49,8 @@ fn any_part() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// All that comes of some input in these pieces.
-fn outcome(input: &[u8], cuts: &[usize]) -> (Vec<u8>, Vec<String>, bool) {
-    let mut driven = Driven::new();
+fn outcome(limits: Limits, input: &[u8], cuts: &[usize]) -> (Vec<u8>, Vec<String>, bool) {
+    let mut driven = Driven::with_limits(limits);
     let mut at = 0;
     let mut cuts = cuts.to_vec();
     cuts.push(input.len());
@@ -65,7 +68,9 @@ proptest! {
     fn any_split_gives_the_same(
         parts in vec(any_part(), 0..10),
         cuts in vec(any::<Index>(), 0..20),
+        body_bytes_max in prop_oneof![Just(3_usize), 4..16_usize, Just(1 << 20)],
     ) {
+        let limits = Limits { body_bytes_max, ..Limits::default() };
         let opening = [
             PROTOCOL_HEADER.to_vec(),
             bytes_of(0, &start_ok(Table::EMPTY, "PLAIN", b"\0a\0b")),
@@ -74,6 +79,6 @@ proptest! {
         ];
         let input = [opening.concat(), parts.concat()].concat();
         let cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
-        assert_eq!(outcome(&input, &cuts), outcome(&input, &[]));
+        assert_eq!(outcome(limits, &input, &cuts), outcome(limits, &input, &[]));
     }
 }

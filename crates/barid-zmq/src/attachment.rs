@@ -1,0 +1,39 @@
+//! A new peer, on its way to the socket.
+
+use crate::hub::Hub;
+use crate::pipe::{Receiver, Sender};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The ends of the pipes to and from a peer.
+pub(crate) struct Attachment {
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+    /// The name that the user gives it, whatever it calls itself.
+    pub(crate) given_name: Option<Bytes>,
+    /// What it calls itself, if that is known already; otherwise it comes through the pipe.
+    pub(crate) told_name: Option<Bytes>,
+    /// Which endpoint of the socket it came by.
+    pub(crate) endpoint: u64,
+    /// Count the peer as connected, and this side for it, if no connection does.
+    pub(crate) presence: [Option<Presence>; 2],
+}
+
+/// One connected peer of a socket, for as long as it lives.
+pub(crate) struct Presence(Arc<Hub>);
+
+impl Presence {
+    pub(crate) fn new(hub: &Arc<Hub>) -> Self {
+        hub.connected.fetch_add(1, Ordering::AcqRel);
+        hub.wake_watchers();
+        Self(Arc::clone(hub))
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Ordering::AcqRel);
+        self.0.wake_watchers();
+    }
+}

@@ -1,0 +1,257 @@
+//! PUB and XPUB: each message to all who have subscribed to a prefix of it.
+
+use super::links::Links;
+use super::{Refusal, Rules, WAITING_MAX};
+use crate::message::Message;
+use crate::options::{OnFull, Options, Subscriptions, XPubOptions};
+use crate::peers::PeerId;
+use crate::pipe::Item;
+use crate::routing::Trie;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use zmtp::SocketType;
+
+/// Who wants what. A topic is a peer's or not, however often it says so: libzmq sends several subscriptions to a
+/// topic, but only one end of them.
+#[derive(Default)]
+struct Interests {
+    peers: Trie<Vec<PeerId>>,
+    topics: BTreeMap<PeerId, BTreeSet<Bytes>>,
+}
+
+impl Interests {
+    /// True if nobody had the topic before.
+    fn add(&mut self, peer: PeerId, topic: &Bytes) -> bool {
+        if !self.topics.entry(peer).or_default().insert(topic.clone()) {
+            return false;
+        }
+        self.peers.update(topic, |peers| {
+            peers.push(peer);
+            peers.len() == 1
+        })
+    }
+
+    /// True if nobody has the topic any more.
+    fn remove(&mut self, peer: PeerId, topic: &Bytes) -> bool {
+        let Some(topics) = self.topics.get_mut(&peer) else {
+            return false;
+        };
+        topics.remove(topic) && self.drop_peer(peer, topic)
+    }
+
+    fn drop_peer(&mut self, peer: PeerId, topic: &Bytes) -> bool {
+        self.peers.update(topic, |peers| {
+            peers.retain(|found| *found != peer);
+            peers.is_empty()
+        })
+    }
+
+    /// Removes a peer; returns the topics that nobody has any more.
+    fn remove_all(&mut self, peer: PeerId) -> Vec<Bytes> {
+        let topics = self.topics.remove(&peer).unwrap_or_default();
+        topics
+            .into_iter()
+            .filter(|topic| self.drop_peer(peer, topic))
+            .collect()
+    }
+}
+
+pub(super) struct Publish {
+    is_xpub: bool,
+    options: XPubOptions,
+    /// What decides who gets a message.
+    interests: Interests,
+    /// What peers have asked for, where the user decides.
+    asked: Interests,
+    /// For the user of an XPUB, with the peer where the user has to know it.
+    waiting: VecDeque<(Message, Option<PeerId>)>,
+    /// Whose subscription the user has had last.
+    last: Option<PeerId>,
+    /// Who gets the present message.
+    matched: Vec<PeerId>,
+    /// The last message, by its number, for which a peer was found.
+    marks: Vec<u64>,
+    number: u64,
+}
+
+impl Publish {
+    pub(super) fn new(socket_type: SocketType, options: &Options) -> Self {
+        Self {
+            is_xpub: socket_type == SocketType::XPub,
+            options: options.xpub.clone(),
+            interests: Interests::default(),
+            asked: Interests::default(),
+            waiting: VecDeque::new(),
+            last: None,
+            matched: Vec::new(),
+            marks: Vec::new(),
+            number: 0,
+        }
+    }
+
+    fn is_manual(&self) -> bool {
+        self.options.subscriptions == Subscriptions::Manual
+    }
+
+    /// Finds who gets a message of this topic, each once.
+    fn find(&mut self, topic: &[u8]) {
+        self.matched.clear();
+        self.number += 1;
+        let Self {
+            interests,
+            matched,
+            marks,
+            number,
+            ..
+        } = self;
+        interests.peers.visit(topic, |peers| {
+            for peer in peers {
+                if let Some(mark) = marks.get_mut(peer.slot())
+                    && *mark != *number
+                {
+                    *mark = *number;
+                    matched.push(*peer);
+                }
+            }
+            false
+        });
+    }
+
+    pub(super) fn audience(&mut self, topic: &[u8]) -> usize {
+        self.find(topic);
+        self.matched.len()
+    }
+
+    fn tell(&mut self, links: &mut Links, first: u8, topic: &[u8], peer: Option<PeerId>) {
+        if !self.is_xpub {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(topic.len() + 1);
+        bytes.push(first);
+        bytes.extend_from_slice(topic);
+        self.hand_over(links, bytes.into(), peer);
+    }
+
+    fn hand_over(&mut self, links: &mut Links, message: Message, peer: Option<PeerId>) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back((message, peer));
+        } else {
+            links.counters.dropped_receives += 1;
+        }
+    }
+
+    fn subscribed(&mut self, links: &mut Links, peer: PeerId, topic: &Bytes) {
+        if self.is_manual() {
+            self.asked.add(peer, topic);
+            self.tell(links, 1, topic, Some(peer));
+            return;
+        }
+        let is_new = self.interests.add(peer, topic);
+        let is_told = match self.options.subscriptions {
+            Subscriptions::New | Subscriptions::Manual => is_new,
+            Subscriptions::Verbose | Subscriptions::Verboser => true,
+        };
+        if is_told {
+            self.tell(links, 1, topic, None);
+        }
+    }
+
+    fn canceled(&mut self, links: &mut Links, peer: PeerId, topic: &Bytes) {
+        if self.is_manual() {
+            self.asked.remove(peer, topic);
+            self.tell(links, 0, topic, Some(peer));
+            return;
+        }
+        let is_last = self.interests.remove(peer, topic);
+        if is_last || self.options.subscriptions == Subscriptions::Verboser {
+            self.tell(links, 0, topic, None);
+        }
+    }
+
+    /// Decides on the subscription that the user has had last.
+    pub(super) fn set_last(&mut self, topic: &Bytes, is_subscribed: bool) -> bool {
+        let Some(peer) = self
+            .last
+            .filter(|peer| self.marks.get(peer.slot()).is_some())
+        else {
+            return false;
+        };
+        if is_subscribed {
+            self.interests.add(peer, topic);
+        } else {
+            self.interests.remove(peer, topic);
+        }
+        true
+    }
+}
+
+impl Rules for Publish {
+    fn attached(&mut self, links: &mut Links, peer: PeerId) {
+        if self.marks.len() <= peer.slot() {
+            self.marks.resize(peer.slot() + 1, 0);
+        }
+        if let Some(welcome) = &self.options.welcome {
+            links.write(peer, Item::Message(welcome.clone().into()));
+        }
+    }
+
+    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
+        match item {
+            Item::Subscribe(topic) => self.subscribed(links, peer, &topic),
+            Item::Cancel(topic) => self.canceled(links, peer, &topic),
+            Item::Message(message) if self.is_xpub => self.hand_over(links, message, None),
+            Item::Message(_) => links.counters.dropped_receives += 1,
+            Item::Newest | Item::Join(_) | Item::Leave(_) | Item::Opened(_) => {}
+        }
+        None
+    }
+
+    fn ended(&mut self, links: &mut Links, peer: PeerId) {
+        if self.last == Some(peer) {
+            self.last = None;
+        }
+        let effective = self.interests.remove_all(peer);
+        let unwanted = if self.is_manual() {
+            self.asked.remove_all(peer)
+        } else {
+            effective
+        };
+        for topic in unwanted {
+            self.tell(links, 0, &topic, None);
+        }
+    }
+
+    fn pending(&mut self) -> Option<Message> {
+        let (message, peer) = self.waiting.pop_front()?;
+        if peer.is_some() {
+            self.last = peer;
+        }
+        Some(message)
+    }
+
+    /// Subscriptions have an effect whether or not the user receives.
+    fn takes_at_once(&self) -> bool {
+        true
+    }
+
+    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+        self.find(message.first());
+        if links.on_full == OnFull::Block {
+            // Nobody gets it before all can.
+            let must_wait = self
+                .matched
+                .iter()
+                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer));
+            if must_wait {
+                return Err((Refusal::Full, message));
+            }
+        }
+        if let Some((last, others)) = self.matched.split_last() {
+            for peer in others {
+                links.send_or_drop(*peer, message.clone());
+            }
+            links.send_or_drop(*last, message);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! REP: a request, then its reply, to whoever asked.
+
+use super::links::Links;
+use super::{Refusal, Rules};
+use crate::message::{Frame, Message};
+use crate::peers::PeerId;
+use crate::pipe::Item;
+use smallvec::SmallVec;
+
+/// Where the reply goes: the peer, and the frames up to the empty one.
+struct Envelope {
+    peer: PeerId,
+    frames: SmallVec<[Frame; 2]>,
+}
+
+#[derive(Default)]
+pub(super) struct Reply {
+    /// That of the request which the user has.
+    envelope: Option<Envelope>,
+}
+
+impl Rules for Reply {
+    fn attached(&mut self, links: &mut Links, peer: PeerId) {
+        links.fair.add(peer);
+    }
+
+    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
+        let Item::Message(mut message) = item else {
+            return None;
+        };
+        let delimiter = message.frames().iter().position(|frame| frame.is_empty());
+        // A message without an envelope, or with nothing in it, is no request.
+        let Some(end) = delimiter.filter(|index| index + 1 < message.len()) else {
+            links.counters.dropped_receives += 1;
+            return None;
+        };
+        let frames = message.split_front(end + 1);
+        self.envelope = Some(Envelope { peer, frames });
+        Some(message)
+    }
+
+    fn may_receive(&self) -> bool {
+        self.envelope.is_none()
+    }
+
+    fn send(&mut self, links: &mut Links, mut message: Message) -> Result<(), (Refusal, Message)> {
+        let Some(envelope) = self.envelope.take() else {
+            return Err((Refusal::OutOfTurn, message));
+        };
+        // A reply to somebody who is gone, or does not read, is dropped: nobody else may have it.
+        if links.has_room(envelope.peer) {
+            message.prepend(envelope.frames);
+            links.write(envelope.peer, Item::Message(message));
+        } else {
+            links.counters.dropped_sends += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Where sockets bind and connect: `tcp://host:port`, `ipc://path`, `inproc://name`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The address of a socket.
+///
+/// ```
+/// use barid_zmq::Endpoint;
+///
+/// let endpoint: Endpoint = "tcp://127.0.0.1:5555".parse()?;
+/// assert_eq!(endpoint.to_string(), "tcp://127.0.0.1:5555");
+/// # Ok::<(), barid_zmq::EndpointError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint(pub(crate) Transport);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Transport {
+    Tcp {
+        /// None is every address of this machine.
+        host: Option<String>,
+        /// 0 is any free one.
+        port: u16,
+    },
+    Ipc(IpcName),
+    Inproc(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum IpcName {
+    /// A file of a name that is made up.
+    Any,
+    Path(PathBuf),
+    /// A name that is no file, on Linux.
+    Abstract(String),
+}
+
+/// Why a text is no endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// There is no `://`.
+    #[error("`{0}` has no transport before `://`")]
+    NoTransport(String),
+    /// The transport is none of tcp, ipc, inproc.
+    #[error("the transport of `{0}` is not known: tcp, ipc and inproc are")]
+    UnknownTransport(String),
+    /// A TCP address without a port, or with one that is no number up to 65535.
+    #[error("`{0}` has no port that is a number up to 65535, or `*`")]
+    Port(String),
+    /// Nothing behind the transport.
+    #[error("`{0}` names nothing")]
+    Empty(String),
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let owned = || text.to_owned();
+        let (transport, address) = text
+            .split_once("://")
+            .ok_or_else(|| EndpointError::NoTransport(owned()))?;
+        if address.is_empty() {
+            return Err(EndpointError::Empty(owned()));
+        }
+        match transport {
+            "tcp" => {
+                let (host, port) = address
+                    .rsplit_once(':')
+                    .ok_or_else(|| EndpointError::Port(owned()))?;
+                let port = match port {
+                    "*" => 0,
+                    port => port.parse().map_err(|_| EndpointError::Port(owned()))?,
+                };
+                let host = host
+                    .strip_prefix('[')
+                    .and_then(|host| host.strip_suffix(']'))
+                    .unwrap_or(host);
+                if host.is_empty() {
+                    return Err(EndpointError::Empty(owned()));
+                }
+                let host = (host != "*").then(|| host.to_owned());
+                Ok(Self(Transport::Tcp { host, port }))
+            }
+            "ipc" => Ok(Self(Transport::Ipc(match address.strip_prefix('@') {
+                _ if address == "*" => IpcName::Any,
+                Some("") => return Err(EndpointError::Empty(owned())),
+                Some(name) => IpcName::Abstract(name.to_owned()),
+                None => IpcName::Path(address.into()),
+            }))),
+            "inproc" => Ok(Self(Transport::Inproc(address.to_owned()))),
+            _ => Err(EndpointError::UnknownTransport(owned())),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Transport::Tcp { host, port } => {
+                let host = host.as_deref().unwrap_or("*");
+                let (open, close) = if host.contains(':') {
+                    ("[", "]")
+                } else {
+                    ("", "")
+                };
+                match port {
+                    0 => write!(f, "tcp://{open}{host}{close}:*"),
+                    port => write!(f, "tcp://{open}{host}{close}:{port}"),
+                }
+            }
+            Transport::Ipc(IpcName::Any) => f.write_str("ipc://*"),
+            Transport::Ipc(IpcName::Path(path)) => write!(f, "ipc://{}", path.display()),
+            Transport::Ipc(IpcName::Abstract(name)) => write!(f, "ipc://@{name}"),
+            Transport::Inproc(name) => write!(f, "inproc://{name}"),
+        }
+    }
+}
+
+/// What can be taken as an endpoint: one, or a text that is parsed.
+pub trait ToEndpoint {
+    /// The endpoint.
+    ///
+    /// # Errors
+    /// When a text is none.
+    fn to_endpoint(&self) -> Result<Endpoint, EndpointError>;
+}
+
+impl ToEndpoint for Endpoint {
+    fn to_endpoint(&self) -> Result<Endpoint, EndpointError> {
+        Ok(self.clone())
+    }
+}
+
+impl ToEndpoint for str {
+    fn to_endpoint(&self) -> Result<Endpoint, EndpointError> {
+        self.parse()
+    }
+}
+
+impl ToEndpoint for String {
+    fn to_endpoint(&self) -> Result<Endpoint, EndpointError> {
+        self.parse()
+    }
+}
+
+impl<E: ToEndpoint + ?Sized> ToEndpoint for &E {
+    fn to_endpoint(&self) -> Result<Endpoint, EndpointError> {
+        (**self).to_endpoint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read_and_written() {
+        for text in [
+            "tcp://127.0.0.1:5555",
+            "tcp://*:*",
+            "tcp://*:80",
+            "tcp://[::1]:80",
+            "tcp://example.org:1",
+            "ipc:///tmp/x",
+            "ipc://relative",
+            "ipc://@name",
+            "ipc://*",
+            "inproc://any thing",
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.to_string(), text);
+        }
+        let any: Endpoint = "tcp://localhost:0".parse().unwrap();
+        assert_eq!(any.to_string(), "tcp://localhost:*");
+    }
+
+    #[test]
+    fn what_is_none_is_told_from_what_is() {
+        for text in [
+            "",
+            "tcp",
+            "127.0.0.1:80",
+            "tcp://",
+            "tcp://host",
+            "tcp://host:",
+            "tcp://:80",
+            "tcp://host:65536",
+            "tcp://host:-1",
+            "udp://host:80",
+            "ipc://",
+            "ipc://@",
+            "inproc://",
+        ] {
+            text.parse::<Endpoint>().unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a socket shares with its connections and listeners.
+
+use crate::cell::Cell;
+use crate::context::Shared as ContextShared;
+use crate::core::Core;
+use crate::gate::{Gate, Interest};
+use crate::monitor::Monitors;
+use crate::options::Options;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use zmtp::SocketType;
+
+/// The part of a socket that its connections hold; it outlives the socket while they send what is left.
+pub(crate) struct Hub {
+    pub(crate) socket_type: SocketType,
+    pub(crate) options: Arc<Options>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) context: Arc<ContextShared>,
+    pub(crate) monitors: Monitors,
+    /// Peers that have shaken hands.
+    pub(crate) connected: AtomicUsize,
+    /// Connections that exist or are being made.
+    running: AtomicUsize,
+    /// Messages that were still to be sent when connections ended for good.
+    unsent: AtomicU64,
+    next_endpoint: AtomicU64,
+    /// The socket, while it is there.
+    cell: OnceLock<Weak<Cell>>,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        socket_type: SocketType,
+        options: Arc<Options>,
+        context: Arc<ContextShared>,
+    ) -> Self {
+        Self {
+            socket_type,
+            options,
+            gate: Arc::new(Gate::default()),
+            context,
+            monitors: Monitors::default(),
+            connected: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            unsent: AtomicU64::new(0),
+            next_endpoint: AtomicU64::new(0),
+            cell: OnceLock::new(),
+        }
+    }
+
+    /// Says which socket it is of.
+    pub(crate) fn set_cell(&self, cell: &Arc<Cell>) {
+        // It is said once.
+        let _known: Result<(), _> = self.cell.set(Arc::downgrade(cell));
+    }
+
+    /// Looks at the signals of the socket in its user's stead, when a peer comes or goes: a peer is told what the socket
+    /// has subscribed to, and one that is gone is forgotten, though the user does nothing.
+    pub(crate) fn look(&self) {
+        if let Some(cell) = self.cell.get().and_then(Weak::upgrade) {
+            cell.with(Core::look);
+        }
+    }
+
+    /// Wakes those who wait for a change.
+    pub(crate) fn wake_watchers(&self) {
+        self.gate.wake(&[Interest::Change]);
+    }
+
+    pub(crate) fn next_endpoint(&self) -> u64 {
+        self.next_endpoint.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn unsent(&self) -> u64 {
+        self.unsent.load(Ordering::Acquire)
+    }
+}
+
+/// One connection that exists or is being made.
+pub(crate) struct Running(pub(crate) Arc<Hub>);
+
+impl Running {
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        hub.running.fetch_add(1, Ordering::AcqRel);
+        Self(hub)
+    }
+
+    /// Counts messages that will not be sent.
+    pub(crate) fn add_unsent(&self, count: u64) {
+        self.0.unsent.fetch_add(count, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.wake_watchers();
+    }
+}

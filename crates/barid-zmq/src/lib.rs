@@ -1,0 +1,50 @@
+#![doc = include_str!("../README.md")]
+
+mod attachment;
+mod blocking;
+mod builder;
+mod cell;
+mod context;
+mod core;
+mod endpoint;
+mod error;
+mod gate;
+mod hub;
+mod inproc;
+mod kind;
+mod message;
+mod monitor;
+mod net;
+mod options;
+mod peers;
+mod pipe;
+mod proxy;
+mod routing;
+mod security;
+mod socket;
+mod special;
+mod wait;
+
+pub use blocking::Blocking;
+pub use builder::{RoutingIdError, SocketBuilder};
+pub use context::Context;
+pub use core::Counters;
+pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
+pub use error::{
+    BindError, Closed, ConnectError, LongGroup, ReceiveError, SendError, SendRefusal, Unsent,
+};
+pub use kind::{
+    Audience, Channel, Client, Conflates, Dealer, Dish, Gather, Kind, Named, Numbers, Pair, Peer,
+    Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Sub, Subscribes,
+    XPub, XSub, kinds,
+};
+pub use message::{Frame, Message};
+pub use monitor::{Monitor, MonitorEvent};
+pub use options::{Heartbeat, OnFull, Reconnect, Subscriptions};
+pub use pipe::credit::Hwm;
+pub use proxy::{ProxyEnd, forward, proxy};
+pub use security::{Applicant, Authenticator, NoRandom, curve_keypair};
+pub use socket::Socket;
+pub use special::{GroupMessage, RoutingId};
+pub use zmtp::curve::{PublicKey, SecretKey};
+pub use zmtp::{Credentials, LoginTooLong, SocketType, StatusCode, Verdict};

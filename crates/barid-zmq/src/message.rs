@@ -1,0 +1,419 @@
+//! What sockets carry: messages of one or more frames.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::fmt;
+use std::ops::Deref;
+
+/// Bytes that a frame holds in itself; longer ones are shared.
+const INLINE_MAX: usize = 54;
+
+/// One part of a message: immutable bytes, cheap to clone.
+///
+/// Up to 54 bytes stand in the frame itself; longer ones are counted [`Bytes`].
+#[derive(Clone)]
+pub struct Frame(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; INLINE_MAX] },
+    Shared(Bytes),
+}
+
+impl Frame {
+    /// A frame of no bytes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Repr::Inline {
+            len: 0,
+            bytes: [0; INLINE_MAX],
+        })
+    }
+
+    /// A frame with a copy of these bytes.
+    #[must_use]
+    #[inline]
+    pub fn copy_from(bytes: &[u8]) -> Self {
+        Self::inline(bytes).unwrap_or_else(|| Self(Repr::Shared(Bytes::copy_from_slice(bytes))))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the length is at most 54")]
+    #[inline]
+    fn inline(bytes: &[u8]) -> Option<Self> {
+        let mut inline = [0; INLINE_MAX];
+        inline.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self(Repr::Inline {
+            len: bytes.len() as u8,
+            bytes: inline,
+        }))
+    }
+
+    /// The bytes.
+    #[must_use]
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The bytes as a counted buffer; long ones are not copied.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Inline { len, bytes } => Bytes::copy_from_slice(&bytes[..usize::from(len)]),
+            Repr::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.as_slice().escape_ascii())
+    }
+}
+
+impl<B: AsRef<[u8]> + ?Sized> PartialEq<B> for Frame {
+    fn eq(&self, other: &B) -> bool {
+        self.as_slice() == other.as_ref()
+    }
+}
+
+impl Eq for Frame {}
+
+impl From<Bytes> for Frame {
+    #[inline]
+    fn from(bytes: Bytes) -> Self {
+        Self::inline(&bytes).unwrap_or(Self(Repr::Shared(bytes)))
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::inline(&bytes).unwrap_or_else(|| Self(Repr::Shared(Bytes::from(bytes))))
+    }
+}
+
+impl From<String> for Frame {
+    fn from(text: String) -> Self {
+        Self::from(text.into_bytes())
+    }
+}
+
+impl From<&[u8]> for Frame {
+    #[inline]
+    fn from(bytes: &[u8]) -> Self {
+        Self::copy_from(bytes)
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Frame {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::copy_from(bytes)
+    }
+}
+
+impl From<&str> for Frame {
+    fn from(text: &str) -> Self {
+        Self::copy_from(text.as_bytes())
+    }
+}
+
+/// The unit that sockets send and receive: all frames of it arrive, or none.
+///
+/// A message of one frame takes no memory beside itself. One without frames is sent as one empty frame.
+///
+/// ```
+/// use barid_zmq::Message;
+///
+/// let message = Message::from_iter(["topic", "body"]);
+/// assert_eq!(message.frames()[1], "body");
+/// assert_eq!(Message::from("one frame").len(), 1);
+/// ```
+#[derive(Clone, Default)]
+pub struct Message {
+    parts: Parts,
+    /// Whom a message of a SERVER or PEER came from or goes to; 0 is nobody.
+    peer: u32,
+}
+
+#[derive(Clone)]
+enum Parts {
+    One(Frame),
+    Many(Vec<Frame>),
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Message {
+    /// A message without frames, to add some.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The frames, in order.
+    #[must_use]
+    #[inline]
+    pub fn frames(&self) -> &[Frame] {
+        match &self.parts {
+            Parts::One(frame) => std::slice::from_ref(frame),
+            Parts::Many(frames) => frames,
+        }
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.frames().len()
+    }
+
+    /// Whether there are no frames at all.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.frames().is_empty()
+    }
+
+    /// The frame at a place.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&Frame> {
+        self.frames().get(index)
+    }
+
+    /// The bytes of the first frame, which are what subscriptions match; none if there is no frame.
+    #[must_use]
+    #[inline]
+    pub fn first(&self) -> &[u8] {
+        self.frames().first().map_or(&[], Frame::as_slice)
+    }
+
+    /// The bytes of all frames together.
+    #[must_use]
+    #[inline]
+    pub fn byte_count(&self) -> usize {
+        match &self.parts {
+            Parts::One(frame) => frame.len(),
+            Parts::Many(frames) => frames.iter().map(|frame| frame.len()).sum(),
+        }
+    }
+
+    /// Adds a frame at the end.
+    pub fn push_back(&mut self, frame: impl Into<Frame>) {
+        let frame = frame.into();
+        self.parts = match std::mem::take(&mut self.parts) {
+            Parts::One(first) => Parts::Many(vec![first, frame]),
+            Parts::Many(frames) if frames.is_empty() => Parts::One(frame),
+            Parts::Many(mut frames) => {
+                frames.push(frame);
+                Parts::Many(frames)
+            }
+        };
+    }
+
+    /// Adds a frame before all others.
+    pub fn push_front(&mut self, frame: impl Into<Frame>) {
+        let frame = frame.into();
+        self.parts = match std::mem::take(&mut self.parts) {
+            Parts::One(last) => Parts::Many(vec![frame, last]),
+            Parts::Many(frames) if frames.is_empty() => Parts::One(frame),
+            Parts::Many(mut frames) => {
+                frames.insert(0, frame);
+                Parts::Many(frames)
+            }
+        };
+    }
+
+    /// Takes the first frame off.
+    pub fn pop_front(&mut self) -> Option<Frame> {
+        match std::mem::take(&mut self.parts) {
+            Parts::One(frame) => Some(frame),
+            Parts::Many(mut frames) => {
+                if frames.is_empty() {
+                    return None;
+                }
+                let first = frames.remove(0);
+                self.set(frames);
+                Some(first)
+            }
+        }
+    }
+
+    /// Takes the frames before a place off.
+    pub(crate) fn split_front(&mut self, count: usize) -> SmallVec<[Frame; 2]> {
+        let mut rest = self.take_frames();
+        let front = rest.drain(..count.min(rest.len())).collect();
+        self.set(rest);
+        front
+    }
+
+    /// Puts frames before all others.
+    pub(crate) fn prepend(&mut self, front: impl IntoIterator<Item = Frame>) {
+        let rest = self.take_frames();
+        let frames = front.into_iter().chain(rest).collect();
+        self.set(frames);
+    }
+
+    /// The frames, by value.
+    #[must_use]
+    pub fn into_frames(mut self) -> Vec<Frame> {
+        self.take_frames()
+    }
+
+    fn take_frames(&mut self) -> Vec<Frame> {
+        match std::mem::take(&mut self.parts) {
+            Parts::One(frame) => vec![frame],
+            Parts::Many(frames) => frames,
+        }
+    }
+
+    fn set(&mut self, mut frames: Vec<Frame>) {
+        self.parts = match (frames.len(), frames.pop()) {
+            (1, Some(frame)) => Parts::One(frame),
+            (_, last) => {
+                frames.extend(last);
+                Parts::Many(frames)
+            }
+        };
+    }
+
+    /// Whom a message of a SERVER or PEER came from or goes to.
+    pub(crate) const fn peer(&self) -> u32 {
+        self.peer
+    }
+
+    pub(crate) const fn set_peer(&mut self, peer: u32) {
+        self.peer = peer;
+    }
+}
+
+impl<F: Into<Frame>> From<F> for Message {
+    #[inline]
+    fn from(frame: F) -> Self {
+        Self {
+            parts: Parts::One(frame.into()),
+            peer: 0,
+        }
+    }
+}
+
+impl<F: Into<Frame>> FromIterator<F> for Message {
+    fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Self {
+        let mut message = Self::new();
+        message.extend(frames);
+        message
+    }
+}
+
+impl<F: Into<Frame>> Extend<F> for Message {
+    fn extend<I: IntoIterator<Item = F>>(&mut self, frames: I) {
+        for frame in frames {
+            self.push_back(frame);
+        }
+    }
+}
+
+impl From<Vec<Frame>> for Message {
+    fn from(frames: Vec<Frame>) -> Self {
+        let mut message = Self::new();
+        message.set(frames);
+        message
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.frames() == other.frames()
+    }
+}
+
+impl Eq for Message {}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.frames()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_fills_one_line_of_cache() {
+        assert_eq!(size_of::<Message>(), 64);
+        assert_eq!(size_of::<Option<Message>>(), 64);
+    }
+
+    #[test]
+    fn frames_are_held_inline_up_to_their_limit() {
+        for (len, is_shared) in [
+            (0, false),
+            (1, false),
+            (54, false),
+            (55, true),
+            (1000, true),
+        ] {
+            let bytes = vec![7; len];
+            for frame in [
+                Frame::from(bytes.clone()),
+                Frame::from(&*bytes),
+                Frame::from(Bytes::from(bytes.clone())),
+            ] {
+                assert_eq!(frame, bytes, "{len}");
+                assert_eq!(matches!(frame.0, Repr::Shared(_)), is_shared, "{len}");
+                assert_eq!(frame.into_bytes(), bytes, "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn frames_are_added_and_taken_at_both_ends() {
+        let mut message = Message::new();
+        assert_eq!(message.len(), 0);
+        assert_eq!(message.first(), b"");
+        message.push_back("b");
+        message.push_front("a");
+        message.push_back("c");
+        assert_eq!(message, Message::from_iter(["a", "b", "c"]));
+        assert_eq!(message.byte_count(), 3);
+        let front = message.split_front(2);
+        assert_eq!(front.len(), 2);
+        assert_eq!(message, Message::from("c"));
+        message.prepend(front);
+        assert_eq!(message.pop_front().unwrap(), "a");
+        assert_eq!(message.pop_front().unwrap(), "b");
+        assert_eq!(message.pop_front().unwrap(), "c");
+        assert_eq!(message.pop_front(), None::<Frame>);
+        assert_eq!(Message::from(Vec::<Frame>::new()).len(), 0);
+        assert_eq!(Message::from(vec![Frame::from("x")]), Message::from("x"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Sockets of other processes: listeners, connections, and what runs them.
+//!
+//! ```text
+//!   socket ══ pipe out ═══► output ──► transport
+//!          ◄═ pipe in ════  input  ◄──
+//!                     one task of an I/O thread
+//! ```
+//!
+//! A connection's task is woken when a pipe changes from nothing to something, or from full to free, and when the
+//! transport does: never per message. Each time it encodes all that waits into one buffer and writes it at once,
+//! and hands over all that it has read with one publish.
+
+mod connection;
+mod connector;
+mod input;
+mod listener;
+mod output;
+mod settings;
+mod transport;
+
+use crate::attachment::Attachment;
+use crate::endpoint::Endpoint;
+use crate::error::{BindError, ConnectError};
+use crate::hub::{Hub, Running};
+use crate::pipe::{Bell, Receiver, Sender, pipe};
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Listens; the listener ends when the returned sender is dropped.
+pub(crate) fn listen(
+    hub: &Arc<Hub>,
+    endpoint: &Endpoint,
+    number: u64,
+) -> Result<(Endpoint, watch::Sender<()>), BindError> {
+    let io = hub.context.io()?;
+    let (stop, stopped) = watch::channel(());
+    let (listener, endpoint) = transport::Listener::bind(endpoint, &hub.options, &io)?;
+    let listening = listener::Listening {
+        hub: Arc::clone(hub),
+        endpoint: endpoint.clone(),
+        number,
+        stopped,
+    };
+    io.spawn(listening.run(listener, Running::new(Arc::clone(hub))));
+    Ok((endpoint, stop))
+}
+
+/// Connects, and goes on trying; returns the socket's ends of the pipes if there are any before there is a peer.
+pub(crate) fn connect(
+    hub: &Arc<Hub>,
+    endpoint: &Endpoint,
+    number: u64,
+    given_name: Option<Bytes>,
+) -> Result<(Option<Attachment>, watch::Sender<()>), ConnectError> {
+    if endpoint.is_open() {
+        return Err(ConnectError::Open(endpoint.clone()));
+    }
+    let io = hub.context.io()?;
+    let (stop, stopped) = watch::channel(());
+    let (attachment, ends) = if hub.options.is_immediate {
+        (None, None)
+    } else {
+        let (attachment, ends) = Ends::new(hub, number, given_name.clone());
+        (Some(attachment), Some(ends))
+    };
+    let connector = connector::Connector::new(hub, endpoint, number, given_name, stopped);
+    io.spawn(connector.run(ends));
+    Ok((attachment, stop))
+}
+
+/// Waits for something, unless something else ends the wait.
+async fn unless<F: Future>(end: impl Future<Output = ()>, future: F) -> Option<F::Output> {
+    match select(pin!(end), pin!(future)).await {
+        Either::Left(((), _)) => None,
+        Either::Right((output, _)) => Some(output),
+    }
+}
+
+/// Waits until the other end is dropped.
+async fn dropped(stopped: &mut watch::Receiver<()>) {
+    // Nothing is ever sent: it can only fail.
+    while stopped.changed().await.is_ok() {}
+}
+
+/// A connection's ends of the pipes to and from its socket.
+struct Ends {
+    /// What the socket sends.
+    outgoing: Receiver,
+    /// What the socket receives.
+    incoming: Sender,
+}
+
+impl Ends {
+    /// Pipes between a connection and a socket, and the socket's ends of them.
+    fn new(hub: &Arc<Hub>, endpoint: u64, given_name: Option<Bytes>) -> (Attachment, Self) {
+        let options = &hub.options;
+        let socket = || Bell::socket(Arc::clone(&hub.gate));
+        let (sender, outgoing) = pipe(options.keep(options.send_hwm), socket(), Bell::task());
+        let (incoming, receiver) = pipe(options.keep(options.receive_hwm), Bell::task(), socket());
+        let attachment = Attachment {
+            sender,
+            receiver,
+            given_name,
+            told_name: None,
+            endpoint,
+            presence: [None, None],
+        };
+        (attachment, Self { outgoing, incoming })
+    }
+}

@@ -1,0 +1,223 @@
+//! Connecting, and connecting again.
+
+use super::connection::{Topics, Wire};
+use super::transport::{Connected, Stream, connect};
+use super::{Ends, dropped, unless};
+use crate::attachment::Presence;
+use crate::cell::random;
+use crate::endpoint::Endpoint;
+use crate::gate::Signal;
+use crate::hub::{Hub, Running};
+use crate::monitor::MonitorEvent;
+use crate::pipe::{Item, Ring, Rings};
+use bytes::Bytes;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+pub(super) struct Connector {
+    hub: Arc<Hub>,
+    endpoint: Endpoint,
+    number: u64,
+    given_name: Option<Bytes>,
+    running: Running,
+    /// Has changed for good when the socket does not connect there any more.
+    stopped: watch::Receiver<()>,
+    topics: Topics,
+    /// The next pause.
+    pause: Duration,
+}
+
+/// What comes of one attempt.
+enum Attempt {
+    /// It is over for good.
+    Over,
+    /// It failed, for this reason.
+    Failed(String),
+}
+
+impl Connector {
+    pub(super) fn new(
+        hub: &Arc<Hub>,
+        endpoint: &Endpoint,
+        number: u64,
+        given_name: Option<Bytes>,
+        stopped: watch::Receiver<()>,
+    ) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            given_name,
+            stopped,
+            running: Running::new(Arc::clone(hub)),
+            topics: Topics::default(),
+            pause: hub.options.reconnect.unwrap_or_default().first,
+        }
+    }
+
+    /// Connects until the socket does not want it any more. The pipes, if there are any now, last as long.
+    pub(super) async fn run(mut self, mut ends: Option<Ends>) {
+        loop {
+            let reason = match self.attempt(&mut ends).await {
+                Attempt::Over => break,
+                Attempt::Failed(reason) => reason,
+            };
+            let Some(after) = self.next_pause() else {
+                break;
+            };
+            let endpoint = self.endpoint.clone();
+            self.hub.monitors.tell(|| MonitorEvent::ConnectRetried {
+                endpoint,
+                after,
+                reason,
+            });
+            if self.unless_gone(&mut ends, sleep(after)).await.is_none() {
+                break;
+            }
+        }
+        if let Some(ends) = &mut ends {
+            self.running.add_unsent(ends.outgoing.discard());
+        }
+        let endpoint = self.endpoint.clone();
+        self.hub.monitors.tell(|| MonitorEvent::Closed { endpoint });
+    }
+
+    /// How long to wait before the next attempt: longer each time, and never the same for all.
+    fn next_pause(&mut self) -> Option<Duration> {
+        let reconnect = self.hub.options.reconnect?;
+        let pause = self.pause;
+        self.pause = (pause * 2).min(reconnect.max).max(reconnect.first);
+        let share = f64::from(random()) / f64::from(u32::MAX) / 2.0;
+        Some(pause + pause.mul_f64(share))
+    }
+
+    async fn attempt(&mut self, ends: &mut Option<Ends>) -> Attempt {
+        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        let connecting = async move {
+            match hub.options.connect_timeout {
+                None => connect(&endpoint, &hub.options).await,
+                Some(limit) => {
+                    let connected = timeout(limit, connect(&endpoint, &hub.options)).await;
+                    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                }
+            }
+        };
+        match self.unless_gone(ends, connecting).await {
+            None => Attempt::Over,
+            Some(Err(error)) => Attempt::Failed(error.to_string()),
+            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream).await,
+            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream).await,
+        }
+    }
+
+    async fn speak<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        hub.monitors.tell(|| MonitorEvent::Connected {
+            endpoint: endpoint.clone(),
+        });
+        let address = stream.address();
+        let mut wire = match Wire::new(&hub, stream, address) {
+            Ok(wire) => wire,
+            Err(error) => return Attempt::Failed(error.to_string()),
+        };
+        let peer = match self.unless_gone(ends, wire.shake_hands()).await {
+            None => return Attempt::Over,
+            Some(Ok(peer)) => peer,
+            Some(Err(end)) => {
+                let (reason, is_temporary) = (end.to_string(), end.is_temporary());
+                hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    reason: reason.clone(),
+                });
+                return if is_temporary {
+                    Attempt::Failed(reason)
+                } else {
+                    Attempt::Over
+                };
+            }
+        };
+        self.pause = hub.options.reconnect.unwrap_or_default().first;
+        let name = peer.identity.as_bytes().clone();
+        let mut fresh = None;
+        let current = match ends {
+            Some(ends) => {
+                let mut rings = Rings::new();
+                ends.incoming.push(Item::Opened(name));
+                ends.incoming.publish(&mut rings);
+                rings.into_iter().for_each(Ring::ring);
+                ends
+            }
+            None => {
+                let given_name = self.given_name.clone();
+                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                attachment.told_name = Some(name);
+                hub.gate.push(Signal::Attach(Box::new(attachment)));
+                hub.look();
+                self.topics = Topics::default();
+                fresh.insert(ends)
+            }
+        };
+        let presence = Presence::new(&hub);
+        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
+            endpoint: endpoint.clone(),
+        });
+        let end = wire.run(current, &mut self.topics).await;
+        // The socket knows that the peer is gone before anybody else does.
+        if fresh.take().is_some() {
+            hub.look();
+        }
+        drop(presence);
+        let reason = end.to_string();
+        hub.monitors.tell(|| MonitorEvent::Disconnected {
+            endpoint,
+            reason: reason.clone(),
+        });
+        if end.is_temporary() {
+            Attempt::Failed(reason)
+        } else {
+            Attempt::Over
+        }
+    }
+
+    /// Waits for something, unless the socket does not want it any more: then until what it has left is in vain.
+    async fn unless_gone<F: Future>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        future: F,
+    ) -> Option<F::Output> {
+        let stopped = &mut self.stopped;
+        let gone = async {
+            match ends {
+                Some(ends) => lingered(ends).await,
+                None => dropped(stopped).await,
+            }
+        };
+        unless(gone, future).await
+    }
+}
+
+/// Waits until the socket sends no more, and nothing is left or the linger time is over.
+async fn lingered(ends: &mut Ends) {
+    let outgoing = &mut ends.outgoing;
+    poll_fn(move |cx| {
+        outgoing.register(cx.waker());
+        if outgoing.is_closed() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    if ends.outgoing.is_empty() {
+        return;
+    }
+    match ends.outgoing.linger() {
+        Some(linger) => sleep(linger).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,178 @@
+//! What was read, and what it is to the socket.
+
+use super::Ends;
+use crate::message::{Frame, Message};
+use crate::pipe::{Item, Ring, Rings};
+use bytes::{Buf as _, Bytes, BytesMut};
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+use std::{future::Future as _, io};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use zmtp::{Connection, Event, Step};
+
+/// Room that is made for a read.
+const READ_BYTES: usize = 64 << 10;
+/// From here on a body is not copied, but keeps what it was read with alive.
+const SLICED_BYTES: usize = 1 << 10;
+/// What a frame counts beside its body, so that empty ones are not free.
+const FRAME_BYTES: usize = 64;
+
+/// Why nothing more can be taken from a peer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InputError {
+    #[error(transparent)]
+    Protocol(#[from] zmtp::Error),
+    #[error("a message has more than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// What keeps the input from being taken further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// More must be read.
+    All,
+    /// The socket has no room.
+    Full,
+}
+
+pub(super) struct Input {
+    pub(super) bytes: BytesMut,
+    /// How much the frame that has begun still needs.
+    missing: usize,
+    /// The frames of the message that has begun.
+    message: Message,
+    message_bytes: usize,
+    message_bytes_max: usize,
+}
+
+impl Input {
+    pub(super) fn new(message_bytes_max: usize) -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            missing: 0,
+            message: Message::new(),
+            message_bytes: 0,
+            message_bytes_max,
+        }
+    }
+
+    /// Reads once; false at the end of the stream.
+    pub(super) fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        // Room for a large frame is made as its bytes come: no more than has come already.
+        let wanted = self.missing.min(self.bytes.len()).max(READ_BYTES);
+        if self.bytes.capacity() - self.bytes.len() < READ_BYTES / 2 || self.bytes.is_empty() {
+            self.bytes.reserve(wanted);
+        }
+        let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
+        Poll::Ready(Ok(count > 0))
+    }
+
+    /// Takes all that is whole and that the socket has room for, and hands it over at once.
+    pub(super) fn take(
+        &mut self,
+        connection: &mut Connection,
+        ends: &mut Ends,
+        out: &mut BytesMut,
+    ) -> Result<Taken, InputError> {
+        let result = self.take_all(connection, ends, out);
+        let mut rings = Rings::new();
+        ends.incoming.publish(&mut rings);
+        rings.into_iter().for_each(Ring::ring);
+        result
+    }
+
+    fn take_all(
+        &mut self,
+        connection: &mut Connection,
+        ends: &mut Ends,
+        out: &mut BytesMut,
+    ) -> Result<Taken, InputError> {
+        // How much of the bytes was taken; they are moved on once for many small frames.
+        let mut at = 0;
+        let result = self.take_from(&mut at, connection, ends, out);
+        self.bytes.advance(at);
+        result
+    }
+
+    fn take_from(
+        &mut self,
+        at: &mut usize,
+        connection: &mut Connection,
+        ends: &mut Ends,
+        out: &mut BytesMut,
+    ) -> Result<Taken, InputError> {
+        loop {
+            if !ends.incoming.has_room() && ends.incoming.wait() {
+                return Ok(Taken::Full);
+            }
+            let (event, taken) = match connection.handle_input(&mut self.bytes[*at..], out)? {
+                Step::Event(event, taken) => (event, taken),
+                Step::Incomplete { missing_bytes } => {
+                    self.missing = missing_bytes;
+                    return Ok(Taken::All);
+                }
+                // A verdict is given in the handshake.
+                Step::AwaitVerdict => return Ok(Taken::All),
+            };
+            let item = match event {
+                Event::Frame(zmtp::Frame { more, body }) => {
+                    let frame = if body.len() < SLICED_BYTES {
+                        *at += taken;
+                        Frame::copy_from(body)
+                    } else {
+                        let len = body.len();
+                        self.bytes.advance(std::mem::take(at) + taken - len);
+                        Frame::from(self.bytes.split_to(len).freeze())
+                    };
+                    if !more && self.message.is_empty() {
+                        ends.incoming.push(Item::Message(Message::from(frame)));
+                        continue;
+                    }
+                    self.add(frame)?;
+                    if !more {
+                        self.message_bytes = 0;
+                        let message = std::mem::take(&mut self.message);
+                        ends.incoming.push(Item::Message(message));
+                    }
+                    continue;
+                }
+                Event::Group(group) => {
+                    let frame = Frame::copy_from(group);
+                    *at += taken;
+                    self.add(frame)?;
+                    continue;
+                }
+                Event::Subscribe(topic) => Some(Item::Subscribe(Bytes::copy_from_slice(topic))),
+                Event::Cancel(topic) => Some(Item::Cancel(Bytes::copy_from_slice(topic))),
+                Event::Join(group) => Some(Item::Join(Bytes::copy_from_slice(group))),
+                Event::Leave(group) => Some(Item::Leave(Bytes::copy_from_slice(group))),
+                Event::Version(_)
+                | Event::Handshake
+                | Event::Authenticate(_)
+                | Event::Ready(_)
+                | Event::Ping
+                | Event::Pong(_)
+                | Event::Ignored => None,
+            };
+            *at += taken;
+            if let Some(item) = item {
+                ends.incoming.push(item);
+            }
+        }
+    }
+
+    fn add(&mut self, frame: Frame) -> Result<(), InputError> {
+        self.message_bytes += frame.len() + FRAME_BYTES;
+        if self.message_bytes > self.message_bytes_max.saturating_add(FRAME_BYTES)
+            && !self.message.is_empty()
+        {
+            return Err(InputError::TooLarge(self.message_bytes_max));
+        }
+        self.message.push_back(frame);
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! TCP and Unix sockets.
+
+use crate::cell::random;
+use crate::endpoint::{Endpoint, IpcName, Transport};
+use crate::options::Options;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream, lookup_host};
+use tokio::runtime::Handle;
+
+/// A connected transport.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The peer's address, without the port.
+    fn address(&self) -> String;
+}
+
+impl Stream for TcpStream {
+    fn address(&self) -> String {
+        self.peer_addr()
+            .map_or_else(|_| String::new(), |address| address.ip().to_string())
+    }
+}
+
+impl Stream for UnixStream {
+    fn address(&self) -> String {
+        String::new()
+    }
+}
+
+pub(super) enum Connected {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connected transport between two threads: each thread watches its own.
+pub(super) enum Moving {
+    Tcp(std::net::TcpStream),
+    Unix(StdUnixStream),
+}
+
+impl Connected {
+    /// Takes it from this thread.
+    pub(super) fn leave(self) -> io::Result<Moving> {
+        Ok(match self {
+            Self::Tcp(stream) => Moving::Tcp(stream.into_std()?),
+            Self::Unix(stream) => Moving::Unix(stream.into_std()?),
+        })
+    }
+}
+
+impl Moving {
+    /// Gives it to this thread.
+    pub(super) fn arrive(self) -> io::Result<Connected> {
+        Ok(match self {
+            Self::Tcp(stream) => Connected::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Connected::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix {
+        listener: UnixListener,
+        /// Goes with it, if it is a file.
+        _file: Option<SocketFile>,
+    },
+}
+
+/// The file of a Unix socket, which goes with its listener.
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it.
+        let _is_removed = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// Binds; returns the endpoint with what was open in it filled in.
+    pub(super) fn bind(
+        endpoint: &Endpoint,
+        options: &Options,
+        io: &Handle,
+    ) -> io::Result<(Self, Endpoint)> {
+        let _guard = io.enter();
+        match &endpoint.0 {
+            Transport::Tcp { host, port } => {
+                let address = match host {
+                    None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)),
+                    Some(host) => (host.as_str(), *port)
+                        .to_socket_addrs()?
+                        .next()
+                        .ok_or_else(|| {
+                            io::Error::new(io::ErrorKind::NotFound, "the host has no address")
+                        })?,
+                };
+                let socket = tcp_socket(address, options)?;
+                socket.set_reuseaddr(true)?;
+                socket.bind(address)?;
+                let listener = socket.listen(options.backlog)?;
+                let address = listener.local_addr()?;
+                let endpoint = Endpoint(Transport::Tcp {
+                    host: Some(address.ip().to_string()),
+                    port: address.port(),
+                });
+                Ok((Self::Tcp(listener), endpoint))
+            }
+            Transport::Ipc(name) => {
+                let name = match name {
+                    IpcName::Any => IpcName::Path(any_path()),
+                    IpcName::Path(_) | IpcName::Abstract(_) => name.clone(),
+                };
+                let path = path_of(&name);
+                let is_file = matches!(name, IpcName::Path(_));
+                if is_file {
+                    remove_stale(&path)?;
+                }
+                let listener = UnixListener::bind(&path)?;
+                let file = is_file.then(|| SocketFile(path));
+                let listener = Self::Unix {
+                    listener,
+                    _file: file,
+                };
+                Ok((listener, Endpoint(Transport::Ipc(name))))
+            }
+            Transport::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) async fn accept(&self, options: &Options) -> io::Result<Connected> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                prepare(&stream, options)?;
+                Ok(Connected::Tcp(stream))
+            }
+            Self::Unix { listener, .. } => Ok(Connected::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// Connects once.
+pub(super) async fn connect(endpoint: &Endpoint, options: &Options) -> io::Result<Connected> {
+    match &endpoint.0 {
+        Transport::Tcp { host, port } => {
+            let host = host.as_deref().unwrap_or_default();
+            let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+            for address in lookup_host((host, *port)).await? {
+                match tcp_socket(address, options)?.connect(address).await {
+                    Ok(stream) => {
+                        prepare(&stream, options)?;
+                        return Ok(Connected::Tcp(stream));
+                    }
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+        Transport::Ipc(name) => Ok(Connected::Unix(UnixStream::connect(path_of(name)).await?)),
+        Transport::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+fn tcp_socket(address: SocketAddr, options: &Options) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // The system's limit is what it takes of them.
+    let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(size(bytes))?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(size(bytes))?;
+    }
+    Ok(socket)
+}
+
+fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if let Some(idle) = options.keepalive {
+        let idle = idle.max(Duration::from_secs(1));
+        let keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(())
+}
+
+/// The path of a name; one that begins with a zero is no file.
+fn path_of(name: &IpcName) -> PathBuf {
+    match name {
+        IpcName::Any => PathBuf::new(),
+        IpcName::Path(path) => path.clone(),
+        IpcName::Abstract(name) => format!("\0{name}").into(),
+    }
+}
+
+fn any_path() -> PathBuf {
+    let (pid, first, second) = (std::process::id(), random(), random());
+    std::env::temp_dir().join(format!("zmq-{pid}-{first:08x}{second:08x}"))
+}
+
+/// Removes the file of a listener that is gone without having removed it.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let is_socket =
+        std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    match StdUnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        Ok(_) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+impl Endpoint {
+    /// Whether it leaves open where to connect.
+    pub(crate) const fn is_open(&self) -> bool {
+        match &self.0 {
+            Transport::Tcp { host, port } => host.is_none() || *port == 0,
+            Transport::Ipc(name) => matches!(name, IpcName::Any),
+            Transport::Inproc(_) => false,
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! The way between two parties: a socket and a connection, or two sockets.
+//!
+//! A pipe is a queue, a credit and two bells. It has one writer and one reader; each end belongs to a socket
+//! (used under its lock) or to a connection's task. Whoever changes what the other end waits for gets
+//! a [`Ring`], to be rung when no lock is held.
+//!
+//! - Order: what one end writes the other reads in that order, even after the writer is gone.
+//! - A writer is told once when there is room again, a reader once when something is there again.
+
+pub(crate) mod credit;
+#[cfg(test)]
+mod credit_tests;
+mod queue;
+mod sync;
+
+use crate::gate::{Gate, Signal};
+use crate::message::Message;
+use crate::peers::PeerId;
+use bytes::Bytes;
+use credit::{Earned, Hwm, Spent, credit};
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::time::Duration;
+
+/// What a message costs of a byte limit beside its frames.
+const MESSAGE_BYTES: u64 = 64;
+
+/// What goes through a pipe.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Message(Message),
+    /// The newest message stands in the place beside the queue.
+    Newest,
+    /// The peer wants what begins so.
+    Subscribe(Bytes),
+    Cancel(Bytes),
+    /// The peer wants this group.
+    Join(Bytes),
+    Leave(Bytes),
+    /// The peer is there, and this is its name (often empty).
+    Opened(Bytes),
+}
+
+impl Item {
+    /// What it takes of the credit; none if it takes nothing, not even a place.
+    #[inline]
+    fn cost(&self) -> Option<u64> {
+        let bytes = match self {
+            Self::Message(message) => message.byte_count(),
+            Self::Subscribe(bytes)
+            | Self::Cancel(bytes)
+            | Self::Join(bytes)
+            | Self::Leave(bytes) => bytes.len(),
+            Self::Newest | Self::Opened(_) => return None,
+        };
+        Some(MESSAGE_BYTES + bytes as u64)
+    }
+}
+
+/// Who is told that an end of a pipe has something to do.
+pub(crate) enum Bell {
+    /// A socket, once it is known, and which of its peers this is (`u64::MAX` before it has a number).
+    Socket(OnceLock<Arc<Gate>>, AtomicU64),
+    /// The task of a connection.
+    Task(AtomicWaker),
+}
+
+impl Bell {
+    pub(crate) fn socket(gate: Arc<Gate>) -> Self {
+        Self::Socket(OnceLock::from(gate), AtomicU64::new(u64::MAX))
+    }
+
+    /// That of a socket which is not there yet.
+    pub(crate) const fn later() -> Self {
+        Self::Socket(OnceLock::new(), AtomicU64::new(u64::MAX))
+    }
+
+    pub(crate) const fn task() -> Self {
+        Self::Task(AtomicWaker::new())
+    }
+
+    fn ring(&self, signal: fn(PeerId) -> Signal) {
+        match self {
+            // Without a number the socket has not looked yet, and it looks when it gives one.
+            Self::Socket(gate, peer) => {
+                if let Some(peer) = PeerId::unpack(peer.load(Ordering::SeqCst))
+                    && let Some(gate) = gate.get()
+                {
+                    gate.push(signal(peer));
+                }
+            }
+            Self::Task(waker) => waker.wake(),
+        }
+    }
+
+    fn set_gate(&self, found: &Arc<Gate>) {
+        match self {
+            Self::Socket(gate, _) => {
+                // One that is known already stays.
+                let _known: Result<(), _> = gate.set(Arc::clone(found));
+            }
+            Self::Task(_) => {}
+        }
+    }
+
+    fn set_peer(&self, id: PeerId) {
+        match self {
+            Self::Socket(_, peer) => peer.store(id.pack(), Ordering::SeqCst),
+            Self::Task(_) => {}
+        }
+    }
+
+    fn register(&self, waker: &Waker) {
+        match self {
+            Self::Socket(..) => {}
+            Self::Task(registered) => registered.register(waker),
+        }
+    }
+}
+
+struct Link {
+    to_writer: Bell,
+    to_reader: Bell,
+    writer_gone: AtomicBool,
+    reader_gone: AtomicBool,
+    /// How long the reader may go on after the writer is gone, in milliseconds.
+    linger_ms: AtomicU64,
+    /// The place of the newest message, if older ones are not wanted.
+    newest: Option<Mutex<Option<Message>>>,
+}
+
+/// A bell to be rung once no lock is held.
+#[must_use]
+pub(crate) struct Ring {
+    link: Arc<Link>,
+    end: End,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Writer,
+    Reader,
+}
+
+impl Ring {
+    pub(crate) fn ring(self) {
+        match self.end {
+            End::Writer => self.link.to_writer.ring(Signal::Writable),
+            End::Reader => self.link.to_reader.ring(Signal::Readable),
+        }
+    }
+}
+
+/// Bells that an operation has to ring.
+pub(crate) type Rings = SmallVec<[Ring; 2]>;
+
+/// The end that is written to.
+pub(crate) struct Sender {
+    queue: queue::Writer<Item>,
+    credit: Spent,
+    link: Arc<Link>,
+}
+
+/// The end that is read from.
+pub(crate) struct Receiver {
+    queue: queue::Reader<Item>,
+    credit: Earned,
+    link: Arc<Link>,
+}
+
+/// What a look into a pipe finds.
+#[derive(Debug)]
+pub(crate) enum Popped {
+    Item(Item),
+    Empty,
+    /// Nothing is left and nothing will come.
+    Closed,
+}
+
+/// What a pipe keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// All, up to a limit.
+    All(Hwm),
+    /// The newest message only.
+    Newest,
+}
+
+pub(crate) fn pipe(keep: Keep, to_writer: Bell, to_reader: Bell) -> (Sender, Receiver) {
+    let (hwm, newest) = match keep {
+        Keep::All(hwm) => (hwm, None),
+        Keep::Newest => (Hwm::UNLIMITED, Some(Mutex::new(None))),
+    };
+    let link = Arc::new(Link {
+        to_writer,
+        to_reader,
+        writer_gone: AtomicBool::new(false),
+        reader_gone: AtomicBool::new(false),
+        linger_ms: AtomicU64::new(u64::MAX),
+        newest,
+    });
+    let (writer, reader) = queue::queue();
+    let (spent, earned) = credit(hwm);
+    let sender = Sender {
+        queue: writer,
+        credit: spent,
+        link: Arc::clone(&link),
+    };
+    let receiver = Receiver {
+        queue: reader,
+        credit: earned,
+        link,
+    };
+    (sender, receiver)
+}
+
+impl Sender {
+    /// Whether one more message may be pushed.
+    #[inline]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.credit.has_room()
+    }
+
+    /// Puts an item in. Its reader sees it after the next [`Self::publish`].
+    #[inline]
+    pub(crate) fn push(&mut self, item: Item) {
+        let item = match (&self.link.newest, item) {
+            (Some(newest), Item::Message(message)) => {
+                if newest.lock().replace(message).is_some() {
+                    return;
+                }
+                Item::Newest
+            }
+            (_, item) => item,
+        };
+        if let Some(cost) = item.cost() {
+            self.credit.spend(cost);
+        }
+        self.queue.write(item);
+    }
+
+    #[inline]
+    pub(crate) fn publish(&mut self, rings: &mut Rings) {
+        if self.queue.publish() {
+            rings.push(self.ring_reader());
+        }
+    }
+
+    /// Asks for a ring when there is room. False if there is some already.
+    #[must_use]
+    pub(crate) fn wait(&mut self) -> bool {
+        !self.is_closed() && self.credit.wait()
+    }
+
+    /// Whether nobody reads any more.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.link.reader_gone.load(Ordering::Acquire)
+    }
+
+    /// Says how long the reader may go on when this end is dropped.
+    pub(crate) fn set_linger(&self, linger: Option<Duration>) {
+        let linger_ms = linger.map_or(u64::MAX, |linger| {
+            u64::try_from(linger.as_millis()).unwrap_or(u64::MAX)
+        });
+        self.link.linger_ms.store(linger_ms, Ordering::Release);
+    }
+
+    pub(crate) fn set_peer(&self, peer: PeerId) {
+        self.link.to_writer.set_peer(peer);
+    }
+
+    /// Says whose end this is, if that was not known.
+    pub(crate) fn set_gate(&self, gate: &Arc<Gate>) {
+        self.link.to_writer.set_gate(gate);
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.link.to_writer.register(waker);
+    }
+
+    fn ring_reader(&self) -> Ring {
+        Ring {
+            link: Arc::clone(&self.link),
+            end: End::Reader,
+        }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.link.writer_gone.store(true, Ordering::Release);
+        // A reader that has looked before, and sleeps, is rung for; one that looks later sees it. A connection may
+        // have to watch the time from here on, awake or not.
+        self.ring_reader().ring();
+    }
+}
+
+impl Receiver {
+    /// The next item.
+    #[inline]
+    pub(crate) fn pop(&mut self, rings: &mut Rings) -> Popped {
+        let item = match self.queue.take() {
+            Some(item) => item,
+            None => match self.last() {
+                Ok(item) => item,
+                Err(end) => return end,
+            },
+        };
+        if item.cost().is_some_and(|cost| self.credit.earn(cost)) {
+            rings.push(Ring {
+                link: Arc::clone(&self.link),
+                end: End::Writer,
+            });
+        }
+        match (item, &self.link.newest) {
+            (Item::Newest, Some(newest)) => match newest.lock().take() {
+                Some(message) => Popped::Item(Item::Message(message)),
+                None => Popped::Empty,
+            },
+            (item, _) => Popped::Item(item),
+        }
+    }
+
+    #[cold]
+    fn last(&mut self) -> Result<Item, Popped> {
+        if !self.is_closed() {
+            return Err(Popped::Empty);
+        }
+        // What was written before the writer went is seen now at the latest.
+        self.queue.take().ok_or(Popped::Closed)
+    }
+
+    /// Asks for a ring when something comes. False if something is there already.
+    #[must_use]
+    pub(crate) fn sleep(&mut self) -> bool {
+        self.queue.sleep() && !self.is_closed()
+    }
+
+    /// Whether nobody writes any more; what was written may still be here.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.link.writer_gone.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing is there to pop.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How long to go on after the writer is gone; none is for ever.
+    pub(crate) fn linger(&self) -> Option<Duration> {
+        let linger_ms = self.link.linger_ms.load(Ordering::Acquire);
+        (linger_ms != u64::MAX).then(|| Duration::from_millis(linger_ms))
+    }
+
+    pub(crate) fn set_peer(&self, peer: PeerId) {
+        self.link.to_reader.set_peer(peer);
+    }
+
+    /// Says whose end this is, if that was not known.
+    pub(crate) fn set_gate(&self, gate: &Arc<Gate>) {
+        self.link.to_reader.set_gate(gate);
+    }
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.link.to_reader.register(waker);
+    }
+
+    /// Counts the messages that nobody will take.
+    pub(crate) fn discard(&mut self) -> u64 {
+        let mut count = 0;
+        let mut rings = Rings::new();
+        while let Popped::Item(item) = self.pop(&mut rings) {
+            count += u64::from(matches!(item, Item::Message(_)));
+        }
+        rings.into_iter().for_each(Ring::ring);
+        count
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.link.reader_gone.store(true, Ordering::SeqCst);
+        self.link.to_writer.ring(Signal::Writable);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(popped: &Popped) -> String {
+        match popped {
+            Popped::Item(Item::Message(message)) => {
+                String::from_utf8_lossy(message.first()).into_owned()
+            }
+            Popped::Item(_) | Popped::Empty | Popped::Closed => format!("{popped:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_after_the_writer_is_gone() {
+        let (mut sender, mut receiver) =
+            pipe(Keep::All(Hwm::messages(2)), Bell::task(), Bell::task());
+        let mut rings = Rings::new();
+        assert_eq!(text(&receiver.pop(&mut rings)), "Empty");
+        assert!(receiver.sleep());
+        sender.push(Item::Message("a".into()));
+        sender.publish(&mut rings);
+        assert_eq!(rings.len(), 1);
+        sender.push(Item::Message("b".into()));
+        sender.publish(&mut rings);
+        assert_eq!(rings.len(), 1, "an awake reader is not rung for");
+        assert!(!sender.has_room());
+        sender.set_linger(Some(Duration::from_secs(1)));
+        drop(sender);
+        assert!(!receiver.sleep());
+        assert_eq!(receiver.linger(), Some(Duration::from_secs(1)));
+        assert_eq!(text(&receiver.pop(&mut rings)), "a");
+        assert_eq!(text(&receiver.pop(&mut rings)), "b");
+        assert_eq!(text(&receiver.pop(&mut rings)), "Closed");
+    }
+
+    #[test]
+    fn only_the_newest_is_kept_where_older_ones_are_not_wanted() {
+        let (mut sender, mut receiver) = pipe(Keep::Newest, Bell::task(), Bell::task());
+        let mut rings = Rings::new();
+        for round in 0..3 {
+            sender.push(Item::Subscribe(Bytes::from_static(b"s")));
+            for newest in 0..5000 {
+                assert!(sender.has_room());
+                sender.push(Item::Message(format!("{round} {newest}").into()));
+                sender.publish(&mut rings);
+            }
+            assert!(matches!(
+                receiver.pop(&mut rings),
+                Popped::Item(Item::Subscribe(_))
+            ));
+            assert_eq!(text(&receiver.pop(&mut rings)), format!("{round} 4999"));
+            assert_eq!(text(&receiver.pop(&mut rings)), "Empty");
+        }
+    }
+
+    #[test]
+    fn a_writer_whose_reader_is_gone_does_not_wait() {
+        let (mut sender, receiver) = pipe(Keep::All(Hwm::messages(1)), Bell::task(), Bell::task());
+        sender.push(Item::Message("a".into()));
+        assert!(sender.wait());
+        drop(receiver);
+        assert!(sender.is_closed());
+        assert!(!sender.wait());
+    }
+}

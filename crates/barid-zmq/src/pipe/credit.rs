@@ -1,0 +1,189 @@
+//! How far a writer may be ahead of its reader.
+//!
+//! The reader gives room back in batches of half the limit, so that the two touch a common word once
+//! in many items. A writer that finds no room asks to be woken ([`Spent::wait`]), in the same way as a
+//! reader of the queue lies down.
+
+use super::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
+
+/// How much may wait in a queue. It is full when either number is reached.
+///
+/// A message counts what its frames hold and 64 bytes. One that is larger than `bytes` passes when nothing
+/// else waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hwm {
+    /// Messages; 0 is no limit.
+    pub messages: u64,
+    /// Bytes; 0 is no limit.
+    pub bytes: u64,
+}
+
+impl Hwm {
+    /// What a new socket has: 1,000 messages and 64 MiB.
+    pub const DEFAULT: Self = Self {
+        messages: 1000,
+        bytes: 64 << 20,
+    };
+
+    /// No limit at all.
+    pub const UNLIMITED: Self = Self {
+        messages: 0,
+        bytes: 0,
+    };
+
+    /// So many messages, and any number of bytes.
+    #[must_use]
+    pub const fn messages(messages: u64) -> Self {
+        Self { messages, bytes: 0 }
+    }
+
+    /// The limit of two queues, one behind the other.
+    #[must_use]
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self {
+            messages: sum(self.messages, other.messages),
+            bytes: sum(self.bytes, other.bytes),
+        }
+    }
+}
+
+impl Default for Hwm {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// No limit with any other is no limit.
+const fn sum(a: u64, b: u64) -> u64 {
+    if a == 0 || b == 0 {
+        0
+    } else {
+        a.saturating_add(b)
+    }
+}
+
+/// Neither number is ever reached: what stands for "no limit" inside.
+const fn or_max(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
+}
+
+struct Returned {
+    items: AtomicU64,
+    bytes: AtomicU64,
+    /// The writer has found no room and waits to be woken.
+    waits: AtomicBool,
+}
+
+/// The writer's side.
+pub(crate) struct Spent {
+    returned: Arc<Returned>,
+    items_max: u64,
+    bytes_max: u64,
+    items: u64,
+    bytes: u64,
+    /// What had come back when the writer looked last.
+    items_back: u64,
+    bytes_back: u64,
+}
+
+/// The reader's side.
+pub(crate) struct Earned {
+    returned: Arc<Returned>,
+    items_step: u64,
+    bytes_step: u64,
+    items: u64,
+    bytes: u64,
+    items_told: u64,
+    bytes_told: u64,
+}
+
+/// A budget of which nothing is spent.
+pub(crate) fn credit(hwm: Hwm) -> (Spent, Earned) {
+    let returned = Arc::new(Returned {
+        items: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        waits: AtomicBool::new(false),
+    });
+    let (items_max, bytes_max) = (or_max(hwm.messages), or_max(hwm.bytes));
+    let spent = Spent {
+        returned: Arc::clone(&returned),
+        items_max,
+        bytes_max,
+        items: 0,
+        bytes: 0,
+        items_back: 0,
+        bytes_back: 0,
+    };
+    let earned = Earned {
+        returned,
+        items_step: items_max.div_ceil(2),
+        bytes_step: bytes_max.div_ceil(2),
+        items: 0,
+        bytes: 0,
+        items_told: 0,
+        bytes_told: 0,
+    };
+    (spent, earned)
+}
+
+impl Spent {
+    /// Counts an item.
+    #[inline]
+    pub(crate) const fn spend(&mut self, bytes: u64) {
+        self.items += 1;
+        self.bytes += bytes;
+    }
+
+    /// Whether one more item may be spent.
+    #[inline]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.has_room_as_seen() || {
+            self.look();
+            self.has_room_as_seen()
+        }
+    }
+
+    const fn has_room_as_seen(&self) -> bool {
+        self.items - self.items_back < self.items_max
+            && self.bytes - self.bytes_back < self.bytes_max
+    }
+
+    fn look(&mut self) {
+        self.items_back = self.returned.items.load(Ordering::Acquire);
+        self.bytes_back = self.returned.bytes.load(Ordering::Acquire);
+    }
+
+    /// Asks to be woken when there is room. False if there is some meanwhile.
+    #[must_use]
+    pub(crate) fn wait(&mut self) -> bool {
+        self.returned.waits.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !self.has_room() {
+            return true;
+        }
+        self.returned.waits.store(false, Ordering::Relaxed);
+        false
+    }
+}
+
+impl Earned {
+    /// Counts an item that was taken; true if the writer waits for it and must be woken.
+    #[inline]
+    #[must_use]
+    pub(crate) fn earn(&mut self, bytes: u64) -> bool {
+        self.items += 1;
+        self.bytes += bytes;
+        let is_due = self.items - self.items_told >= self.items_step
+            || self.bytes - self.bytes_told >= self.bytes_step;
+        is_due && self.tell()
+    }
+
+    fn tell(&mut self) -> bool {
+        (self.items_told, self.bytes_told) = (self.items, self.bytes);
+        self.returned.items.store(self.items, Ordering::Release);
+        self.returned.bytes.store(self.bytes, Ordering::Release);
+        fence(Ordering::SeqCst);
+        let waits = &self.returned.waits;
+        waits.load(Ordering::Relaxed) && waits.swap(false, Ordering::Relaxed)
+    }
+}

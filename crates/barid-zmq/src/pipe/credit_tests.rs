@@ -1,0 +1,54 @@
+//! Credit without a second thread; `tests/model.rs` has it with one.
+
+use super::credit::{Hwm, credit};
+
+#[test]
+fn room_comes_back_in_halves() {
+    for (messages, step) in [(1, 1), (2, 1), (3, 2), (10, 5), (1000, 500)] {
+        let (mut spent, mut earned) = credit(Hwm::messages(messages));
+        for _ in 0..messages {
+            assert!(spent.has_room());
+            spent.spend(64);
+        }
+        assert!(!spent.has_room(), "{messages}");
+        assert!(spent.wait());
+        for taken in 1..=step {
+            assert_eq!(earned.earn(64), taken == step, "{messages}, {taken}");
+        }
+        assert!(spent.has_room());
+    }
+}
+
+#[test]
+fn bytes_are_a_limit_that_one_item_may_pass() {
+    let (mut spent, mut earned) = credit(Hwm {
+        messages: 0,
+        bytes: 100,
+    });
+    assert!(spent.has_room());
+    spent.spend(1000);
+    assert!(!spent.has_room());
+    assert!(spent.wait());
+    assert!(earned.earn(1000));
+    assert!(spent.has_room());
+    spent.spend(99);
+    assert!(spent.has_room());
+    spent.spend(1);
+    assert!(!spent.has_room());
+    // When all is taken there is room, whatever was told on the way.
+    assert!(!earned.earn(99) || spent.has_room());
+    assert!(!earned.earn(1) || spent.has_room());
+    assert!(spent.has_room());
+}
+
+#[test]
+fn no_limit_with_any_other_is_none() {
+    let small = Hwm {
+        messages: 10,
+        bytes: 7,
+    };
+    assert_eq!(small.with(small).messages, 20);
+    assert_eq!(small.with(small).bytes, 14);
+    assert_eq!(small.with(Hwm::messages(1)).bytes, 0);
+    assert_eq!(small.with(Hwm::UNLIMITED), Hwm::UNLIMITED);
+}

@@ -1,0 +1,143 @@
+//! All interleavings of the lock-free parts, on the very sources of the crate.
+
+#![allow(dead_code, unreachable_pub, reason = "the sources are the crate's own")]
+
+#[path = "../src/pipe/credit.rs"]
+mod credit;
+#[path = "../src/pipe/queue.rs"]
+mod queue;
+
+/// The model's primitives in the place of the crate's.
+mod sync {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::Arc;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
+
+    /// So few that a model links and recycles blocks.
+    pub(crate) const SLOTS: usize = 2;
+}
+
+use credit::{Hwm, credit};
+use loom::sync::{Arc, Notify};
+use loom::thread;
+use queue::queue;
+
+fn model(f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(f);
+}
+
+#[test]
+fn items_arrive_in_order_and_no_wake_up_is_lost() {
+    model(|| {
+        let (mut writer, mut reader) = queue::<Box<u32>>();
+        let alarm = Arc::new(Notify::new());
+        let bell = Arc::clone(&alarm);
+        let thread = thread::spawn(move || {
+            for batch in [0..1, 1..3] {
+                for item in batch {
+                    writer.write(Box::new(item));
+                }
+                if writer.publish() {
+                    bell.notify();
+                }
+            }
+        });
+        for expected in 0..3 {
+            let found = loop {
+                if let Some(item) = reader.take() {
+                    break item;
+                }
+                if reader.sleep() {
+                    alarm.wait();
+                }
+            };
+            assert_eq!(*found, expected);
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_not_taken_is_freed_by_whoever_is_last() {
+    model(|| {
+        let (mut writer, mut reader) = queue::<Arc<()>>();
+        let witness = Arc::new(());
+        let item = Arc::clone(&witness);
+        let thread = thread::spawn(move || {
+            for _ in 0..3 {
+                writer.write(Arc::clone(&item));
+                let _is_asleep = writer.publish();
+            }
+            writer.write(item);
+        });
+        let _first = reader.take();
+        drop(reader);
+        thread.join().unwrap();
+        drop(_first);
+        assert_eq!(Arc::strong_count(&witness), 1);
+    });
+}
+
+#[test]
+fn a_block_is_written_again_after_it_was_read() {
+    model(|| {
+        let (mut writer, mut reader) = queue::<u32>();
+        let thread = thread::spawn(move || {
+            for item in 0..5 {
+                writer.write(item);
+                let _is_asleep = writer.publish();
+            }
+        });
+        for expected in 0..5 {
+            let found = loop {
+                match reader.take() {
+                    Some(item) => break item,
+                    None => thread::yield_now(),
+                }
+            };
+            assert_eq!(found, expected);
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_writer_without_room_is_woken() {
+    model(|| {
+        let (mut spent, mut earned) = credit(Hwm::messages(2));
+        let (mut writer, mut reader) = queue::<u64>();
+        let (room, filled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (bell, wait) = (Arc::clone(&filled), Arc::clone(&room));
+        let thread = thread::spawn(move || {
+            for item in 0..3 {
+                while !spent.has_room() {
+                    if spent.wait() {
+                        wait.wait();
+                    }
+                }
+                spent.spend(1);
+                writer.write(item);
+                if writer.publish() {
+                    bell.notify();
+                }
+            }
+        });
+        for expected in 0..3 {
+            let found = loop {
+                if let Some(item) = reader.take() {
+                    break item;
+                }
+                if reader.sleep() {
+                    filled.wait();
+                }
+            };
+            assert_eq!(found, expected);
+            if earned.earn(1) {
+                room.notify();
+            }
+        }
+        thread.join().unwrap();
+    });
+}
