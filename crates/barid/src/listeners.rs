@@ -1,6 +1,7 @@
 //! Where the broker listens, for people and for programs.
 
 use anyhow::Context as _;
+use model::QueueName;
 use net::{Endpoint, Listener};
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -12,13 +13,16 @@ use tracing::warn;
 const FILE: &str = "listeners.json";
 
 /// The file that holds the bound addresses, by the name that the listener has in the settings:
-/// `{"stomp":["127.0.0.1:61613"],"mqtt":["127.0.0.1:1883"],"amqp":["127.0.0.1:5672"],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
+/// `{"stomp":["127.0.0.1:61613"],"mqtt":["127.0.0.1:1883"],"amqp":["127.0.0.1:5672"],"zmtp":[],"ws":["127.0.0.1:15675"]}`. It exists while the broker is ready.
 pub(crate) struct ListenersFile {
     path: PathBuf,
     /// What stands in it, or is to stand in it as soon as the disk has room.
     text: String,
     is_written: bool,
 }
+
+/// The queue of an address of ZMTP that names none.
+const ZMTP_QUEUE: &str = "zmq";
 
 /// How often it is tried to write the file on a disk that is full.
 const TRIED_EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +49,7 @@ impl ListenersFile {
             "stomp": addresses(&listeners.stomp),
             "mqtt": addresses(&listeners.mqtt),
             "amqp": addresses(&listeners.amqp),
+            "zmtp": listeners.zmtp.iter().flat_map(|(bound, _)| addresses(bound)).collect::<Vec<_>>(),
             "ws": addresses(&listeners.ws),
         });
         self.text = text.to_string();
@@ -90,6 +95,8 @@ pub(crate) struct Listeners {
     pub(crate) stomp: Vec<Listener>,
     pub(crate) mqtt: Vec<Listener>,
     pub(crate) amqp: Vec<Listener>,
+    /// ZMTP, by the queue that is served there.
+    pub(crate) zmtp: Vec<(Vec<Listener>, QueueName)>,
     /// STOMP and MQTT over WebSocket.
     pub(crate) ws: Vec<Listener>,
     /// The admin interface.
@@ -103,6 +110,7 @@ impl Listeners {
             stomp: bind("listen.stomp", &listen.stomp)?,
             mqtt: bind("listen.mqtt", &listen.mqtt)?,
             amqp: bind("listen.amqp", &listen.amqp)?,
+            zmtp: bind_zmtp(&listen.zmtp)?,
             ws: bind("listen.ws", &listen.ws)?,
             admin: net::bind_unix(&management::socket_path(data_dir))
                 .context("the admin interface")?,
@@ -113,6 +121,23 @@ impl Listeners {
 /// Where these listen.
 pub(crate) fn addresses(listeners: &[Listener]) -> Vec<String> {
     listeners.iter().map(|l| l.address().to_string()).collect()
+}
+
+/// Behind an address may stand the queue that is served there.
+fn bind_zmtp(addresses: &str) -> anyhow::Result<Vec<(Vec<Listener>, QueueName)>> {
+    const KEY: &str = "listen.zmtp";
+    if addresses.trim() == "off" {
+        return Ok(Vec::new());
+    }
+    let bound = addresses.split(',').map(|address| {
+        let (address, queue) = address
+            .trim()
+            .split_once('/')
+            .unwrap_or((address, ZMTP_QUEUE));
+        let queue = QueueName::new(queue.as_bytes()).context(KEY)?;
+        Ok((bind(KEY, address)?, queue))
+    });
+    bound.collect()
 }
 
 fn bind(key: &'static str, addresses: &str) -> anyhow::Result<Vec<Listener>> {

@@ -3,11 +3,12 @@
 use broker::Broker;
 use broker_api::HeadReader;
 use config::Config;
-use model::Dialect;
+use model::{Dialect, Persistence, QueueName};
 use net::{Carried, Messages, Protocol, Transport, WebSocketRules};
 use proto_amqp091::Amqp091;
 use proto_mqtt::{Mqtt, Told};
 use proto_stomp::{HostRule, Stomp};
+use proto_zmq::Zmq;
 use std::sync::Arc;
 
 /// Who reads the heads of messages of a dialect.
@@ -16,6 +17,7 @@ pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &proto_stomp::StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &proto_mqtt::MqttHeads,
         Dialect::Amqp091 => &proto_amqp091::AmqpHeads,
+        Dialect::Zmq => &proto_zmq::ZmqHeads,
     }
 }
 
@@ -97,6 +99,27 @@ pub(crate) fn amqp(config: &Config, broker: &Broker) -> Protocol {
     Protocol {
         name: "AMQP",
         session: Arc::new(move |now, _, _| Box::new(Amqp091::new(now, limits).with_heads(heads))),
+        attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
+    }
+}
+
+pub(crate) fn zmtp(config: &Config, broker: &Broker, queue: QueueName) -> Protocol {
+    let broker = broker.clone();
+    let timeout = config.zmtp.connect_timeout.as_millis();
+    let settings = Arc::new(proto_zmq::Settings {
+        message_bytes_max: config.zmtp.message_bytes_max,
+        subscriptions_max: config.zmtp.subscriptions_max,
+        handshake_ms: u64::try_from(timeout).unwrap_or(u64::MAX),
+        persistence: if config.zmtp.persistent {
+            Persistence::Persistent
+        } else {
+            Persistence::Transient
+        },
+        ..proto_zmq::Settings::new(queue)
+    });
+    Protocol {
+        name: "ZMTP",
+        session: Arc::new(move |now, _, _| Box::new(Zmq::new(now, Arc::clone(&settings), heads))),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
 }

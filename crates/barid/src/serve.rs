@@ -14,6 +14,7 @@ use auth::Users;
 use broker::{Broker, Entropy, RecoveryError, Settings, StalledPolicy};
 use broker_api::Peer;
 use config::{Config, WhenStalled};
+use futures_util::future::try_join_all;
 use model::ConnectionId;
 use net::{Clock, Counters, Server, StopSignal, Stopper, Transport};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -203,6 +204,10 @@ async fn serve_all(
     let stomp = protocols::stomp(config, broker);
     let mqtt = protocols::mqtt(config, broker, seed);
     let amqp = Transport::Plain(protocols::amqp(config, broker));
+    let zmtp = listeners.zmtp.into_iter().map(|(listeners, queue)| {
+        let protocol = Transport::Plain(protocols::zmtp(config, broker, queue));
+        server.serve(listeners, protocol, Arc::clone(clients))
+    });
     let admin = Transport::Plain(protocols::admin(broker));
     let ws = protocols::over_websocket(config, stomp.clone(), mqtt.clone());
     let (stomp, mqtt) = (Transport::Plain(stomp), Transport::Plain(mqtt));
@@ -210,6 +215,7 @@ async fn serve_all(
         server.serve(listeners.stomp, stomp, Arc::clone(clients)),
         server.serve(listeners.mqtt, mqtt, Arc::clone(clients)),
         server.serve(listeners.amqp, amqp, Arc::clone(clients)),
+        try_join_all(zmtp),
         server.serve(listeners.ws, ws, Arc::clone(clients)),
         server.serve(vec![listeners.admin], admin, Arc::default()),
     )?;
@@ -225,7 +231,8 @@ fn limits(config: &Config) -> net::Limits {
             .stomp
             .connect_timeout
             .max(config.mqtt.connect_timeout)
-            .max(config.amqp.connect_timeout),
+            .max(config.amqp.connect_timeout)
+            .max(config.zmtp.connect_timeout),
         ..net::Limits::default()
     }
 }
@@ -292,6 +299,9 @@ impl Banner<'_> {
         println!("  STOMP  {}", shown(&self.listeners.stomp));
         println!("  MQTT   {}", shown(&self.listeners.mqtt));
         println!("  AMQP   {}", shown(&self.listeners.amqp));
+        for (listeners, queue) in &self.listeners.zmtp {
+            println!("  ZMTP   {}, queue {queue}", shown(listeners));
+        }
         println!("  ws     {}", shown(&self.listeners.ws));
         println!(
             "  data   {}: {} queues, {} messages, recovered in {} ms",

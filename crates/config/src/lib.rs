@@ -34,7 +34,7 @@ pub use error::{BadKey, Error, Origin};
 pub use key::{Key, keys, reference};
 pub use settings::{
     Amqp, Auth, Config, Connection, Listen, Log, Mqtt, Queue, Retained, Stomp, Store, Subscriber,
-    VirtualTopic, WhenStalled,
+    VirtualTopic, WhenStalled, Zmtp,
 };
 pub use store::{StoreCommand, StoreInvocation};
 pub use tracing::Level;

@@ -24,6 +24,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Limits of AMQP connections.
     pub amqp: Amqp,
+    /// Limits of connections of ZeroMQ sockets.
+    pub zmtp: Zmtp,
     /// What a subscriber may hold back.
     pub subscriber: Subscriber,
     /// Limits of all connections.
@@ -55,6 +57,8 @@ pub struct Listen {
     pub mqtt: String,
     /// The addresses that speak AMQP 0-9-1.
     pub amqp: String,
+    /// The addresses that speak ZMTP, each with `/` and the name of a queue behind it, or not.
+    pub zmtp: String,
     /// The addresses that speak STOMP or MQTT over WebSocket.
     pub ws: String,
 }
@@ -139,6 +143,19 @@ pub struct Mqtt {
     pub session_messages_max: u64,
     /// Sessions of one user that are kept at one time.
     pub sessions_per_user_max: usize,
+}
+
+/// Limits of connections of ZeroMQ sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zmtp {
+    /// The longest message, all of its frames together, in bytes.
+    pub message_bytes_max: usize,
+    /// Different prefixes that one SUB may be subscribed to.
+    pub subscriptions_max: usize,
+    /// Time from connecting to the end of the handshake.
+    pub connect_timeout: Duration,
+    /// Whether what they send is persistent.
+    pub persistent: bool,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -244,6 +261,7 @@ impl Config {
                 stomp: String::new(),
                 mqtt: String::new(),
                 amqp: String::new(),
+                zmtp: String::new(),
                 ws: String::new(),
             },
             auth: Auth {
@@ -284,6 +302,12 @@ impl Config {
                 connect_timeout: Duration::ZERO,
                 transaction_bytes_max: 0,
                 consumer_timeout: Duration::ZERO,
+            },
+            zmtp: Zmtp {
+                message_bytes_max: 0,
+                subscriptions_max: 0,
+                connect_timeout: Duration::ZERO,
+                persistent: false,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

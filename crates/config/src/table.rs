@@ -19,6 +19,7 @@ const USERS: &str = "Users";
 const STOMP: &str = "STOMP";
 const MQTT: &str = "MQTT";
 const AMQP: &str = "AMQP";
+const ZMTP: &str = "ZeroMQ";
 const SUBSCRIBERS: &str = "Subscribers";
 const CONNECTIONS: &str = "Connections";
 const STORE: &str = "Store";
@@ -139,6 +140,19 @@ pub(crate) static KEYS: &[Key] = &[
             set: |config, text| text.clone_into(&mut config.listen.amqp),
         },
         default: "localhost:5672",
+    },
+    Key {
+        path: "listen.zmtp",
+        flag: Some("zmtp"),
+        group: LISTENERS,
+        doc: "Where ZeroMQ sockets connect; behind an address, the queue of its PUSH, PULL, REQ, DEALER and REP sockets, which is `zmq` if none is said",
+        kind: Kind::Text {
+            placeholder: "ADDR",
+            allowed: "host:port or host:port/queue, several by comma, or off",
+            empty: Empty::Refused,
+            set: |config, text| text.clone_into(&mut config.listen.zmtp),
+        },
+        default: "off",
     },
     Key {
         path: "listen.ws",
@@ -447,6 +461,41 @@ pub(crate) static KEYS: &[Key] = &[
         "Time that a consumer has to settle a delivery before that closes its channel; 0 is for ever",
         |config, number| config.amqp.consumer_timeout = Duration::from_millis(number),
     ),
+    number(
+        "zmtp.message_bytes_max",
+        ZMTP,
+        bytes(KIB, GIB),
+        "16MiB",
+        "The longest message, all of its frames together",
+        |config, number| config.zmtp.message_bytes_max = size(number),
+    ),
+    number(
+        "zmtp.subscriptions_max",
+        ZMTP,
+        count(1, 1_000_000),
+        "10000",
+        "Different prefixes that one SUB may be subscribed to",
+        |config, number| config.zmtp.subscriptions_max = size(number),
+    ),
+    number(
+        "zmtp.connect_timeout_ms",
+        ZMTP,
+        millis(10, HOUR_MS),
+        "10000",
+        "Time that a client has from connecting to the end of its handshake",
+        |config, number| config.zmtp.connect_timeout = Duration::from_millis(number),
+    ),
+    Key {
+        path: "zmtp.persistent",
+        flag: None,
+        group: ZMTP,
+        doc: "Whether what ZeroMQ sockets send survives a restart in a durable queue",
+        kind: Kind::Choice(&[
+            ("true", |config| config.zmtp.persistent = true),
+            ("false", |config| config.zmtp.persistent = false),
+        ]),
+        default: "false",
+    },
     number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,

@@ -37,6 +37,8 @@ is not visible ASCII and for `%`, `:` and `\\`. An AMQP reader sees exchange and
 ## What is not kept
 
 - MQTT 3.1 and 3.1.1 have no properties: their readers get topic, body and QoS, and their messages say no more.
+- ZeroMQ's messages are frames. Their readers get the body, a SUB the topic before it. What a socket sends says where an answer goes and what that repeats, if
+  it is a request, and no more; to others its frames lie one behind the other, and where they end is not told.
 - An expiry is counted down on its way. A message whose expiry has been taken away (a dead letter) still has it where a header said it; AMQP has
   no `expiration` then, but in `x-death`.
 - How a message died is told by STOMP and AMQP; headers of these names that its publisher had set by AMQP are not told any more.

@@ -31,6 +31,8 @@ pub enum Dialect {
     Mqtt5 = 5,
     /// AMQP 0-9-1: the head is the properties of the content header, flags and fields.
     Amqp091 = 6,
+    /// ZMTP: the head says where the frames end, and where an answer goes.
+    Zmq = 7,
 }
 
 impl Dialect {
@@ -44,6 +46,7 @@ impl Dialect {
             4 => Some(Self::Mqtt3),
             5 => Some(Self::Mqtt5),
             6 => Some(Self::Amqp091),
+            7 => Some(Self::Zmq),
             _ => None,
         }
     }

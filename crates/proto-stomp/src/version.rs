@@ -67,7 +67,7 @@ impl Version {
             Dialect::Stomp10 => Some(Self::V10),
             Dialect::Stomp11 => Some(Self::V11),
             Dialect::Stomp12 => Some(Self::V12),
-            Dialect::Mqtt3 | Dialect::Mqtt5 | Dialect::Amqp091 => None,
+            Dialect::Mqtt3 | Dialect::Mqtt5 | Dialect::Amqp091 | Dialect::Zmq => None,
         }
     }
 }

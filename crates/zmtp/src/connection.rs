@@ -227,6 +227,30 @@ impl Connection {
         result
     }
 
+    /// Becomes a socket of another type: for a server that is to each peer what that speaks with. Returns whether it did: it
+    /// can as long as the own type has not been told, which a server of PLAIN does behind the peer's INITIATE, and one
+    /// of NULL that asks for a verdict behind that.
+    pub fn become_type(&mut self, socket_type: SocketType) -> bool {
+        let is_untold = match &self.phase {
+            Phase::Verdict(_, handshake, None) => handshake.is_type_untold(true),
+            Phase::Handshake(_, handshake) => handshake.is_type_untold(false),
+            Phase::Greeting(..)
+            | Phase::Identity(_)
+            | Phase::Ask(..)
+            | Phase::Verdict(..)
+            | Phase::Announce(..)
+            | Phase::Subscribe(_)
+            | Phase::Open(_)
+            | Phase::Failed(_)
+            | Phase::Between => false,
+        };
+        if is_untold {
+            self.settings.socket_type = socket_type;
+            self.metadata = own_metadata(&self.settings);
+        }
+        is_untold
+    }
+
     /// When [`Self::handle_deadline`] has something to do.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {

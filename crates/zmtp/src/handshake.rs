@@ -163,6 +163,15 @@ impl Handshake {
         Ok(LetIn::Awaits)
     }
 
+    /// Whether the own properties have not been told yet, while a verdict is waited for or while a command is.
+    pub(crate) const fn is_type_untold(&self, awaits_verdict: bool) -> bool {
+        match self {
+            Self::Null(_) => awaits_verdict,
+            Self::PlainServer(_) => true,
+            Self::PlainClient(..) | Self::CurveClient(_) | Self::CurveServer(..) => false,
+        }
+    }
+
     const fn is_server(&self) -> bool {
         matches!(self, Self::PlainServer(_) | Self::CurveServer(..))
     }

@@ -7,6 +7,7 @@ import urllib.parse
 
 import paho.mqtt.client as mqtt
 import pika
+import sockets
 from ends import Amqp, Mqtt, Stomp, same
 
 # All bytes, and none of them twice in a row.
@@ -536,4 +537,5 @@ def persistent_messages_survive_a_kill():
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    case = sys.argv[1]
+    (getattr(sockets, case) if case.startswith("zmq_") else globals()[case])()

@@ -36,7 +36,7 @@ pub enum ClientKind {
     AmqpTools,
     /// `RabbitMQ`'s client for Java, from Debian.
     Java,
-    /// pika, stomp.py and paho-mqtt together, for what goes from each protocol to each.
+    /// pika, stomp.py, paho-mqtt and pyzmq together, for what goes from each protocol to each.
     Crossing,
     /// pyzmq with its libzmq, from Python's package index.
     Pyzmq,

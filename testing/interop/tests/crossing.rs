@@ -35,6 +35,43 @@ cases! {
     large_bodies_cross,
 }
 
+/// ZeroMQ's sockets, which find a listener for each of two queues.
+fn with_sockets(persistent: bool) -> Result<Stage> {
+    Stage::with_settings(&format!(
+        "[listen]\nzmtp = \"127.0.0.1:0/jobs,127.0.0.1:0/requests\"\n[zmtp]\npersistent = {persistent}\n"
+    ))
+}
+
+macro_rules! socket_cases {
+    ($($case:ident,)*) => {
+        $(
+            #[test]
+            fn $case() -> Result<()> {
+                with_sockets(false)?.run(ClientKind::Crossing, stringify!($case), "sockets")
+            }
+        )*
+    };
+}
+
+socket_cases! {
+    zmq_topics,
+    zmq_prefixes_are_exact,
+    zmq_queues,
+    zmq_pulls_share_a_queue,
+    zmq_requests,
+    zmq_an_unanswered_request_goes_to_another,
+    zmq_users,
+}
+
+#[test]
+fn zmq_messages_survive_a_kill() -> Result<()> {
+    let mut stage = with_sockets(true)?;
+    stage.run(ClientKind::Crossing, "zmq_sends_what_is_kept", "sockets")?;
+    stage.broker.kill()?;
+    stage.broker.restart()?;
+    stage.run(ClientKind::Crossing, "zmq_takes_what_was_kept", "sockets")
+}
+
 #[test]
 fn crossing_persistent_messages_survive_a_kill() -> Result<()> {
     let case = "persistent_messages_survive_a_kill";

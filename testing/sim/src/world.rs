@@ -358,5 +358,7 @@ fn heads(dialect: Dialect) -> &'static dyn HeadReader {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &MqttHeads,
         Dialect::Amqp091 => &AmqpHeads,
+        // No client of the simulation speaks it.
+        Dialect::Zmq => &MqttHeads,
     }
 }

@@ -9,6 +9,7 @@ use proto_amqp091::{
 };
 use proto_mqtt::{MqttHeads, Packet, PublishHead, PublishQos, put_foreign_properties};
 use proto_stomp::{HeaderName, StompHeads, Version, put_escaped, put_foreign_headers};
+use proto_zmq::ZmqHeads;
 
 pub(crate) const VERSIONS: [Version; 3] = [Version::V10, Version::V11, Version::V12];
 
@@ -20,6 +21,7 @@ pub(crate) fn heads(dialect: Dialect) -> &'static dyn HeadReader {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
         Dialect::Mqtt3 | Dialect::Mqtt5 => &MqttHeads,
         Dialect::Amqp091 => &AmqpHeads,
+        Dialect::Zmq => &ZmqHeads,
     }
 }
 

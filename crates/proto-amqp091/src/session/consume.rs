@@ -320,7 +320,8 @@ fn properties_of<'a>(link: &'a mut Link, message: &'a Message) -> Properties<'a>
         | Dialect::Stomp11
         | Dialect::Stomp12
         | Dialect::Mqtt3
-        | Dialect::Mqtt5 => {
+        | Dialect::Mqtt5
+        | Dialect::Zmq => {
             link.scratch.clear();
             let (scratch, heads) = (&mut link.scratch, link.heads);
             put_foreign_properties_within(scratch, heads, message, frame_bytes_max);

@@ -146,7 +146,8 @@ fn list_of(message: &Message) -> Option<PropertyList<'_>> {
         | Dialect::Stomp11
         | Dialect::Stomp12
         | Dialect::Mqtt3
-        | Dialect::Mqtt5 => None,
+        | Dialect::Mqtt5
+        | Dialect::Zmq => None,
     }
 }
 

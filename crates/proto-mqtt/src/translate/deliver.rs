@@ -78,7 +78,11 @@ fn head_of<'m>(
 ) -> &'m [u8] {
     match message.envelope().dialect {
         Dialect::Mqtt5 => message.head(),
-        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 | Dialect::Amqp091
+        Dialect::Stomp10
+        | Dialect::Stomp11
+        | Dialect::Stomp12
+        | Dialect::Amqp091
+        | Dialect::Zmq
             if outgoing.version.has_properties() =>
         {
             scratch.clear();
@@ -89,7 +93,8 @@ fn head_of<'m>(
         | Dialect::Stomp10
         | Dialect::Stomp11
         | Dialect::Stomp12
-        | Dialect::Amqp091 => &[],
+        | Dialect::Amqp091
+        | Dialect::Zmq => &[],
     }
 }
 

@@ -102,7 +102,11 @@ fn properties(message: &Message) -> Option<Properties<'_>> {
     match message.envelope().dialect {
         Dialect::Mqtt5 => Some(Properties::kept(message.head())),
         Dialect::Mqtt3 => Some(Properties::NONE),
-        Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 | Dialect::Amqp091 => None,
+        Dialect::Stomp10
+        | Dialect::Stomp11
+        | Dialect::Stomp12
+        | Dialect::Amqp091
+        | Dialect::Zmq => None,
     }
 }
 

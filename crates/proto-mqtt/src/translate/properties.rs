@@ -30,7 +30,8 @@ impl PublishedAs {
             dialect @ (Dialect::Stomp10
             | Dialect::Stomp11
             | Dialect::Stomp12
-            | Dialect::Amqp091) => {
+            | Dialect::Amqp091
+            | Dialect::Zmq) => {
                 let head = heads(dialect);
                 let retained = head.property(message, Property::Retained);
                 let qos = match envelope.persistence {

@@ -1,7 +1,7 @@
 //! The NULL mechanism, and the properties that peers of any mechanism tell.
 
 use crate::pair::{
-    End, command, greeting, mechanisms, opened, property, ready, run, settings, with,
+    End, command, greeting, mechanisms, opened, plain, property, ready, run, settings, with,
 };
 use bytes::Bytes;
 use zmtp::{
@@ -18,6 +18,25 @@ fn both_say_ready() {
     run(&mut a, &mut b);
     assert_eq!(a.told, ["version 3.1", "handshake", "ready PULL "]);
     assert_eq!(b.told, ["version 3.1", "handshake", "ready PUSH "]);
+}
+
+#[test]
+fn a_server_may_become_what_its_peer_wants() {
+    let null = (
+        Mechanism::Null(Authentication::NotAsked),
+        Mechanism::Null(Authentication::Asked),
+    );
+    for (theirs, mine) in [null, plain()] {
+        let mut server = End::new(with(SocketType::Pull, mine));
+        // Nobody is known yet.
+        assert!(!server.connection.become_type(SocketType::XPub));
+        server.becomes = Some(SocketType::XPub);
+        let mut client = End::new(with(SocketType::Sub, theirs));
+        run(&mut client, &mut server);
+        assert_eq!(client.peer().socket_type, Some(SocketType::XPub));
+        // It has been told.
+        assert!(!server.connection.become_type(SocketType::Pull));
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct End {
     pub(crate) error: Option<Error>,
     /// What questions are answered with.
     pub(crate) verdict: Verdict,
+    /// What it becomes before that.
+    pub(crate) becomes: Option<SocketType>,
 }
 
 impl End {
@@ -34,6 +36,7 @@ impl End {
             peer: None,
             error: None,
             verdict: Verdict::SUCCESS,
+            becomes: None,
         }
     }
 
@@ -62,6 +65,9 @@ impl End {
                     break;
                 }
                 Ok(Step::AwaitVerdict) => {
+                    if let Some(socket_type) = self.becomes {
+                        assert!(self.connection.become_type(socket_type));
+                    }
                     let verdict = self.verdict.clone();
                     let result = self.connection.handle_verdict(&verdict, &mut self.out);
                     self.error = result.err();

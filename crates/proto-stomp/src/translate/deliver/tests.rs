@@ -59,7 +59,7 @@ fn render(version: Version, id: Option<&str>, has_ack: bool, message: &Message) 
 fn heads(dialect: Dialect) -> &'static dyn HeadReader {
     match dialect {
         Dialect::Stomp10 | Dialect::Stomp11 | Dialect::Stomp12 => &StompHeads,
-        Dialect::Mqtt3 | Dialect::Mqtt5 | Dialect::Amqp091 => &Foreign,
+        Dialect::Mqtt3 | Dialect::Mqtt5 | Dialect::Amqp091 | Dialect::Zmq => &Foreign,
     }
 }
 

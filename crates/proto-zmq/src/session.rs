@@ -1,0 +1,269 @@
+//! One connection of a ZeroMQ socket as a state machine.
+//!
+//! ```text
+//!  Greeting ──the peer's 64 octets──► Opening ──READY of both──► Open ──► Closed
+//!     └───────────── too late, a stranger, refused ──────────────────────►┘
+//! ```
+//!
+//! - `Greeting`: the own signature and version are said; the peer's greeting tells the mechanism.
+//! - `Opening`: the mechanism; the broker says whether the peer is let in, and the peer which type it is.
+//! - `Open`: frames become commands, deliveries become frames, as that type has it.
+//! - `Closed`: the driver has been asked to close.
+
+mod open;
+mod opening;
+mod replier;
+mod requester;
+mod subscriber;
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+use broker_api::{
+    Command, DeclareQueue, Event, Grant, Heads, IfExists, IfMissing, Out, Publishing, Session,
+    SettleMode, Source, Submission, Subscribe,
+};
+use bytes::{Buf as _, BytesMut};
+use model::{
+    CommandId, ConversationId, Durability, Instant, Lifetime, Message, Ownership, QueueDefinition,
+    QueueName, QueueRules, SubscriptionId,
+};
+use open::Open;
+use opening::{Opening, Progress};
+use std::sync::Arc;
+use tracing::debug;
+
+/// The one subscription that a connection has.
+const SUBSCRIPTION: SubscriptionId = SubscriptionId(1);
+
+/// One connection of a ZeroMQ socket: bytes and events in, bytes and commands out.
+///
+/// Owned by the driver of one transport, from accept to close. What it may hold is bounded by its [`Settings`].
+#[derive(Debug)]
+pub struct Zmq {
+    link: Link,
+    stage: Stage,
+    /// Bytes that the last call left in the input: more than these have come since.
+    left_bytes: usize,
+    missing_bytes: usize,
+}
+
+/// What all stages share.
+#[derive(Debug)]
+struct Link {
+    settings: Arc<Settings>,
+    /// Reads what messages of any dialect say of their answers.
+    heads: Heads,
+    next_command: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Greeting { until: Instant, is_begun: bool },
+    Opening(Box<Opening>),
+    Open(Box<Open>),
+    Closed,
+}
+
+impl Link {
+    fn next(&mut self, command: Command) -> Submission {
+        self.next_command += 1;
+        Submission {
+            id: CommandId(self.next_command),
+            conversation: ConversationId(0),
+            command,
+        }
+    }
+
+    fn submit(&mut self, out: &mut Out, command: Command) {
+        let submission = self.next(command);
+        out.submit(submission);
+    }
+
+    /// Sends a command whose answer the input behind it needs.
+    fn barrier(&mut self, out: &mut Out, command: Command) -> CommandId {
+        let submission = self.next(command);
+        let id = submission.id;
+        out.barrier(submission);
+        id
+    }
+
+    /// Nobody is told what becomes of it: ZMTP has no word for that.
+    fn publish(&mut self, out: &mut Out, message: Message) {
+        let publishing = Publishing::new(broker_api::Confirm::Unwanted);
+        self.submit(out, Command::Publish(message, publishing));
+    }
+
+    fn declare(&mut self, out: &mut Out, queue: QueueName) -> CommandId {
+        let declare = Box::new(DeclareQueue::durable(queue));
+        self.barrier(out, Command::DeclareQueue(declare))
+    }
+
+    /// Makes a queue that ends with the connection.
+    fn declare_own(&mut self, out: &mut Out) -> CommandId {
+        let declare = DeclareQueue {
+            name: None,
+            definition: QueueDefinition {
+                durability: Durability::Transient,
+                ownership: Ownership::Exclusive,
+                lifetime: Lifetime::Permanent,
+                expires_ms: None,
+                kind: None,
+                rules: QueueRules::PLAIN,
+            },
+            if_exists: IfExists::MustEqual,
+            if_missing: IfMissing::Create,
+        };
+        self.barrier(out, Command::DeclareQueue(Box::new(declare)))
+    }
+
+    fn subscribe(&mut self, out: &mut Out, queue: QueueName, mode: SettleMode, grant: Grant) {
+        let source = Source::Queue(queue);
+        let subscribe = Subscribe::new(SUBSCRIPTION, source, mode, grant);
+        self.submit(out, Command::Subscribe(Box::new(subscribe)));
+    }
+}
+
+impl Zmq {
+    /// A session at the start of its connection. `heads` reads what messages of any dialect say of their answers.
+    #[must_use]
+    pub fn new(now: Instant, settings: Arc<Settings>, heads: Heads) -> Self {
+        let until = now.plus_millis(settings.handshake_ms);
+        Self {
+            link: Link {
+                settings,
+                heads,
+                next_command: 0,
+            },
+            stage: Stage::Greeting {
+                until,
+                is_begun: false,
+            },
+            left_bytes: 0,
+            missing_bytes: 0,
+        }
+    }
+
+    fn read(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) -> Result<(), Failure> {
+        while !out.is_held() {
+            match &mut self.stage {
+                Stage::Greeting { is_begun, .. } => {
+                    if !std::mem::replace(is_begun, !input.is_empty()) {
+                        opening::put_start(input, out);
+                    }
+                    let Some(mechanism) = opening::mechanism(input)? else {
+                        self.missing_bytes = zmtp::GREETING_BYTES - input.len();
+                        return Ok(());
+                    };
+                    let opening = Opening::new(now, &self.link, mechanism, out);
+                    self.stage = Stage::Opening(Box::new(opening));
+                }
+                Stage::Opening(opening) => {
+                    match opening.handle_input(&mut self.link, input, out)? {
+                        Progress::Taken(taken) => input.advance(taken),
+                        Progress::Awaits { missing_bytes } => {
+                            self.missing_bytes = missing_bytes;
+                            return Ok(());
+                        }
+                        Progress::Ready(peer) => self.open(&peer, out)?,
+                    }
+                }
+                Stage::Open(open) => match open.handle_input(&mut self.link, input, out)? {
+                    None => {}
+                    Some(missing_bytes) => {
+                        self.missing_bytes = missing_bytes;
+                        return Ok(());
+                    }
+                },
+                Stage::Closed => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, peer: &zmtp::Peer, out: &mut Out) -> Result<(), Failure> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Closed);
+        if let Stage::Opening(opening) = stage {
+            let open = Open::begin(&mut self.link, opening.into_connection(), peer, out)?;
+            self.stage = Stage::Open(Box::new(open));
+        }
+        Ok(())
+    }
+
+    fn event_in_stage(&mut self, event: Event, out: &mut Out) -> Result<(), Failure> {
+        if let Event::Disconnect(refusal) | Event::Ended(_, refusal) = event {
+            return Err(refusal.into());
+        }
+        match &mut self.stage {
+            Stage::Opening(opening) => opening.handle_event(event, out),
+            Stage::Open(open) => open.handle_event(&mut self.link, event, out),
+            Stage::Greeting { .. } | Stage::Closed => Ok(()),
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, out: &mut Out) {
+        debug!("a connection of ZeroMQ ends: {failure}");
+        self.stage = Stage::Closed;
+        out.close();
+    }
+}
+
+impl Session for Zmq {
+    fn handle_input(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) {
+        if input.len() > self.left_bytes {
+            match &mut self.stage {
+                Stage::Opening(opening) => opening.handle_received(now),
+                Stage::Open(open) => open.handle_received(now),
+                Stage::Greeting { .. } | Stage::Closed => {}
+            }
+        }
+        self.missing_bytes = 0;
+        if let Err(failure) = self.read(now, input, out) {
+            self.fail(&failure, out);
+        }
+        if matches!(self.stage, Stage::Closed) {
+            input.clear();
+        }
+        self.left_bytes = input.len();
+    }
+
+    fn handle_event(&mut self, _now: Instant, event: Event, out: &mut Out) {
+        if let Err(failure) = self.event_in_stage(event, out) {
+            self.fail(&failure, out);
+        }
+    }
+
+    fn handle_deadline(&mut self, now: Instant, out: &mut Out) {
+        let result = match &mut self.stage {
+            Stage::Greeting { until, .. } if *until <= now => Err(Failure::NoGreeting),
+            Stage::Opening(opening) => opening.handle_deadline(now, out),
+            Stage::Open(open) => open.handle_deadline(now, out),
+            Stage::Greeting { .. } | Stage::Closed => Ok(()),
+        };
+        if let Err(failure) = result {
+            self.fail(&failure, out);
+        }
+    }
+
+    fn handle_paused(&mut self, now: Instant) {
+        if let Stage::Open(open) = &mut self.stage {
+            open.handle_received(now);
+        }
+    }
+
+    fn handle_close(&mut self, _now: Instant, _out: &mut Out) {
+        self.stage = Stage::Closed;
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Greeting { until, .. } => Some(*until),
+            Stage::Opening(opening) => opening.deadline(),
+            Stage::Open(open) => open.deadline(),
+            Stage::Closed => None,
+        }
+    }
+
+    fn missing_bytes(&self) -> usize {
+        self.missing_bytes
+    }
+}
