@@ -7,7 +7,7 @@ use broker_api::{Event, Refusal, Reply};
 use model::{QueueName, SubscriptionId};
 use proto_amqp091::{Method, basic, tx};
 
-fn global(prefetch_count: u16) -> Method<'static> {
+pub(super) fn global(prefetch_count: u16) -> Method<'static> {
     Method::BasicQos(basic::Qos {
         prefetch_size: 0,
         prefetch_count,
