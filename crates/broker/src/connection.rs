@@ -2,11 +2,12 @@
 
 use crate::Node;
 use crate::commit::{Abandoned, Commits};
+use crate::event_bytes::event_bytes;
 use crate::head::SelectorMemory;
 use crate::lent;
 use crate::login::Showing;
 use crate::mailbox::Control;
-use crate::outbox::{Direct, Outbox, event_bytes};
+use crate::outbox::{Direct, Outbox};
 use crate::permit::{Principal, permit, permit_publish};
 use crate::private::PrivateQueue;
 use crate::publish::{Publisher, Way};
@@ -42,7 +43,7 @@ pub struct Connection {
     pub(crate) commits: Commits,
     /// Answers that needed nobody else.
     pub(crate) answers: VecDeque<Event>,
-    /// Nothing more is read until they are taken.
+    /// Nothing more is read until they, and those of executors, are taken.
     is_held_by_answers: bool,
     /// What this call has for each executor.
     controls: Vec<Vec<Control>>,
@@ -302,10 +303,14 @@ impl Connection {
             });
     }
 
-    /// Whether more may be asked for that is answered at once. A client that does not read what comes back (returns of a
-    /// message each, refusals) does not have them taken either, and is not to have them kept without limit.
+    /// Whether more may be asked for that is answered, at once or by executors. A client that does not read what comes
+    /// back (returns of a message each, confirms, refusals) does not have them taken either, and is not to have them kept
+    /// without limit.
     fn has_room_for_answers(&self) -> bool {
-        let mut left = self.node.settings.parked_bytes;
+        let (limit, outbox) = (self.node.settings.parked_bytes, self.outbox.answer_bytes());
+        let Some(mut left) = limit.checked_sub(outbox) else {
+            return false;
+        };
         self.answers.iter().all(|event| {
             let fits = left.checked_sub(event_bytes(event));
             left = fits.unwrap_or(0);
@@ -395,10 +400,6 @@ impl Attachment for Connection {
             bytes_left = bytes_left.saturating_sub(event_bytes(&event));
             handle(event);
         }
-        if self.is_held_by_answers && self.has_room_for_answers() {
-            self.is_held_by_answers = false;
-            cx.waker().wake_by_ref();
-        }
         any |= self.show(now, bytes_max, handle);
         let (events, direct) = (&mut self.drained_events, &mut self.drained_direct);
         if self
@@ -424,6 +425,10 @@ impl Attachment for Connection {
             self.pump_private(now, bytes_max, handle);
         }
         self.publish_letters(now);
+        if self.is_held_by_answers && self.has_room_for_answers() {
+            self.is_held_by_answers = false;
+            cx.waker().wake_by_ref();
+        }
         self.count_subscriptions();
         lent::give_back(&mut self.answers);
         if any { Poll::Ready(()) } else { Poll::Pending }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The dead letter of a message that leaves a queue: published to the dead-letter exchange, under its key alone or
-/// all of the message's own; it neither expires nor waits any more by its own wish, and notes how it died.
+/// the message's own, all of them unless it dies by itself again; it neither expires nor waits any more by its own wish, and notes how it died.
 pub(crate) fn of(
     heads: Heads,
     now: Instant,
@@ -22,6 +22,7 @@ pub(crate) fn of(
 ) -> (Message, Deaths) {
     // What cannot be read was not written by this broker; the letter is worth more than its history.
     let mut deaths = Deaths::decode(message.annotations()).unwrap_or_default();
+    let is_again_by_itself = dies_again_by_itself(&deaths, reason);
     deaths.add(Death {
         queue: queue.to_vec(),
         reason,
@@ -43,7 +44,7 @@ pub(crate) fn of(
         ..known
     };
     let mut head = Cow::Borrowed(message.head());
-    if envelope.head_routes && to.key.is_some() {
+    if envelope.head_routes && (to.key.is_some() || is_again_by_itself) {
         head = Head::of(heads, message).without_further_keys().into();
     }
     let letter = Message::new(&Parts {
@@ -55,6 +56,17 @@ pub(crate) fn of(
         body: message.body(),
     });
     (letter, deaths)
+}
+
+/// Whether a message with these deaths dies by itself as it did the last time. Its copies for other queues do the
+/// same: if each went by all keys again, they would multiply with every round.
+fn dies_again_by_itself(deaths: &Deaths, reason: DeathReason) -> bool {
+    let by_itself = |reason| reason != DeathReason::Rejected;
+    by_itself(reason)
+        && deaths
+            .iter()
+            .next()
+            .is_some_and(|last| by_itself(last.reason))
 }
 
 /// What a dead letter goes to: whoever publishes it may use any exchange, and it does not go to a queue

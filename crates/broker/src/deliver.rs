@@ -1,6 +1,7 @@
 //! Deliveries from shared queues to the connections that subscribed.
 
 use crate::Node;
+use crate::event_bytes::answer_bytes;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
@@ -29,6 +30,8 @@ struct Receiver {
     events: Vec<Event>,
     /// What the messages in `events` are charged with.
     bytes: usize,
+    /// What the answers in `events` count as.
+    answer_bytes: usize,
     /// The bytes that its outbox keeps for this step.
     reserved: usize,
     is_staged: bool,
@@ -46,6 +49,7 @@ impl Receiver {
             gets: BTreeMap::new(),
             events: Vec::new(),
             bytes: 0,
+            answer_bytes: 0,
             reserved: 0,
             is_staged: false,
             is_full: false,
@@ -59,10 +63,17 @@ impl Receiver {
             .extend(self.subscriptions.get(&subscriber).copied());
     }
 
+    fn answer(&mut self, event: Event) {
+        self.answer_bytes += answer_bytes(&event);
+        self.events.push(event);
+    }
+
     fn push(&mut self) {
+        let answers = std::mem::take(&mut self.answer_bytes);
         let (bytes, reserved) = (self.bytes, self.reserved);
         (self.bytes, self.reserved) = (0, 0);
-        self.outbox.push_reserved(&mut self.events, bytes, reserved);
+        self.outbox
+            .push_reserved(&mut self.events, answers, bytes, reserved);
     }
 }
 
@@ -150,7 +161,7 @@ impl Deliveries {
         let Some(receiver) = self.receivers.get_mut(&connection) else {
             return Err(event);
         };
-        receiver.events.push(event);
+        receiver.answer(event);
         Self::stage(&mut self.staged, connection, receiver);
         Ok(())
     }
@@ -160,7 +171,7 @@ impl Deliveries {
         if self.knows(subscriber)
             && let Some(receiver) = self.receivers.get_mut(&subscriber.connection)
         {
-            receiver.events.push(event);
+            receiver.answer(event);
             Self::stage(&mut self.staged, subscriber.connection, receiver);
         }
     }

@@ -37,14 +37,25 @@ impl<'m> Head<'m> {
         self.reader.property(self.message, property)
     }
 
-    /// All keys of the message, its own first.
+    /// All keys of the message, each once, its own first.
     pub(crate) fn keys(&self) -> Vec<&'m [u8]> {
-        let mut keys = vec![self.message.key()];
+        let own = self.message.key();
+        let mut keys = vec![own];
         if self.message.envelope().head_routes {
-            self.reader
-                .further_keys(self.message, &mut |key| keys.push(key));
+            self.reader.further_keys(self.message, &mut |key| {
+                if key != own {
+                    keys.push(key);
+                }
+            });
+            keys[1..].sort_unstable();
+            keys.dedup();
         }
         keys
+    }
+
+    /// Whether it names other keys beside its own.
+    pub(crate) fn has_further_keys(&self) -> bool {
+        self.keys().len() > 1
     }
 
     /// The delay that it asks for.

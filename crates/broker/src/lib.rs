@@ -27,6 +27,7 @@ mod deliver;
 mod entropy;
 mod entry;
 mod estate;
+mod event_bytes;
 mod executor;
 mod follow;
 mod get;

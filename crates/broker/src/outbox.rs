@@ -2,6 +2,7 @@
 
 use crate::Node;
 use crate::counters;
+use crate::event_bytes::{answer_bytes, confirm_bytes, event_bytes};
 use crate::hold::Hold;
 use crate::mailbox::{Control, Mailbox};
 use crate::routes::PrivateQueueId;
@@ -11,19 +12,18 @@ use model::{CommandId, ConnectionId, Instant, Message, SubscriptionId};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// The most bytes that an executor reserves at once.
 const RESERVED_BYTES_MAX: usize = 1 << 20;
-/// What an answer counts as when events are drained by bytes.
-const ANSWER_BYTES: usize = 64;
 
 /// What is on its way to one connection, with a budget in bytes.
 ///
 /// Filled by executors (answers, and deliveries from shared queues within room that they reserve) and
 /// by publishers (messages for topic subscriptions, whatever the room), drained by the connection.
-/// A message counts against the budget until the transport has taken it.
+/// A message counts against the budget until the transport has taken it. An answer does not; the
+/// connection asks what the answers count as before it admits more that is answered.
 ///
 /// **The stalled subscriber.** Over the budget, publishers are held until there is room, but not
 /// longer than the subscriber's allowance (`hold` in any `hold_window`). After that, topic messages
@@ -34,6 +34,8 @@ pub(crate) struct Outbox {
     connection: ConnectionId,
     /// Whether it was told that its publishes wait.
     is_blocked: AtomicBool,
+    /// What the answers in the state's `events` count as. Written under its lock.
+    answer_bytes: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -89,6 +91,7 @@ impl Outbox {
         Self {
             connection,
             is_blocked: AtomicBool::new(false),
+            answer_bytes: AtomicUsize::new(0),
             state: Mutex::default(),
         }
     }
@@ -107,9 +110,15 @@ impl Outbox {
         self.state.lock().is_closed
     }
 
+    /// What the answers count as that are not drained.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        self.answer_bytes.load(Ordering::Relaxed)
+    }
+
     /// Pushes answers and leaves the list empty.
     pub(crate) fn push(&self, events: &mut Vec<Event>) {
-        self.push_reserved(events, 0, 0);
+        let answers = events.iter().map(answer_bytes).sum();
+        self.push_reserved(events, answers, 0, 0);
     }
 
     /// Confirms commands.
@@ -120,14 +129,21 @@ impl Outbox {
         }
         let events = commands.iter().copied().map(Event::Confirmed);
         state.events.extend(events);
+        self.count_answers(&state, confirm_bytes(commands.len()), 0);
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Pushes answers and deliveries, which are charged with `bytes`, gives back what was `reserved`
-    /// for them, and leaves the list empty.
-    pub(crate) fn push_reserved(&self, events: &mut Vec<Event>, bytes: usize, reserved: usize) {
+    /// Pushes answers, which count as `answers`, and deliveries, which are charged with `bytes`, gives
+    /// back what was `reserved` for these, and leaves the list empty.
+    pub(crate) fn push_reserved(
+        &self,
+        events: &mut Vec<Event>,
+        answers: usize,
+        bytes: usize,
+        reserved: usize,
+    ) {
         if events.is_empty() && reserved == 0 {
             return;
         }
@@ -138,6 +154,7 @@ impl Outbox {
             return;
         }
         state.bytes += bytes;
+        self.count_answers(&state, answers, 0);
         let is_empty = events.is_empty();
         state.events.extend(events.drain(..));
         let waker = if is_empty { None } else { state.waker.take() };
@@ -244,7 +261,8 @@ impl Outbox {
         }
         let is_shared = !state.events.is_empty() && !state.direct.is_empty();
         let share = if is_shared { bytes_max / 2 } else { bytes_max };
-        state.drain_events(share, events);
+        let answers = state.drain_events(share, events);
+        self.count_answers(&state, 0, answers);
         state.drain_direct(share, direct);
         Poll::Ready(())
     }
@@ -268,6 +286,7 @@ impl Outbox {
         state.cut = Some(refusal.clone());
         // Asked for one or for the other, depending on whether its transport takes anything.
         let event = Event::Disconnect(refusal.clone());
+        self.count_answers(&state, answer_bytes(&event), 0);
         state.events.push_front(event);
         let waker = state.waker.take();
         drop(state);
@@ -286,11 +305,20 @@ impl Outbox {
         let mut state = self.state.lock();
         state.is_closed = true;
         state.events = VecDeque::new();
+        self.answer_bytes.store(0, Ordering::Relaxed);
         state.direct = VecDeque::new();
         let held = std::mem::take(&mut state.held);
         state.starved.clear();
         drop(state);
         held.into_iter().for_each(Waker::wake);
+    }
+
+    /// Counts answers that have come, or gone. The lock keeps others from it, so that it costs no more than to store it.
+    fn count_answers(&self, _: &State, come: usize, gone: usize) {
+        if come != gone {
+            let bytes = self.answer_bytes() + come;
+            self.answer_bytes.store(bytes - gone, Ordering::Relaxed);
+        }
     }
 
     /// Unlocks, and wakes who waited for what room there is now.
@@ -341,13 +369,20 @@ impl State {
         until
     }
 
-    fn drain_events(&mut self, mut bytes_left: usize, events: &mut Vec<Event>) {
+    /// Returns what the answers among what is drained count as.
+    fn drain_events(&mut self, mut bytes_left: usize, events: &mut Vec<Event>) -> usize {
+        let mut answers = 0;
         while bytes_left > 0
             && let Some(event) = self.events.pop_front()
         {
-            bytes_left = bytes_left.saturating_sub(event_bytes(&event));
+            let bytes = event_bytes(&event);
+            bytes_left = bytes_left.saturating_sub(bytes);
+            if !matches!(event, Event::Delivery(_)) {
+                answers += bytes;
+            }
             events.push(event);
         }
+        answers
     }
 
     fn drain_direct(&mut self, mut bytes_left: usize, direct: &mut Vec<Direct>) {
@@ -380,20 +415,5 @@ impl State {
         if policy == StalledPolicy::Disconnect {
             self.cut = Some(Refusal::Stalled);
         }
-    }
-}
-
-/// What an event counts as when events are drained by bytes.
-pub(crate) fn event_bytes(event: &Event) -> usize {
-    match event {
-        Event::Delivery(delivery) => delivery.message.cost_bytes(),
-        Event::Returned(_, message) => message.cost_bytes(),
-        Event::Confirmed(_)
-        | Event::Done(..)
-        | Event::Drained(_)
-        | Event::Ended(..)
-        | Event::Blocked(_)
-        | Event::Unblocked
-        | Event::Disconnect(_) => ANSWER_BYTES,
     }
 }

@@ -23,6 +23,8 @@ const CONNECTION_WORK_MAX: u64 = 128 * 1024;
 /// Ten thousand keys with a receiver each fit in; routes to many receivers each are fewer.
 const REMEMBERED_BYTES_MAX: usize = 4 << 20;
 const ADDRESS_BYTES_MAX: usize = 512;
+/// Fewer receivers are not worth a look for those that came several times.
+const FOUND_MIN: usize = 64;
 /// What remembering a route takes beside its address and its receivers, in bytes.
 const REMEMBERED_OVERHEAD_BYTES: usize = 192;
 
@@ -468,6 +470,8 @@ pub(crate) struct Found {
     pub(crate) direct: Vec<DirectTarget>,
     /// Another message with the same address may go elsewhere.
     is_by_head: bool,
+    /// How many were left when several that were the same were last looked for.
+    different: usize,
 }
 
 impl Found {
@@ -493,7 +497,15 @@ impl Found {
     fn add_all(&mut self, composite: &Composite, table: &Snapshot, head: &Head<'_>, random: u64) {
         for to in &composite.to {
             self.add(table.route(to.exchange.as_bytes(), &to.key, head, random));
+            if self.count() > FOUND_MIN.max(2 * self.different) {
+                self.merge();
+                self.different = self.count();
+            }
         }
+    }
+
+    fn count(&self) -> usize {
+        self.shared.len() + self.direct.len()
     }
 
     fn add(&mut self, routed: Option<Routed<QueueRoute, SubscriberTarget>>) {

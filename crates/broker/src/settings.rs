@@ -19,7 +19,8 @@ pub struct Settings {
     pub hold_window: Duration,
     /// What happens to a subscriber that has used up its hold.
     pub when_stalled: StalledPolicy,
-    /// Bytes of publishes that a connection keeps for full mailboxes before it is no longer read.
+    /// Bytes of publishes that a connection keeps for full mailboxes, and of answers that it does not take, before it is
+    /// no longer read.
     pub parked_bytes: usize,
     /// Bytes of messages in shared queues beyond which publishes to queues wait.
     pub queued_bytes: usize,

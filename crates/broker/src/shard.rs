@@ -182,9 +182,10 @@ impl Hosted {
         deadlines.chain(self.ends_at()).chain(will_at).min()
     }
 
-    /// When it ends for want of use: as its owner said, or else as it was declared, or sooner as policies say.
+    /// When it ends for want of use: as its owner said, or else as it was declared, or sooner as policies say. Not while
+    /// nobody can use it: what can be repaired of it is kept.
     fn ends_at(&self) -> Option<Instant> {
-        if self.shared.is_kept() {
+        if self.shared.is_kept() || self.shared.is_damaged() {
             return None;
         }
         let bequest = self.estate.as_ref().and_then(|estate| estate.bequest());

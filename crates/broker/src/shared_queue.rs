@@ -97,6 +97,10 @@ impl SharedQueue {
         })
     }
 
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damage.get().is_some()
+    }
+
     /// Whether it is in service.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         self.damage().map_or(Ok(()), Err)

@@ -5,7 +5,10 @@ mod support;
 use broker::Settings;
 use broker_api::{Command, Confirm, Publishing, Refusal};
 use log_store::{MemoryStore, ShardLog};
-use model::{Outcome, PageNumber, QueueDefinition, ShardId};
+use model::{
+    ApplyTo, Outcome, PageNumber, Policies, Policy, PolicyDefinition, PolicyKey, PolicyPattern,
+    PolicyValue, QueueDefinition, QueueRules, ShardId,
+};
 use support::calls::{
     dead_letters_to, delete_queue, limited, settings, settle, subscribe, with_rules,
 };
@@ -59,6 +62,39 @@ fn is_out_of_service(node: &mut Node, client: &mut Client, name: &str) -> bool {
     let refusal = client.refused(node, subscribe);
     let published = client.publish_safely(node, persistent(name, 1));
     is_damaged(&refusal) && published.is_err_and(|refusal| is_damaged(&refusal))
+}
+
+/// One policy, for the queue "a".
+fn policy_of_a(key: &str, value: PolicyValue) -> Policies {
+    let mut definition = PolicyDefinition::default();
+    let key = PolicyKey::named(key).expect("a key");
+    definition.set(key, value).expect("a value of it");
+    let policy = Policy {
+        name: "policy".into(),
+        pattern: PolicyPattern::new("^a$").expect("a pattern"),
+        apply_to: ApplyTo::All,
+        priority: 0,
+        definition,
+    };
+    Policies::new(vec![policy], Vec::new())
+}
+
+/// A node with one queue, "a", declared so, which has lost a page: it is out of service.
+fn with_a_damaged(definition: QueueDefinition) -> (Node, Client) {
+    let mut node = node();
+    let mut client = node.connect();
+    client.declare_as(&mut node, "a", definition);
+    fill(&mut node, &mut client, "a", 200);
+    let mut shards = (0..4).map(ShardId);
+    let shard = shards.find(|shard| !pages_of(&node.store, *shard).is_empty());
+    let shard = shard.expect("it has pages");
+    let last = pages_of(&node.store, shard).pop();
+    let node = node.crashed(|_, _| 0);
+    lose(&node.store, shard, |page| Some(page) == last);
+    let mut node = node.crashed(|_, _| 0);
+    let mut client = node.connect();
+    assert!(is_out_of_service(&mut node, &mut client, "a"));
+    (node, client)
 }
 
 /// Two queues in one shard, "a" and "d", and two in others; of "a" and "d" the shard, and the last page of "a" alone.
@@ -186,4 +222,67 @@ fn a_prepared_transaction_does_not_wait_for_a_missing_page() {
         }
     }
     assert!(done > 10 && undone > 10, "{done} done, {undone} not");
+}
+
+#[test]
+fn a_policy_drops_nothing_of_a_damaged_queue() {
+    let (mut node, client) = with_a_damaged(QueueDefinition::DURABLE);
+    client.close(&node);
+    node.settings.policies = policy_of_a("max-length", 10.into());
+    let mut node = node.restarted();
+    node.settle_down();
+    let mut client = node.connect();
+    assert!(is_out_of_service(&mut node, &mut client, "a"));
+    assert_eq!(client.counts(&mut node, "a"), (200, 0));
+    // A dead letter is taken whatever the queue holds, and nothing goes for it.
+    let rules = QueueRules {
+        message_ttl_ms: Some(1),
+        ..dead_letters_to("", Some("a"))
+    };
+    client.declare_as(&mut node, "b", with_rules(rules));
+    fill(&mut node, &mut client, "b", 1);
+    node.advance_ms(1);
+    client.run(&mut node);
+    assert_eq!(client.counts(&mut node, "a"), (201, 0));
+}
+
+#[test]
+fn a_damaged_queue_does_not_end_for_want_of_use() {
+    let declared = QueueDefinition {
+        expires_ms: Some(10_000),
+        ..QueueDefinition::DURABLE
+    };
+    for (definition, policies) in [
+        (declared, Policies::default()),
+        (
+            QueueDefinition::DURABLE,
+            policy_of_a("expires", 10_000.into()),
+        ),
+    ] {
+        let (mut node, client) = with_a_damaged(definition);
+        client.close(&node);
+        node.settings.policies = policies;
+        let mut node = node.restarted();
+        node.advance_ms(10_000);
+        node.settle_down();
+        let mut client = node.connect();
+        assert!(client.has_queue(&mut node, "a"));
+        assert_eq!(client.counts(&mut node, "a"), (200, 0));
+        client.ok(&mut node, delete_queue("a"));
+        assert!(!client.has_queue(&mut node, "a"), "who asks for it ends it");
+    }
+}
+
+#[test]
+fn nothing_expires_in_a_damaged_queue() {
+    let rules = QueueRules {
+        message_ttl_ms: Some(10_000),
+        ..QueueRules::PLAIN
+    };
+    let (mut node, mut client) = with_a_damaged(with_rules(rules));
+    for _ in 0..4 {
+        node.advance_ms(10_000);
+        node.settle_down();
+    }
+    assert_eq!(client.counts(&mut node, "a"), (200, 0));
 }

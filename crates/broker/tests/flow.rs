@@ -3,14 +3,14 @@
 mod support;
 
 use broker::{Settings, StalledPolicy};
-use broker_api::{Attachment as _, Command, Confirm, Delivery, Event, SettleMode};
-use model::{QueueRules, SubscriptionId};
+use broker_api::{Attachment as _, Command, Confirm, Delivery, Event, Publishing, SettleMode};
+use model::{Overflow, QueueRules, SubscriptionId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
-use support::calls::exclusive;
-use support::{Node, cost, message, queue, topic};
+use support::calls::{exclusive, with_rules};
+use support::{Draft, Node, cost, message, queue, topic};
 
 fn settings() -> Settings {
     Settings {
@@ -248,6 +248,8 @@ fn publishes_wait_while_the_queues_hold_too_much() {
     for _ in 0..100 {
         node.settle_down();
         seen.extend(consumer.take_numbers(&mut node));
+        // It is told that it waits, and then that it does not.
+        publisher.take(&mut node);
         publisher.is_admitted(&node);
     }
     assert_eq!(seen, (0..count).collect::<Vec<_>>(), "nothing is lost");
@@ -263,7 +265,7 @@ fn confirms_say_what_the_table_says() {
         &node,
         Command::Publish(
             message("q", 1).queued().build(),
-            broker_api::Publishing::new(Confirm::Wanted),
+            Publishing::new(Confirm::Wanted),
         ),
     );
     node.step_executors();
@@ -275,10 +277,7 @@ fn confirms_say_what_the_table_says() {
     let persistent = message("q", 2).queued().persistent();
     publisher.submit(
         &node,
-        Command::Publish(
-            persistent.build(),
-            broker_api::Publishing::new(Confirm::Wanted),
-        ),
+        Command::Publish(persistent.build(), Publishing::new(Confirm::Wanted)),
     );
     node.step_executors();
     assert_eq!(
@@ -291,10 +290,7 @@ fn confirms_say_what_the_table_says() {
     assert_eq!(publisher.confirmed(&mut node), 1);
     publisher.submit(
         &node,
-        Command::Publish(
-            message("t", 3).build(),
-            broker_api::Publishing::new(Confirm::Wanted),
-        ),
+        Command::Publish(message("t", 3).build(), Publishing::new(Confirm::Wanted)),
     );
     assert_eq!(
         publisher.confirmed(&mut node),
@@ -570,4 +566,48 @@ fn answers_that_are_not_taken_hold_back_who_asks() {
         assert!(events.len() >= count as usize);
         assert!(publisher.is_admitted(&node));
     }
+}
+
+#[test]
+fn answers_of_executors_that_are_not_taken_hold_back_who_asks() {
+    let full = "f".repeat(200);
+    let refusing = with_rules(QueueRules {
+        length_max: Some(0),
+        overflow: Some(Overflow::RejectPublish),
+        ..QueueRules::PLAIN
+    });
+    let confirmed = |name| move |number| message(name, number).queued();
+    let check = |draft: &dyn Fn(u32) -> Draft, count_max| {
+        let mut node = Node::new(Settings {
+            parked_bytes: 64 << 10,
+            ..Settings::default()
+        });
+        let mut publisher = node.connect();
+        publisher.declare(&mut node, "q");
+        publisher.declare_as(&mut node, &full, refusing.clone());
+        node.settle_down();
+        publisher.take(&mut node);
+        // What was taken leaves no less room for more.
+        for _ in 0..2 {
+            let mut count = 0;
+            while publisher.is_admitted(&node) {
+                let publishing = Publishing::new(Confirm::Wanted);
+                let command = Command::Publish(draft(count).build(), publishing);
+                publisher.submit(&node, command);
+                if count % 50 == 0 {
+                    node.settle_down();
+                }
+                count += 1;
+                assert!(count < count_max, "{count} answers are kept");
+            }
+            assert!(count > count_max * 3 / 4, "{count} are too many already");
+            node.settle_down();
+            assert_eq!(publisher.take(&mut node).len(), count as usize);
+            assert!(publisher.is_admitted(&node), "all was taken");
+        }
+    };
+    check(&confirmed("nobody"), 1100);
+    check(&confirmed("q"), 1100);
+    check(&|number| confirmed("q")(number).persistent(), 1100);
+    check(&confirmed(&full), 300);
 }

@@ -301,3 +301,72 @@ fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
     let deleted = Refusal::QueueDeleted(name_of("b"));
     assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
 }
+
+#[test]
+fn who_asks_for_a_delay_or_repeats_the_key_is_told_too() {
+    for further in [
+        |draft: Draft| draft.asking_for_delay(10),
+        |draft: Draft| draft.keys(&["b"]),
+    ] {
+        let (mut node, mut client) = with_queues();
+        let mut other = node.connect();
+        other.send(&node, delete_queue("b"));
+        let draft = further(message("b", 1).queued()).persistent();
+        let publishing = Publishing::new(Confirm::Wanted);
+        let id = client.send(&node, Command::Publish(draft.build(), publishing));
+        let deleted = Refusal::QueueDeleted(name_of("b"));
+        assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
+    }
+}
+
+#[test]
+fn dead_letters_of_many_keys_do_not_multiply() {
+    for definition in [with_rules, exclusive] {
+        let mut node = Node::new(settings());
+        let mut client = node.connect();
+        let names: Vec<_> = (0..12).map(|number| format!("q{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        for name in &names {
+            let rules = QueueRules {
+                message_ttl_ms: Some(1),
+                ..dead_letters_to("", None)
+            };
+            client.declare_as(&mut node, name, definition(rules));
+        }
+        client.declare_as(&mut node, "sink", QueueDefinition::DURABLE);
+        let draft = message("sink", 1).queued().keys(&names);
+        publish(&mut client, &mut node, draft);
+        for _ in 0..names.len() + 1 {
+            node.advance_ms(2);
+            client.run(&mut node);
+        }
+        // It, a letter of each queue, and one of each letter in each of the others, which has the own key only.
+        assert_eq!(node.contents("sink").len(), 1 + 12 + 12 * 11);
+    }
+}
+
+#[test]
+fn a_letter_that_is_rejected_in_between_keeps_its_keys() {
+    let mut node = Node::new(settings());
+    let mut client = node.connect();
+    for name in ["wait", "work"] {
+        client.declare_exchange(&mut node, exchange(name, ExchangeKind::Direct));
+    }
+    let rules = QueueRules {
+        message_ttl_ms: Some(1),
+        ..dead_letters_to("work", None)
+    };
+    client.declare_as(&mut node, "a", with_rules(rules));
+    client.declare_as(&mut node, "q", with_rules(dead_letters_to("wait", None)));
+    client.bind(&mut node, bind("wait", "a", "later"));
+    client.bind(&mut node, bind("work", "q", "now"));
+    client.subscribed(&mut node, subscribe(1, queue("q")));
+    let draft = message("q", 1).queued().keys(&["later", "now"]);
+    publish(&mut client, &mut node, draft);
+    for round in 1..=5 {
+        assert_eq!(client.numbers(&mut node), [1], "{round}");
+        let reject = settle(1, &[round], Outcome::Reject);
+        client.ok(&mut node, Command::Settle(reject));
+        node.advance_ms(2);
+    }
+}

@@ -4,10 +4,10 @@
 mod support;
 
 use broker::Settings;
-use broker_api::{Bequest, Command, Refusal, Sharing};
+use broker_api::{Bequest, Command, Refusal, Reply, Sharing};
 use model::{
-    ApplyTo, ExchangeKind, Outcome, Policies, Policy, PolicyDefinition, PolicyKey, PolicyPattern,
-    PolicyValue, QueueDefinition, QueueKind, QueueRules, SubscriptionId,
+    ApplyTo, ExchangeKind, Outcome, Overflow, Policies, Policy, PolicyDefinition, PolicyKey,
+    PolicyPattern, PolicyValue, QueueDefinition, QueueKind, QueueRules, SubscriptionId,
 };
 use support::calls::{
     alternate, bind, dead_letters_to, deaths_of, declare_queue, exchange, exclusive, limited,
@@ -504,5 +504,74 @@ fn a_bound_of_bytes_counts_what_came_before_it() {
         publish(&mut node, &mut client, 19..=19);
         let expected: Vec<u32> = (10..=19).collect();
         assert_eq!(node.contents("q"), expected, "{memory}");
+    }
+}
+
+#[test]
+fn no_delivery_limit_is_not_that_of_a_quorum_queue() {
+    let with_limit = |limit| QueueRules {
+        delivery_limit: limit,
+        ..QueueRules::PLAIN
+    };
+    let unlimited = with_limit(Some(QueueRules::NO_DELIVERY_LIMIT));
+    let limited = with_limit(Some(QueueRules::QUORUM_DELIVERY_LIMIT));
+    let differs = Some("x-delivery-limit");
+    let check =
+        |of: fn(QueueRules) -> QueueDefinition, rules: &QueueRules, expected: Option<&str>| {
+            let plain = of(QueueRules::PLAIN);
+            for (present, asked) in [(&plain, &of(rules.clone())), (&of(rules.clone()), &plain)] {
+                let (mut node, mut client) = with(Policies::default(), present.clone());
+                let declared = client.call(&mut node, declare_queue("q", asked.clone()));
+                assert_eq!(inequivalent(declared), expected, "{present:?} {asked:?}");
+            }
+        };
+    check(quorum, &unlimited, differs);
+    check(quorum, &limited, None);
+    check(with_rules, &unlimited, None);
+    check(with_rules, &limited, differs);
+    // Who does not say what it is for is told no less.
+    let (mut node, mut client) = with(Policies::default(), quorum(QueueRules::PLAIN));
+    let declared = client.call(&mut node, declare_queue("q", with_rules(unlimited)));
+    assert_eq!(inequivalent(declared), differs);
+}
+
+#[test]
+fn an_overflow_that_is_asked_for_is_not_one_that_a_policy_may_change() {
+    let said = || {
+        let reject = ("overflow", "reject-publish".into());
+        policies(&[("max-length", 1.into()), reject], &[])
+    };
+    let dropping = QueueRules {
+        overflow: Some(Overflow::DropHead),
+        ..QueueRules::PLAIN
+    };
+    let check = |present: QueueDefinition, asked: QueueDefinition, expected| {
+        let (mut node, mut client) = with(said(), present);
+        let declared = client.call(&mut node, declare_queue("q", asked));
+        assert_eq!(inequivalent(declared), expected);
+    };
+    let differs = Some("x-overflow");
+    let plain = QueueRules::PLAIN;
+    check(
+        with_rules(plain.clone()),
+        with_rules(dropping.clone()),
+        differs,
+    );
+    check(
+        with_rules(dropping.clone()),
+        with_rules(plain.clone()),
+        differs,
+    );
+    // The policy's holds in either.
+    check(quorum(plain.clone()), quorum(dropping.clone()), None);
+    check(quorum(dropping), quorum(plain), None);
+}
+
+/// In what a declaration differs from what is there, if it was refused.
+fn inequivalent(declared: Result<Reply, Refusal>) -> Option<&'static str> {
+    match declared {
+        Ok(_) => None,
+        Err(Refusal::Inequivalent { field, .. }) => Some(field),
+        Err(refusal) => panic!("{refusal}"),
     }
 }

@@ -179,7 +179,8 @@ pub enum WhenStalled {
 /// Limits of all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Published bytes of one connection that may wait for room before its socket is not read.
+    /// Published bytes of one connection that may wait for room, and bytes of answers that it does not read, before its
+    /// socket is not read.
     pub parked_bytes_max: usize,
     /// Bytes that all connections together may keep of frames that are not whole.
     pub input_bytes_max: usize,

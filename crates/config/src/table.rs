@@ -494,8 +494,9 @@ pub(crate) static KEYS: &[Key] = &[
         CONNECTIONS,
         bytes(4 * KIB, 16 * GIB),
         "1MiB",
-        "Published bytes of one connection that may wait for room, and bytes of what comes back to it that it does not \
-         read, before its socket is not read",
+        "Published bytes of one connection that may wait for room, and bytes of answers that it does not read (a confirm, \
+         receipt or reply counts as 64, a refusal with its text, what is given back as a message), before its socket is \
+         not read",
         |config, number| config.connection.parked_bytes_max = size(number),
     ),
     number(

@@ -185,17 +185,27 @@ impl QueueDefinition {
         rules: QueueRules::PLAIN,
     };
 
-    /// The first property in which two definitions differ, if any, by the name that an operator knows it by. A kind
-    /// that was not said is any; to say what holds anyway is to say nothing.
+    /// The first property in which this, of a queue that is there, differs from what is asked for, if any, by the name
+    /// that an operator knows it by. A kind that was not said is any; to say what holds anyway is to say nothing.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         let (one, two) = (&self.rules, &other.rules);
         let dead_letter = |rules: &QueueRules| rules.dead_letter.clone().map(|to| to.exchange);
         let dead_letter_key = |rules: &QueueRules| rules.dead_letter.clone().and_then(|to| to.key);
         let kinds = self.kind.zip(other.kind);
+        let is_quorum = self.kind == Some(QueueKind::Quorum);
         let limit = |rules: &QueueRules| {
-            let limit = rules.delivery_limit;
-            limit.filter(|limit| *limit != QueueRules::NO_DELIVERY_LIMIT)
+            let default = if is_quorum {
+                QueueRules::QUORUM_DELIVERY_LIMIT
+            } else {
+                QueueRules::NO_DELIVERY_LIMIT
+            };
+            rules.delivery_limit.unwrap_or(default)
+        };
+        // Where it goes before the policies, saying the default keeps a user's policy out, and saying nothing does not.
+        let overflow = |rules: &QueueRules| {
+            let default = is_quorum.then(Overflow::default);
+            rules.overflow.or(default)
         };
         [
             (kinds.is_some_and(|(one, two)| one != two), "x-queue-type"),
@@ -206,10 +216,7 @@ impl QueueDefinition {
             (one.message_ttl_ms != two.message_ttl_ms, "x-message-ttl"),
             (one.length_max != two.length_max, "x-max-length"),
             (one.bytes_max != two.bytes_max, "x-max-length-bytes"),
-            (
-                one.overflow.unwrap_or_default() != two.overflow.unwrap_or_default(),
-                "x-overflow",
-            ),
+            (overflow(one) != overflow(two), "x-overflow"),
             (
                 dead_letter(one) != dead_letter(two),
                 "x-dead-letter-exchange",

@@ -334,15 +334,28 @@ fn close_answer(frame: &Frame<'_>, out: &mut Out) -> Step {
     }
 }
 
+impl Amqp091 {
+    /// Time has passed until now, in which nothing was read if the client waits for an answer.
+    #[inline]
+    fn pass(&mut self, now: Instant) {
+        if let State::Open(open) = &mut self.state {
+            let is_unheard = open.is_waiting();
+            open.timeouts.pass(now, is_unheard);
+        }
+    }
+}
+
 impl Session for Amqp091 {
     fn handle_input(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) {
         if input.len() > self.left_bytes {
             self.link.heartbeat.handle_received(now);
         }
+        self.pass(now);
         let written = out.wire.len();
         let taken = self.read(now, input, out);
         if let State::Open(open) = &mut self.state {
             open.flush(&mut self.link, out);
+            open.timeouts.start(now, self.link.limits.consumer_timeout);
         }
         match self.state {
             State::Closed => input.clear(),
@@ -358,6 +371,7 @@ impl Session for Amqp091 {
     }
 
     fn handle_event(&mut self, now: Instant, event: Event, out: &mut Out) {
+        self.pass(now);
         let written = out.wire.len();
         if let Err(failure) = self.event_in_state(event, out) {
             self.fail(now, &failure, out);
@@ -379,6 +393,7 @@ impl Session for Amqp091 {
             State::Open(open) => !open.is_waiting() && self.link.heartbeat.is_silent(now),
             State::Closed => return,
         };
+        self.pass(now);
         if is_over {
             // As in RabbitMQ, nothing is said to somebody who does not listen.
             return self.close(out);
@@ -409,7 +424,7 @@ impl Session for Amqp091 {
     fn handle_paused(&mut self, now: Instant) {
         self.link.heartbeat.handle_received(now);
         if let State::Open(open) = &mut self.state {
-            open.forgive(now);
+            open.timeouts.pass(now, true);
         }
     }
 

@@ -34,7 +34,7 @@ impl Queue {
         read_ahead_bytes: usize,
         wanted: &mut Vec<PageNumber>,
     ) {
-        let Some(mut pages) = self.holdings.pages.take() else {
+        let Some(mut pages) = self.holdings.pages.take_if(|pages| !pages.is_damaged) else {
             return;
         };
         let bytes_max = (read_ahead_bytes as u64).max(1);
@@ -111,8 +111,8 @@ impl Queue {
         Ok(self.embody(page, bodies, keys, left))
     }
 
-    /// A page cannot be read. It is not asked for again; what only it has holds back what is behind, until the queue
-    /// is purged or deleted. Appends the messages that await their bodies in vain; those that were to leave wait
+    /// A page cannot be read. It is not asked for again, and all that waits is kept as it is until the queue is purged:
+    /// nothing is delivered, expires or is dropped. Appends the messages that await their bodies in vain; those that were to leave wait
     /// in the page again.
     ///
     /// Returns whether a message stands in it. If not, its messages have left since it was asked for, and it is no
@@ -129,6 +129,7 @@ impl Queue {
             pages.end_merge();
         }
         if is_needed {
+            pages.is_damaged = true;
             pages.change(page, |known| {
                 known.stage = Stage::Damaged;
                 if known.compaction == Compaction::Chosen {

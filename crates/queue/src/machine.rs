@@ -112,6 +112,10 @@ impl Holdings {
         self.pages.as_ref().map_or(0, |pages| pages.count)
     }
 
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.pages.as_ref().is_some_and(|pages| pages.is_damaged)
+    }
+
     pub(crate) fn paged_body_bytes(&self) -> u64 {
         self.pages.as_ref().map_or(0, |pages| pages.body_bytes)
     }
@@ -399,6 +403,9 @@ impl Queue {
 
     /// Drops what is too much, oldest first, up to one that only its page has.
     pub(crate) fn drop_heads(&mut self, left: &mut Vec<Left>) {
+        if self.holdings.is_damaged() {
+            return;
+        }
         let length_max = self.rules.length_max.unwrap_or(u64::MAX);
         let bytes_max = self.rules.bytes_max.unwrap_or(u64::MAX);
         let mut owes_drops = false;

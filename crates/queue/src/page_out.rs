@@ -171,6 +171,7 @@ impl Queue {
             purged.push(told);
         }
         pages.owes_drops = false;
+        pages.is_damaged = false;
     }
 
     fn mark_paged(&mut self, page: PageNumber, run: &Run, members: &Members) {

@@ -50,6 +50,8 @@ pub(crate) struct Pages {
     pub(crate) dead_bytes: u64,
     /// What is charged for messages that are being read.
     pub(crate) reading_bytes: u64,
+    /// One that is needed is damaged.
+    pub(crate) is_damaged: bool,
     /// Cold messages are still to be dropped for want of place.
     pub(crate) owes_drops: bool,
     /// Messages up to here count as delivered before: so a crash left it.

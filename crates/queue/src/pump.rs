@@ -41,6 +41,9 @@ impl Queue {
         port: &mut impl Port,
         left: &mut Vec<Left>,
     ) -> Stop {
+        if self.holdings.is_damaged() {
+            return Stop::Cold;
+        }
         let gate = self.mark.gate(now, committed);
         let pages = self.holdings.pages.as_ref();
         if pages.is_some_and(|pages| pages.owes_drops) {

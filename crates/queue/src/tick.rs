@@ -13,6 +13,9 @@ impl Queue {
     /// Costs by what is due. Where messages may come that have no time to wait at all, pump first: a pump at
     /// the same time still delivers them.
     pub fn tick(&mut self, now: Instant, count_max: usize, left: &mut Vec<Left>) -> bool {
+        if self.holdings.is_damaged() {
+            return false;
+        }
         let pages = self.holdings.pages.as_ref();
         if pages.is_some_and(|pages| pages.owes_drops) {
             self.drop_heads(left);
@@ -41,6 +44,9 @@ impl Queue {
     /// message expires, or a delayed one becomes ready. Pages are not counted while any is being read; call both.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
+        if self.holdings.is_damaged() {
+            return None;
+        }
         let pages = self.holdings.pages.as_ref();
         earlier(
             self.ready.deadline(),

@@ -13,6 +13,9 @@ use model::{BindingKey, ExchangeKind, HashOn};
 use std::hash::Hash;
 use std::sync::Arc;
 
+/// Fewer destinations are not worth a look for those that came several times.
+const FOUND_MIN: usize = 64;
+
 /// What is looked up, besides the exchange.
 #[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
@@ -103,17 +106,13 @@ impl<K: Ord + Clone + Hash> Rules<K> {
     pub(crate) fn find<'a>(&'a self, question: &Question<'_>, found: &mut Vec<&'a Destination<K>>) {
         match self {
             Self::Default => {}
-            Self::Direct(by_key) => {
-                for key in question.keys {
-                    found.extend(by_key.get::<[u8]>(key).into_iter().flat_map(Leaf::iter));
-                }
-            }
+            Self::Direct(by_key) => find_each(question.keys, found, |key, found| {
+                found.extend(by_key.get::<[u8]>(key).into_iter().flat_map(Leaf::iter));
+            }),
             Self::Fanout(leaf) => found.extend(leaf.iter()),
-            Self::Topic(root) => {
-                for key in question.keys {
-                    root.find(key, found);
-                }
-            }
+            Self::Topic(root) => find_each(question.keys, found, |key, found| {
+                root.find(key, found);
+            }),
             Self::Headers(index) => index.find(question.headers, found),
             Self::ConsistentHash(on, ring) => found.extend(ring.find(hash(on, question))),
             Self::Random(leaf) => found.extend(leaf.draw(question.random)),
@@ -131,6 +130,28 @@ impl<K: Ord + Clone + Hash> Rules<K> {
             Self::ConsistentHash(HashOn::Header(_) | HashOn::Property(_), _)
             | Self::Headers(_)
             | Self::Random(_) => false,
+        }
+    }
+}
+
+/// Adds what each key finds. Many keys may find the same: what was found is never much more than what is different
+/// in it and what one key finds.
+fn find_each<'a, K: Ord>(
+    keys: &[&[u8]],
+    found: &mut Vec<&'a Destination<K>>,
+    mut find: impl FnMut(&[u8], &mut Vec<&'a Destination<K>>),
+) {
+    let Some((first, further)) = keys.split_first() else {
+        return;
+    };
+    find(first, found);
+    let mut different = found.len();
+    for key in further {
+        find(key, found);
+        if found.len() > FOUND_MIN.max(2 * different) {
+            found.sort_unstable();
+            found.dedup();
+            different = found.len();
         }
     }
 }

@@ -9,6 +9,8 @@ impl Shard {
     pub(crate) fn keep_to_policies(&mut self, now: Instant) {
         let queues = self.queues.iter();
         let bounded = queues.filter(|(_, hosted)| hosted.shared.applied.bounds_length());
+        // What is out of service stays as it is.
+        let bounded = bounded.filter(|(_, hosted)| !hosted.shared.is_damaged());
         let bounded: Vec<_> = bounded.map(|(id, _)| *id).collect();
         for id in bounded {
             if let Some(hosted) = self.queues.get_mut(&id) {

@@ -98,9 +98,9 @@ impl Shard {
         }
     }
 
-    /// Ends a queue that nobody uses any more, if it is to end with that.
+    /// Ends a queue that nobody uses any more, if it is to end with that, unless nobody can use it.
     fn end_unused(&mut self, now: Instant, id: QueueId) {
-        let hosted = self.queues.get(&id);
+        let hosted = self.in_service(id);
         let lifetime = hosted.map(|hosted| hosted.shared.definition.lifetime);
         if lifetime == Some(Lifetime::UntilUnused) {
             let condition = DeleteIf {

@@ -1,8 +1,9 @@
 //! Messages into the queues of a shard.
 
 use super::{Enqueued, Shard};
+use crate::head::Head;
 use crate::routes::QueueTarget;
-use broker_api::Refusal;
+use broker_api::{Heads, Refusal};
 use model::{Instant, LogIndex, Message, Overflow, Persistence, QueueId, QueueName};
 use queue::Placement;
 
@@ -30,7 +31,7 @@ impl Shard {
     fn missing(&self, id: QueueId, message: &Message) -> Enqueued {
         match self.damage_of(id) {
             Some(refusal) => Enqueued::Refused(refusal),
-            None => gone(message),
+            None => gone(self.node.settings.heads, message),
         }
     }
 
@@ -122,8 +123,8 @@ impl Shard {
 
 /// The queue has ended while the message was on its way: its publisher is not to take it for safe, if it was for that
 /// queue alone.
-fn gone(message: &Message) -> Enqueued {
-    let is_for_one = message.exchange().is_empty() && !message.envelope().head_routes;
+fn gone(heads: Heads, message: &Message) -> Enqueued {
+    let is_for_one = message.exchange().is_empty() && !Head::of(heads, message).has_further_keys();
     match QueueName::new(message.key()) {
         Ok(name) if is_for_one => Enqueued::Refused(Refusal::QueueDeleted(name)),
         Ok(_) | Err(_) => Enqueued::AtOnce,

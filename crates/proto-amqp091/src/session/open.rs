@@ -211,6 +211,7 @@ impl Open {
                 // A publish before it may have closed the channel.
                 if number != 0 && !self.is_open(ChannelId { number, serial }) {
                     self.got = None;
+                    self.forget_prepared(link, &awaited, result, out);
                     if awaited.purpose == Purpose::ClosingChannel {
                         put(out, number, &Method::ChannelCloseOk(channel::CloseOk));
                         if let Some(channel) = self.channels.get_mut(&number) {

@@ -167,6 +167,7 @@ impl Open {
         {
             channel.waited = channel.waited.saturating_sub(1);
             if let Some(consumer) = self.consumers.get_mut(delivery.subscription) {
+                self.timeouts.note_delivery();
                 hand_out(link, consumer, channel, &delivery, out);
             }
         }

@@ -4,7 +4,7 @@
 //! this consumer; its name begins so, and nobody guesses the rest. What the channel publishes with that `reply-to`
 //! says this name instead, so that whoever is to answer publishes to it as to any queue.
 
-use super::awaited::Purpose;
+use super::awaited::{Awaited, Purpose};
 use super::channel::Channel;
 use super::consumers::Consumer;
 use super::failure::Failure;
@@ -14,8 +14,8 @@ use crate::content::Content;
 use crate::translate::DIRECT_REPLY_TO;
 use crate::{Method, MethodId, Properties, PropertyList, ReplyCode, ShortStr, basic, queue};
 use broker_api::{
-    Command, DeclareQueue, Grant, IfExists, IfMissing, Out, QueueStatus, Refusal, Reply,
-    SettleMode, Source, Subscribe,
+    Command, DeclareQueue, DeleteIf, DeleteQueue, Grant, IfExists, IfMissing, Out, QueueStatus,
+    Refusal, Reply, SettleMode, Source, Subscribe,
 };
 use bytes::BytesMut;
 use model::{
@@ -131,6 +131,24 @@ impl Open {
         let purpose = Purpose::Consuming { id, no_wait };
         self.ask(link, (number, method), command, purpose, out);
         Ok(())
+    }
+
+    /// A channel has ended while the queue of its answers was made: nobody would ever consume from it.
+    pub(super) fn forget_prepared(
+        &mut self,
+        link: &mut Link,
+        awaited: &Awaited,
+        result: Result<Reply, Refusal>,
+        out: &mut Out,
+    ) {
+        let is_prepared = matches!(awaited.purpose, Purpose::PreparingReplies { .. });
+        if let (true, Ok(Reply::Queue(status))) = (is_prepared, result) {
+            let command = Command::DeleteQueue(DeleteQueue {
+                name: status.name,
+                condition: DeleteIf::default(),
+            });
+            link.submit(out, command);
+        }
     }
 
     /// Takes a method that is about a queue of answers: there is nothing to do with one but to ask whether it is there,

@@ -2,7 +2,7 @@
 //!
 //! No delivery has a time of its own, and none has a timer. Once in a while each channel notes the tag of its last delivery; what
 //! is unsettled up to a tag that was noted has been so since then, if not for longer. So a channel is closed late, by two of
-//! these whiles at most, but never early.
+//! these whiles at most, but never early. While nothing is read the client cannot settle: that time does not count.
 
 use super::Link;
 use super::channel::Channel;
@@ -25,6 +25,10 @@ pub(super) struct Timeouts {
     /// Whether there may be something to settle.
     is_needed: bool,
     next: Option<Instant>,
+    /// When the session was called last.
+    called: Option<Instant>,
+    /// How long nothing was read since the last look.
+    unheard: Duration,
 }
 
 /// The last delivery of a channel at a time.
@@ -49,14 +53,27 @@ impl Timeouts {
         }
     }
 
+    /// Time has passed until now; `is_unheard` says whether nothing was read meanwhile.
+    #[inline]
+    pub(super) fn pass(&mut self, now: Instant, is_unheard: bool) {
+        let called = self.called.replace(now);
+        if let (true, Some(called)) = (is_unheard, called) {
+            self.unheard += now.since(called);
+        }
+    }
+
     pub(super) const fn deadline(&self) -> Option<Instant> {
         self.next
     }
 }
 
 impl Channel {
-    /// Since when something is unsettled, if that is known; notes what has been delivered until now.
-    fn unsettled_since(&mut self, now: Instant) -> Option<Instant> {
+    /// Since when something is unsettled, if that is known, without the time that the client was not heard since the last
+    /// look; notes what has been delivered until now.
+    fn unsettled_since(&mut self, now: Instant, unheard: Duration) -> Option<Instant> {
+        for mark in &mut self.marks {
+            mark.at = (mark.at + unheard).min(now);
+        }
         let Some(first) = self.first_unsettled() else {
             self.marks.clear();
             return None;
@@ -84,13 +101,12 @@ impl Open {
             return Ok(());
         }
         let limit = link.limits.consumer_timeout;
-        self.timeouts = Timeouts::default();
-        if self.is_waiting() {
-            self.forgive(now);
-        }
+        let unheard = std::mem::take(&mut self.timeouts.unheard);
+        self.timeouts.is_needed = false;
+        self.timeouts.next = None;
         let mut late = Vec::new();
         for (number, channel) in &mut self.channels {
-            match channel.unsettled_since(now) {
+            match channel.unsettled_since(now, unheard) {
                 Some(since) if now.since(since) >= limit => late.push(*number),
                 Some(_) => self.timeouts.note_delivery(),
                 None => {}
@@ -103,15 +119,6 @@ impl Open {
         }
         self.flush(link, out);
         Ok(())
-    }
-
-    /// The client could not be heard until now: what it has not settled counts from now on.
-    pub(super) fn forgive(&mut self, now: Instant) {
-        for channel in self.channels.values_mut() {
-            for mark in &mut channel.marks {
-                mark.at = now;
-            }
-        }
     }
 }
 

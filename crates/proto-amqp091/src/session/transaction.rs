@@ -189,6 +189,7 @@ impl Open {
     /// Forgets what was gathered: what was to be settled is not.
     pub(super) fn handle_tx_rollback(&mut self, number: u16, out: &mut Out) -> Result<(), Failure> {
         let gathered = self.take_gathered(number, tx::Rollback::ID)?;
+        self.timeouts.note_delivery();
         if let Some(channel) = self.channels.get_mut(&number) {
             for held in gathered.held {
                 channel.put_back(held.tag, held.unsettled);

@@ -255,6 +255,14 @@ impl Driven {
         Some(self.now.elapsed().as_millis())
     }
 
+    /// The same for a driver that does not read meanwhile.
+    pub(crate) fn wait_unread_for_deadline(&mut self) {
+        self.now = self.session.deadline().unwrap();
+        self.pause();
+        self.session.handle_deadline(self.now, &mut self.out);
+        self.collect();
+    }
+
     /// The driver has not been reading until now.
     pub(crate) fn pause(&mut self) {
         self.session.handle_paused(self.now);

@@ -238,3 +238,18 @@ fn have_a_queue_with_which_nothing_else_is_done() {
     let expected = "540, reply_text: \"NOT_IMPLEMENTED - basic.get not supported by volatile queue";
     refused(&mut requesting(), &get, expected);
 }
+
+#[test]
+fn have_no_queue_where_the_channel_has_ended_meanwhile() {
+    let mut driven = Driven::with_channel();
+    driven.take_log();
+    let name = model::ExchangeName::new(b"nowhere").unwrap();
+    let refusal = Refusal::ExchangeNotFound(name);
+    driven.refusals.push(("Publish(", refusal));
+    let list = PropertyList::default();
+    let consume = super::bytes_of(1, &Method::BasicConsume(replies("t")));
+    let publish = content(&publish("nowhere", false), &list, b"x");
+    driven.feed(&[publish, consume].concat());
+    let log = driven.take_log();
+    assert!(log.iter().any(|it| it.contains("DeleteQueue")), "{log:?}");
+}

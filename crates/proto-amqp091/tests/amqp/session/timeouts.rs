@@ -2,7 +2,8 @@
 
 use super::consumers::{ack, consume, deliver, message, start};
 use super::{Driven, short};
-use proto_amqp091::{Limits, Method, basic, channel};
+use broker_api::{Event, Reply};
+use proto_amqp091::{Limits, Method, basic, channel, queue, tx};
 use std::time::Duration;
 
 /// In milliseconds; it is looked every second.
@@ -118,14 +119,96 @@ fn have_the_time_for_which_the_client_is_not_heard() {
     let mut driven = consuming();
     deliver(&mut driven, 1, 1, b"m");
     for _ in 0..100 {
-        driven.pause();
-        driven.wait_for_deadline();
+        driven.wait_unread_for_deadline();
     }
-    driven.pause();
     let paused_until = driven.elapsed();
     let (at, _) = closed_at(&mut driven).unwrap();
     assert!(
         paused_until > 90_000 && at >= paused_until + LIMIT,
         "{paused_until} {at}"
     );
+}
+
+/// Whether the channel is closed within ten times the limit; `step` does what there is to do behind each look.
+fn is_closed(driven: &mut Driven, mut step: impl FnMut(&mut Driven, u128)) -> bool {
+    let until = driven.elapsed() + 10 * LIMIT;
+    loop {
+        driven.feed(&crate::wire::frame(8, 0, &[]));
+        let Some(now) = driven.wait_for_deadline() else {
+            return false;
+        };
+        if driven.read().iter().any(|it| it.contains("ChannelClose(")) {
+            return true;
+        }
+        if now > until {
+            return false;
+        }
+        step(driven, now);
+    }
+}
+
+#[test]
+fn count_again_for_what_a_rollback_gives_back() {
+    let mut driven = consuming();
+    driven.send(1, &Method::TxSelect(tx::Select));
+    deliver(&mut driven, 1, 1, b"m");
+    driven.send(1, &ack(1, false));
+    assert_eq!(closed_at(&mut driven), None);
+    driven.send(1, &Method::TxRollback(tx::Rollback));
+    assert!(is_closed(&mut driven, |_, _| {}));
+}
+
+#[test]
+fn count_for_what_waited_for_room() {
+    let mut driven = consuming();
+    let qos = basic::Qos {
+        prefetch_size: 0,
+        prefetch_count: 1,
+        global: true,
+    };
+    driven.send(1, &Method::BasicQos(qos));
+    driven.send(1, &Method::TxSelect(tx::Select));
+    assert!(!deliver(&mut driven, 1, 1, b"m").is_empty());
+    assert!(deliver(&mut driven, 1, 2, b"m").is_empty());
+    driven.send(1, &ack(1, false));
+    assert_eq!(closed_at(&mut driven), None);
+    let read = driven.send(1, &Method::TxCommit(tx::Commit));
+    assert!(
+        read.iter().any(|it| it.contains("BasicDeliver")),
+        "{read:?}"
+    );
+    assert!(is_closed(&mut driven, |_, _| {}));
+}
+
+#[test]
+fn are_no_longer_for_who_asks_something_else() {
+    let mut driven = consuming();
+    driven.send(2, &Method::ChannelOpen(channel::Open));
+    deliver(&mut driven, 1, 1, b"m");
+    let purge = Method::QueuePurge(queue::Purge {
+        queue: short("q"),
+        no_wait: false,
+    });
+    let mut looks = 0;
+    let is_closed = is_closed(&mut driven, |driven, _| {
+        looks += 1;
+        if looks % 20 == 0 {
+            driven.send_unanswered(2, &purge);
+        } else if looks % 20 == 1 && looks > 1 {
+            let id = driven.last_asked.unwrap();
+            driven.handle_event(Event::Done(id, Ok(Reply::Count(0))));
+        }
+    });
+    assert!(is_closed);
+}
+
+#[test]
+fn are_no_longer_for_who_is_not_read_for_a_moment() {
+    let mut driven = consuming();
+    deliver(&mut driven, 1, 1, b"m");
+    assert!(is_closed(&mut driven, |driven, now| {
+        if now % 10_000 == 0 {
+            driven.pause();
+        }
+    }));
 }
