@@ -378,6 +378,7 @@ impl Session for Amqp091 {
         }
         if let State::Open(open) = &mut self.state {
             open.timeouts.start(now, self.link.limits.consumer_timeout);
+            open.waits.start(now);
         }
         if out.wire.len() > written {
             self.link.heartbeat.handle_sent(now);
@@ -398,6 +399,9 @@ impl Session for Amqp091 {
             return self.close(out);
         }
         let written = out.wire.len();
+        if let State::Open(open) = &mut self.state {
+            open.release_waiting(&mut self.link, now, out);
+        }
         if let State::Open(open) = &mut self.state
             && let Err(failure) = open.check_timeouts(&mut self.link, now, out)
         {
@@ -433,7 +437,11 @@ impl Session for Amqp091 {
             State::AwaitHeader { until } | State::Closing { until } => Some(*until),
             State::Opening(opening) => opening.deadline(),
             State::Open(open) => {
-                let deadlines = [self.link.heartbeat.deadline(), open.timeouts.deadline()];
+                let deadlines = [
+                    self.link.heartbeat.deadline(),
+                    open.timeouts.deadline(),
+                    open.waits.deadline(),
+                ];
                 deadlines.into_iter().flatten().min()
             }
             State::Closed => None,

@@ -37,6 +37,8 @@ pub(super) struct Channel {
     pub(super) in_hand: u64,
     /// What has come beyond that, in order.
     pub(super) waiting: VecDeque<Delivery>,
+    /// How many of those waited already when it was looked last.
+    pub(super) waited: usize,
     /// Its consumers that the client has not canceled, by their tag.
     pub(super) consumers: BTreeMap<Box<[u8]>, SubscriptionId>,
     /// Where the answers to its requests come, if it consumes them.

@@ -224,13 +224,14 @@ impl Open {
         if !consumer.no_ack {
             self.timeouts.note_delivery();
         }
-        let is_used_up = consumer.is_used_up();
+        let wants_share = channel.pool.is_some() && consumer.is_sharing() && consumer.wants_share();
         if !consumer.no_ack && channel.is_full() {
             channel.waiting.push_back(delivery);
+            self.waits.note_waiting();
         } else {
             hand_out(link, consumer, channel, &delivery, out);
         }
-        if is_used_up {
+        if wants_share {
             self.share_out(link, number, out);
         }
     }

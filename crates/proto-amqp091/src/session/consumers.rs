@@ -23,8 +23,10 @@ pub(super) struct Consumer {
     pub(super) prefetch: Option<u64>,
     /// All deliveries.
     delivered: u64,
-    /// The deliveries that it was granted last, where it shares a bound with others.
+    /// The deliveries up to which it was granted last, where it shares a bound with others.
     granted: Option<u64>,
+    /// How many that were beyond those it had.
+    share: u64,
     /// Those that the client is to settle, or will be once there is room for them.
     in_hand: u64,
     /// Whether a settlement has made room since the last grant.
@@ -48,6 +50,7 @@ impl Consumer {
             prefetch,
             delivered: 0,
             granted: None,
+            share: 0,
             in_hand: 0,
             is_grant_due: false,
             is_leaving: false,
@@ -72,21 +75,33 @@ impl Consumer {
         self.in_hand = self.in_hand.saturating_sub(count);
     }
 
-    /// Whether it has had all that it was granted.
-    pub(super) fn is_used_up(&self) -> bool {
-        self.granted == Some(self.delivered)
+    /// What is left of its share.
+    pub(super) fn share_left(&self) -> u64 {
+        self.granted.unwrap_or(0).saturating_sub(self.delivered)
     }
 
-    /// It is granted anew, whatever it was granted before.
-    pub(super) const fn forget_grant(&mut self) {
-        self.granted = None;
+    /// Whether it has used up half of its share and may have more by its own bound.
+    pub(super) fn wants_share(&self) -> bool {
+        let left = self.share_left();
+        left <= self.share / 2 && self.own_room() > left
+    }
+
+    /// What it may have by its own bound.
+    fn own_room(&self) -> u64 {
+        self.prefetch
+            .map_or(u64::MAX, |it| it.saturating_sub(self.in_hand))
+    }
+
+    /// It shares nothing.
+    pub(super) const fn forget_share(&mut self) {
+        (self.granted, self.share) = (None, 0);
     }
 
     /// What it may have of what it shares with others, if that is not what it was granted already.
     pub(super) fn take_share(&mut self, share: u64) -> Option<Grant> {
-        let own = self.prefetch.map(|it| it.saturating_sub(self.in_hand));
-        let limit = own.map_or(share, |own| own.min(share));
+        let limit = share.min(self.own_room());
         let granted = Some(self.delivered + limit);
+        self.share = limit;
         (std::mem::replace(&mut self.granted, granted) != granted).then_some(Grant {
             count: self.delivered,
             limit,
@@ -153,6 +168,10 @@ impl Consumers {
         self.last_id = id.0;
         self.by_id.insert(id.0.into(), consumer);
         id
+    }
+
+    pub(super) fn get(&self, id: SubscriptionId) -> Option<&Consumer> {
+        self.by_id.get(id.0.into())
     }
 
     pub(super) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Consumer> {

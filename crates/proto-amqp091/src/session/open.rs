@@ -6,6 +6,7 @@ use super::confirms::AwaitedConfirms;
 use super::consumers::{Consumers, Unsettled};
 use super::failure::Failure;
 use super::login::with_secret;
+use super::pool::Waits;
 use super::publish::{ChannelId, Publishes};
 use super::server_properties::ClientCapabilities;
 use super::settle::Settling;
@@ -35,6 +36,7 @@ pub(super) struct Open {
     /// What the transaction settles that is being committed.
     pub(super) committing: Vec<Unsettled>,
     pub(super) timeouts: Timeouts,
+    pub(super) waits: Waits,
     /// What is held of contents that have not come to their end, in bytes.
     pub(super) held_bytes: usize,
     /// What all transactions have gathered, in bytes.
@@ -62,6 +64,7 @@ impl Open {
             awaited_confirms: AwaitedConfirms::default(),
             committing: Vec::new(),
             timeouts: Timeouts::default(),
+            waits: Waits::default(),
             held_bytes: 0,
             gathered_bytes: 0,
             last_serial: 0,

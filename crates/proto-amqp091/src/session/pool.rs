@@ -1,15 +1,93 @@
 //! `basic.qos` with `global`: one bound for all consumers of a channel together.
 //!
-//! Each has a share of what is free. Who has used its share up has all shares cut anew, and so has who settles: what
-//! others do not use is theirs then. Where less is free than there are consumers, each has one all the same; and a share
-//! may be used when it is about to be cut. So more may come than is free: that waits in the channel until there is room,
-//! never more than what was on its way to the connection when shares were cut.
+//! Each has a share of what is free. Who has used half of its share up has more of what nobody has a share of; if that is
+//! less than an even share, those that have more than one are cut to it. So what others do not use is soon theirs that do,
+//! and most settlements and deliveries make no grant, or one.
+//!
+//! Where less is free than there are consumers, each has a share of one all the same, and keeps it until it is used: nobody
+//! knows which of their queues has something. So more may come than is free, one for each consumer. That waits in the channel
+//! until there is room, but not for long: then it goes back to its queue, for who else consumes from that. Those that it came to
+//! have used their shares up, and nothing more comes to them before there is room.
 
 use super::Link;
-use super::consume::hand_out;
+use super::channel::Channel;
+use super::consume::{hand_out, released};
+use super::consumers::Consumers;
 use super::open::Open;
 use broker_api::{Command, Out};
-use model::{Sequence, SubscriptionId};
+use model::{Instant, Sequence, SubscriptionId};
+use std::time::Duration;
+
+/// What waits for room is looked for so often; what was there the last time goes back.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// When it is looked for what waits.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    /// Whether there may be something.
+    is_needed: bool,
+    next: Option<Instant>,
+}
+
+impl Waits {
+    pub(super) const fn note_waiting(&mut self) {
+        self.is_needed = true;
+    }
+
+    /// Sees to it that it is looked, where there is something to look for.
+    #[inline]
+    pub(super) fn start(&mut self, now: Instant) {
+        if self.is_needed && self.next.is_none() {
+            self.next = Some(now + INTERVAL);
+        }
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+/// What the consumers of a channel have that share its bound.
+#[derive(Debug)]
+struct Shares {
+    count: u64,
+    /// What is left of all shares.
+    left: u64,
+    /// How many of them want more.
+    wanting: u64,
+    /// The least that is left to one of those.
+    least: u64,
+}
+
+impl Shares {
+    fn of(consumers: &Consumers, channel: &Channel) -> Self {
+        let all = channel
+            .consumers
+            .values()
+            .filter_map(|id| consumers.get(*id));
+        let mut shares = Self {
+            count: 0,
+            left: 0,
+            wanting: 0,
+            least: u64::MAX,
+        };
+        for consumer in all.filter(|it| it.is_sharing()) {
+            let left = consumer.share_left();
+            shares.count += 1;
+            shares.left += left;
+            if consumer.wants_share() {
+                shares.wanting += 1;
+                shares.least = shares.least.min(left);
+            }
+        }
+        shares
+    }
+
+    /// What of so much that is free is each consumer's; one is where that is too little.
+    fn even(&self, free: u64) -> u64 {
+        free.checked_div(self.count).unwrap_or(0).max(1)
+    }
+}
 
 impl Open {
     /// Sets the bound, or none.
@@ -25,39 +103,56 @@ impl Open {
             return;
         };
         let was_shared = std::mem::replace(&mut channel.pool, pool).is_some();
-        for id in self.consumers.of_channel(number) {
-            let Some(consumer) = self.consumers.get_mut(id) else {
-                continue;
-            };
-            consumer.forget_grant();
-            if was_shared && pool.is_none() && consumer.is_sharing() {
-                let grant = consumer.take_grant();
-                link.submit(out, Command::Grant(id, grant));
-            }
-        }
         self.hand_out_waiting(link, number, out);
-        self.share_out(link, number, out);
-    }
-
-    /// Gives each consumer of a channel its share of what is free, if they share that.
-    pub(super) fn share_out(&mut self, link: &mut Link, number: u16, out: &mut Out) {
-        let channel = self.channels.get(&number);
-        let Some(free) = channel.and_then(|channel| channel.free()) else {
+        let Some(channel) = self.channels.get(&number) else {
             return;
         };
-        let mut ids = self.consumers.of_channel(number);
-        ids.retain(|id| {
-            let consumer = self.consumers.get_mut(*id);
-            consumer.is_some_and(|consumer| consumer.is_sharing())
-        });
-        let count = ids.len() as u64;
-        for (nth, id) in (0..).zip(ids) {
-            let Some(consumer) = self.consumers.get_mut(id) else {
+        let shares = Shares::of(&self.consumers, channel);
+        let free = channel.free().filter(|free| *free > 0);
+        let share = free.map_or(0, |free| shares.even(free));
+        for id in channel.consumers.values() {
+            let Some(consumer) = self.consumers.get_mut(*id).filter(|it| it.is_sharing()) else {
                 continue;
             };
-            let share = free / count + u64::from(nth < free % count);
-            if let Some(grant) = consumer.take_share(share.max(free.min(1))) {
-                link.submit(out, Command::Grant(id, grant));
+            consumer.forget_share();
+            let grant = match pool {
+                Some(_) => consumer.take_share(share),
+                None => was_shared.then(|| consumer.take_grant()),
+            };
+            if let Some(grant) = grant {
+                link.submit(out, Command::Grant(*id, grant));
+            }
+        }
+    }
+
+    /// Gives those consumers of a channel more that want more, if they share its bound and there is room.
+    pub(super) fn share_out(&mut self, link: &mut Link, number: u16, out: &mut Out) {
+        let Some(channel) = self.channels.get(&number) else {
+            return;
+        };
+        let Some(free) = channel.free().filter(|_| !channel.is_full()) else {
+            return;
+        };
+        let shares = Shares::of(&self.consumers, channel);
+        let Some(more) = free.saturating_sub(shares.left).checked_div(shares.wanting) else {
+            return;
+        };
+        let even = shares.even(free);
+        let is_cut = shares.least + more < even;
+        for id in channel.consumers.values() {
+            let Some(consumer) = self.consumers.get_mut(*id).filter(|it| it.is_sharing()) else {
+                continue;
+            };
+            let left = consumer.share_left();
+            let share = if consumer.wants_share() {
+                even.max(left + more)
+            } else if is_cut {
+                even.min(left)
+            } else {
+                continue;
+            };
+            if let Some(grant) = consumer.take_share(share) {
+                link.submit(out, Command::Grant(*id, grant));
             }
         }
     }
@@ -70,11 +165,34 @@ impl Open {
         while channel.free() != Some(0)
             && let Some(delivery) = channel.waiting.pop_front()
         {
+            channel.waited = channel.waited.saturating_sub(1);
             if let Some(consumer) = self.consumers.get_mut(delivery.subscription) {
                 self.timeouts.note_delivery();
                 hand_out(link, consumer, channel, &delivery, out);
             }
         }
+    }
+
+    /// Gives back what has waited for room since it was looked last, if it is time to look.
+    pub(super) fn release_waiting(&mut self, link: &mut Link, now: Instant, out: &mut Out) {
+        if self.waits.next.is_none_or(|next| now < next) {
+            return;
+        }
+        self.waits = Waits::default();
+        for channel in self.channels.values_mut() {
+            let waited = channel.waited.min(channel.waiting.len());
+            for delivery in channel.waiting.drain(..waited) {
+                let id = delivery.subscription;
+                if let Some(consumer) = self.consumers.get_mut(id) {
+                    consumer.give_back(1);
+                    let settle = released(id, vec![delivery.sequence]);
+                    link.submit(out, Command::Settle(settle));
+                }
+            }
+            channel.waited = channel.waiting.len();
+            self.waits.is_needed |= channel.waited > 0;
+        }
+        self.waits.start(now);
     }
 
     /// Takes back what waits for room and is a consumer's, which ends.

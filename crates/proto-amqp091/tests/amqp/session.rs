@@ -13,6 +13,7 @@ mod queues;
 mod real_clients;
 mod replies;
 mod routing;
+mod shares;
 mod split;
 mod timeouts;
 mod transactions;
