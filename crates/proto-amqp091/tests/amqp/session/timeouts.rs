@@ -11,8 +11,12 @@ const LIMIT: u128 = 60_000;
 
 /// One with a consumer `t` on channel 1, whose deliveries are to be settled within a minute.
 fn consuming() -> Driven {
+    consuming_within(Duration::from_secs(60))
+}
+
+fn consuming_within(consumer_timeout: Duration) -> Driven {
     let limits = Limits {
-        consumer_timeout: Duration::from_secs(60),
+        consumer_timeout,
         ..Limits::default()
     };
     let mut driven = Driven::opened_with(limits, &[]);
@@ -160,7 +164,8 @@ fn count_again_for_what_a_rollback_gives_back() {
 
 #[test]
 fn count_for_what_waited_for_room() {
-    let mut driven = consuming();
+    // It is looked before what waits goes back.
+    let mut driven = consuming_within(Duration::from_secs(6));
     let qos = basic::Qos {
         prefetch_size: 0,
         prefetch_count: 1,
@@ -169,9 +174,10 @@ fn count_for_what_waited_for_room() {
     driven.send(1, &Method::BasicQos(qos));
     driven.send(1, &Method::TxSelect(tx::Select));
     assert!(!deliver(&mut driven, 1, 1, b"m").is_empty());
-    assert!(deliver(&mut driven, 1, 2, b"m").is_empty());
     driven.send(1, &ack(1, false));
     assert_eq!(closed_at(&mut driven), None);
+    assert!(deliver(&mut driven, 1, 2, b"m").is_empty());
+    driven.wait_for_deadline();
     let read = driven.send(1, &Method::TxCommit(tx::Commit));
     assert!(
         read.iter().any(|it| it.contains("BasicDeliver")),
