@@ -57,10 +57,27 @@ impl Owned {
         let Some(status) = self.child.try_wait()? else {
             return Ok(());
         };
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.said();
         let tail = log.lines().rev().take(12).collect::<Vec<_>>();
         let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
         bail!("{} ended ({status}); it said:\n{tail}", self.name)
+    }
+
+    /// What the process has written so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// All that the process has written, once it has ended by itself and well.
+    ///
+    /// # Errors
+    /// If it says that it has failed; with the end of its log.
+    pub(crate) fn poll_end(&mut self) -> Result<Option<String>> {
+        match self.child.try_wait()? {
+            Some(status) if status.success() => Ok(Some(self.said())),
+            Some(_) => self.check_alive().map(|()| None),
+            None => Ok(None),
+        }
     }
 
     /// Stops the whole tree from running until [`Self::resume`].
