@@ -7,13 +7,14 @@
 //!
 //! ROLE is pull, pub or rep, which bind and first print `bound ENDPOINT`; push, sub or req, which connect; or push-pull,
 //! pub-sub or req-rep: both, on two threads with one context. A sub has SOCKETS sockets, of which each gets all messages.
-//! WARM_UP + COUNT messages go, of SIZE bytes each. BATCH, 1 if it is not given, is how many a pull or sub may take in one
-//! call. Who receives prints what the last COUNT of them took, and everybody the CPU time of the process meanwhile:
+//! `WARM_UP` + COUNT messages go, of SIZE bytes each. BATCH, 1 if it is not given, is how many a pull or sub may take in one
+//! call. Who receives prints what the last COUNT of them took, and everybody the CPU time of the process meanwhile. push, pub
+//! and rep stay until their standard input ends:
 //!
 //! ```text
 //! messages=COUNT elapsed_ns=N cpu_ns=N           pull, sub, push-pull, pub-sub; messages are those of all sockets
 //! messages=COUNT elapsed_ns=N cpu_ns=N p50_ns=N p99_ns=N         req, req-rep: round trips
-//! cpu_ns=N                                       push, pub, rep: until the last message is on its way
+//! cpu_ns=N                                       push, pub, rep
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
@@ -36,12 +37,6 @@ const SIZE_MIN: usize = 16;
 
 const FILLER: u8 = 0x5a;
 
-/// How long a socket lingers: what is sent last arrives.
-const SENDS_LAST: Option<Duration> = None;
-
-/// A subscription for a publisher that has gone is not waited for.
-const RECEIVES_LAST: Option<Duration> = Some(Duration::ZERO);
-
 fn main() -> Result<()> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let args: Vec<_> = args.iter().map(String::as_str).collect();
@@ -56,10 +51,10 @@ fn main() -> Result<()> {
     let context = Context::with_io_threads(1);
     let outcome = match role {
         "pull" => receive(&[options.pull(&context)?], &options),
-        "push" => send(&options.push(&context)?, &options),
-        "pub" => publish(&options.publisher(&context)?, &options),
+        "push" => send(&options.push(&context)?, &options).and_then(stay),
+        "pub" => publish(&options.publisher(&context)?, &options).and_then(stay),
         "sub" => receive(&options.subs(&context)?, &options),
-        "rep" => reply(&options.rep(&context)?, &options),
+        "rep" => reply(&options.rep(&context)?, &options).and_then(stay),
         "req" => request(&options.req(&context)?, &options),
         "push-pull" => {
             let pull = options.pull(&context)?;
@@ -83,6 +78,15 @@ fn main() -> Result<()> {
     };
     outcome?.print();
     Ok(())
+}
+
+/// Goes on until the standard input ends, so that all is received before a socket is closed.
+fn stay(outcome: Outcome) -> Result<Outcome> {
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(Outcome {
+        cpu_to: cpu(),
+        ..outcome
+    })
 }
 
 /// Runs both ends; who measures tells what it took.
@@ -130,11 +134,12 @@ impl Options {
     }
 
     /// With the limit of messages, and with none of bytes, which libzmq has not.
-    fn builder<K: Kind>(&self, context: &Context, linger: Option<Duration>) -> SocketBuilder<K> {
+    fn builder<K: Kind>(&self, context: &Context) -> SocketBuilder<K> {
         Socket::builder(context)
             .send_hwm(self.hwm)
             .receive_hwm(self.hwm)
-            .linger(linger)
+            // Nobody closes before all has arrived.
+            .linger(Some(Duration::ZERO))
     }
 
     fn bind<K: Kind>(&self, socket: Socket<K>) -> Result<Socket<K>> {
@@ -150,15 +155,15 @@ impl Options {
     }
 
     fn pull(&self, context: &Context) -> Result<Pull> {
-        self.bind(self.builder(context, RECEIVES_LAST).build())
+        self.bind(self.builder(context).build())
     }
 
     fn push(&self, context: &Context) -> Result<Push> {
-        self.connect(self.builder(context, SENDS_LAST).build())
+        self.connect(self.builder(context).build())
     }
 
     fn publisher(&self, context: &Context) -> Result<XPub> {
-        let builder: SocketBuilder<kinds::XPub> = self.builder(context, SENDS_LAST);
+        let builder: SocketBuilder<kinds::XPub> = self.builder(context);
         let builder = builder
             .on_full(OnFull::Block)
             .subscriptions(Subscriptions::Verbose);
@@ -167,7 +172,7 @@ impl Options {
 
     fn subs(&self, context: &Context) -> Result<Vec<Sub>> {
         let sub = |_| {
-            let sub: Sub = self.builder(context, RECEIVES_LAST).build();
+            let sub: Sub = self.builder(context).build();
             sub.subscribe("");
             self.connect(sub)
         };
@@ -175,22 +180,24 @@ impl Options {
     }
 
     fn rep(&self, context: &Context) -> Result<Rep> {
-        self.bind(self.builder(context, SENDS_LAST).build())
+        self.bind(self.builder(context).build())
     }
 
     fn req(&self, context: &Context) -> Result<Req> {
-        self.connect(self.builder(context, RECEIVES_LAST).build())
+        self.connect(self.builder(context).build())
     }
 }
 
 /// What one end has to tell.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Outcome {
     /// How many came, and in what time, if it was for this end to measure.
     received: Option<(u64, Duration)>,
     /// The median round trip, and that of which one in a hundred is slower.
     round_trips: Option<[Duration; 2]>,
-    cpu: Duration,
+    /// CPU time of the process when the measurement began, and when it ended.
+    cpu_from: Duration,
+    cpu_to: Duration,
 }
 
 impl Outcome {
@@ -202,7 +209,8 @@ impl Outcome {
                 elapsed.as_nanos()
             ));
         }
-        figures.push(format!("cpu_ns={}", self.cpu.as_nanos()));
+        let cpu = self.cpu_to.saturating_sub(self.cpu_from);
+        figures.push(format!("cpu_ns={}", cpu.as_nanos()));
         if let Some([p50, p99]) = self.round_trips {
             let (p50, p99) = (p50.as_nanos(), p99.as_nanos());
             figures.push(format!("p50_ns={p50} p99_ns={p99}"));
@@ -254,7 +262,8 @@ fn receive<K: Receives>(sockets: &[Socket<K>], options: &Options) -> Result<Outc
     Ok(Outcome {
         received: Some((options.count * sockets.len() as u64, elapsed)),
         round_trips: None,
-        cpu: cpu().saturating_sub(cpu_from),
+        cpu_from,
+        cpu_to: cpu(),
     })
 }
 
@@ -298,9 +307,8 @@ fn send<K: Sends>(socket: &Socket<K>, options: &Options) -> Result<Outcome> {
         }
         blocking.send(body.message(sequence))?;
     }
-    blocking.close();
     Ok(Outcome {
-        cpu: cpu().saturating_sub(cpu_from),
+        cpu_from,
         ..Outcome::default()
     })
 }
@@ -325,9 +333,8 @@ fn reply(rep: &Rep, options: &Options) -> Result<Outcome> {
         check(&request, options.size, sequence)?;
         blocking.send(request)?;
     }
-    blocking.close();
     Ok(Outcome {
-        cpu: cpu().saturating_sub(cpu_from),
+        cpu_from,
         ..Outcome::default()
     })
 }
@@ -349,12 +356,13 @@ fn request(req: &Req, options: &Options) -> Result<Outcome> {
         }
     }
     let elapsed = start.elapsed();
-    let cpu = cpu().saturating_sub(cpu_from);
+    let cpu_to = cpu();
     times.sort_unstable();
     let last = times.len() - 1;
     Ok(Outcome {
         received: Some((options.count, elapsed)),
         round_trips: Some([times[last / 2], times[last * 99 / 100]]),
-        cpu,
+        cpu_from,
+        cpu_to,
     })
 }

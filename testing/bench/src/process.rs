@@ -27,16 +27,34 @@ impl Owned {
     /// # Errors
     /// If the log cannot be made or the program cannot be started.
     pub(crate) fn spawn(name: &'static str, dir: &Path, command: &mut Command) -> Result<Self> {
+        Self::start(name, dir, command.stdin(Stdio::null()))
+    }
+
+    /// The same, with a standard input that is empty and does not end before [`Self::release`].
+    ///
+    /// # Errors
+    /// As of [`Self::spawn`].
+    pub(crate) fn spawn_held(
+        name: &'static str,
+        dir: &Path,
+        command: &mut Command,
+    ) -> Result<Self> {
+        Self::start(name, dir, command.stdin(Stdio::piped()))
+    }
+
+    fn start(name: &'static str, dir: &Path, command: &mut Command) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let output = File::create(&log).context("creating a log file")?;
-        command
-            .stdin(Stdio::null())
-            .stderr(output.try_clone()?)
-            .stdout(output);
+        command.stderr(output.try_clone()?).stdout(output);
         let child = command
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         Ok(Self { child, name, log })
+    }
+
+    /// Ends the standard input of a process that is held by it.
+    pub(crate) fn release(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Id of the process itself.

@@ -35,7 +35,7 @@ const BATCH: u32 = 256;
 const START: Duration = Duration::from_secs(10);
 
 /// How long a run may take.
-const RUN: Duration = Duration::from_secs(120);
+const RUN: Duration = Duration::from_mins(1);
 
 /// A program of one library.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Program {
             if self.library == Library::BaridBatch {
                 command.arg(BATCH.to_string());
             }
-            Owned::spawn(role, dir, &mut command)
+            Owned::spawn_held(role, dir, &mut command)
         };
         let [binder, connecter, both] = cell.pattern.roles();
         let listen = match cell.transport {
@@ -153,6 +153,10 @@ fn finish(mut processes: Vec<Owned>) -> Result<Vec<Told>> {
         let mut said = Vec::new();
         for process in &mut processes {
             said.extend(process.poll_end()?);
+        }
+        // Who measures ends first. Who closes before all is received may lose what is on its way.
+        if !said.is_empty() {
+            processes.iter_mut().for_each(Owned::release);
         }
         Ok((said.len() == processes.len()).then_some(said))
     })?;

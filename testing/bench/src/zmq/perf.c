@@ -6,11 +6,11 @@
  * ROLE is pull, pub or rep, which bind and first print `bound ENDPOINT`; push, sub or req, which connect; or
  * push-pull, pub-sub or req-rep: both, on two threads of one context. A sub has SOCKETS sockets, of which each gets
  * all messages. WARM_UP + COUNT messages go, of SIZE bytes each. Who receives prints what the last COUNT of them
- * took, and everybody the CPU time of the process meanwhile:
+ * took, and everybody the CPU time of the process meanwhile. push, pub and rep stay until their standard input ends:
  *
  *   messages=COUNT elapsed_ns=N cpu_ns=N           pull, sub, push-pull, pub-sub; messages are those of all sockets
  *   messages=COUNT elapsed_ns=N cpu_ns=N p50_ns=N p99_ns=N         req, req-rep: round trips
- *   cpu_ns=N                                       push, pub, rep: until the last message is on its way
+ *   cpu_ns=N                                       push, pub, rep
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -43,7 +43,7 @@ struct result {
     uint64_t elapsed_ns;
     uint64_t p50_ns;
     uint64_t p99_ns;
-    /* CPU time of the process when the measurement began, and when it ended; zero if only the end of the party ends it. */
+    /* CPU time of the process when the measurement began, and when it ended. */
     uint64_t cpu_from;
     uint64_t cpu_to;
 };
@@ -60,7 +60,7 @@ struct role {
     const char *name;
     int type;
     int binds;
-    int sends_last;
+    int measures;
     void (*run)(struct party *);
 };
 
@@ -240,12 +240,12 @@ static void run_requester(struct party *party)
 }
 
 static const struct role ROLES[] = {
-    {"pull", ZMQ_PULL, 1, 0, run_receiver},
-    {"push", ZMQ_PUSH, 0, 1, run_sender},
-    {"pub", ZMQ_XPUB, 1, 1, run_publisher},
-    {"sub", ZMQ_SUB, 0, 0, run_receiver},
-    {"rep", ZMQ_REP, 1, 1, run_replier},
-    {"req", ZMQ_REQ, 0, 0, run_requester},
+    {"pull", ZMQ_PULL, 1, 1, run_receiver},
+    {"push", ZMQ_PUSH, 0, 0, run_sender},
+    {"pub", ZMQ_XPUB, 1, 0, run_publisher},
+    {"sub", ZMQ_SUB, 0, 1, run_receiver},
+    {"rep", ZMQ_REP, 1, 0, run_replier},
+    {"req", ZMQ_REQ, 0, 1, run_requester},
 };
 
 static const struct role *role_of(const char *name, size_t length)
@@ -269,8 +269,8 @@ static void *open_socket(void *context, const struct role *role, const struct op
         fail("zmq_socket: %s", zmq_strerror(zmq_errno()));
     set(socket, ZMQ_SNDHWM, options->hwm);
     set(socket, ZMQ_RCVHWM, options->hwm);
-    /* What is sent last arrives; a subscription for a publisher that has gone is not waited for. */
-    set(socket, ZMQ_LINGER, role->sends_last ? -1 : 0);
+    /* Nobody closes before all has arrived. */
+    set(socket, ZMQ_LINGER, 0);
     if (role->type == ZMQ_XPUB) {
         set(socket, ZMQ_XPUB_NODROP, 1);
         set(socket, ZMQ_XPUB_VERBOSE, 1);
@@ -305,10 +305,9 @@ static void close_party(struct party *party)
 
 static void print_result(const struct result *result)
 {
-    uint64_t until = result->cpu_to != 0 ? result->cpu_to : cpu_ns();
     if (result->messages != 0)
         printf("messages=%" PRIu64 " elapsed_ns=%" PRIu64 " ", result->messages, result->elapsed_ns);
-    printf("cpu_ns=%" PRIu64, until - result->cpu_from);
+    printf("cpu_ns=%" PRIu64, result->cpu_to - result->cpu_from);
     if (result->p50_ns != 0)
         printf(" p50_ns=%" PRIu64 " p99_ns=%" PRIu64, result->p50_ns, result->p99_ns);
     putchar('\n');
@@ -336,7 +335,7 @@ static void run_both(void *context, const char *names, const struct options *opt
         fail("no thread");
     binder->run(one);
     pthread_join(thread, NULL);
-    print_result(one->result.messages != 0 ? &one->result : &other->result);
+    print_result(binder->measures ? &one->result : &other->result);
     close_party(one);
     close_party(other);
     need(zmq_ctx_term(context), "zmq_ctx_term");
@@ -354,9 +353,14 @@ static void run_one(void *context, const char *name, const struct options *optio
         fflush(stdout);
     }
     role->run(party);
+    if (!role->measures) {
+        while (getchar() != EOF)
+            ;
+        party->result.cpu_to = cpu_ns();
+    }
+    print_result(&party->result);
     close_party(party);
     need(zmq_ctx_term(context), "zmq_ctx_term");
-    print_result(&party->result);
 }
 
 static uint64_t number(const char *text, uint64_t least, uint64_t most)
