@@ -47,6 +47,7 @@ impl Connection {
         let subscriber = self.subscriber(id);
         match self.find_queue(&name)? {
             Place::Private(queue) => {
+                self.fill_private(now);
                 let Some(private) = self.private_queues.get_mut(&queue) else {
                     return Err(Refusal::QueueNotFound(name));
                 };

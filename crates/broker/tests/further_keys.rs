@@ -285,6 +285,14 @@ fn no_key_leads_to_the_brokers_own_topics() {
     assert_eq!(listener.take_numbers(&mut node), [0; 0]);
 }
 
+/// Ends a queue at its host, before anybody else knows.
+fn begin_to_end(node: &mut Node, client: &mut Client, name: &str) {
+    client.send(node, delete_queue(name));
+    for executor in 0..node.executors.len() {
+        node.step_executor(executor);
+    }
+}
+
 #[test]
 fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
     let (mut node, mut client) = with_queues();
@@ -293,10 +301,10 @@ fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
         let publishing = Publishing::new(Confirm::Wanted);
         Command::Publish(draft.persistent().build(), publishing)
     };
-    other.send(&node, delete_queue("a"));
+    begin_to_end(&mut node, &mut other, "a");
     let id = client.send(&node, wanted(message("none", 1).queued().keys(&["a"])));
     assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
-    other.send(&node, delete_queue("b"));
+    begin_to_end(&mut node, &mut other, "b");
     let id = client.send(&node, wanted(message("b", 2).queued()));
     let deleted = Refusal::QueueDeleted(name_of("b"));
     assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
@@ -310,7 +318,7 @@ fn who_asks_for_a_delay_or_repeats_the_key_is_told_too() {
     ] {
         let (mut node, mut client) = with_queues();
         let mut other = node.connect();
-        other.send(&node, delete_queue("b"));
+        begin_to_end(&mut node, &mut other, "b");
         let draft = further(message("b", 1).queued()).persistent();
         let publishing = Publishing::new(Confirm::Wanted);
         let id = client.send(&node, Command::Publish(draft.build(), publishing));
