@@ -162,7 +162,8 @@ fn outcome(how: u8) -> Outcome {
         Outcome::Reject,
         Outcome::Release,
         Outcome::Fail,
-    ][usize::from(how % 4)]
+        Outcome::Unseen,
+    ][usize::from(how % 5)]
 }
 
 /// A connection, what it asked and was not told, and its subscriptions.

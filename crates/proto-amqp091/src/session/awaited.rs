@@ -165,7 +165,7 @@ impl Open {
             }
             Purpose::Getting { id } => self.finish_get(link, asked, id, &reply, out),
             Purpose::Canceling { id, no_wait } => {
-                self.finish_cancel(awaited.channel, id, no_wait, out);
+                self.finish_cancel(awaited.channel, (id, no_wait), true, out);
                 self.flush(link, out);
                 Ok(())
             }
@@ -182,7 +182,7 @@ impl Open {
         match (awaited.purpose, refusal) {
             // The broker has ended it by itself.
             (Purpose::Canceling { id, no_wait }, _) => {
-                self.finish_cancel(awaited.channel, id, no_wait, out);
+                self.finish_cancel(awaited.channel, (id, no_wait), false, out);
                 return Ok(());
             }
             (Purpose::ClosingChannel, _) => {

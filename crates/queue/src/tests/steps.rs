@@ -90,6 +90,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Accept),
         Just(Outcome::Reject),
         Just(Outcome::Release),
+        Just(Outcome::Unseen),
         Just(Outcome::Fail)
     ]
 }
