@@ -5,6 +5,7 @@ mod fills;
 
 use crate::Node;
 use crate::deliver::Deliveries;
+use crate::get::subscribed;
 use crate::mailbox::{
     Admission, Control, Mailbox, Publish, PublishBatch, PublishTo, Subscribing, Taken,
 };
@@ -529,7 +530,9 @@ impl Executor {
             shard.subscribe(now, target.queue, subscriber, options)
         };
         let is_ok = done.is_ok();
-        let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
+        let settle_ms = shard.settle_ms(target.queue);
+        let done = done.map(|()| subscribed(settle_ms));
+        let done = done.map_err(|error| match error {
             shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
             shard::Subscribing::Refused(refusal) => refusal,
             shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),

@@ -18,6 +18,11 @@ pub(crate) const fn options() -> SubscriptionOptions {
     }
 }
 
+/// What who subscribes is told, where the queue's rules say this.
+pub(crate) fn subscribed(settle_ms: Option<u64>) -> Reply {
+    settle_ms.map_or(Reply::Nothing, Reply::SettleWithin)
+}
+
 impl Connection {
     pub(crate) fn get(&mut self, now: Instant, command: CommandId, get: Get) {
         let id = get.subscription;

@@ -100,6 +100,7 @@ fn definition(how: u16) -> QueueDefinition {
         }),
         single_active: has(7),
         last_value_header: has(8).then(|| (*b"v").into()),
+        settle_ms: None,
         bytes_max: None,
     };
     QueueDefinition {

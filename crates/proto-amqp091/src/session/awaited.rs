@@ -8,6 +8,7 @@ use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode};
 use broker_api::{Command, Out, Refusal, Reply};
 use model::{CommandId, SubscriptionId};
+use std::time::Duration;
 
 /// A command on whose answer a method waits.
 #[derive(Debug)]
@@ -158,6 +159,9 @@ impl Open {
                     self.put_consume_ok(awaited.channel, id, out);
                 }
                 self.share_out(link, awaited.channel, out);
+                if let Reply::SettleWithin(ms) = reply {
+                    self.set_settle_within(link, asked, id, Duration::from_millis(ms))?;
+                }
                 Ok(())
             }
             Purpose::PreparingReplies { id, no_wait } => {
