@@ -4,7 +4,7 @@ mod support;
 
 use broker::{Address, Composite, Settings};
 use broker_api::{Command, Confirm, Event, Publishing, Refusal, Reply, SettleMode, Transaction};
-use model::{ExchangeKind, Outcome, QueueDefinition, QueueRules};
+use model::{Death, Deaths, ExchangeKind, Outcome, QueueDefinition, QueueRules};
 use support::calls::{
     alternate, bind, dead_letters_to, delete_queue, exchange, exchange_name, exclusive,
     name as name_of, presettled, settings, settle, subscribe, with_retained, with_rules,
@@ -213,6 +213,12 @@ fn a_restart_forgets_no_key() {
     assert_eq!(client.deliveries(&mut node).len(), 1);
     client.ok(&mut node, Command::Settle(settle(1, &[1], Outcome::Reject)));
     assert_eq!(node.contents("b"), [1]);
+    // It says by which keys it had come.
+    client.subscribed(&mut node, subscribe(2, queue("b")));
+    let letters = client.deliveries(&mut node);
+    let deaths = Deaths::decode(letters[0].message.annotations()).expect("it has died");
+    let keys = deaths.iter().flat_map(Death::keys);
+    assert_eq!(keys.collect::<Vec<_>>(), [b"q", b"k"]);
 }
 
 #[test]
