@@ -86,11 +86,19 @@ impl Cell {
         }
     }
 
+    fn suits(&self, endpoint: &Endpoint) -> bool {
+        let is_secure = self.hub.options.security.is_asked_for();
+        endpoint.suits(self.hub.socket_type, is_secure)
+    }
+
     /// Binds; returns the endpoint with what was open in it filled in.
     pub(crate) fn bind(&self, endpoint: &Endpoint) -> Result<Endpoint, BindError> {
         let mut places = self.places.lock();
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
+        }
+        if !self.suits(endpoint) {
+            return Err(BindError::Unsuitable(endpoint.clone()));
         }
         let number = self.hub.next_endpoint();
         let (endpoint, stop) = match &endpoint.0 {
@@ -122,6 +130,9 @@ impl Cell {
         let mut places = self.places.lock();
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
+        }
+        if !self.suits(endpoint) {
+            return Err(ConnectError::Unsuitable(endpoint.clone()));
         }
         let number = self.hub.next_endpoint();
         let (attachment, stop): (Option<Attachment>, _) = match &endpoint.0 {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use zmtp::SocketType;
 
 /// The address of a socket.
 ///
@@ -115,6 +116,18 @@ impl fmt::Display for Endpoint {
             Transport::Ipc(IpcName::Path(path)) => write!(f, "ipc://{}", path.display()),
             Transport::Ipc(IpcName::Abstract(name)) => write!(f, "ipc://@{name}"),
             Transport::Inproc(name) => write!(f, "inproc://{name}"),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Whether sockets of a type may bind or connect there. `is_secure` is whether they have to know who is there.
+    pub(crate) const fn suits(&self, socket_type: SocketType, is_secure: bool) -> bool {
+        let is_stream = matches!(socket_type, SocketType::Stream);
+        match &self.0 {
+            // Bytes of any peer have no place for who it is.
+            Transport::Tcp { .. } | Transport::Ipc(_) => !(is_stream && is_secure),
+            Transport::Inproc(_) => !is_stream,
         }
     }
 }

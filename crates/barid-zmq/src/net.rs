@@ -15,6 +15,7 @@ mod connector;
 mod input;
 mod listener;
 mod output;
+mod raw;
 mod settings;
 mod transport;
 

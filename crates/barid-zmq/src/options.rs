@@ -110,6 +110,8 @@ pub(crate) struct Options {
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
     pub(crate) xpub: XPubOptions,
+    /// Whether an empty message tells the user of a STREAM that a peer came, or went.
+    pub(crate) stream_notifies: bool,
 }
 
 impl Default for Options {
@@ -136,6 +138,7 @@ impl Default for Options {
             req: ReqOptions::default(),
             router: RouterOptions::default(),
             xpub: XPubOptions::default(),
+            stream_notifies: true,
         }
     }
 }
@@ -183,7 +186,8 @@ impl Options {
                 | SocketType::Gather
                 | SocketType::Scatter
                 | SocketType::Peer
-                | SocketType::Channel,
+                | SocketType::Channel
+                | SocketType::Stream,
             ) => OnFull::Block,
         }
     }

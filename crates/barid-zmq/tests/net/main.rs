@@ -7,6 +7,7 @@ mod hostile;
 mod messages;
 mod reconnect;
 mod security;
+mod stream;
 
 use barid_zmq::{Context, Endpoint, Kind, Message, Receives, Sends, Socket};
 use std::time::Duration;
