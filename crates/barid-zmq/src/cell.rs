@@ -107,7 +107,7 @@ impl Cell {
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
                 let (endpoint, stop) = net::listen(&self.hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
@@ -143,7 +143,7 @@ impl Cell {
                     None,
                 )
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
                 let (attachment, stop) = net::connect(&self.hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }

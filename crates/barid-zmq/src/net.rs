@@ -18,6 +18,7 @@ mod output;
 mod raw;
 mod settings;
 mod transport;
+mod websocket;
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;

@@ -86,6 +86,10 @@ pub(crate) struct XPubOptions {
 
 /// All options of a socket. A type of socket looks at those that it has.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Options {
     pub(crate) send_hwm: Hwm,
     pub(crate) receive_hwm: Hwm,

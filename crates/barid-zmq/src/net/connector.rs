@@ -102,18 +102,29 @@ impl Connector {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         let connecting = async move {
             match hub.options.connect_timeout {
-                None => connect(&endpoint, &hub.options).await,
+                None => connect(&endpoint, &hub).await,
                 Some(limit) => {
-                    let connected = timeout(limit, connect(&endpoint, &hub.options)).await;
+                    let connected = timeout(limit, connect(&endpoint, &hub)).await;
                     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
                 }
             }
         };
         match self.unless_gone(ends, connecting).await {
             None => Attempt::Over,
-            Some(Err(error)) => Attempt::Failed(error.to_string()),
+            Some(Err(error)) => {
+                let reason = error.to_string();
+                // Somebody is there, who does not speak as this socket does.
+                if error.kind() == io::ErrorKind::InvalidData {
+                    let (endpoint, reason) = (self.endpoint.clone(), reason.clone());
+                    self.hub
+                        .monitors
+                        .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                }
+                Attempt::Failed(reason)
+            }
             Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream).await,
             Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream).await,
+            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream).await,
         }
     }
 

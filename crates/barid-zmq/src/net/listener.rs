@@ -2,7 +2,7 @@
 
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
-use super::transport::{Connected, Listener, Stream};
+use super::transport::{Connected, Listener, Stream, open};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
 use crate::endpoint::Endpoint;
@@ -11,6 +11,7 @@ use crate::hub::{Hub, Running};
 use crate::monitor::MonitorEvent;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use zmtp::SocketType;
@@ -75,11 +76,34 @@ impl Listening {
         };
         io.spawn(async move {
             match moving.arrive() {
+                Ok(Connected::Tcp(stream)) if this.endpoint.is_websocket() => {
+                    this.open(stream).await;
+                }
                 Ok(Connected::Tcp(stream)) => this.serve(stream).await,
                 Ok(Connected::Unix(stream)) => this.serve(stream).await,
+                Ok(Connected::Ws(stream)) => this.serve(*stream).await,
                 Err(_) => {}
             }
         });
+    }
+
+    /// Opens a WebSocket, then serves it.
+    async fn open(mut self, stream: TcpStream) {
+        let running = Running::new(Arc::clone(&self.hub));
+        let opened = unless(dropped(&mut self.stopped), open(stream, &self.hub)).await;
+        let websocket = match opened {
+            None => return,
+            Some(Ok(websocket)) => websocket,
+            Some(Err(error)) => {
+                let (endpoint, reason) = (self.endpoint, error.to_string());
+                return self
+                    .hub
+                    .monitors
+                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+            }
+        };
+        self.serve(websocket).await;
+        drop(running);
     }
 
     async fn serve<S: Stream>(self, stream: S) {
