@@ -49,35 +49,33 @@ impl<F> Drop for Wait<'_, F> {
     }
 }
 
-/// Sends a message that is handed over in its place: it is taken out when it is sent.
+/// Tries to send a message; one that has to wait stays in its place.
 #[inline]
-fn attempt_send(core: &mut Core, place: &mut Option<Message>) -> Option<Result<(), SendError>> {
-    let message = place.take()?;
-    if core.is_closed() {
-        let reason = SendRefusal::Closed;
-        return Some(Err(SendError { reason, message }));
-    }
-    let (refusal, message) = match core.send(message) {
-        Ok(()) => return Some(Ok(())),
-        Err(refused) => refused,
-    };
-    let reason = match refusal {
-        Refusal::Full => {
-            *place = Some(message);
-            return None;
+fn attempt_send(core: &mut Core, message: &mut Message) -> Option<Result<(), SendError>> {
+    let reason = if core.is_closed() {
+        SendRefusal::Closed
+    } else {
+        match core.send(message) {
+            Ok(()) => return Some(Ok(())),
+            Err(Refusal::Full) => return None,
+            Err(Refusal::Unroutable) => SendRefusal::Unroutable,
+            Err(Refusal::OutOfTurn) => SendRefusal::OutOfTurn,
+            Err(Refusal::Frames) => SendRefusal::ManyFrames,
+            Err(Refusal::Malformed) => SendRefusal::LongGroup,
         }
-        Refusal::Unroutable => SendRefusal::Unroutable,
-        Refusal::OutOfTurn => SendRefusal::OutOfTurn,
-        Refusal::Frames => SendRefusal::ManyFrames,
-        Refusal::Malformed => SendRefusal::LongGroup,
     };
+    let message = std::mem::take(message);
     Some(Err(SendError { reason, message }))
 }
 
+/// Tries to receive a message, which takes the place of what was in `place`.
 #[inline]
-pub(crate) fn attempt_receive(core: &mut Core) -> Option<Result<Message, ReceiveError>> {
-    match core.receive() {
-        Ok(message) => Some(Ok(message)),
+pub(crate) fn attempt_receive(
+    core: &mut Core,
+    place: &mut Message,
+) -> Option<Result<(), ReceiveError>> {
+    match core.receive(place) {
+        Ok(()) => Some(Ok(())),
         Err(_) if core.is_closed() => Some(Err(ReceiveError::Closed)),
         Err(Nothing::OutOfTurn) => Some(Err(ReceiveError::OutOfTurn)),
         Err(Nothing::Yet) => None,
@@ -88,29 +86,32 @@ pub(crate) fn attempt_receive(core: &mut Core) -> Option<Result<Message, Receive
 impl Cell {
     pub(crate) fn sending(
         &self,
-        message: Message,
+        mut message: Message,
     ) -> impl Future<Output = Result<(), SendError>> + Unpin + '_ {
-        let mut place = Some(message);
         Wait::new(self, Interest::Send, move |core| {
-            attempt_send(core, &mut place)
+            attempt_send(core, &mut message)
         })
     }
 
     /// As [`Self::sending`]; a message that is not sent stays in its place.
     pub(crate) fn sending_from<'a>(
         &'a self,
-        place: &'a mut Option<Message>,
+        message: &'a mut Message,
     ) -> impl Future<Output = Result<(), SendError>> + Unpin + 'a {
-        Wait::new(self, Interest::Send, move |core| attempt_send(core, place))
+        Wait::new(self, Interest::Send, move |core| {
+            attempt_send(core, message)
+        })
     }
 
+    /// Tries once; none if there is no room, and the message stays in its place.
     #[inline]
-    pub(crate) fn try_sending(&self, message: Message) -> Result<(), SendError> {
-        let mut place = Some(message);
-        let result = self.with(|core| attempt_send(core, &mut place));
-        result.unwrap_or_else(|| {
+    pub(crate) fn try_sending_from(&self, message: &mut Message) -> Option<Result<(), SendError>> {
+        self.with(|core| attempt_send(core, message))
+    }
+
+    pub(crate) fn try_sending(&self, mut message: Message) -> Result<(), SendError> {
+        self.try_sending_from(&mut message).unwrap_or_else(|| {
             let reason = SendRefusal::Full;
-            let message = place.unwrap_or_default();
             Err(SendError { reason, message })
         })
     }
@@ -118,13 +119,18 @@ impl Cell {
     pub(crate) fn receiving(
         &self,
     ) -> impl Future<Output = Result<Message, ReceiveError>> + Unpin + '_ {
-        Wait::new(self, Interest::Receive, attempt_receive)
+        Wait::new(self, Interest::Receive, |core| {
+            let mut message = Message::new();
+            let result = attempt_receive(core, &mut message)?;
+            Some(result.map(|()| message))
+        })
     }
 
     #[inline]
     pub(crate) fn try_receiving(&self) -> Result<Message, ReceiveError> {
-        self.with(attempt_receive)
-            .unwrap_or(Err(ReceiveError::Empty))
+        let mut message = Message::new();
+        let result = self.with(|core| attempt_receive(core, &mut message));
+        result.unwrap_or(Err(ReceiveError::Empty)).map(|()| message)
     }
 
     pub(crate) fn changing<R>(
