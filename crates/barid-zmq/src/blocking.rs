@@ -207,13 +207,11 @@ fn send<K>(
     timeout: Option<Duration>,
 ) -> Result<(), SendError> {
     let cell = &socket.cell;
-    let sent = cell
+    let result = cell
         .try_sending_from(&mut message)
-        .or_else(|| wait_for(cell.sending_from(&mut message), timeout));
-    sent.unwrap_or_else(|| {
-        let reason = SendRefusal::Full;
-        Err(SendError { reason, message })
-    })
+        .or_else(|| wait_for(cell.sending_from(&mut message), timeout))
+        .unwrap_or(Err(SendRefusal::Full));
+    result.map_err(|reason| SendError { reason, message })
 }
 
 #[inline]

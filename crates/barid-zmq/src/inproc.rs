@@ -5,7 +5,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::gate::Signal;
 use crate::hub::Hub;
-use crate::pipe::{Bell, Notice, Keep, Receiver, Ring, Rings, Sender, pipe};
+use crate::pipe::{Bell, Keep, Notice, Receiver, Ring, Rings, Sender, pipe};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;

@@ -49,23 +49,21 @@ impl<F> Drop for Wait<'_, F> {
     }
 }
 
-/// Tries to send a message; one that has to wait stays in its place.
+/// Tries to send a message; one that is not sent stays in its place.
 #[inline]
-fn attempt_send(core: &mut Core, message: &mut Message) -> Option<Result<(), SendError>> {
-    let reason = if core.is_closed() {
-        SendRefusal::Closed
-    } else {
-        match core.send(message) {
-            Ok(()) => return Some(Ok(())),
-            Err(Refusal::Full) => return None,
-            Err(Refusal::Unroutable) => SendRefusal::Unroutable,
-            Err(Refusal::OutOfTurn) => SendRefusal::OutOfTurn,
-            Err(Refusal::Frames) => SendRefusal::ManyFrames,
-            Err(Refusal::Malformed) => SendRefusal::LongGroup,
-        }
+fn attempt_send(core: &mut Core, message: &mut Message) -> Option<Result<(), SendRefusal>> {
+    if core.is_closed() {
+        return Some(Err(SendRefusal::Closed));
+    }
+    let refusal = match core.send(message) {
+        Ok(()) => return Some(Ok(())),
+        Err(Refusal::Full) => return None,
+        Err(Refusal::Unroutable) => SendRefusal::Unroutable,
+        Err(Refusal::OutOfTurn) => SendRefusal::OutOfTurn,
+        Err(Refusal::Frames) => SendRefusal::ManyFrames,
+        Err(Refusal::Malformed) => SendRefusal::LongGroup,
     };
-    let message = std::mem::take(message);
-    Some(Err(SendError { reason, message }))
+    Some(Err(refusal))
 }
 
 /// Tries to receive a message, which takes the place of what was in `place`.
@@ -89,7 +87,11 @@ impl Cell {
         mut message: Message,
     ) -> impl Future<Output = Result<(), SendError>> + Unpin + '_ {
         Wait::new(self, Interest::Send, move |core| {
-            attempt_send(core, &mut message)
+            let result = attempt_send(core, &mut message)?;
+            Some(result.map_err(|reason| {
+                let message = std::mem::take(&mut message);
+                SendError { reason, message }
+            }))
         })
     }
 
@@ -97,23 +99,23 @@ impl Cell {
     pub(crate) fn sending_from<'a>(
         &'a self,
         message: &'a mut Message,
-    ) -> impl Future<Output = Result<(), SendError>> + Unpin + 'a {
-        Wait::new(self, Interest::Send, move |core| {
-            attempt_send(core, message)
-        })
+    ) -> impl Future<Output = Result<(), SendRefusal>> + Unpin + 'a {
+        Wait::new(self, Interest::Send, |core| attempt_send(core, message))
     }
 
-    /// Tries once; none if there is no room, and the message stays in its place.
+    /// Tries once; none if there is no room. A message that is not sent stays in its place.
     #[inline]
-    pub(crate) fn try_sending_from(&self, message: &mut Message) -> Option<Result<(), SendError>> {
+    pub(crate) fn try_sending_from(
+        &self,
+        message: &mut Message,
+    ) -> Option<Result<(), SendRefusal>> {
         self.with(|core| attempt_send(core, message))
     }
 
     pub(crate) fn try_sending(&self, mut message: Message) -> Result<(), SendError> {
-        self.try_sending_from(&mut message).unwrap_or_else(|| {
-            let reason = SendRefusal::Full;
-            Err(SendError { reason, message })
-        })
+        let result = self.try_sending_from(&mut message);
+        let result = result.unwrap_or(Err(SendRefusal::Full));
+        result.map_err(|reason| SendError { reason, message })
     }
 
     pub(crate) fn receiving(
