@@ -203,25 +203,15 @@ impl<K: Audience> Blocking<'_, K> {
 #[inline]
 fn send<K>(
     socket: &Socket<K>,
-    message: Message,
+    mut message: Message,
     timeout: Option<Duration>,
 ) -> Result<(), SendError> {
     let cell = &socket.cell;
-    match cell.try_sending(message) {
-        Err(SendError {
-            reason: SendRefusal::Full,
-            message,
-        }) => {
-            let mut place = Some(message);
-            let sent = wait_for(cell.sending_from(&mut place), timeout);
-            sent.unwrap_or_else(|| {
-                let reason = SendRefusal::Full;
-                let message = place.unwrap_or_default();
-                Err(SendError { reason, message })
-            })
-        }
-        result => result,
-    }
+    let result = cell
+        .try_sending_from(&mut message)
+        .or_else(|| wait_for(cell.sending_from(&mut message), timeout))
+        .unwrap_or(Err(SendRefusal::Full));
+    result.map_err(|reason| SendError { reason, message })
 }
 
 #[inline]

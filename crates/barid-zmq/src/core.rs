@@ -25,7 +25,7 @@ use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId};
-use crate::pipe::{Item, Popped};
+use crate::pipe::{Notice, Popped};
 use balanced::Balanced;
 use bytes::Bytes;
 use links::{Links, Next};
@@ -112,8 +112,11 @@ trait Rules {
         links.fair.add(peer);
     }
 
-    /// Takes what a peer has written; a message that the user is to have is returned.
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message>;
+    /// Takes what a peer has written; true if the user is to have it, as it is then.
+    fn take(&mut self, links: &mut Links, peer: PeerId, message: &mut Message) -> bool;
+
+    /// Takes notice of what a peer says beside messages.
+    fn notice(&mut self, _links: &mut Links, _peer: PeerId, _notice: Notice) {}
 
     /// Nothing comes from a peer any more, and all that came is taken.
     fn ended(&mut self, _links: &mut Links, _peer: PeerId) {}
@@ -133,7 +136,8 @@ trait Rules {
         false
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)>;
+    /// Sends or drops a message; a refused one is left as it was.
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal>;
 }
 
 pub(crate) struct Core {
@@ -291,7 +295,7 @@ impl Core {
                 SocketType::Req | SocketType::Dealer | SocketType::Router
             )
         {
-            self.links.write(peer, Item::Message(Message::from("")));
+            self.links.write(peer, Message::from(""));
         }
         delegate!(&mut self.pattern, rules => rules.attached(&mut self.links, peer));
         let takes_at_once = delegate!(&self.pattern, rules => rules.takes_at_once());
@@ -306,10 +310,14 @@ impl Core {
 
     /// Takes all that a peer has written, until it has to signal again.
     fn take_all(&mut self, peer: PeerId) {
+        let mut message = Message::new();
         loop {
-            match self.links.pop(peer) {
-                Popped::Item(item) => {
-                    let _unread: Option<Message> = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
+            match self.links.pop(peer, &mut message) {
+                Popped::Message => {
+                    let _is_unread: bool = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, &mut message));
+                }
+                Popped::Notice(notice) => {
+                    delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
                 }
                 Popped::Empty => {
                     if self.links.sleep(peer) {
@@ -329,9 +337,9 @@ impl Core {
         self.links.remove(peer);
     }
 
-    /// Tries to send a message; a refused one is handed back.
+    /// Tries to send a message; a refused one is left in its place.
     #[inline]
-    pub(crate) fn send(&mut self, mut message: Message) -> Result<(), (Refusal, Message)> {
+    pub(crate) fn send(&mut self, message: &mut Message) -> Result<(), Refusal> {
         self.look();
         if message.is_empty() {
             message.push_back("");
@@ -339,29 +347,34 @@ impl Core {
         delegate!(&mut self.pattern, rules => rules.send(&mut self.links, message))
     }
 
-    /// Tries to receive a message.
+    /// Tries to receive a message, which takes the place of what was in `place`.
     #[inline]
-    pub(crate) fn receive(&mut self) -> Result<Message, Nothing> {
+    pub(crate) fn receive(&mut self, place: &mut Message) -> Result<(), Nothing> {
         self.look();
         if !delegate!(&self.pattern, rules => rules.may_receive()) {
             return Err(Nothing::OutOfTurn);
         }
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
-            return Ok(message);
+            *place = message;
+            return Ok(());
         }
         loop {
-            match self.links.next() {
-                Next::Item(peer, item) => {
-                    let message = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
-                    if let Some(message) = message {
-                        return Ok(message);
+            match self.links.next(place) {
+                Next::Message(peer) => {
+                    if delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, place))
+                    {
+                        return Ok(());
                     }
+                }
+                Next::Notice(peer, notice) => {
+                    delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
                 }
                 Next::Ended(peer) => {
                     self.end(peer);
                     // The end of a peer may be a message of its own.
                     if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
-                        return Ok(message);
+                        *place = message;
+                        return Ok(());
                     }
                 }
                 Next::Nothing => return Err(Nothing::Yet),
@@ -491,9 +504,9 @@ impl Core {
 }
 
 /// What a type does with a message for which no peer has room.
-fn refuse(links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+fn refuse(links: &mut Links) -> Result<(), Refusal> {
     match links.on_full {
-        OnFull::Block => Err((Refusal::Full, message)),
+        OnFull::Block => Err(Refusal::Full),
         OnFull::Drop => {
             links.counters.dropped_sends += 1;
             Ok(())

@@ -5,7 +5,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::gate::Signal;
 use crate::hub::Hub;
-use crate::pipe::{Bell, Item, Keep, Receiver, Ring, Rings, Sender, pipe};
+use crate::pipe::{Bell, Keep, Notice, Receiver, Ring, Rings, Sender, pipe};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -192,7 +192,7 @@ impl Ends {
 /// Says who is at this end.
 fn open(sender: &mut Sender, hub: &Hub) {
     let mut rings = Rings::new();
-    sender.push(Item::Opened(name_of(hub)));
+    sender.push_notice(Notice::Opened(name_of(hub)));
     sender.publish(&mut rings);
     rings.into_iter().for_each(Ring::ring);
 }

@@ -222,11 +222,14 @@ impl<K: Receives> Socket<K> {
         Wait::new(&self.cell, Interest::Receive, move |core| {
             let mut count = 0;
             while count < max {
-                match attempt_receive(core) {
-                    Some(Ok(message)) => messages.push(message),
-                    Some(Err(_)) | None if count > 0 => break,
-                    Some(Err(error)) => return Some(Err(error)),
-                    None => return None,
+                let place = messages.push_mut(Message::new());
+                let result = attempt_receive(core, place);
+                if !matches!(result, Some(Ok(()))) {
+                    messages.pop();
+                    if count == 0 {
+                        return result.map(|result| result.map(|()| 0));
+                    }
+                    break;
                 }
                 count += 1;
             }

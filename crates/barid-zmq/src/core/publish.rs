@@ -5,7 +5,7 @@ use super::{Refusal, Rules, WAITING_MAX};
 use crate::message::Message;
 use crate::options::{OnFull, Options, Subscriptions, XPubOptions};
 use crate::peers::PeerId;
-use crate::pipe::Item;
+use crate::pipe::Notice;
 use crate::routing::Trie;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -191,19 +191,26 @@ impl Rules for Publish {
             self.marks.resize(peer.slot() + 1, 0);
         }
         if let Some(welcome) = &self.options.welcome {
-            links.write(peer, Item::Message(welcome.clone().into()));
+            links.write(peer, welcome.clone().into());
         }
     }
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Subscribe(topic) => self.subscribed(links, peer, &topic),
-            Item::Cancel(topic) => self.canceled(links, peer, &topic),
-            Item::Message(message) if self.is_xpub => self.hand_over(links, message, None),
-            Item::Message(_) => links.counters.dropped_receives += 1,
-            Item::Newest | Item::Join(_) | Item::Leave(_) | Item::Opened(_) => {}
+    /// What peers of an XPUB send stands in a row with their subscriptions.
+    fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
+        if self.is_xpub {
+            self.hand_over(links, std::mem::take(message), None);
+        } else {
+            links.counters.dropped_receives += 1;
         }
-        None
+        false
+    }
+
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
+        match notice {
+            Notice::Subscribe(topic) => self.subscribed(links, peer, &topic),
+            Notice::Cancel(topic) => self.canceled(links, peer, &topic),
+            Notice::Join(_) | Notice::Leave(_) | Notice::Opened(_) => {}
+        }
     }
 
     fn ended(&mut self, links: &mut Links, peer: PeerId) {
@@ -234,7 +241,7 @@ impl Rules for Publish {
         true
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         self.find(message.first());
         if links.on_full == OnFull::Block {
             // Nobody gets it before all can.
@@ -243,14 +250,14 @@ impl Rules for Publish {
                 .iter()
                 .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer));
             if must_wait {
-                return Err((Refusal::Full, message));
+                return Err(Refusal::Full);
             }
         }
         if let Some((last, others)) = self.matched.split_last() {
             for peer in others {
                 links.send_or_drop(*peer, message.clone());
             }
-            links.send_or_drop(*last, message);
+            links.send_or_drop(*last, std::mem::take(message));
         }
         Ok(())
     }

@@ -6,8 +6,9 @@ use super::output::Output;
 use super::settings::settings;
 use super::transport::Stream;
 use crate::hub::Hub;
+use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Notice, Popped, Ring, Rings};
 use crate::security::{Applicant, NoRandom};
 use bytes::{Buf as _, Bytes};
 use std::collections::BTreeSet;
@@ -281,13 +282,12 @@ impl<S: Stream> Wire<S> {
         topics: &mut Topics,
         rings: &mut Rings,
     ) -> Result<(), End> {
+        let mut message = Message::new();
         while !self.is_ending && !self.output.is_full() {
-            match ends.outgoing.pop(rings) {
-                Popped::Item(Item::Message(message)) => {
-                    self.output.put(&mut self.connection, message)?;
-                }
-                Popped::Item(item) => {
-                    topics.put(item, &mut self.connection, &mut self.output)?;
+            match ends.outgoing.pop(&mut message, rings) {
+                Popped::Message => self.output.put(&mut self.connection, &mut message)?,
+                Popped::Notice(notice) => {
+                    topics.put(notice, &mut self.connection, &mut self.output)?;
                 }
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
@@ -352,29 +352,29 @@ impl Topics {
 
     fn put(
         &mut self,
-        item: Item,
+        notice: Notice,
         connection: &mut Connection,
         output: &mut Output,
     ) -> Result<(), zmtp::SendError> {
         let heads = &mut output.heads;
-        match item {
-            Item::Subscribe(topic) => {
+        match notice {
+            Notice::Subscribe(topic) => {
                 connection.put_subscribe(heads, &topic)?;
                 self.topics.insert(topic);
             }
-            Item::Cancel(topic) => {
+            Notice::Cancel(topic) => {
                 connection.put_cancel(heads, &topic)?;
                 self.topics.remove(&topic);
             }
-            Item::Join(group) => {
+            Notice::Join(group) => {
                 connection.put_join(heads, &group)?;
                 self.groups.insert(group);
             }
-            Item::Leave(group) => {
+            Notice::Leave(group) => {
                 connection.put_leave(heads, &group)?;
                 self.groups.remove(&group);
             }
-            Item::Message(_) | Item::Newest | Item::Opened(_) => {}
+            Notice::Opened(_) => {}
         }
         Ok(())
     }

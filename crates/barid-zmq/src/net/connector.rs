@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::MonitorEvent;
-use crate::pipe::{Item, Ring, Rings};
+use crate::pipe::{Notice, Ring, Rings};
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -194,7 +194,7 @@ impl Connector {
         let current = match ends {
             Some(ends) => {
                 let mut rings = Rings::new();
-                ends.incoming.push(Item::Opened(name));
+                ends.incoming.push_notice(Notice::Opened(name));
                 ends.incoming.publish(&mut rings);
                 rings.into_iter().for_each(Ring::ring);
                 ends
