@@ -14,6 +14,7 @@ mod request;
 mod router;
 mod server;
 mod subscribe;
+mod wanted;
 
 pub(crate) use links::Afterwards;
 pub use links::Counters;
@@ -43,6 +44,10 @@ use zmtp::SocketType;
 /// Messages that are made here and may wait for the user: subscriptions, who came and who went. Peers cannot fill the
 /// memory of one who does not take them.
 const WAITING_MAX: usize = 100_000;
+/// Likewise, in bytes.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Items that are taken of a peer, or dropped, in one go: one that never stops does not hold its socket up.
+const TAKEN_MAX: usize = 10_000;
 
 /// Why a message is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,6 +272,7 @@ impl Core {
             told_name: attachment.told_name,
             endpoint: attachment.endpoint,
             _presence: attachment.presence,
+            _seat: attachment.seat,
         });
         self.links.number(peer);
         if self.links.options.probes_router
@@ -288,12 +294,16 @@ impl Core {
         Some(peer)
     }
 
-    /// Takes all that a peer has written, until it has to signal again.
+    /// Takes all that a peer has written, until it has to signal again, or is cut; of too much, what is left signals by
+    /// itself.
     fn take_all(&mut self, peer: PeerId) {
-        loop {
+        for _ in 0..TAKEN_MAX {
             match self.links.pop(peer) {
                 Popped::Item(item) => {
                     let _unread: Option<Message> = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
+                    if self.links.is_cut(peer) {
+                        return self.end(peer);
+                    }
                 }
                 Popped::Empty => {
                     if self.links.sleep(peer) {
@@ -303,6 +313,7 @@ impl Core {
                 Popped::Closed => return self.end(peer),
             }
         }
+        self.links.look_again(peer);
     }
 
     /// Forgets a peer, and with it the ends of its pipes.
@@ -333,12 +344,18 @@ impl Core {
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
             return Ok(message);
         }
+        let mut dropped = 0;
         loop {
             match self.links.next() {
                 Next::Item(peer, item) => {
                     let message = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
                     if let Some(message) = message {
                         return Ok(message);
+                    }
+                    dropped += 1;
+                    if dropped == TAKEN_MAX {
+                        self.links.look_again(peer);
+                        return Err(Nothing::Yet);
                     }
                 }
                 Next::Ended(peer) => {

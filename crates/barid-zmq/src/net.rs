@@ -15,8 +15,11 @@ mod connector;
 mod input;
 mod listener;
 mod output;
+mod seats;
 mod settings;
 mod transport;
+
+pub(crate) use seats::{Seat, SeatLimits, Seats};
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
@@ -108,6 +111,7 @@ impl Ends {
             told_name: None,
             endpoint,
             presence: [None, None],
+            seat: None,
         };
         (attachment, Self { outgoing, incoming })
     }

@@ -1,6 +1,7 @@
 //! Accepting peers.
 
 use super::connection::{End, Topics, Wire};
+use super::seats::{Seat, Taken};
 use super::transport::{Connected, Listener, Stream};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
@@ -52,7 +53,13 @@ impl Listening {
                     self.hub
                         .monitors
                         .tell(|| MonitorEvent::Accepted { endpoint });
-                    self.spawn(connected);
+                    // The system keeps those behind it until there is room for this one.
+                    let seats = Arc::clone(&self.hub.seats);
+                    let taken = unless(dropped(&mut self.stopped), seats.take()).await;
+                    let Some(taken) = taken else {
+                        return;
+                    };
+                    self.spawn(connected, taken);
                 }
                 Err(error) => {
                     let reason = error.to_string();
@@ -65,7 +72,7 @@ impl Listening {
         }
     }
 
-    fn spawn(&self, connected: Connected) {
+    fn spawn(&self, connected: Connected, taken: Taken) {
         let this = self.clone();
         // Without a thread for it the peer is turned away.
         let (Ok(io), Ok(moving)) = (self.hub.context.io(), connected.leave()) else {
@@ -73,25 +80,37 @@ impl Listening {
         };
         io.spawn(async move {
             match moving.arrive() {
-                Ok(Connected::Tcp(stream)) => this.serve(stream).await,
-                Ok(Connected::Unix(stream)) => this.serve(stream).await,
+                Ok(Connected::Tcp(stream)) => this.serve(stream, taken).await,
+                Ok(Connected::Unix(stream)) => this.serve(stream, taken).await,
                 Err(_) => {}
             }
         });
     }
 
-    async fn serve<S: Stream>(mut self, stream: S) {
+    async fn serve<S: Stream>(mut self, stream: S, (seat, cut): Taken) {
         let running = Running::new(Arc::clone(&self.hub));
         let address = stream.address();
         // Without random numbers nobody is spoken with.
         let Ok(mut wire) = Wire::new(&self.hub, stream, address) else {
             return;
         };
-        let shaken = unless(dropped(&mut self.stopped), wire.shake_hands()).await;
+        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        let cut = async {
+            // Nothing is ever sent: the other end is dropped.
+            let _cut: Result<(), _> = cut.await;
+        };
+        let shaking = unless(cut, wire.shake_hands());
+        let shaken = unless(dropped(&mut self.stopped), shaking).await;
         let Some(shaken) = shaken else {
             return;
         };
-        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        let Some(shaken) = shaken else {
+            let reason = "newer peers have come".to_owned();
+            return hub
+                .monitors
+                .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+        };
+        seat.shaken();
         let peer = match shaken {
             Ok(peer) => peer,
             Err(end) => {
@@ -103,6 +122,7 @@ impl Listening {
         };
         let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
         attachment.told_name = Some(peer.identity.as_bytes().clone());
+        attachment.seat = Some(Arc::clone(&seat));
         hub.gate.push(Signal::Attach(Box::new(attachment)));
         hub.look();
         let presence = Presence::new(&hub);
@@ -114,12 +134,20 @@ impl Listening {
         if matches!(end, End::Lingered) {
             running.add_unsent(ends.outgoing.discard());
         }
-        // The socket knows that the peer is gone before anybody else does.
-        drop(ends);
+        // The socket knows that the peer is gone before anybody else does, and has its place.
+        leave(&seat, &mut ends);
+        drop((ends, seat));
         hub.look();
         drop(presence);
         let reason = end.to_string();
         hub.monitors
             .tell(|| MonitorEvent::Disconnected { endpoint, reason });
+    }
+}
+
+/// Counts what a peer has left.
+fn leave(seat: &Seat, ends: &mut Ends) {
+    if !ends.incoming.is_closed() {
+        seat.leave(ends.incoming.ahead());
     }
 }
