@@ -19,6 +19,9 @@ use std::task::{Poll, Waker};
 use tokio::sync::watch;
 use zmtp::SocketType;
 
+/// Attempts, while peers signal all the time, before others of the thread get their turn.
+const ROUNDS_MAX: usize = 16;
+
 /// Something that was bound or connected.
 struct Place {
     endpoint: Endpoint,
@@ -58,7 +61,7 @@ impl Cell {
         let afterwards = core.afterwards();
         drop(core);
         if let Some(afterwards) = afterwards {
-            afterwards.run();
+            afterwards.run(&self.hub.gate);
         }
         result
     }
@@ -75,7 +78,7 @@ impl Cell {
         if let Some(result) = self.with(&mut attempt) {
             return Poll::Ready(result);
         }
-        loop {
+        for _ in 0..ROUNDS_MAX {
             let count = self.hub.gate.count();
             if let Some(result) = self.with(&mut attempt) {
                 return Poll::Ready(result);
@@ -84,6 +87,8 @@ impl Cell {
                 return Poll::Pending;
             }
         }
+        waker.wake_by_ref();
+        Poll::Pending
     }
 
     fn suits(&self, endpoint: &Endpoint) -> bool {

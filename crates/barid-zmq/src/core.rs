@@ -15,6 +15,7 @@ mod router;
 mod server;
 mod stream;
 mod subscribe;
+mod wanted;
 
 pub(crate) use links::Afterwards;
 pub use links::Counters;
@@ -45,6 +46,10 @@ use zmtp::SocketType;
 /// Messages that are made here and may wait for the user: subscriptions, who came and who went. Peers cannot fill the
 /// memory of one who does not take them.
 const WAITING_MAX: usize = 100_000;
+/// Likewise, in bytes.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Items that are taken of a peer, or dropped, in one go: one that never stops does not hold its socket up.
+const TAKEN_MAX: usize = 10_000;
 
 /// Why a message is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,6 +292,7 @@ impl Core {
             told_name: attachment.told_name,
             endpoint: attachment.endpoint,
             _presence: attachment.presence,
+            _seat: attachment.seat,
         });
         self.links.number(peer);
         if self.links.options.probes_router
@@ -308,16 +314,20 @@ impl Core {
         Some(peer)
     }
 
-    /// Takes all that a peer has written, until it has to signal again.
+    /// Takes all that a peer has written, until it has to signal again, or is cut; of too much, what is left signals by
+    /// itself.
     fn take_all(&mut self, peer: PeerId) {
         let mut message = Message::new();
-        loop {
+        for _ in 0..TAKEN_MAX {
             match self.links.pop(peer, &mut message) {
                 Popped::Message => {
                     let _is_unread: bool = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, &mut message));
                 }
                 Popped::Notice(notice) => {
                     delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
+                    if self.links.is_cut(peer) {
+                        return self.end(peer);
+                    }
                 }
                 Popped::Empty => {
                     if self.links.sleep(peer) {
@@ -327,6 +337,7 @@ impl Core {
                 Popped::Closed => return self.end(peer),
             }
         }
+        self.links.look_again(peer);
     }
 
     /// Forgets a peer, and with it the ends of its pipes.
@@ -358,12 +369,18 @@ impl Core {
             *place = message;
             return Ok(());
         }
+        let mut dropped = 0;
         loop {
             match self.links.next(place) {
                 Next::Message(peer) => {
                     if delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, place))
                     {
                         return Ok(());
+                    }
+                    dropped += 1;
+                    if dropped == TAKEN_MAX {
+                        self.links.look_again(peer);
+                        return Err(Nothing::Yet);
                     }
                 }
                 Next::Notice(peer, notice) => {

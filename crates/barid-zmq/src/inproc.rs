@@ -80,6 +80,7 @@ impl Names {
                 told_name: Some(name_of(&peer_hub)),
                 endpoint,
                 presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
+                seat: None,
             })));
         }
         Ok(())
@@ -136,6 +137,7 @@ impl Names {
                     told_name: Some(name_of(hub)),
                     endpoint: bound_endpoint,
                     presence: [Some(Presence::new(&bound)), None],
+                    seat: None,
                 })));
                 bound.look();
                 [Some(Presence::new(hub)), None]
@@ -157,6 +159,7 @@ impl Names {
             told_name,
             endpoint,
             presence,
+            seat: None,
         })
     }
 }

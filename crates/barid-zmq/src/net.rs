@@ -16,9 +16,12 @@ mod input;
 mod listener;
 mod output;
 mod raw;
+mod seats;
 mod settings;
 mod transport;
 mod websocket;
+
+pub(crate) use seats::{Seat, SeatLimits, Seats};
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
@@ -110,6 +113,7 @@ impl Ends {
             told_name: None,
             endpoint,
             presence: [None, None],
+            seat: None,
         };
         (attachment, Self { outgoing, incoming })
     }

@@ -1,5 +1,6 @@
 //! What can be set on a socket, and what it is otherwise.
 
+use crate::net::SeatLimits;
 use crate::pipe::Keep;
 use crate::pipe::credit::Hwm;
 use crate::security::Security;
@@ -84,6 +85,31 @@ pub(crate) struct XPubOptions {
     pub(crate) welcome: Option<Bytes>,
 }
 
+/// What one peer may want of a publisher: topics, or groups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WantedMax {
+    pub(crate) count: usize,
+    /// Of all of them together.
+    pub(crate) bytes: usize,
+}
+
+impl WantedMax {
+    /// No limit.
+    pub(crate) const NONE: Self = Self {
+        count: usize::MAX,
+        bytes: usize::MAX,
+    };
+}
+
+impl Default for WantedMax {
+    fn default() -> Self {
+        Self {
+            count: 100_000,
+            bytes: 16 << 20,
+        }
+    }
+}
+
 /// All options of a socket. A type of socket looks at those that it has.
 #[derive(Clone, Debug)]
 #[expect(
@@ -110,6 +136,8 @@ pub(crate) struct Options {
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) keepalive: Option<Duration>,
+    pub(crate) seats: SeatLimits,
+    pub(crate) wanted_max: WantedMax,
     pub(crate) security: Security,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
@@ -138,6 +166,8 @@ impl Default for Options {
             send_buffer: None,
             receive_buffer: None,
             keepalive: None,
+            seats: SeatLimits::default(),
+            wanted_max: WantedMax::default(),
             security: Security::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),

@@ -224,7 +224,8 @@ pub(crate) enum Keep {
 pub(crate) fn pipe(keep: Keep, to_writer: Bell, to_reader: Bell) -> (Sender, Receiver) {
     let (hwm, newest) = match keep {
         Keep::All(hwm) => (hwm, None),
-        Keep::Newest => (Hwm::UNLIMITED, Some(Mutex::new(None))),
+        // Subscriptions are kept in the queue, where they are all that counts.
+        Keep::Newest => (Hwm::DEFAULT, Some(Mutex::new(None))),
     };
     let link = Arc::new(Link {
         to_writer,
@@ -254,6 +255,11 @@ impl Sender {
     #[inline]
     pub(crate) fn has_room(&mut self) -> bool {
         self.credit.has_room()
+    }
+
+    /// How much the reader has not said that it has taken: items and bytes.
+    pub(crate) fn ahead(&mut self) -> (u64, u64) {
+        self.credit.ahead()
     }
 
     /// Puts a message in. Its reader sees it after the next [`Self::publish`].
@@ -300,7 +306,7 @@ impl Sender {
     /// Whether nobody reads any more.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
-        self.link.reader_gone.load(Ordering::Acquire)
+        self.link.reader_gone.load(Ordering::SeqCst)
     }
 
     /// Says how long the reader may go on when this end is dropped.
@@ -334,7 +340,8 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.link.writer_gone.store(true, Ordering::Release);
+        // In one order with the number that an end is given: one of both is seen by who comes second.
+        self.link.writer_gone.store(true, Ordering::SeqCst);
         // A reader that has looked before, and sleeps, is rung for; one that looks later sees it. A connection may
         // have to watch the time from here on, awake or not.
         self.ring_reader().ring();
@@ -394,7 +401,7 @@ impl Receiver {
 
     /// Whether nobody writes any more; what was written may still be here.
     pub(crate) fn is_closed(&self) -> bool {
-        self.link.writer_gone.load(Ordering::Acquire)
+        self.link.writer_gone.load(Ordering::SeqCst)
     }
 
     /// Whether nothing is there to pop.

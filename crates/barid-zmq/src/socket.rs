@@ -102,10 +102,18 @@ impl<K: Kind> Socket<K> {
         Blocking::new(self)
     }
 
-    /// What was dropped so far.
+    /// What was dropped so far, and who was not let in.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.cell.with(|core| core.counters())
+        let (accept_pauses, cut_handshakes) = self.cell.hub.seats.counts();
+        Counters {
+            accept_pauses,
+            cut_handshakes,
+            ..self.cell.with(|core| {
+                core.look();
+                core.counters()
+            })
+        }
     }
 
     /// How many peers are connected and have shaken hands.

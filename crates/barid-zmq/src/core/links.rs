@@ -1,11 +1,13 @@
 //! A socket's peers with what every type does with them.
 
+use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId, Peers};
 use crate::pipe::{Notice, Popped, Ring, Rings};
 use crate::routing::Rotation;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a socket has counted since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,13 @@ pub struct Counters {
     /// Messages from peers that nobody is to have: replies that nobody waits for, topics that nobody has
     /// subscribed to, frames without an envelope.
     pub dropped_receives: u64,
+    /// Peers that were disconnected because they had more subscriptions, or groups, than a peer may.
+    pub cut_subscribers: u64,
+    /// Peers that were disconnected before they had shaken hands, because newer ones had come.
+    pub cut_handshakes: u64,
+    /// How often a listener had to wait before it let a peer in: as many were there as may be, or those that were gone
+    /// had left too much.
+    pub accept_pauses: u64,
 }
 
 /// The next thing from a peer whose turn it is.
@@ -37,6 +46,10 @@ pub(crate) struct Links {
     pub(super) rings: Rings,
     /// Peers that were let go; their ends of pipes ring bells when they are dropped.
     gone: Vec<Peer>,
+    /// Whoever has more to be looked at than could be at once.
+    again: Vec<PeerId>,
+    /// Who is to be let go for what it wants.
+    cut: Option<PeerId>,
     pub(super) counters: Counters,
 }
 
@@ -45,12 +58,16 @@ pub(crate) struct Links {
 pub(crate) struct Afterwards {
     rings: Rings,
     gone: Vec<Peer>,
+    again: Vec<PeerId>,
 }
 
 impl Afterwards {
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, gate: &Gate) {
         self.rings.into_iter().for_each(Ring::ring);
         drop(self.gone);
+        for peer in self.again {
+            gate.push(Signal::Readable(peer));
+        }
     }
 }
 
@@ -64,6 +81,8 @@ impl Links {
             on_full,
             rings: Rings::new(),
             gone: Vec::new(),
+            again: Vec::new(),
+            cut: None,
             counters: Counters::default(),
         }
     }
@@ -82,13 +101,33 @@ impl Links {
 
     #[inline]
     pub(super) fn afterwards(&mut self) -> Option<Afterwards> {
-        if self.rings.is_empty() && self.gone.is_empty() {
+        if self.rings.is_empty() && self.gone.is_empty() && self.again.is_empty() {
             return None;
         }
         Some(Afterwards {
             rings: std::mem::take(&mut self.rings),
             gone: std::mem::take(&mut self.gone),
+            again: std::mem::take(&mut self.again),
         })
+    }
+
+    /// Lets a peer signal that it has written, though it did not.
+    pub(super) fn look_again(&mut self, id: PeerId) {
+        self.again.push(id);
+    }
+
+    /// Lets a peer go that wants too much; nothing that waits for it is sent.
+    pub(super) fn cut(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.sender.set_linger(Some(Duration::ZERO));
+        }
+        self.counters.cut_subscribers += 1;
+        self.cut = Some(id);
+    }
+
+    /// Whether that is to be done now.
+    pub(super) fn is_cut(&mut self, id: PeerId) -> bool {
+        self.cut.take_if(|cut| *cut == id).is_some()
     }
 
     /// Whether a peer will write no more.

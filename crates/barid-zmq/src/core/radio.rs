@@ -2,6 +2,7 @@
 //! first frame, as it has on the wire.
 
 use super::links::Links;
+use super::wanted::{TooMany, Wanted};
 use super::{Refusal, Rules};
 use crate::message::Message;
 use crate::options::OnFull;
@@ -16,11 +17,22 @@ pub(crate) const GROUP_BYTES_MAX: usize = 255;
 #[derive(Default)]
 pub(super) struct Radio {
     groups: BTreeMap<Bytes, Vec<PeerId>>,
+    /// The groups of each peer.
+    joined: BTreeMap<PeerId, Wanted>,
 }
 
 impl Radio {
     pub(super) fn audience(&self, group: &[u8]) -> usize {
         self.groups.get(group).map_or(0, Vec::len)
+    }
+
+    fn drop_peer(&mut self, peer: PeerId, group: &Bytes) {
+        if let Some(peers) = self.groups.get_mut(group) {
+            peers.retain(|found| *found != peer);
+            if peers.is_empty() {
+                self.groups.remove(group);
+            }
+        }
     }
 }
 
@@ -32,20 +44,20 @@ impl Rules for Radio {
         false
     }
 
-    fn notice(&mut self, _links: &mut Links, peer: PeerId, notice: Notice) {
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
         match notice {
             Notice::Join(group) => {
-                let peers = self.groups.entry(group).or_default();
-                if !peers.contains(&peer) {
-                    peers.push(peer);
+                let joined = self.joined.entry(peer).or_default();
+                match joined.add(&group, links.options.wanted_max) {
+                    Ok(true) => self.groups.entry(group).or_default().push(peer),
+                    Ok(false) => {}
+                    Err(TooMany) => links.cut(peer),
                 }
             }
             Notice::Leave(group) => {
-                if let Some(peers) = self.groups.get_mut(&group) {
-                    peers.retain(|found| *found != peer);
-                    if peers.is_empty() {
-                        self.groups.remove(&group);
-                    }
+                let joined = self.joined.get_mut(&peer);
+                if joined.is_some_and(|joined| joined.remove(&group)) {
+                    self.drop_peer(peer, &group);
                 }
             }
             Notice::Subscribe(_) | Notice::Cancel(_) | Notice::Opened(_) => {}
@@ -53,10 +65,10 @@ impl Rules for Radio {
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
-        self.groups.retain(|_, peers| {
-            peers.retain(|found| *found != peer);
-            !peers.is_empty()
-        });
+        let joined = self.joined.remove(&peer).unwrap_or_default();
+        for group in joined.into_names() {
+            self.drop_peer(peer, &group);
+        }
     }
 
     fn takes_at_once(&self) -> bool {

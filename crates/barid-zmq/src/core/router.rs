@@ -114,9 +114,14 @@ impl Router {
 
     fn numbered(&mut self) -> Bytes {
         let mut name = [0; 5];
-        name[1..].copy_from_slice(&self.next_number.to_be_bytes());
-        self.next_number = self.next_number.wrapping_add(1);
-        Bytes::copy_from_slice(&name)
+        loop {
+            name[1..].copy_from_slice(&self.next_number.to_be_bytes());
+            self.next_number = self.next_number.wrapping_add(1);
+            // One that has been there for very long keeps its own.
+            if !self.names.contains_key(&name[..]) {
+                return Bytes::copy_from_slice(&name);
+            }
+        }
     }
 }
 

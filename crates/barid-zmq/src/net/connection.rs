@@ -23,6 +23,9 @@ use zmtp::{Connection, Event, Peer, Step};
 /// Rounds of reading and writing before others of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
 
+/// Bytes of answers that wait to be written before nothing more is read.
+const ANSWERS_BYTES_MAX: usize = 64 << 10;
+
 /// How a connection ends.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
@@ -75,6 +78,8 @@ pub(super) struct Wire<S> {
     /// When what is left is given up, once the socket sends no more.
     linger_until: Option<Instant>,
     is_ending: bool,
+    /// What was answered since all was written.
+    answered_bytes: usize,
 }
 
 impl<S: Stream> Wire<S> {
@@ -92,6 +97,7 @@ impl<S: Stream> Wire<S> {
             timer: None,
             linger_until: None,
             is_ending: false,
+            answered_bytes: 0,
         })
     }
 
@@ -302,20 +308,37 @@ impl<S: Stream> Wire<S> {
 
     /// Reads once and takes what is whole; true if there may be more.
     fn read(&mut self, ends: &mut Ends, cx: &mut Context<'_>) -> Result<bool, End> {
-        let out = &mut self.output.heads;
-        if self.input.take(&mut self.connection, ends, out)? == Taken::Full {
+        if self.output.is_empty() {
+            self.answered_bytes = 0;
+        }
+        // Who asks and does not read the answers is not read from either.
+        if self.answered_bytes >= ANSWERS_BYTES_MAX {
+            return Ok(false);
+        }
+        if self.take(ends)? == Taken::Full {
+            // What it says of its life is behind what waits.
+            let now_ms = self.now_ms();
+            self.connection.handle_received(now_ms);
             return Ok(false);
         }
         match self.input.poll_read(&mut self.stream, cx)? {
             Poll::Ready(true) => {
                 let now_ms = self.now_ms();
                 self.connection.handle_received(now_ms);
-                let out = &mut self.output.heads;
-                Ok(self.input.take(&mut self.connection, ends, out)? == Taken::All)
+                Ok(self.take(ends)? == Taken::All)
             }
             Poll::Ready(false) => Err(End::PeerClosed),
             Poll::Pending => Ok(false),
         }
+    }
+
+    /// Takes what was read and is whole, and counts what that is answered by.
+    fn take(&mut self, ends: &mut Ends) -> Result<Taken, End> {
+        let before = self.output.heads.len();
+        let out = &mut self.output.heads;
+        let taken = self.input.take(&mut self.connection, ends, out);
+        self.answered_bytes += self.output.heads.len() - before;
+        Ok(taken?)
     }
 
     /// Tells the peer that nothing more comes.

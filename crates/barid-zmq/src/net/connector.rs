@@ -30,6 +30,8 @@ pub(super) struct Connector {
     /// Has changed for good when the socket does not connect there any more.
     stopped: watch::Receiver<()>,
     topics: Topics,
+    /// What the socket was told last that the peer calls itself.
+    told: Option<Bytes>,
     /// The next pause.
     pause: Duration,
 }
@@ -58,6 +60,7 @@ impl Connector {
             stopped,
             running: Running::new(Arc::clone(hub)),
             topics: Topics::default(),
+            told: None,
             pause: hub.options.reconnect.unwrap_or_default().first,
         }
     }
@@ -93,9 +96,14 @@ impl Connector {
     fn next_pause(&mut self) -> Option<Duration> {
         let reconnect = self.hub.options.reconnect?;
         let pause = self.pause;
-        self.pause = (pause * 2).min(reconnect.max).max(reconnect.first);
+        self.pause = pause
+            .saturating_mul(2)
+            .min(reconnect.max)
+            .max(reconnect.first);
         let share = f64::from(random()) / f64::from(u32::MAX) / 2.0;
-        Some(pause + pause.mul_f64(share))
+        // Of a whole number of seconds, so that it fits.
+        let longer = Duration::try_from_secs_f64(pause.as_secs_f64() * share);
+        Some(pause.saturating_add(longer.unwrap_or_default()))
     }
 
     async fn attempt(&mut self, ends: &mut Option<Ends>) -> Attempt {
@@ -193,10 +201,14 @@ impl Connector {
         let mut fresh = None;
         let current = match ends {
             Some(ends) => {
-                let mut rings = Rings::new();
-                ends.incoming.push_notice(Notice::Opened(name));
-                ends.incoming.publish(&mut rings);
-                rings.into_iter().for_each(Ring::ring);
+                // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
+                if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
+                    let mut rings = Rings::new();
+                    self.told = Some(name.clone());
+                    ends.incoming.push_notice(Notice::Opened(name));
+                    ends.incoming.publish(&mut rings);
+                    rings.into_iter().for_each(Ring::ring);
+                }
                 ends
             }
             None => {

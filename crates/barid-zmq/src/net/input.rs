@@ -106,7 +106,9 @@ impl Input {
         out: &mut BytesMut,
     ) -> Result<Taken, InputError> {
         loop {
-            if !ends.incoming.has_room() && ends.incoming.wait() {
+            // Who is not there any more takes nothing.
+            let incoming = &mut ends.incoming;
+            if !incoming.has_room() && (incoming.is_closed() || incoming.wait()) {
                 return Ok(Taken::Full);
             }
             let (event, taken) = match connection.handle_input(&mut self.bytes[*at..], out)? {

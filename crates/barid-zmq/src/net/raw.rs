@@ -5,7 +5,7 @@ use super::connection::End;
 use super::transport::Stream;
 use crate::hub::Hub;
 use crate::message::{Frame, Message};
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Popped, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -97,9 +97,10 @@ impl<S: Stream> Raw<S> {
     /// Takes from the socket until there is enough to write, or nothing is left.
     fn fill(&mut self, ends: &mut Ends) {
         let mut rings = Rings::new();
+        let mut message = Message::new();
         while !self.is_ending && self.large.is_empty() && self.output.len() < OUTPUT_BYTES_MAX {
-            match ends.outgoing.pop(&mut rings) {
-                Popped::Item(Item::Message(mut message)) => {
+            match ends.outgoing.pop(&mut message, &mut rings) {
+                Popped::Message => {
                     let bytes = message.pop_front().unwrap_or_default();
                     if bytes.len() < LARGE_BYTES {
                         self.output.extend_from_slice(&bytes);
@@ -107,7 +108,7 @@ impl<S: Stream> Raw<S> {
                         self.large = bytes.into_bytes();
                     }
                 }
-                Popped::Item(_) => {}
+                Popped::Notice(_) => {}
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
                         break;
@@ -194,7 +195,7 @@ impl<S: Stream> Raw<S> {
 /// Hands a message to the socket.
 fn push(ends: &mut Ends, message: Message) {
     let mut rings = Rings::new();
-    ends.incoming.push(Item::Message(message));
+    ends.incoming.push(message);
     ends.incoming.publish(&mut rings);
     rings.into_iter().for_each(Ring::ring);
 }

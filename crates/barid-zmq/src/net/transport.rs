@@ -82,13 +82,36 @@ pub(super) enum Listener {
 }
 
 /// The file of a Unix socket, which goes with its listener.
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Which file it is, wherever it lies.
+    inode: Option<Inode>,
+}
+
+/// The device of a file, and its number there.
+type Inode = (u64, u64);
+
+impl SocketFile {
+    /// One that has just been made.
+    fn made(path: PathBuf) -> Self {
+        let inode = inode_of(&path);
+        Self { path, inode }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it.
-        let _is_removed = std::fs::remove_file(&self.0);
+        // Somebody else may have removed it, and made another one in its place.
+        if self.inode.is_some() && inode_of(&self.path) == self.inode {
+            let _is_removed = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn inode_of(path: &Path) -> Option<Inode> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Listener {
@@ -139,7 +162,7 @@ impl Listener {
                     remove_stale(&path)?;
                 }
                 let listener = UnixListener::bind(&path)?;
-                let file = is_file.then(|| SocketFile(path));
+                let file = is_file.then(|| SocketFile::made(path));
                 let listener = Self::Unix {
                     listener,
                     _file: file,
