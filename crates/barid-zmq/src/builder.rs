@@ -267,6 +267,15 @@ impl SocketBuilder<kinds::Router> {
     }
 }
 
+impl SocketBuilder<kinds::Stream> {
+    /// An empty message tells that a peer came, and that it went; it does by default.
+    #[must_use]
+    pub const fn notify(mut self, notifies: bool) -> Self {
+        self.options.stream_notifies = notifies;
+        self
+    }
+}
+
 impl SocketBuilder<kinds::XPub> {
     /// Which subscriptions are handed out.
     #[must_use]

@@ -86,11 +86,19 @@ impl Cell {
         }
     }
 
+    fn suits(&self, endpoint: &Endpoint) -> bool {
+        let is_secure = self.hub.options.security.is_asked_for();
+        endpoint.suits(self.hub.socket_type, is_secure)
+    }
+
     /// Binds; returns the endpoint with what was open in it filled in.
     pub(crate) fn bind(&self, endpoint: &Endpoint) -> Result<Endpoint, BindError> {
         let mut places = self.places.lock();
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
+        }
+        if !self.suits(endpoint) {
+            return Err(BindError::Unsuitable(endpoint.clone()));
         }
         let number = self.hub.next_endpoint();
         let (endpoint, stop) = match &endpoint.0 {
@@ -99,7 +107,7 @@ impl Cell {
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
                 let (endpoint, stop) = net::listen(&self.hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
@@ -123,6 +131,9 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
+        if !self.suits(endpoint) {
+            return Err(ConnectError::Unsuitable(endpoint.clone()));
+        }
         let number = self.hub.next_endpoint();
         let (attachment, stop): (Option<Attachment>, _) = match &endpoint.0 {
             Transport::Inproc(name) => {
@@ -132,7 +143,7 @@ impl Cell {
                     None,
                 )
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
                 let (attachment, stop) = net::connect(&self.hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }

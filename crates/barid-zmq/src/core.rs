@@ -13,6 +13,7 @@ mod reply;
 mod request;
 mod router;
 mod server;
+mod stream;
 mod subscribe;
 
 pub(crate) use links::Afterwards;
@@ -37,6 +38,7 @@ use router::Router;
 use server::Server;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::Stream;
 use subscribe::Subscribe;
 use zmtp::SocketType;
 
@@ -53,7 +55,7 @@ pub(crate) enum Refusal {
     Unroutable,
     /// It is not its turn: a REQ waits for a reply, a REP has no request.
     OutOfTurn,
-    /// The type sends messages of one frame only.
+    /// The type does not send messages of so many frames.
     Frames,
     /// A frame that means something is malformed.
     Malformed,
@@ -76,6 +78,7 @@ enum Pattern {
     Reply(Reply),
     Router(Router),
     Server(Server),
+    Stream(Stream),
     Publish(Publish),
     Subscribe(Subscribe),
     Radio(Radio),
@@ -92,6 +95,7 @@ macro_rules! delegate {
             Pattern::Reply($rules) => $call,
             Pattern::Router($rules) => $call,
             Pattern::Server($rules) => $call,
+            Pattern::Stream($rules) => $call,
             Pattern::Publish($rules) => $call,
             Pattern::Subscribe($rules) => $call,
             Pattern::Radio($rules) => $call,
@@ -159,6 +163,7 @@ impl Core {
             SocketType::Rep => Pattern::Reply(Reply::default()),
             SocketType::Router => Pattern::Router(Router::new(options.router, first_number)),
             SocketType::Server | SocketType::Peer => Pattern::Server(Server::new(first_number)),
+            SocketType::Stream => Pattern::Stream(Stream::new(first_number)),
             SocketType::Pub | SocketType::XPub => {
                 Pattern::Publish(Publish::new(socket_type, options))
             }
@@ -257,9 +262,20 @@ impl Core {
         if self.is_closed {
             return None;
         }
-        if let Pattern::Paired(paired) = &mut self.pattern
-            && !paired.has_room(&mut self.links)
-        {
+        let has_room = match &mut self.pattern {
+            Pattern::Paired(paired) => paired.has_room(&mut self.links),
+            Pattern::Stream(stream) => stream.has_room(),
+            Pattern::Balanced(_)
+            | Pattern::Request(_)
+            | Pattern::Reply(_)
+            | Pattern::Router(_)
+            | Pattern::Server(_)
+            | Pattern::Publish(_)
+            | Pattern::Subscribe(_)
+            | Pattern::Radio(_)
+            | Pattern::Dish(_) => true,
+        };
+        if !has_room {
             attachment.sender.set_linger(Some(Duration::ZERO));
             return None;
         }
@@ -385,6 +401,7 @@ impl Core {
             | Pattern::Reply(_)
             | Pattern::Router(_)
             | Pattern::Server(_)
+            | Pattern::Stream(_)
             | Pattern::Publish(_)
             | Pattern::Radio(_)
             | Pattern::Dish(_) => false,
@@ -421,6 +438,7 @@ impl Core {
             | Pattern::Reply(_)
             | Pattern::Router(_)
             | Pattern::Server(_)
+            | Pattern::Stream(_)
             | Pattern::Subscribe(_)
             | Pattern::Dish(_) => 0,
         }
@@ -432,6 +450,19 @@ impl Core {
             return None;
         };
         rules.number_of(peer)
+    }
+
+    /// The name by which a STREAM knows a peer.
+    pub(crate) fn name_of(&mut self, peer: PeerId) -> Option<Bytes> {
+        self.links.peers.get_mut(peer)?.name.clone()
+    }
+
+    /// Whether a STREAM has a peer of that name.
+    pub(crate) fn has_name(&self, name: &[u8]) -> bool {
+        let Pattern::Stream(rules) = &self.pattern else {
+            return false;
+        };
+        rules.has_name(name)
     }
 
     /// Ends all peers of an endpoint; what waits for them is still sent within the linger time.

@@ -211,7 +211,9 @@ impl Endpoint {
     pub(crate) fn inproc_name(&self) -> Option<&str> {
         match &self.0 {
             crate::endpoint::Transport::Inproc(name) => Some(name),
-            crate::endpoint::Transport::Tcp { .. } | crate::endpoint::Transport::Ipc(_) => None,
+            crate::endpoint::Transport::Tcp { .. }
+            | crate::endpoint::Transport::Ipc(_)
+            | crate::endpoint::Transport::Ws { .. } => None,
         }
     }
 }

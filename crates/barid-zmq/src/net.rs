@@ -15,8 +15,10 @@ mod connector;
 mod input;
 mod listener;
 mod output;
+mod raw;
 mod settings;
 mod transport;
+mod websocket;
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;

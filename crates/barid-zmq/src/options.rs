@@ -86,6 +86,10 @@ pub(crate) struct XPubOptions {
 
 /// All options of a socket. A type of socket looks at those that it has.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Options {
     pub(crate) send_hwm: Hwm,
     pub(crate) receive_hwm: Hwm,
@@ -110,6 +114,8 @@ pub(crate) struct Options {
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
     pub(crate) xpub: XPubOptions,
+    /// Whether an empty message tells the user of a STREAM that a peer came, or went.
+    pub(crate) stream_notifies: bool,
 }
 
 impl Default for Options {
@@ -136,6 +142,7 @@ impl Default for Options {
             req: ReqOptions::default(),
             router: RouterOptions::default(),
             xpub: XPubOptions::default(),
+            stream_notifies: true,
         }
     }
 }
@@ -183,7 +190,8 @@ impl Options {
                 | SocketType::Gather
                 | SocketType::Scatter
                 | SocketType::Peer
-                | SocketType::Channel,
+                | SocketType::Channel
+                | SocketType::Stream,
             ) => OnFull::Block,
         }
     }

@@ -25,6 +25,7 @@ mod topic_match;
 mod websocket;
 mod zmtp_codec;
 mod zmtp_handshake;
+mod zws;
 
 pub use admin::admin;
 pub use amqp_codec::amqp_codec;
@@ -41,12 +42,13 @@ pub use topic_match::topic_match;
 pub use websocket::websocket;
 pub use zmtp_codec::zmtp_codec;
 pub use zmtp_handshake::zmtp_handshake;
+pub use zws::zws;
 
 /// A target: panics when what it tests does.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("admin", admin),
     ("amqp_codec", amqp_codec),
     ("amqp_session", amqp_session),
@@ -62,4 +64,5 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("websocket", websocket),
     ("zmtp_codec", zmtp_codec),
     ("zmtp_handshake", zmtp_handshake),
+    ("zws", zws),
 ];

@@ -80,9 +80,10 @@ pub(super) struct Wire<S> {
 impl<S: Stream> Wire<S> {
     pub(super) fn new(hub: &Hub, stream: S, address: String) -> Result<Self, NoRandom> {
         let mut output = Output::default();
+        let has_pulse = stream.has_pulse();
         Ok(Self {
             stream,
-            connection: Connection::new(settings(hub)?, 0, &mut output.heads),
+            connection: Connection::new(settings(hub, has_pulse)?, 0, &mut output.heads),
             options: Arc::clone(&hub.options),
             address,
             input: Input::new(hub.options.message_bytes_max),

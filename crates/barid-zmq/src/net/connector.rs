@@ -1,6 +1,7 @@
 //! Connecting, and connecting again.
 
-use super::connection::{Topics, Wire};
+use super::connection::{End, Topics, Wire};
+use super::raw::Raw;
 use super::transport::{Connected, Stream, connect};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
@@ -18,6 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use zmtp::SocketType;
 
 pub(super) struct Connector {
     hub: Arc<Hub>,
@@ -100,22 +102,67 @@ impl Connector {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         let connecting = async move {
             match hub.options.connect_timeout {
-                None => connect(&endpoint, &hub.options).await,
+                None => connect(&endpoint, &hub).await,
                 Some(limit) => {
-                    let connected = timeout(limit, connect(&endpoint, &hub.options)).await;
+                    let connected = timeout(limit, connect(&endpoint, &hub)).await;
                     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
                 }
             }
         };
         match self.unless_gone(ends, connecting).await {
             None => Attempt::Over,
-            Some(Err(error)) => Attempt::Failed(error.to_string()),
+            Some(Err(error)) => {
+                let reason = error.to_string();
+                // Somebody is there, who does not speak as this socket does.
+                if error.kind() == io::ErrorKind::InvalidData {
+                    let (endpoint, reason) = (self.endpoint.clone(), reason.clone());
+                    self.hub
+                        .monitors
+                        .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                }
+                Attempt::Failed(reason)
+            }
             Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream).await,
             Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream).await,
+            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream).await,
         }
     }
 
     async fn speak<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+        if self.hub.socket_type == SocketType::Stream {
+            self.carry_raw(ends, stream).await
+        } else {
+            self.speak_messages(ends, stream).await
+        }
+    }
+
+    /// Carries bytes to and from the peer as they are.
+    async fn carry_raw<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        hub.monitors.tell(|| MonitorEvent::Connected {
+            endpoint: endpoint.clone(),
+        });
+        self.pause = hub.options.reconnect.unwrap_or_default().first;
+        let mut fresh = None;
+        let current = match ends {
+            Some(ends) => ends,
+            None => {
+                let given_name = self.given_name.clone();
+                let (attachment, ends) = Ends::new(&hub, self.number, given_name);
+                hub.gate.push(Signal::Attach(Box::new(attachment)));
+                hub.look();
+                fresh.insert(ends)
+            }
+        };
+        let presence = Presence::new(&hub);
+        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
+            endpoint: endpoint.clone(),
+        });
+        let end = Raw::new(&hub, stream).run(current).await;
+        self.finish(fresh, presence, &end)
+    }
+
+    async fn speak_messages<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         hub.monitors.tell(|| MonitorEvent::Connected {
             endpoint: endpoint.clone(),
@@ -167,13 +214,19 @@ impl Connector {
             endpoint: endpoint.clone(),
         });
         let end = wire.run(current, &mut self.topics).await;
+        self.finish(fresh, presence, &end)
+    }
+
+    /// Ends a connection over which messages flowed; `fresh` are its pipes if they end with it.
+    fn finish(&self, fresh: Option<Ends>, presence: Presence, end: &End) -> Attempt {
         // The socket knows that the peer is gone before anybody else does.
-        if fresh.take().is_some() {
-            hub.look();
+        if fresh.is_some() {
+            drop(fresh);
+            self.hub.look();
         }
         drop(presence);
-        let reason = end.to_string();
-        hub.monitors.tell(|| MonitorEvent::Disconnected {
+        let (endpoint, reason) = (self.endpoint.clone(), end.to_string());
+        self.hub.monitors.tell(|| MonitorEvent::Disconnected {
             endpoint,
             reason: reason.clone(),
         });

@@ -1,7 +1,8 @@
 //! Accepting peers.
 
 use super::connection::{End, Topics, Wire};
-use super::transport::{Connected, Listener, Stream};
+use super::raw::Raw;
+use super::transport::{Connected, Listener, Stream, open};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
 use crate::endpoint::Endpoint;
@@ -10,8 +11,10 @@ use crate::hub::{Hub, Running};
 use crate::monitor::MonitorEvent;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
+use zmtp::SocketType;
 
 /// How long a listener rests when the system gives it no connection, as when there are no descriptors.
 const REST: Duration = Duration::from_millis(100);
@@ -73,14 +76,60 @@ impl Listening {
         };
         io.spawn(async move {
             match moving.arrive() {
+                Ok(Connected::Tcp(stream)) if this.endpoint.is_websocket() => {
+                    this.open(stream).await;
+                }
                 Ok(Connected::Tcp(stream)) => this.serve(stream).await,
                 Ok(Connected::Unix(stream)) => this.serve(stream).await,
+                Ok(Connected::Ws(stream)) => this.serve(*stream).await,
                 Err(_) => {}
             }
         });
     }
 
-    async fn serve<S: Stream>(mut self, stream: S) {
+    /// Opens a WebSocket, then serves it.
+    async fn open(mut self, stream: TcpStream) {
+        let running = Running::new(Arc::clone(&self.hub));
+        let opened = unless(dropped(&mut self.stopped), open(stream, &self.hub)).await;
+        let websocket = match opened {
+            None => return,
+            Some(Ok(websocket)) => websocket,
+            Some(Err(error)) => {
+                let (endpoint, reason) = (self.endpoint, error.to_string());
+                return self
+                    .hub
+                    .monitors
+                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+            }
+        };
+        self.serve(websocket).await;
+        drop(running);
+    }
+
+    async fn serve<S: Stream>(self, stream: S) {
+        if self.hub.socket_type == SocketType::Stream {
+            self.serve_raw(stream).await;
+        } else {
+            self.serve_messages(stream).await;
+        }
+    }
+
+    /// Carries bytes of a peer as they are.
+    async fn serve_raw<S: Stream>(self, stream: S) {
+        let running = Running::new(Arc::clone(&self.hub));
+        let (attachment, mut ends) = Ends::new(&self.hub, self.number, None);
+        self.hub.gate.push(Signal::Attach(Box::new(attachment)));
+        self.hub.look();
+        let presence = Presence::new(&self.hub);
+        let endpoint = self.endpoint.clone();
+        self.hub
+            .monitors
+            .tell(|| MonitorEvent::HandshakeSucceeded { endpoint });
+        let end = Raw::new(&self.hub, stream).run(&mut ends).await;
+        self.finish(&running, ends, presence, &end);
+    }
+
+    async fn serve_messages<S: Stream>(mut self, stream: S) {
         let running = Running::new(Arc::clone(&self.hub));
         let address = stream.address();
         // Without random numbers nobody is spoken with.
@@ -111,15 +160,21 @@ impl Listening {
         });
         // The listener's end is not the connection's: what waits for the peer is sent.
         let end = wire.run(&mut ends, &mut Topics::default()).await;
+        self.finish(&running, ends, presence, &end);
+    }
+
+    /// Ends a connection over which messages flowed.
+    fn finish(self, running: &Running, mut ends: Ends, presence: Presence, end: &End) {
         if matches!(end, End::Lingered) {
             running.add_unsent(ends.outgoing.discard());
         }
         // The socket knows that the peer is gone before anybody else does.
         drop(ends);
-        hub.look();
+        self.hub.look();
         drop(presence);
-        let reason = end.to_string();
-        hub.monitors
+        let (endpoint, reason) = (self.endpoint, end.to_string());
+        self.hub
+            .monitors
             .tell(|| MonitorEvent::Disconnected { endpoint, reason });
     }
 }
