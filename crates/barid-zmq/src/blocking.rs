@@ -14,9 +14,6 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Looks before a thread goes to sleep: about as long as it takes to be woken.
-const SPINS: u32 = 2000;
-
 /// A socket as a thread uses it. Needs no runtime.
 ///
 /// ```
@@ -261,13 +258,7 @@ fn wait_for<F: Future + Unpin>(mut future: F, timeout: Option<Duration>) -> Opti
             if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
                 return Some(output);
             }
-            let mut spins = 0;
             while !sleeper.is_woken.load(Ordering::Acquire) {
-                if spins < SPINS {
-                    spins += 1;
-                    std::hint::spin_loop();
-                    continue;
-                }
                 match deadline {
                     None => thread::park(),
                     Some(deadline) => {
