@@ -72,6 +72,8 @@ impl FromStr for Endpoint {
                     .ok_or_else(|| EndpointError::Port(owned()))?;
                 let port = match port {
                     "*" => 0,
+                    // A number may have a sign, and a port has none.
+                    port if port.starts_with('+') => return Err(EndpointError::Port(owned())),
                     port => port.parse().map_err(|_| EndpointError::Port(owned()))?,
                 };
                 let host = host
@@ -189,6 +191,7 @@ mod tests {
             "tcp://:80",
             "tcp://host:65536",
             "tcp://host:-1",
+            "tcp://host:+80",
             "udp://host:80",
             "ipc://",
             "ipc://@",

@@ -166,13 +166,20 @@ impl Connector {
                 ends
             }
             None => {
+                let seats = Arc::clone(&hub.seats);
+                let Some((seat, _cut)) = self.unless_gone(ends, seats.take()).await else {
+                    return Attempt::Over;
+                };
+                seat.shaken();
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
                 attachment.told_name = Some(name);
+                attachment.seat = Some(Arc::clone(&seat));
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
-                fresh.insert(ends)
+                let (ends, _) = fresh.insert((ends, seat));
+                ends
             }
         };
         let presence = Presence::new(&hub);
@@ -181,7 +188,9 @@ impl Connector {
         });
         let end = wire.run(current, &mut self.topics).await;
         // The socket knows that the peer is gone before anybody else does.
-        if fresh.take().is_some() {
+        if let Some((mut ends, seat)) = fresh.take() {
+            seat.leave(&mut ends.incoming);
+            drop((ends, seat));
             hub.look();
         }
         drop(presence);

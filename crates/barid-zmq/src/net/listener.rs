@@ -1,7 +1,7 @@
 //! Accepting peers.
 
 use super::connection::{End, Topics, Wire};
-use super::seats::{Seat, Taken};
+use super::seats::Taken;
 use super::transport::{Connected, Listener, Stream};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
@@ -135,19 +135,12 @@ impl Listening {
             running.add_unsent(ends.outgoing.discard());
         }
         // The socket knows that the peer is gone before anybody else does, and has its place.
-        leave(&seat, &mut ends);
+        seat.leave(&mut ends.incoming);
         drop((ends, seat));
         hub.look();
         drop(presence);
         let reason = end.to_string();
         hub.monitors
             .tell(|| MonitorEvent::Disconnected { endpoint, reason });
-    }
-}
-
-/// Counts what a peer has left.
-fn leave(seat: &Seat, ends: &mut Ends) {
-    if !ends.incoming.is_closed() {
-        seat.leave(ends.incoming.ahead());
     }
 }
