@@ -143,7 +143,7 @@ impl<K: Kind> SocketBuilder<K> {
     }
 
     /// How much peers that have come by listeners and are gone may have left, all together, before others have to wait
-    /// until it is received. By default 100,000 messages and 256 MiB.
+    /// until it is received; so may peers that an [`immediate`](Self::immediate) socket has connected to. By default 100,000 messages and 256 MiB.
     #[must_use]
     pub const fn departed_max(mut self, hwm: Hwm) -> Self {
         self.options.seats.departed = hwm;

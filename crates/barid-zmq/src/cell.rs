@@ -184,6 +184,9 @@ impl Cell {
         let number = place.number;
         drop(place);
         self.with(|core| core.detach(number));
+        if !is_bound && let Some(name) = endpoint.inproc_name() {
+            self.hub.context.names.withdraw(name);
+        }
         true
     }
 
@@ -199,6 +202,13 @@ impl Cell {
         }
         self.with(Core::close);
         self.hub.gate.close();
+        for place in &places {
+            if !place.is_bound
+                && let Some(name) = place.endpoint.inproc_name()
+            {
+                self.hub.context.names.withdraw(name);
+            }
+        }
         drop(places);
     }
 }

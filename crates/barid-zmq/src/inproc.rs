@@ -99,6 +99,22 @@ impl Names {
         }
     }
 
+    /// Forgets those that connected to a name when nobody had it, and do not any more.
+    pub(crate) fn withdraw(&self, name: &str) {
+        let mut state = self.0.lock();
+        let Some(early) = state.early.remove(name) else {
+            return;
+        };
+        let (gone, left): (Vec<_>, Vec<_>) =
+            early.into_iter().partition(|peer| peer.sender.is_closed());
+        if !left.is_empty() {
+            state.early.insert(name.to_owned(), left);
+        }
+        // Without the lock: pipes ring bells.
+        drop(state);
+        drop(gone);
+    }
+
     /// Connects a socket to whoever has the name, now or later; returns its own end.
     pub(crate) fn connect(
         &self,
@@ -218,5 +234,29 @@ impl Endpoint {
             | crate::endpoint::Transport::Ipc(_)
             | crate::endpoint::Transport::Ws { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Context, Push};
+
+    #[test]
+    fn who_connected_too_early_and_is_gone_is_forgotten() {
+        let context = Context::new();
+        let waiting = || context.0.names.0.lock().early.values().flatten().count();
+        let push = Push::new(&context);
+        let other = Push::new(&context);
+        for socket in [&push, &other, &other] {
+            socket.connect("inproc://nobody").unwrap();
+        }
+        assert_eq!(waiting(), 3);
+        assert_eq!(other.disconnect("inproc://nobody"), Ok(true));
+        assert_eq!(waiting(), 2);
+        drop(other);
+        assert_eq!(waiting(), 1);
+        push.blocking().close();
+        assert_eq!(waiting(), 0);
+        assert!(context.0.names.0.lock().early.is_empty());
     }
 }

@@ -21,8 +21,8 @@ pub struct Counters {
     pub cut_subscribers: u64,
     /// Peers that were disconnected before they had shaken hands, because newer ones had come.
     pub cut_handshakes: u64,
-    /// How often a listener had to wait before it let a peer in: as many were there as may be, or those that were gone
-    /// had left too much.
+    /// How often a peer had to wait before it was let in: as many were there as may be, or those that were gone had
+    /// left too much.
     pub accept_pauses: u64,
 }
 

@@ -2,6 +2,7 @@
 
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
+use super::seats::Seat;
 use super::transport::{Connected, Stream, connect};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
@@ -155,11 +156,16 @@ impl Connector {
         let current = match ends {
             Some(ends) => ends,
             None => {
+                let Some(seat) = self.take_seat(ends).await else {
+                    return Attempt::Over;
+                };
                 let given_name = self.given_name.clone();
-                let (attachment, ends) = Ends::new(&hub, self.number, given_name);
+                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                attachment.seat = Some(Arc::clone(&seat));
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
-                fresh.insert(ends)
+                let (ends, _) = fresh.insert((ends, seat));
+                ends
             }
         };
         let presence = Presence::new(&hub);
@@ -212,13 +218,18 @@ impl Connector {
                 ends
             }
             None => {
+                let Some(seat) = self.take_seat(ends).await else {
+                    return Attempt::Over;
+                };
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
                 attachment.told_name = Some(name);
+                attachment.seat = Some(Arc::clone(&seat));
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
-                fresh.insert(ends)
+                let (ends, _) = fresh.insert((ends, seat));
+                ends
             }
         };
         let presence = Presence::new(&hub);
@@ -229,11 +240,20 @@ impl Connector {
         self.finish(fresh, presence, &end)
     }
 
+    /// Takes a place for pipes that last as long as this connection.
+    async fn take_seat(&mut self, ends: &mut Option<Ends>) -> Option<Arc<Seat>> {
+        let seats = Arc::clone(&self.hub.seats);
+        let (seat, _cut) = self.unless_gone(ends, seats.take()).await?;
+        seat.shaken();
+        Some(seat)
+    }
+
     /// Ends a connection over which messages flowed; `fresh` are its pipes if they end with it.
-    fn finish(&self, fresh: Option<Ends>, presence: Presence, end: &End) -> Attempt {
+    fn finish(&self, fresh: Option<Fresh>, presence: Presence, end: &End) -> Attempt {
         // The socket knows that the peer is gone before anybody else does.
-        if fresh.is_some() {
-            drop(fresh);
+        if let Some((mut ends, seat)) = fresh {
+            seat.leave(&mut ends.incoming);
+            drop((ends, seat));
             self.hub.look();
         }
         drop(presence);
@@ -265,6 +285,9 @@ impl Connector {
         unless(gone, future).await
     }
 }
+
+/// Pipes that end with their connection, and the place of that.
+type Fresh = (Ends, Arc<Seat>);
 
 /// Waits until the socket sends no more, and nothing is left or the linger time is over.
 async fn lingered(ends: &mut Ends) {

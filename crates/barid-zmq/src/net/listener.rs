@@ -200,7 +200,7 @@ impl Listening {
             running.add_unsent(ends.outgoing.discard());
         }
         // The socket knows that the peer is gone before anybody else does, and has its place.
-        leave(&seat, &mut ends);
+        seat.leave(&mut ends.incoming);
         drop((ends, seat));
         self.hub.look();
         drop(presence);
@@ -215,11 +215,4 @@ impl Listening {
 async fn crowded_out(cut: &mut oneshot::Receiver<()>) {
     // Nothing is ever sent: the other end is dropped.
     let _dropped: Result<(), _> = cut.await;
-}
-
-/// Counts what a peer has left.
-fn leave(seat: &Seat, ends: &mut Ends) {
-    if !ends.incoming.is_closed() {
-        seat.leave(ends.incoming.ahead());
-    }
 }

@@ -1,4 +1,5 @@
-//! How many peers a socket's listeners let in, and how much those that are gone may have left.
+//! How many peers a socket lets in that come and go, and how much those that are gone may have left: those that come by
+//! listeners, and those that are connected to anew each time, without pipes that last.
 //!
 //! ```text
 //!   accept ──► take ──► shake hands ──► messages ──► gone, and all it has left received ──► free
@@ -6,6 +7,7 @@
 //!                         if too many do)
 //! ```
 
+use crate::pipe::Sender;
 use crate::pipe::credit::Hwm;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -135,8 +137,12 @@ impl Seat {
         self.seats.state.lock().shaking.remove(&self.number);
     }
 
-    /// Its peer is gone, and has left so much that is not received.
-    pub(crate) fn leave(&self, (messages, bytes): (u64, u64)) {
+    /// Its peer is gone, and has left what is there and not received.
+    pub(crate) fn leave(&self, incoming: &mut Sender) {
+        if incoming.is_closed() {
+            return;
+        }
+        let (messages, bytes) = incoming.ahead();
         *self.left.lock() = (messages, bytes);
         let mut state = self.seats.state.lock();
         state.left_messages += messages;

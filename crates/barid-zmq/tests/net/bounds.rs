@@ -18,6 +18,11 @@ fn raw(endpoint: &barid_zmq::Endpoint, socket_type: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address.trim_start_matches("tcp://")).unwrap();
     stream.set_write_timeout(Some(STUCK)).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
+    shake_hands(&mut stream, socket_type);
+    stream
+}
+
+fn shake_hands(stream: &mut TcpStream, socket_type: &str) {
     let mut greeting = [0; 64];
     (greeting[0], greeting[9], greeting[10], greeting[11]) = (0xFF, 0x7F, 3, 1);
     greeting[12..16].copy_from_slice(b"NULL");
@@ -35,7 +40,6 @@ fn raw(endpoint: &barid_zmq::Endpoint, socket_type: &str) -> TcpStream {
     let mut rest = vec![0; head[1].into()];
     stream.read_exact(&mut rest).unwrap();
     assert!(rest.starts_with(b"\x05READY"), "{rest:?}");
-    stream
 }
 
 /// Writes the same again and again, until the other side takes no more.
@@ -159,24 +163,27 @@ fn any_pause_can_be_set() {
     );
 }
 
+/// Looks until it is as it should be; gives up after about a minute.
+#[track_caller]
+fn wait(mut is_so: impl FnMut() -> bool) {
+    let looks = (0..50_000_000).find(|_| {
+        let is_over = is_so();
+        std::thread::yield_now();
+        is_over
+    });
+    assert!(looks.is_some(), "it does not come to that");
+}
+
 /// Waits until something was counted.
 #[track_caller]
 fn wait_counted<K: Kind>(socket: &Socket<K>, count: impl Fn(Counters) -> u64, expected: u64) {
-    let began = std::time::Instant::now();
-    while count(socket.counters()) < expected {
-        assert!(began.elapsed() < LONG, "{:?}", socket.counters());
-        std::thread::yield_now();
-    }
+    wait(|| count(socket.counters()) >= expected);
     assert_eq!(count(socket.counters()), expected);
 }
 
 #[track_caller]
 fn wait_gone<K: Kind>(socket: &Socket<K>, left: usize) {
-    let began = std::time::Instant::now();
-    while socket.connected() > left {
-        assert!(began.elapsed() < LONG, "{} are there", socket.connected());
-        std::thread::yield_now();
-    }
+    wait(|| socket.connected() <= left);
 }
 
 #[test]
@@ -310,4 +317,32 @@ fn a_dish_may_join_so_many_groups() {
     wait_counted(&radio, |it| it.cut_subscribers, 1);
     wait_gone(&radio, 0);
     assert_eq!(radio.subscribers("a"), 0);
+}
+
+/// One that is connected to, sends, and goes again and again.
+#[test]
+fn what_a_server_has_left_counts_until_it_is_received() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let pull = Pull::builder(&Context::new())
+        .immediate(true)
+        .reconnect(Some(barid_zmq::Reconnect {
+            first: Duration::ZERO,
+            max: Duration::ZERO,
+        }))
+        .departed_max(Hwm::messages(2))
+        .build();
+    pull.connect(format!("tcp://{}", listener.local_addr().unwrap()))
+        .unwrap();
+    let serve = || {
+        let (mut stream, _) = listener.accept().unwrap();
+        shake_hands(&mut stream, "PUSH");
+        // One that is not read from may be cut before it is done.
+        let _is_sent = stream.write_all(&b"\0\x01x".repeat(2));
+    };
+    serve();
+    serve();
+    wait_counted(&pull, |it| it.accept_pauses, 1);
+    for _ in 0..4 {
+        assert_eq!(recv(&pull), "x".into());
+    }
 }
