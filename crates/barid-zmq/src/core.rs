@@ -129,6 +129,20 @@ trait Rules {
         false
     }
 
+    /// What would come of sending a message with this first frame.
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
+    /// Whether there is a message that could be sent at once.
+    fn is_writable(&mut self, links: &mut Links) -> bool {
+        self.admits(links, &[]).is_ok()
+    }
+
     fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)>;
 }
 
@@ -321,6 +335,36 @@ impl Core {
             message.push_back("");
         }
         delegate!(&mut self.pattern, rules => rules.send(&mut self.links, message))
+    }
+
+    /// What would come of sending a message with this first frame.
+    pub(crate) fn admits(&mut self, first: &[u8]) -> Result<(), Refusal> {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.admits(&mut self.links, first))
+    }
+
+    /// Whether there is a message that could be sent at once.
+    pub(crate) fn is_writable(&mut self) -> bool {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.is_writable(&mut self.links))
+    }
+
+    /// Changes what the rules go by.
+    pub(crate) fn set_options(&mut self, options: Arc<Options>) {
+        match &mut self.pattern {
+            Pattern::Request(rules) => rules.set_options(options.req),
+            Pattern::Router(rules) => rules.set_options(options.router),
+            Pattern::Publish(rules) => rules.set_options(&options),
+            Pattern::Balanced(_)
+            | Pattern::Paired(_)
+            | Pattern::Reply(_)
+            | Pattern::Server(_)
+            | Pattern::Subscribe(_)
+            | Pattern::Radio(_)
+            | Pattern::Dish(_) => {}
+        }
+        self.links.on_full = options.on_full(self.socket_type);
+        self.links.options = options;
     }
 
     /// Tries to receive a message.

@@ -85,6 +85,13 @@ impl Names {
         Ok(())
     }
 
+    /// Whether a socket has this name.
+    pub(crate) fn is_bound(&self, name: &str) -> bool {
+        let state = self.0.lock();
+        let bound = state.bound.get(name);
+        bound.is_some_and(|bound| bound.hub.strong_count() > 0)
+    }
+
     /// Takes the name from a socket.
     pub(crate) fn unbind(&self, name: &str, hub: &Arc<Hub>) {
         let mut state = self.0.lock();

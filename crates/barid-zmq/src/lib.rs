@@ -4,6 +4,7 @@ mod attachment;
 mod blocking;
 mod builder;
 mod cell;
+mod changes;
 mod context;
 mod core;
 mod endpoint;
@@ -27,6 +28,7 @@ mod wait;
 
 pub use blocking::Blocking;
 pub use builder::{RoutingIdError, SocketBuilder};
+pub use changes::Changes;
 pub use context::Context;
 pub use core::Counters;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
@@ -39,12 +41,12 @@ pub use kind::{
     XPub, XSub, kinds,
 };
 pub use message::{Frame, Message};
-pub use monitor::{Monitor, MonitorEvent};
-pub use options::{Heartbeat, OnFull, Reconnect, Subscriptions};
+pub use monitor::{HandshakeFailure, Monitor, MonitorEvent};
+pub use options::{Heartbeat, IpVersions, OnFull, Reconnect, Subscriptions};
 pub use pipe::credit::Hwm;
 pub use proxy::{ProxyEnd, forward, proxy};
-pub use security::{Applicant, Authenticator, NoRandom, curve_keypair};
+pub use security::{Applicant, Authenticator, Decision, NoRandom, curve_keypair};
 pub use socket::Socket;
 pub use special::{GroupMessage, RoutingId};
-pub use zmtp::curve::{PublicKey, SecretKey};
-pub use zmtp::{Credentials, LoginTooLong, SocketType, StatusCode, Verdict};
+pub use zmtp::curve::{PublicKey, SecretKey, z85};
+pub use zmtp::{Credentials, LoginTooLong, SocketType, StatusCode, Verdict, zap};

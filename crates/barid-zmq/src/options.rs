@@ -34,6 +34,18 @@ impl Default for Reconnect {
     }
 }
 
+/// What a socket takes of the addresses of a host over TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpVersions {
+    /// What the name of the host stands for. `*` is every address of IPv4.
+    #[default]
+    Any,
+    /// Addresses of IPv4 alone.
+    V4,
+    /// What the name of the host stands for. `*` is every address.
+    Both,
+}
+
 /// How a dead peer is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -106,6 +118,9 @@ pub(crate) struct Options {
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) keepalive: Option<Duration>,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_count: Option<u32>,
+    pub(crate) ip_versions: IpVersions,
     pub(crate) security: Security,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
@@ -132,6 +147,9 @@ impl Default for Options {
             send_buffer: None,
             receive_buffer: None,
             keepalive: None,
+            keepalive_interval: None,
+            keepalive_count: None,
+            ip_versions: IpVersions::default(),
             security: Security::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),

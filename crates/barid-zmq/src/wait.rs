@@ -61,17 +61,24 @@ fn attempt_send(core: &mut Core, place: &mut Option<Message>) -> Option<Result<(
         Ok(()) => return Some(Ok(())),
         Err(refused) => refused,
     };
-    let reason = match refusal {
-        Refusal::Full => {
-            *place = Some(message);
-            return None;
-        }
-        Refusal::Unroutable => SendRefusal::Unroutable,
-        Refusal::OutOfTurn => SendRefusal::OutOfTurn,
-        Refusal::Frames => SendRefusal::ManyFrames,
-        Refusal::Malformed => SendRefusal::LongGroup,
-    };
+    let reason = SendRefusal::from(refusal);
+    if reason == SendRefusal::Full {
+        *place = Some(message);
+        return None;
+    }
     Some(Err(SendError { reason, message }))
+}
+
+impl From<Refusal> for SendRefusal {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full => Self::Full,
+            Refusal::Unroutable => Self::Unroutable,
+            Refusal::OutOfTurn => Self::OutOfTurn,
+            Refusal::Frames => Self::ManyFrames,
+            Refusal::Malformed => Self::LongGroup,
+        }
+    }
 }
 
 #[inline]

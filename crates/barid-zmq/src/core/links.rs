@@ -183,6 +183,17 @@ impl Links {
         peer.sender.has_room() || !peer.sender.wait()
     }
 
+    /// Whether one of those that are sent to in turn has room.
+    pub(super) fn has_any_room(&mut self) -> bool {
+        while let Some(peer) = self.balance.turn() {
+            if self.has_room(peer) {
+                return true;
+            }
+            self.balance.pause(peer);
+        }
+        false
+    }
+
     /// Sends to the peer whose turn it is, of those that have room.
     #[inline]
     pub(super) fn send_in_turn(&mut self, message: Message) -> Result<PeerId, Message> {

@@ -43,6 +43,10 @@ impl Rules for Reply {
         self.envelope.is_none()
     }
 
+    fn admits(&mut self, _links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        self.envelope.as_ref().map(drop).ok_or(Refusal::OutOfTurn)
+    }
+
     fn send(&mut self, links: &mut Links, mut message: Message) -> Result<(), (Refusal, Message)> {
         let Some(envelope) = self.envelope.take() else {
             return Err((Refusal::OutOfTurn, message));

@@ -12,7 +12,7 @@
 use super::links::Links;
 use super::{Refusal, Rules, refuse};
 use crate::message::{Frame, Message};
-use crate::options::ReqOptions;
+use crate::options::{OnFull, ReqOptions};
 use crate::peers::PeerId;
 use crate::pipe::{Item, Popped};
 
@@ -39,6 +39,10 @@ impl Request {
             state: State::Idle,
             number: first_number,
         }
+    }
+
+    pub(super) const fn set_options(&mut self, options: ReqOptions) {
+        self.options = options;
     }
 
     /// The reply without its envelope, if it is one to the last request.
@@ -95,18 +99,22 @@ impl Rules for Request {
         matches!(self.state, State::Waiting(_))
     }
 
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        if matches!(self.state, State::Waiting(_)) && !self.options.is_relaxed {
+            return Err(Refusal::OutOfTurn);
+        }
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
     fn send(&mut self, links: &mut Links, mut message: Message) -> Result<(), (Refusal, Message)> {
         if matches!(self.state, State::Waiting(_)) && !self.options.is_relaxed {
             return Err((Refusal::OutOfTurn, message));
         }
-        let has_peer = loop {
-            match links.balance.turn() {
-                None => break false,
-                Some(peer) if links.has_room(peer) => break true,
-                Some(peer) => links.balance.pause(peer),
-            }
-        };
-        if !has_peer {
+        if !links.has_any_room() {
             return refuse(links, message);
         }
         Self::clear(links);

@@ -132,6 +132,7 @@ impl Connector {
                 let (reason, is_temporary) = (end.to_string(), end.is_temporary());
                 hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
                     endpoint,
+                    failure: end.failure(),
                     reason: reason.clone(),
                 });
                 return if is_temporary {

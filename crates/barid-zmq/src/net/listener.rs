@@ -95,10 +95,11 @@ impl Listening {
         let peer = match shaken {
             Ok(peer) => peer,
             Err(end) => {
-                let reason = end.to_string();
-                return hub
-                    .monitors
-                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                return hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: end.failure(),
+                    reason: end.to_string(),
+                });
             }
         };
         let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);

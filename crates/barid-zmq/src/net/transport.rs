@@ -2,9 +2,9 @@
 
 use crate::cell::random;
 use crate::endpoint::{Endpoint, IpcName, Transport};
-use crate::options::Options;
+use crate::options::{IpVersions, Options};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -92,16 +92,22 @@ impl Listener {
         match &endpoint.0 {
             Transport::Tcp { host, port } => {
                 let address = match host {
+                    None if options.ip_versions == IpVersions::Both => {
+                        SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))
+                    }
                     None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)),
                     Some(host) => (host.as_str(), *port)
                         .to_socket_addrs()?
-                        .next()
+                        .find(|address| is_wanted(*address, options))
                         .ok_or_else(|| {
                             io::Error::new(io::ErrorKind::NotFound, "the host has no address")
                         })?,
                 };
                 let socket = tcp_socket(address, options)?;
                 socket.set_reuseaddr(true)?;
+                if host.is_none() && address.is_ipv6() {
+                    socket2::SockRef::from(&socket).set_only_v6(false)?;
+                }
                 socket.bind(address)?;
                 let listener = socket.listen(options.backlog)?;
                 let address = listener.local_addr()?;
@@ -151,7 +157,8 @@ pub(super) async fn connect(endpoint: &Endpoint, options: &Options) -> io::Resul
         Transport::Tcp { host, port } => {
             let host = host.as_deref().unwrap_or_default();
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-            for address in lookup_host((host, *port)).await? {
+            let addresses = lookup_host((host, *port)).await?;
+            for address in addresses.filter(|address| is_wanted(*address, options)) {
                 match tcp_socket(address, options)?.connect(address).await {
                     Ok(stream) => {
                         prepare(&stream, options)?;
@@ -164,6 +171,13 @@ pub(super) async fn connect(endpoint: &Endpoint, options: &Options) -> io::Resul
         }
         Transport::Ipc(name) => Ok(Connected::Unix(UnixStream::connect(path_of(name)).await?)),
         Transport::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+fn is_wanted(address: SocketAddr, options: &Options) -> bool {
+    match options.ip_versions {
+        IpVersions::V4 => address.is_ipv4(),
+        IpVersions::Any | IpVersions::Both => true,
     }
 }
 
@@ -188,7 +202,13 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if let Some(idle) = options.keepalive {
         let idle = idle.max(Duration::from_secs(1));
-        let keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        let mut keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        if let Some(interval) = options.keepalive_interval {
+            keepalive = keepalive.with_interval(interval.max(Duration::from_secs(1)));
+        }
+        if let Some(count) = options.keepalive_count {
+            keepalive = keepalive.with_retries(count);
+        }
         socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
     }
     Ok(())
