@@ -1,10 +1,11 @@
 //! `zmq_msg_t`: 64 octets of the program's memory, in which one frame lives.
 
 use crate::errno::{Errno, Result};
-use barid_zmq::Frame;
+use barid_zmq::{Frame, PeerProperties};
 use bytes::Bytes;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Bytes that stand in the program's memory itself.
 const INLINE_MAX: usize = 46;
@@ -29,6 +30,8 @@ pub(crate) struct Msg {
     tag: u32,
     has_more: bool,
     body: Body,
+    /// Who it came from, over a connection.
+    sender: Option<Arc<PeerProperties>>,
 }
 
 const _: () = assert!(size_of::<Msg>() <= 64 && align_of::<Msg>() == 8);
@@ -46,6 +49,7 @@ impl Msg {
             tag: TAG,
             has_more: false,
             body,
+            sender: None,
         }
     }
 
@@ -67,7 +71,11 @@ impl Msg {
         Self::of(Body::Shared(bytes))
     }
 
-    pub(crate) fn from_frame(frame: Frame, has_more: bool) -> Self {
+    pub(crate) fn from_frame(
+        frame: Frame,
+        has_more: bool,
+        sender: Option<Arc<PeerProperties>>,
+    ) -> Self {
         let mut this = match u8::try_from(frame.len()) {
             Ok(len) if frame.len() <= INLINE_MAX => {
                 let mut bytes = [0; INLINE_MAX];
@@ -77,6 +85,7 @@ impl Msg {
             Ok(_) | Err(_) => Self::from_bytes(frame.into_bytes()),
         };
         this.has_more = has_more;
+        this.sender = sender;
         this
     }
 
@@ -104,6 +113,7 @@ impl Msg {
             tag: TAG,
             has_more: self.has_more,
             body,
+            sender: self.sender.clone(),
         }
     }
 
@@ -133,6 +143,11 @@ impl Msg {
 
     pub(crate) const fn has_more(&self) -> bool {
         self.has_more
+    }
+
+    /// A property of whom it came from.
+    pub(crate) fn property(&self, name: &str) -> Option<&CStr> {
+        self.sender.as_ref()?.get(name)
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -258,7 +273,10 @@ mod tests {
             assert!(!first.is_shared(), "{size}");
             let frame = first.to_frame();
             assert_eq!(frame.len(), size);
-            assert_eq!(Msg::from_frame(frame, true).as_slice(), first.as_slice());
+            assert_eq!(
+                Msg::from_frame(frame, true, None).as_slice(),
+                first.as_slice()
+            );
         }
     }
 

@@ -81,14 +81,19 @@ pub(crate) mod number {
     pub(crate) const MULTICAST_MAXTPDU: i32 = 84;
     pub(crate) const USE_FD: i32 = 89;
     pub(crate) const BINDTODEVICE: i32 = 92;
+    pub(crate) const ZAP_ENFORCE_DOMAIN: i32 = 93;
+    pub(crate) const LOOPBACK_FASTPATH: i32 = 94;
+    pub(crate) const MULTICAST_LOOP: i32 = 96;
 }
 
 /// What has no effect here, and the one value that it has.
-const FIXED: [(i32, i32); 9] = [
+const FIXED: [(i32, i32); 11] = [
     (n::RATE, 100),
     (n::RECOVERY_IVL, 10_000),
     (n::MULTICAST_HOPS, 1),
     (n::MULTICAST_MAXTPDU, 1500),
+    (n::MULTICAST_LOOP, 1),
+    (n::LOOPBACK_FASTPATH, 0),
     (n::ROUTER_RAW, 0),
     (n::TOS, 0),
     (n::TCP_MAXRT, 0),
@@ -160,6 +165,7 @@ pub(crate) struct Options {
     secret_key: [u8; 32],
     server_key: [u8; 32],
     zap_domain: Vec<u8>,
+    is_domain_enforced: bool,
 }
 
 impl Options {
@@ -210,6 +216,7 @@ impl Options {
             secret_key: [0; 32],
             server_key: [0; 32],
             zap_domain: Vec::new(),
+            is_domain_enforced: false,
         }
     }
 
@@ -329,6 +336,7 @@ impl Options {
                 &mut self.is_without_drops
             }
             n::IPV6 => &mut self.is_ipv6,
+            n::ZAP_ENFORCE_DOMAIN => &mut self.is_domain_enforced,
             n::IPV4ONLY => {
                 self.is_ipv6 = !flag(value)?;
                 return Ok(true);
@@ -432,6 +440,7 @@ impl Options {
             n::CURVE_SECRETKEY => Value::Key(self.secret_key),
             n::CURVE_SERVERKEY => Value::Key(self.server_key),
             n::CONFLATE => Value::Int(self.is_conflating.into()),
+            n::ZAP_ENFORCE_DOMAIN => Value::Int(self.is_domain_enforced.into()),
             n::ZAP_DOMAIN => Value::Text(terminated(&self.zap_domain)),
             n::SOCKS_PROXY | n::BINDTODEVICE => Value::Text(vec![0]),
             n::HANDSHAKE_IVL => Value::Int(self.handshake_ivl),
@@ -499,12 +508,13 @@ impl Options {
         context: &Context,
     ) -> Result<SocketBuilder<K>> {
         let zap = || {
-            Zap::new(
-                context,
-                self.mechanism,
-                self.zap_domain.clone(),
-                self.routing_id.clone(),
-            )
+            Zap {
+                context: context.clone(),
+                // As in libzmq: a name and a password are worth nothing unless somebody looks at them.
+                needs_handler: self.is_domain_enforced || self.mechanism == Mechanism::Plain,
+                domain: self.zap_domain.clone(),
+                identity: self.routing_id.clone(),
+            }
         };
         Ok(match (self.mechanism, self.is_server) {
             (Mechanism::Null, _) if self.zap_domain.is_empty() => builder,
@@ -513,6 +523,9 @@ impl Options {
             (Mechanism::Plain, false) => builder
                 .plain_client(self.username.clone(), self.password.clone())
                 .map_err(|_| Errno::EINVAL)?,
+            (Mechanism::Curve, true) if self.is_domain_enforced && self.zap_domain.is_empty() => {
+                builder.curve_server(SecretKey::new(self.secret_key))
+            }
             (Mechanism::Curve, true) => builder
                 .curve_server(SecretKey::new(self.secret_key))
                 .authenticator(zap()),

@@ -57,7 +57,7 @@ impl Proxy {
             }
             let [front, back] = &mut passed;
             self.forward(&self.front, &self.back, front, back)?;
-            if !Arc::ptr_eq(&self.front, &self.back) {
+            if !self.is_one() {
                 self.forward(&self.back, &self.front, back, front)?;
             }
         }
@@ -79,29 +79,26 @@ impl Proxy {
         if readers.iter().skip(2).any(|control| control.found != 0) || mode != Mode::Running {
             return Ok(());
         }
-        // There is something; where it goes must have room, or nothing is gained by looking again.
-        let mut writers = Vec::new();
-        for (reader, writer) in readers.iter().zip([&self.back, &self.front]) {
-            if reader.found != 0 {
-                writers.push(item(writer, POLLOUT));
-            } else {
-                writers.push(item(writer, 0));
-            }
+        if self.is_one() {
+            return Ok(());
         }
-        let has_room = poll_items(&mut writers, Deadline::Now)? > 0;
-        if !has_room {
-            writers
-                .iter_mut()
-                .for_each(|writer| writer.events |= POLLOUT);
-            for (reader, writer) in readers.iter().zip(&mut writers) {
-                if reader.found == 0 {
-                    writer.events = 0;
-                }
-            }
+        // There is something. Where it goes must have room, or nothing is gained by looking again.
+        let mut writers: Vec<Item> = readers
+            .iter()
+            .zip([&self.back, &self.front])
+            .filter(|(reader, _)| reader.found != 0)
+            .map(|(_, writer)| item(writer, POLLOUT))
+            .collect();
+        if poll_items(&mut writers, Deadline::Now)? == 0 {
             writers.extend(self.control.iter().map(|control| item(control, POLLIN)));
             poll_items(&mut writers, Deadline::Never)?;
         }
         Ok(())
+    }
+
+    /// Whether a socket is joined to itself: a REP then answers with what it is asked.
+    fn is_one(&self) -> bool {
+        Arc::ptr_eq(&self.front, &self.back)
     }
 
     fn forward(
@@ -112,7 +109,8 @@ impl Proxy {
         to_passed: &mut Passed,
     ) -> Result<()> {
         for _ in 0..TURN_MESSAGES {
-            if from.events()? & POLLIN == 0 || to.events()? & POLLOUT == 0 {
+            let has_room = self.is_one() || to.events()? & POLLOUT != 0;
+            if !has_room || from.events()? & POLLIN == 0 {
                 return Ok(());
             }
             let message = match from.try_receive_message() {

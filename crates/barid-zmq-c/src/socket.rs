@@ -7,7 +7,7 @@ use crate::monitor::Forwarder;
 use crate::options::{Options, Value, number as n, terminated};
 use crate::signal::{Deadline, Signal};
 use crate::wire::{Wire, kind, new as new_wire};
-use barid_zmq::{Changes, Endpoint, Frame, Message, Unsent};
+use barid_zmq::{Changes, Endpoint, Frame, Message, PeerProperties, Unsent};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -35,11 +35,21 @@ struct Place {
     is_bound: bool,
 }
 
+/// A frame that was received.
+pub(crate) struct Received {
+    pub(crate) frame: Frame,
+    /// It is not the last of its message.
+    pub(crate) has_more: bool,
+    pub(crate) sender: Option<Arc<PeerProperties>>,
+}
+
 struct State {
     options: Options,
     changes: Changes,
     /// What the program has not received yet of a message.
     incoming: VecDeque<Frame>,
+    /// Who that is from.
+    sender: Option<Arc<PeerProperties>>,
     /// Whether the frame that was received last was not the last of its message.
     has_more: bool,
     /// What the program has sent so far of a message.
@@ -78,6 +88,7 @@ impl Socket {
                 options,
                 changes,
                 incoming: VecDeque::new(),
+                sender: None,
                 has_more: false,
                 outgoing: None,
                 next_name: None,
@@ -219,8 +230,8 @@ impl Socket {
         Ok(())
     }
 
-    /// The next frame, and whether it is not the last of its message.
-    pub(crate) fn receive(&self, flags: i32) -> Result<(Frame, bool)> {
+    /// The next frame.
+    pub(crate) fn receive(&self, flags: i32) -> Result<Received> {
         let deadline = |this: &Self| {
             if flags & DONTWAIT != 0 {
                 return Deadline::Now;
@@ -230,7 +241,11 @@ impl Socket {
         self.until(deadline, |state| {
             let frame = self.receive_once(state)?;
             state.has_more = !state.incoming.is_empty();
-            Ok((frame, state.has_more))
+            Ok(Received {
+                frame,
+                has_more: state.has_more,
+                sender: state.sender.clone(),
+            })
         })
     }
 
@@ -243,6 +258,7 @@ impl Socket {
             return Ok(frame);
         }
         let mut message = self.wire.try_recv()?;
+        state.sender = self.wire.last_sender();
         if message.len() == 1 {
             return Ok(message.pop_front().unwrap_or_default());
         }
@@ -253,7 +269,10 @@ impl Socket {
     /// Takes the next message for the program, so that it is known to be there.
     fn look(&self, state: &mut State) -> Result<()> {
         match self.wire.try_recv() {
-            Ok(message) => state.incoming = message.into_frames().into(),
+            Ok(message) => {
+                state.incoming = message.into_frames().into();
+                state.sender = self.wire.last_sender();
+            }
             Err(Errno::EAGAIN) => {}
             Err(errno) => return Err(errno),
         }

@@ -3,12 +3,13 @@
 use crate::errno::{Errno, Result};
 use crate::options::Options;
 use barid_zmq::{
-    BindError, Changes, ConnectError, Context, Endpoint, Message, Monitor, SendError, Socket,
-    Unsent, kinds,
+    BindError, Changes, ConnectError, Context, Endpoint, Message, Monitor, PeerProperties,
+    SendError, Socket, Unsent, kinds,
 };
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Numbers of the types.
 pub(crate) mod kind {
@@ -40,6 +41,8 @@ pub(crate) trait Wire: Send + Sync {
     fn admits(&self, first_frame: &[u8]) -> Result<()>;
     fn is_writable(&self) -> bool;
     fn try_recv(&self) -> Result<Message>;
+    /// Of the message that was received last.
+    fn last_sender(&self) -> Option<Arc<PeerProperties>>;
     /// Subscribes, or for an XPUB, lets the last who has asked subscribe.
     fn subscribe(&self, topic: Bytes, is_subscribed: bool) -> Result<()>;
     fn set_options(&self, context: &Context, options: &Options) -> Result<()>;
@@ -205,6 +208,10 @@ macro_rules! wire {
 
             fn try_recv(&self) -> Result<Message> {
                 if_receives!($direction, Ok(Self::try_recv(self)?), Err(Errno::ENOTSUP))
+            }
+
+            fn last_sender(&self) -> Option<Arc<PeerProperties>> {
+                if_receives!($direction, Self::last_sender(self), None)
             }
 
             fn subscribe(&self, topic: Bytes, is_subscribed: bool) -> Result<()> {

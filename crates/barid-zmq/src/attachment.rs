@@ -2,6 +2,7 @@
 
 use crate::hub::Hub;
 use crate::pipe::{Receiver, Sender};
+use crate::properties::Known;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +17,7 @@ pub(crate) struct Attachment {
     pub(crate) told_name: Option<Bytes>,
     /// Which endpoint of the socket it came by.
     pub(crate) endpoint: u64,
+    pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) presence: [Option<Presence>; 2],
 }

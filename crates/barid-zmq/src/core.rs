@@ -25,6 +25,7 @@ use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId};
 use crate::pipe::{Item, Popped};
+use crate::properties::PeerProperties;
 use balanced::Balanced;
 use bytes::Bytes;
 use links::{Links, Next};
@@ -153,6 +154,8 @@ pub(crate) struct Core {
     /// The list that signals are swapped with, kept for its memory.
     signals: Vec<Signal>,
     gate: Arc<Gate>,
+    /// Whose message was received last.
+    last_sender: Option<PeerId>,
     is_closed: bool,
 }
 
@@ -188,6 +191,7 @@ impl Core {
             pattern,
             signals: Vec::new(),
             gate,
+            last_sender: None,
             is_closed: false,
         }
     }
@@ -280,6 +284,7 @@ impl Core {
             given_name: attachment.given_name,
             told_name: attachment.told_name,
             endpoint: attachment.endpoint,
+            known: attachment.known,
             _presence: attachment.presence,
         });
         self.links.number(peer);
@@ -349,6 +354,12 @@ impl Core {
         delegate!(&mut self.pattern, rules => rules.is_writable(&mut self.links))
     }
 
+    /// What is known of the peer whose message was received last.
+    pub(crate) fn last_sender(&mut self) -> Option<Arc<PeerProperties>> {
+        let peer = self.links.peers.get_mut(self.last_sender?)?;
+        peer.known.get()
+    }
+
     /// Changes what the rules go by.
     pub(crate) fn set_options(&mut self, options: Arc<Options>) {
         match &mut self.pattern {
@@ -374,6 +385,7 @@ impl Core {
         if !delegate!(&self.pattern, rules => rules.may_receive()) {
             return Err(Nothing::OutOfTurn);
         }
+        self.last_sender = None;
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
             return Ok(message);
         }
@@ -382,6 +394,7 @@ impl Core {
                 Next::Item(peer, item) => {
                     let message = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
                     if let Some(message) = message {
+                        self.last_sender = Some(peer);
                         return Ok(message);
                     }
                 }

@@ -6,6 +6,7 @@ use crate::error::{BindError, ConnectError};
 use crate::gate::Signal;
 use crate::hub::Hub;
 use crate::pipe::{Bell, Item, Keep, Receiver, Ring, Rings, Sender, pipe};
+use crate::properties::Known;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ impl Names {
                 given_name: None,
                 told_name: Some(name_of(&peer_hub)),
                 endpoint,
+                known: Known::default(),
                 presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
             })));
         }
@@ -142,6 +144,7 @@ impl Names {
                     given_name: None,
                     told_name: Some(name_of(hub)),
                     endpoint: bound_endpoint,
+                    known: Known::default(),
                     presence: [Some(Presence::new(&bound)), None],
                 })));
                 bound.look();
@@ -163,6 +166,7 @@ impl Names {
             given_name,
             told_name,
             endpoint,
+            known: Known::default(),
             presence,
         })
     }

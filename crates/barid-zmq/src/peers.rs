@@ -2,6 +2,7 @@
 
 use crate::attachment::Presence;
 use crate::pipe::{Receiver, Sender};
+use crate::properties::Known;
 use bytes::Bytes;
 
 /// Which peer of a socket.
@@ -46,6 +47,7 @@ pub(crate) struct Peer {
     pub(crate) told_name: Option<Bytes>,
     /// Which endpoint of the socket it belongs to.
     pub(crate) endpoint: u64,
+    pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) _presence: [Option<Presence>; 2],
 }

@@ -3,13 +3,14 @@
 use crate::cell::Cell;
 use crate::changes::Changes;
 use crate::context::Context;
-use crate::core::Counters;
+use crate::core::{Core, Counters};
 use crate::endpoint::{Endpoint, EndpointError, ToEndpoint};
 use crate::error::{BindError, Closed, ConnectError, ReceiveError, SendError, SendRefusal, Unsent};
 use crate::gate::Interest;
 use crate::kind::{Audience, Kind, Receives, Sends, Subscribes};
 use crate::message::Message;
 use crate::monitor::Monitor;
+use crate::properties::PeerProperties;
 use crate::wait::{Wait, attempt_receive};
 use crate::{Blocking, SocketBuilder};
 use bytes::Bytes;
@@ -233,6 +234,13 @@ impl<K: Receives> Socket<K> {
     /// [`ReceiveError`]
     pub fn try_recv(&self) -> Result<Message, ReceiveError> {
         self.cell.try_receiving()
+    }
+
+    /// What is known of the peer whose message was received last, by whichever handle; nothing if it has gone, is in this
+    /// process, or the message was made here.
+    #[must_use]
+    pub fn last_sender(&self) -> Option<Arc<PeerProperties>> {
+        self.cell.with(Core::last_sender)
     }
 
     /// Waits for a message, then takes all that are there, up to so many, into a list; returns how many.

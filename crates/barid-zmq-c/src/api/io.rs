@@ -5,7 +5,7 @@ use crate::errno::{Errno, Failed as _, Result, call};
 use crate::poll::{Item, Subject, poll_items};
 use crate::proxy::Proxy;
 use crate::signal::Deadline;
-use crate::socket::SNDMORE;
+use crate::socket::{Received, SNDMORE};
 use barid_zmq::Frame;
 use std::ffi::{c_int, c_long, c_short, c_void};
 
@@ -56,7 +56,7 @@ pub(crate) unsafe extern "C" fn zmq_recv(
 ) -> c_int {
     call(|| {
         // SAFETY: the caller's.
-        let (frame, _) = unsafe { socket(pointer) }?.receive(flags)?;
+        let frame = unsafe { socket(pointer) }?.receive(flags)?.frame;
         let count = frame.len().min(len);
         if count > 0 && !buffer.is_null() {
             // SAFETY: there is room for so many, as the caller says.
@@ -125,7 +125,9 @@ pub(crate) unsafe extern "C" fn zmq_recviov(
         }
         let mut received = 0;
         while received < wanted {
-            let (frame, has_more) = socket.receive(flags)?;
+            let Received {
+                frame, has_more, ..
+            } = socket.receive(flags)?;
             // SAFETY: any size may be asked for; nothing at all is asked for as one.
             let memory = unsafe { libc::malloc(frame.len().max(1)) };
             if memory.is_null() {

@@ -1,6 +1,6 @@
 //! `zmq_msg_t`.
 
-use super::{returned, socket};
+use super::{returned, socket, text};
 use crate::errno::{Errno, call};
 use crate::message::{FreeFn, Lent, Msg};
 use bytes::Bytes;
@@ -96,9 +96,9 @@ pub(crate) unsafe extern "C" fn zmq_msg_recv(
     call(|| {
         // SAFETY: the caller's.
         let (socket, msg) = unsafe { (socket(socket_pointer)?, Msg::get(msg)?) };
-        let (frame, has_more) = socket.receive(flags)?;
-        let size = frame.len();
-        *msg = Msg::from_frame(frame, has_more);
+        let received = socket.receive(flags)?;
+        let size = received.frame.len();
+        *msg = Msg::from_frame(received.frame, received.has_more, received.sender);
         Ok(returned(size))
     })
 }
@@ -240,11 +240,12 @@ pub(crate) extern "C" fn zmq_msg_set(_msg: *mut Msg, _property: c_int, _value: c
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn zmq_msg_gets(
     msg: *const Msg,
-    _property: *const c_char,
+    property: *const c_char,
 ) -> *const c_char {
     call(|| {
-        // SAFETY: the caller's. It is only read.
-        let _found = unsafe { Msg::get(msg.cast_mut()) }?;
-        Err(Errno::EINVAL)
+        // SAFETY: the caller's. The message is only read.
+        let (msg, property) = unsafe { (Msg::get(msg.cast_mut())?, text(property)?) };
+        let found = msg.property(property).ok_or(Errno::EINVAL)?;
+        Ok(found.as_ptr())
     })
 }

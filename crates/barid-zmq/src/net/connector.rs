@@ -10,6 +10,7 @@ use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::MonitorEvent;
 use crate::pipe::{Item, Ring, Rings};
+use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -121,7 +122,7 @@ impl Connector {
             endpoint: endpoint.clone(),
         });
         let address = stream.address();
-        let mut wire = match Wire::new(&hub, stream, address) {
+        let mut wire = match Wire::new(&hub, stream, address.clone()) {
             Ok(wire) => wire,
             Err(error) => return Attempt::Failed(error.to_string()),
         };
@@ -144,10 +145,12 @@ impl Connector {
         };
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
+        let properties = PeerProperties::new(&peer, &address);
         let mut fresh = None;
         let current = match ends {
             Some(ends) => {
                 let mut rings = Rings::new();
+                ends.known.set(properties);
                 ends.incoming.push(Item::Opened(name));
                 ends.incoming.publish(&mut rings);
                 rings.into_iter().for_each(Ring::ring);
@@ -156,6 +159,7 @@ impl Connector {
             None => {
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                ends.known.set(properties);
                 attachment.told_name = Some(name);
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();

@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::MonitorEvent;
+use crate::properties::PeerProperties;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -84,7 +85,7 @@ impl Listening {
         let running = Running::new(Arc::clone(&self.hub));
         let address = stream.address();
         // Without random numbers nobody is spoken with.
-        let Ok(mut wire) = Wire::new(&self.hub, stream, address) else {
+        let Ok(mut wire) = Wire::new(&self.hub, stream, address.clone()) else {
             return;
         };
         let shaken = unless(dropped(&mut self.stopped), wire.shake_hands()).await;
@@ -103,6 +104,7 @@ impl Listening {
             }
         };
         let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
+        ends.known.set(PeerProperties::new(&peer, &address));
         attachment.told_name = Some(peer.identity.as_bytes().clone());
         hub.gate.push(Signal::Attach(Box::new(attachment)));
         hub.look();
