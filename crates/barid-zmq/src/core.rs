@@ -27,6 +27,7 @@ use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId};
 use crate::pipe::{Notice, Popped};
+use crate::properties::PeerProperties;
 use balanced::Balanced;
 use bytes::Bytes;
 use links::{Links, Next};
@@ -141,6 +142,20 @@ trait Rules {
         false
     }
 
+    /// What would come of sending a message with this first frame.
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
+    /// Whether there is a message that could be sent at once.
+    fn is_writable(&mut self, links: &mut Links) -> bool {
+        self.admits(links, &[]).is_ok()
+    }
+
     /// Sends or drops a message; a refused one is left as it was.
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal>;
 }
@@ -152,6 +167,8 @@ pub(crate) struct Core {
     /// The list that signals are swapped with, kept for its memory.
     signals: Vec<Signal>,
     gate: Arc<Gate>,
+    /// Whose message was received last.
+    last_sender: Option<PeerId>,
     is_closed: bool,
 }
 
@@ -188,6 +205,7 @@ impl Core {
             pattern,
             signals: Vec::new(),
             gate,
+            last_sender: None,
             is_closed: false,
         }
     }
@@ -291,6 +309,7 @@ impl Core {
             given_name: attachment.given_name,
             told_name: attachment.told_name,
             endpoint: attachment.endpoint,
+            known: attachment.known,
             _presence: attachment.presence,
             _seat: attachment.seat,
         });
@@ -358,6 +377,43 @@ impl Core {
         delegate!(&mut self.pattern, rules => rules.send(&mut self.links, message))
     }
 
+    /// What would come of sending a message with this first frame.
+    pub(crate) fn admits(&mut self, first: &[u8]) -> Result<(), Refusal> {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.admits(&mut self.links, first))
+    }
+
+    /// Whether there is a message that could be sent at once.
+    pub(crate) fn is_writable(&mut self) -> bool {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.is_writable(&mut self.links))
+    }
+
+    /// What is known of the peer whose message was received last.
+    pub(crate) fn last_sender(&mut self) -> Option<Arc<PeerProperties>> {
+        let peer = self.links.peers.get_mut(self.last_sender?)?;
+        peer.known.get()
+    }
+
+    /// Changes what the rules go by.
+    pub(crate) fn set_options(&mut self, options: Arc<Options>) {
+        match &mut self.pattern {
+            Pattern::Request(rules) => rules.set_options(options.req),
+            Pattern::Router(rules) => rules.set_options(options.router),
+            Pattern::Publish(rules) => rules.set_options(&options),
+            Pattern::Balanced(_)
+            | Pattern::Paired(_)
+            | Pattern::Reply(_)
+            | Pattern::Server(_)
+            | Pattern::Stream(_)
+            | Pattern::Subscribe(_)
+            | Pattern::Radio(_)
+            | Pattern::Dish(_) => {}
+        }
+        self.links.on_full = options.on_full(self.socket_type);
+        self.links.options = options;
+    }
+
     /// Tries to receive a message, which takes the place of what was in `place`.
     #[inline]
     pub(crate) fn receive(&mut self, place: &mut Message) -> Result<(), Nothing> {
@@ -365,6 +421,7 @@ impl Core {
         if !delegate!(&self.pattern, rules => rules.may_receive()) {
             return Err(Nothing::OutOfTurn);
         }
+        self.last_sender = None;
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
             *place = message;
             return Ok(());
@@ -375,6 +432,7 @@ impl Core {
                 Next::Message(peer) => {
                     if delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, place))
                     {
+                        self.last_sender = Some(peer);
                         return Ok(());
                     }
                     dropped += 1;

@@ -35,6 +35,18 @@ impl Default for Reconnect {
     }
 }
 
+/// What a socket takes of the addresses of a host over TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpVersions {
+    /// What the name of the host stands for. `*` is every address of IPv4.
+    #[default]
+    Any,
+    /// Addresses of IPv4 alone.
+    V4,
+    /// What the name of the host stands for. `*` is every address.
+    Both,
+}
+
 /// How a dead peer is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -138,6 +150,9 @@ pub(crate) struct Options {
     pub(crate) keepalive: Option<Duration>,
     pub(crate) seats: SeatLimits,
     pub(crate) wanted_max: WantedMax,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_count: Option<u32>,
+    pub(crate) ip_versions: IpVersions,
     pub(crate) security: Security,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
@@ -168,6 +183,9 @@ impl Default for Options {
             keepalive: None,
             seats: SeatLimits::default(),
             wanted_max: WantedMax::default(),
+            keepalive_interval: None,
+            keepalive_count: None,
+            ip_versions: IpVersions::default(),
             security: Security::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),

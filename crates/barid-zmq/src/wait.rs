@@ -57,13 +57,24 @@ fn attempt_send(core: &mut Core, message: &mut Message) -> Option<Result<(), Sen
     }
     let refusal = match core.send(message) {
         Ok(()) => return Some(Ok(())),
-        Err(Refusal::Full) => return None,
-        Err(Refusal::Unroutable) => SendRefusal::Unroutable,
-        Err(Refusal::OutOfTurn) => SendRefusal::OutOfTurn,
-        Err(Refusal::Frames) => SendRefusal::ManyFrames,
-        Err(Refusal::Malformed) => SendRefusal::LongGroup,
+        Err(refusal) => refusal,
     };
-    Some(Err(refusal))
+    match SendRefusal::from(refusal) {
+        SendRefusal::Full => None,
+        refusal => Some(Err(refusal)),
+    }
+}
+
+impl From<Refusal> for SendRefusal {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full => Self::Full,
+            Refusal::Unroutable => Self::Unroutable,
+            Refusal::OutOfTurn => Self::OutOfTurn,
+            Refusal::Frames => Self::ManyFrames,
+            Refusal::Malformed => Self::LongGroup,
+        }
+    }
 }
 
 /// Tries to receive a message, which takes the place of what was in `place`.

@@ -236,6 +236,17 @@ impl Links {
         peer.sender.has_room() || !peer.sender.wait()
     }
 
+    /// Whether one of those that are sent to in turn has room.
+    pub(super) fn has_any_room(&mut self) -> bool {
+        while let Some(peer) = self.balance.turn() {
+            if self.has_room(peer) {
+                return true;
+            }
+            self.balance.pause(peer);
+        }
+        false
+    }
+
     /// The peer whose turn it is to be sent to, of those that have room; then it is the next one's.
     #[inline]
     pub(super) fn take_turn(&mut self) -> Option<PeerId> {

@@ -97,6 +97,10 @@ impl Publish {
         }
     }
 
+    pub(super) fn set_options(&mut self, options: &Options) {
+        self.options = options.xpub.clone();
+    }
+
     fn is_manual(&self) -> bool {
         self.options.subscriptions == Subscriptions::Manual
     }
@@ -123,6 +127,15 @@ impl Publish {
             }
             false
         });
+    }
+
+    /// Nobody gets a message before all who were found can, if none of them is to miss it.
+    fn must_wait(&self, links: &mut Links) -> bool {
+        links.on_full == OnFull::Block
+            && self
+                .matched
+                .iter()
+                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
     }
 
     pub(super) fn audience(&mut self, topic: &[u8]) -> usize {
@@ -265,17 +278,23 @@ impl Rules for Publish {
         true
     }
 
+    fn admits(&mut self, links: &mut Links, first: &[u8]) -> Result<(), Refusal> {
+        self.find(first);
+        if self.must_wait(links) {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    /// Always: who has no room has yet to be found.
+    fn is_writable(&mut self, _links: &mut Links) -> bool {
+        true
+    }
+
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         self.find(message.first());
-        if links.on_full == OnFull::Block {
-            // Nobody gets it before all can.
-            let must_wait = self
-                .matched
-                .iter()
-                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer));
-            if must_wait {
-                return Err(Refusal::Full);
-            }
+        if self.must_wait(links) {
+            return Err(Refusal::Full);
         }
         if let Some((last, others)) = self.matched.split_last() {
             for peer in others {

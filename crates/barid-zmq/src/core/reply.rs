@@ -39,6 +39,10 @@ impl Rules for Reply {
         self.envelope.is_none()
     }
 
+    fn admits(&mut self, _links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        self.envelope.as_ref().map(drop).ok_or(Refusal::OutOfTurn)
+    }
+
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         let Some(envelope) = self.envelope.take() else {
             return Err(Refusal::OutOfTurn);

@@ -12,7 +12,7 @@
 use super::links::Links;
 use super::{Refusal, Rules, refuse};
 use crate::message::{Frame, Message};
-use crate::options::ReqOptions;
+use crate::options::{OnFull, ReqOptions};
 use crate::peers::PeerId;
 use crate::pipe::Popped;
 
@@ -39,6 +39,10 @@ impl Request {
             state: State::Idle,
             number: first_number,
         }
+    }
+
+    pub(super) const fn set_options(&mut self, options: ReqOptions) {
+        self.options = options;
     }
 
     /// Takes the envelope off a message; false if it is no reply to the last request.
@@ -93,6 +97,17 @@ impl Rules for Request {
 
     fn may_receive(&self) -> bool {
         matches!(self.state, State::Waiting(_))
+    }
+
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        if matches!(self.state, State::Waiting(_)) && !self.options.is_relaxed {
+            return Err(Refusal::OutOfTurn);
+        }
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
     }
 
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {

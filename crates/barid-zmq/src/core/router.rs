@@ -33,6 +33,10 @@ impl Router {
         }
     }
 
+    pub(super) const fn set_options(&mut self, options: RouterOptions) {
+        self.options = options;
+    }
+
     /// Reads who a peer is, if it is not known yet; false if it is still not known.
     pub(super) fn name_from_pipe(&mut self, links: &mut Links, peer: PeerId) -> bool {
         let Some(found) = links.peers.get_mut(peer) else {
@@ -167,6 +171,23 @@ impl Rules for Router {
 
     fn pending(&mut self) -> Option<Message> {
         self.notices.pop_front()
+    }
+
+    fn admits(&mut self, links: &mut Links, first: &[u8]) -> Result<(), Refusal> {
+        match self.names.get(first).copied() {
+            None if self.options.is_mandatory => Err(Refusal::Unroutable),
+            None => Ok(()),
+            Some(peer) if links.has_room(peer) => Ok(()),
+            Some(peer) => match (links.on_full, links.is_deaf(peer)) {
+                (OnFull::Block, true) if self.options.is_mandatory => Err(Refusal::Unroutable),
+                (OnFull::Block, false) => Err(Refusal::Full),
+                (OnFull::Block | OnFull::Drop, _) => Ok(()),
+            },
+        }
+    }
+
+    fn is_writable(&mut self, links: &mut Links) -> bool {
+        links.on_full == OnFull::Drop || self.names.values().any(|peer| links.has_room(*peer))
     }
 
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {

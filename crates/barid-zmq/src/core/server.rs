@@ -52,6 +52,11 @@ impl Rules for Server {
         }
     }
 
+    /// Whom a message is for does not stand in its frame.
+    fn admits(&mut self, _links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         if message.len() > 1 {
             return Err(Refusal::Frames);

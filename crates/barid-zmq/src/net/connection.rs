@@ -7,18 +7,19 @@ use super::settings::settings;
 use super::transport::Stream;
 use crate::hub::Hub;
 use crate::message::Message;
+use crate::monitor::HandshakeFailure;
 use crate::options::Options;
 use crate::pipe::{Notice, Popped, Ring, Rings};
-use crate::security::{Applicant, NoRandom};
+use crate::security::{Applicant, Decision, NoRandom};
 use bytes::{Buf as _, Bytes};
 use std::collections::BTreeSet;
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
-use zmtp::{Connection, Event, Peer, Step};
+use zmtp::{Connection, Event, Peer, Step, Verdict};
 
 /// Rounds of reading and writing before others of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -64,6 +65,40 @@ impl End {
     }
 }
 
+impl End {
+    /// What a monitor says of a handshake that ends so.
+    pub(super) fn failure(&self) -> HandshakeFailure {
+        match self {
+            Self::Input(InputError::Protocol(error)) => match error {
+                zmtp::Error::NotAuthenticated(code) => HandshakeFailure::Authentication(*code),
+                zmtp::Error::Refused(reason) => reason
+                    .status_code()
+                    .map_or(HandshakeFailure::Protocol, HandshakeFailure::Authentication),
+                zmtp::Error::Mechanism { .. } => HandshakeFailure::Mechanism,
+                zmtp::Error::Curve(_) => HandshakeFailure::Curve,
+                zmtp::Error::HandshakeTimeout(_) | zmtp::Error::Silent => HandshakeFailure::Lost,
+                zmtp::Error::Frame(_)
+                | zmtp::Error::Command(_)
+                | zmtp::Error::Metadata(_)
+                | zmtp::Error::Identity(_)
+                | zmtp::Error::Version { .. }
+                | zmtp::Error::SocketTypes { .. }
+                | zmtp::Error::UnknownSocketType
+                | zmtp::Error::Unexpected(_)
+                | zmtp::Error::Malformed(_)
+                | zmtp::Error::GroupMessage => HandshakeFailure::Protocol,
+            },
+            Self::Input(InputError::TooLarge(_)) => HandshakeFailure::Protocol,
+            Self::Done
+            | Self::Lingered
+            | Self::PeerClosed
+            | Self::Io(_)
+            | Self::NoRandom(_)
+            | Self::Output(_) => HandshakeFailure::Lost,
+        }
+    }
+}
+
 /// A connected transport that speaks ZMTP.
 pub(super) struct Wire<S> {
     stream: S,
@@ -77,6 +112,8 @@ pub(super) struct Wire<S> {
     timer: Option<Pin<Box<Sleep>>>,
     /// When what is left is given up, once the socket sends no more.
     linger_until: Option<Instant>,
+    /// Whether the peer is let in, while that is not known.
+    deciding: Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>,
     is_ending: bool,
     /// What was answered since all was written.
     answered_bytes: usize,
@@ -96,6 +133,7 @@ impl<S: Stream> Wire<S> {
             began: Instant::now(),
             timer: None,
             linger_until: None,
+            deciding: None,
             is_ending: false,
             answered_bytes: 0,
         })
@@ -120,18 +158,21 @@ impl<S: Stream> Wire<S> {
 
     fn poll_shake_hands(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Peer>, End>> {
         loop {
-            if let Some(peer) = self.step_handshake()? {
+            if let Some(peer) = self.step_handshake(cx)? {
                 return Poll::Ready(Ok(peer));
             }
             let is_written = self.output.poll_write(&mut self.stream, cx)?.is_ready();
-            match self.input.poll_read(&mut self.stream, cx)? {
-                Poll::Ready(true) => {
-                    let now_ms = self.now_ms();
-                    self.connection.handle_received(now_ms);
-                    continue;
+            // What a peer sends before it is let in stays with the system.
+            if self.deciding.is_none() {
+                match self.input.poll_read(&mut self.stream, cx)? {
+                    Poll::Ready(true) => {
+                        let now_ms = self.now_ms();
+                        self.connection.handle_received(now_ms);
+                        continue;
+                    }
+                    Poll::Ready(false) => return Poll::Ready(Err(End::PeerClosed)),
+                    Poll::Pending => {}
                 }
-                Poll::Ready(false) => return Poll::Ready(Err(End::PeerClosed)),
-                Poll::Pending => {}
             }
             if self.poll_timer(cx)?.is_pending() || !is_written {
                 return Poll::Pending;
@@ -139,19 +180,26 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    fn step_handshake(&mut self) -> Result<Option<Box<Peer>>, End> {
+    fn step_handshake(&mut self, cx: &mut Context<'_>) -> Result<Option<Box<Peer>>, End> {
         loop {
             let out = &mut self.output.heads;
+            if let Some(deciding) = &mut self.deciding {
+                let Poll::Ready(verdict) = deciding.as_mut().poll(cx) else {
+                    return Ok(None);
+                };
+                self.deciding = None;
+                self.connection.handle_verdict(&verdict, out)?;
+            }
             let (event, taken) = match self.connection.handle_input(&mut self.input.bytes, out)? {
                 Step::Event(event, taken) => (event, taken),
                 Step::Incomplete { .. } | Step::AwaitVerdict => return Ok(None),
             };
-            let (mut peer, mut verdict) = (None, None);
+            let (mut peer, mut decision) = (None, None);
             match event {
                 Event::Ready(found) => peer = Some(found),
                 Event::Authenticate(credentials) => {
                     let address = &self.address;
-                    verdict = Some(self.options.security.verdict(&Applicant {
+                    decision = Some(self.options.security.decision(&Applicant {
                         credentials,
                         address,
                     }));
@@ -169,8 +217,10 @@ impl<S: Stream> Wire<S> {
                 | Event::Ignored => {}
             }
             self.input.bytes.advance(taken);
-            if let Some(verdict) = verdict {
-                self.connection.handle_verdict(&verdict, out)?;
+            match decision {
+                Some(Decision::Now(verdict)) => self.connection.handle_verdict(&verdict, out)?,
+                Some(Decision::Later(deciding)) => self.deciding = Some(deciding),
+                None => {}
             }
             if peer.is_some() {
                 return Ok(peer);

@@ -10,8 +10,9 @@ use crate::cell::random;
 use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::monitor::MonitorEvent;
+use crate::monitor::{HandshakeFailure, MonitorEvent};
 use crate::pipe::{Notice, Ring, Rings};
+use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -125,9 +126,11 @@ impl Connector {
                 // Somebody is there, who does not speak as this socket does.
                 if error.kind() == io::ErrorKind::InvalidData {
                     let (endpoint, reason) = (self.endpoint.clone(), reason.clone());
-                    self.hub
-                        .monitors
-                        .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                    self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                        endpoint,
+                        failure: HandshakeFailure::Protocol,
+                        reason,
+                    });
                 }
                 Attempt::Failed(reason)
             }
@@ -182,7 +185,7 @@ impl Connector {
             endpoint: endpoint.clone(),
         });
         let address = stream.address();
-        let mut wire = match Wire::new(&hub, stream, address) {
+        let mut wire = match Wire::new(&hub, stream, address.clone()) {
             Ok(wire) => wire,
             Err(error) => return Attempt::Failed(error.to_string()),
         };
@@ -193,6 +196,7 @@ impl Connector {
                 let (reason, is_temporary) = (end.to_string(), end.is_temporary());
                 hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
                     endpoint,
+                    failure: end.failure(),
                     reason: reason.clone(),
                 });
                 return if is_temporary {
@@ -204,9 +208,11 @@ impl Connector {
         };
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
+        let properties = PeerProperties::new(&peer, &address);
         let mut fresh = None;
         let current = match ends {
             Some(ends) => {
+                ends.known.set(properties);
                 // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
                 if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
                     let mut rings = Rings::new();
@@ -223,6 +229,7 @@ impl Connector {
                 };
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                ends.known.set(properties);
                 attachment.told_name = Some(name);
                 attachment.seat = Some(Arc::clone(&seat));
                 hub.gate.push(Signal::Attach(Box::new(attachment)));

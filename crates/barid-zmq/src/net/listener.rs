@@ -9,7 +9,8 @@ use crate::attachment::Presence;
 use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::monitor::MonitorEvent;
+use crate::monitor::{HandshakeFailure, MonitorEvent};
+use crate::properties::PeerProperties;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -105,10 +106,11 @@ impl Listening {
             Some(Some(Ok(websocket))) => websocket,
             Some(Some(Err(error))) => {
                 let (endpoint, reason) = (self.endpoint, error.to_string());
-                return self
-                    .hub
-                    .monitors
-                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                return self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: HandshakeFailure::Protocol,
+                    reason,
+                });
             }
         };
         self.serve(websocket, (seat, cut)).await;
@@ -143,16 +145,18 @@ impl Listening {
     /// Tells that a peer was cut, as too many newer ones have not shaken hands.
     fn tell_crowded_out(self) {
         let (endpoint, reason) = (self.endpoint, "newer peers have come".to_owned());
-        self.hub
-            .monitors
-            .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+        self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+            endpoint,
+            failure: HandshakeFailure::Lost,
+            reason,
+        });
     }
 
     async fn serve_messages<S: Stream>(mut self, stream: S, (seat, mut cut): Taken) {
         let running = Running::new(Arc::clone(&self.hub));
         let address = stream.address();
         // Without random numbers nobody is spoken with.
-        let Ok(mut wire) = Wire::new(&self.hub, stream, address) else {
+        let Ok(mut wire) = Wire::new(&self.hub, stream, address.clone()) else {
             return;
         };
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
@@ -168,13 +172,15 @@ impl Listening {
         let peer = match shaken {
             Ok(peer) => peer,
             Err(end) => {
-                let reason = end.to_string();
-                return hub
-                    .monitors
-                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                return hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: end.failure(),
+                    reason: end.to_string(),
+                });
             }
         };
         let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
+        ends.known.set(PeerProperties::new(&peer, &address));
         attachment.told_name = Some(peer.identity.as_bytes().clone());
         attachment.seat = Some(Arc::clone(&seat));
         hub.gate.push(Signal::Attach(Box::new(attachment)));
