@@ -1,6 +1,7 @@
 //! A new peer, on its way to the socket.
 
 use crate::hub::Hub;
+use crate::net::Seat;
 use crate::pipe::{Receiver, Sender};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -18,6 +19,24 @@ pub(crate) struct Attachment {
     pub(crate) endpoint: u64,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) presence: [Option<Presence>; 2],
+    /// Its place, if it came by a listener.
+    pub(crate) seat: Option<Arc<Seat>>,
+}
+
+#[cfg(test)]
+impl Attachment {
+    /// Of nobody in particular.
+    pub(crate) fn of_pipes(sender: Sender, receiver: Receiver) -> Self {
+        Self {
+            sender,
+            receiver,
+            given_name: None,
+            told_name: None,
+            endpoint: 0,
+            presence: [None, None],
+            seat: None,
+        }
+    }
 }
 
 /// One connected peer of a socket, for as long as it lives.

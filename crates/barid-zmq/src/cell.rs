@@ -19,6 +19,9 @@ use std::task::{Poll, Waker};
 use tokio::sync::watch;
 use zmtp::SocketType;
 
+/// Attempts, while peers signal all the time, before others of the thread get their turn.
+const ROUNDS_MAX: usize = 16;
+
 /// Something that was bound or connected.
 struct Place {
     endpoint: Endpoint,
@@ -58,7 +61,7 @@ impl Cell {
         let afterwards = core.afterwards();
         drop(core);
         if let Some(afterwards) = afterwards {
-            afterwards.run();
+            afterwards.run(&self.hub.gate);
         }
         result
     }
@@ -75,7 +78,7 @@ impl Cell {
         if let Some(result) = self.with(&mut attempt) {
             return Poll::Ready(result);
         }
-        loop {
+        for _ in 0..ROUNDS_MAX {
             let count = self.hub.gate.count();
             if let Some(result) = self.with(&mut attempt) {
                 return Poll::Ready(result);
@@ -84,6 +87,13 @@ impl Cell {
                 return Poll::Pending;
             }
         }
+        waker.wake_by_ref();
+        Poll::Pending
+    }
+
+    fn suits(&self, endpoint: &Endpoint) -> bool {
+        let is_secure = self.hub.options.security.is_asked_for();
+        endpoint.suits(self.hub.socket_type, is_secure)
     }
 
     /// Binds; returns the endpoint with what was open in it filled in.
@@ -92,6 +102,9 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
         }
+        if !self.suits(endpoint) {
+            return Err(BindError::Unsuitable(endpoint.clone()));
+        }
         let number = self.hub.next_endpoint();
         let (endpoint, stop) = match &endpoint.0 {
             Transport::Inproc(name) => {
@@ -99,7 +112,7 @@ impl Cell {
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
                 let (endpoint, stop) = net::listen(&self.hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
@@ -123,6 +136,9 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
+        if !self.suits(endpoint) {
+            return Err(ConnectError::Unsuitable(endpoint.clone()));
+        }
         let number = self.hub.next_endpoint();
         let (attachment, stop): (Option<Attachment>, _) = match &endpoint.0 {
             Transport::Inproc(name) => {
@@ -132,7 +148,7 @@ impl Cell {
                     None,
                 )
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
                 let (attachment, stop) = net::connect(&self.hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }
@@ -168,6 +184,9 @@ impl Cell {
         let number = place.number;
         drop(place);
         self.with(|core| core.detach(number));
+        if !is_bound && let Some(name) = endpoint.inproc_name() {
+            self.hub.context.names.withdraw(name);
+        }
         true
     }
 
@@ -183,6 +202,13 @@ impl Cell {
         }
         self.with(Core::close);
         self.hub.gate.close();
+        for place in &places {
+            if !place.is_bound
+                && let Some(name) = place.endpoint.inproc_name()
+            {
+                self.hub.context.names.withdraw(name);
+            }
+        }
         drop(places);
     }
 }

@@ -5,6 +5,7 @@ use crate::context::Shared as ContextShared;
 use crate::core::Core;
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
+use crate::net::Seats;
 use crate::options::Options;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -17,6 +18,7 @@ pub(crate) struct Hub {
     pub(crate) gate: Arc<Gate>,
     pub(crate) context: Arc<ContextShared>,
     pub(crate) monitors: Monitors,
+    pub(crate) seats: Arc<Seats>,
     /// Peers that have shaken hands.
     pub(crate) connected: AtomicUsize,
     /// Connections that exist or are being made.
@@ -36,6 +38,7 @@ impl Hub {
     ) -> Self {
         Self {
             socket_type,
+            seats: Arc::new(Seats::new(options.seats)),
             options,
             gate: Arc::new(Gate::default()),
             context,

@@ -35,8 +35,8 @@ pub use error::{
 };
 pub use kind::{
     Audience, Channel, Client, Conflates, Dealer, Dish, Gather, Kind, Named, Numbers, Pair, Peer,
-    Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Sub, Subscribes,
-    XPub, XSub, kinds,
+    Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Stream, Sub,
+    Subscribes, XPub, XSub, kinds,
 };
 pub use message::{Frame, Message};
 pub use monitor::{Monitor, MonitorEvent};

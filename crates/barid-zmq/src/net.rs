@@ -15,8 +15,13 @@ mod connector;
 mod input;
 mod listener;
 mod output;
+mod raw;
+mod seats;
 mod settings;
 mod transport;
+mod websocket;
+
+pub(crate) use seats::{Seat, SeatLimits, Seats};
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
@@ -108,6 +113,7 @@ impl Ends {
             told_name: None,
             endpoint,
             presence: [None, None],
+            seat: None,
         };
         (attachment, Self { outgoing, incoming })
     }

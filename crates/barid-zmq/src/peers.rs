@@ -1,8 +1,10 @@
 //! A socket's peers, each under a number that is never used for another one.
 
 use crate::attachment::Presence;
+use crate::net::Seat;
 use crate::pipe::{Receiver, Sender};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Which peer of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +50,8 @@ pub(crate) struct Peer {
     pub(crate) endpoint: u64,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) _presence: [Option<Presence>; 2],
+    /// Its place, given up with it.
+    pub(crate) _seat: Option<Arc<Seat>>,
 }
 
 struct Slot {

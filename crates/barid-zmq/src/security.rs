@@ -120,6 +120,11 @@ impl Security {
         })
     }
 
+    /// Whether peers have to show who they are, or somebody is asked about them.
+    pub(crate) const fn is_asked_for(&self) -> bool {
+        self.authenticator.is_some() || !matches!(self.identification, Identification::Null)
+    }
+
     /// Whether a peer is let in. Without anybody to ask all are: a server of PLAIN always has somebody.
     pub(crate) fn verdict(&self, applicant: &Applicant<'_>) -> Verdict {
         match &self.authenticator {

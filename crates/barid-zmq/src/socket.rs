@@ -102,10 +102,18 @@ impl<K: Kind> Socket<K> {
         Blocking::new(self)
     }
 
-    /// What was dropped so far.
+    /// What was dropped so far, and who was not let in.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.cell.with(|core| core.counters())
+        let (accept_pauses, cut_handshakes) = self.cell.hub.seats.counts();
+        Counters {
+            accept_pauses,
+            cut_handshakes,
+            ..self.cell.with(|core| {
+                core.look();
+                core.counters()
+            })
+        }
     }
 
     /// How many peers are connected and have shaken hands.
@@ -222,11 +230,14 @@ impl<K: Receives> Socket<K> {
         Wait::new(&self.cell, Interest::Receive, move |core| {
             let mut count = 0;
             while count < max {
-                match attempt_receive(core) {
-                    Some(Ok(message)) => messages.push(message),
-                    Some(Err(_)) | None if count > 0 => break,
-                    Some(Err(error)) => return Some(Err(error)),
-                    None => return None,
+                let place = messages.push_mut(Message::new());
+                let result = attempt_receive(core, place);
+                if !matches!(result, Some(Ok(()))) {
+                    messages.pop();
+                    if count == 0 {
+                        return result.map(|result| result.map(|()| 0));
+                    }
+                    break;
                 }
                 count += 1;
             }

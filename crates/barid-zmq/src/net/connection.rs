@@ -6,8 +6,9 @@ use super::output::Output;
 use super::settings::settings;
 use super::transport::Stream;
 use crate::hub::Hub;
+use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Notice, Popped, Ring, Rings};
 use crate::security::{Applicant, NoRandom};
 use bytes::{Buf as _, Bytes};
 use std::collections::BTreeSet;
@@ -21,6 +22,9 @@ use zmtp::{Connection, Event, Peer, Step};
 
 /// Rounds of reading and writing before others of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
+
+/// Bytes of answers that wait to be written before nothing more is read.
+const ANSWERS_BYTES_MAX: usize = 64 << 10;
 
 /// How a connection ends.
 #[derive(Debug, thiserror::Error)]
@@ -74,14 +78,17 @@ pub(super) struct Wire<S> {
     /// When what is left is given up, once the socket sends no more.
     linger_until: Option<Instant>,
     is_ending: bool,
+    /// What was answered since all was written.
+    answered_bytes: usize,
 }
 
 impl<S: Stream> Wire<S> {
     pub(super) fn new(hub: &Hub, stream: S, address: String) -> Result<Self, NoRandom> {
         let mut output = Output::default();
+        let has_pulse = stream.has_pulse();
         Ok(Self {
             stream,
-            connection: Connection::new(settings(hub)?, 0, &mut output.heads),
+            connection: Connection::new(settings(hub, has_pulse)?, 0, &mut output.heads),
             options: Arc::clone(&hub.options),
             address,
             input: Input::new(hub.options.message_bytes_max),
@@ -90,6 +97,7 @@ impl<S: Stream> Wire<S> {
             timer: None,
             linger_until: None,
             is_ending: false,
+            answered_bytes: 0,
         })
     }
 
@@ -280,13 +288,12 @@ impl<S: Stream> Wire<S> {
         topics: &mut Topics,
         rings: &mut Rings,
     ) -> Result<(), End> {
+        let mut message = Message::new();
         while !self.is_ending && !self.output.is_full() {
-            match ends.outgoing.pop(rings) {
-                Popped::Item(Item::Message(message)) => {
-                    self.output.put(&mut self.connection, message)?;
-                }
-                Popped::Item(item) => {
-                    topics.put(item, &mut self.connection, &mut self.output)?;
+            match ends.outgoing.pop(&mut message, rings) {
+                Popped::Message => self.output.put(&mut self.connection, &mut message)?,
+                Popped::Notice(notice) => {
+                    topics.put(notice, &mut self.connection, &mut self.output)?;
                 }
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
@@ -301,20 +308,37 @@ impl<S: Stream> Wire<S> {
 
     /// Reads once and takes what is whole; true if there may be more.
     fn read(&mut self, ends: &mut Ends, cx: &mut Context<'_>) -> Result<bool, End> {
-        let out = &mut self.output.heads;
-        if self.input.take(&mut self.connection, ends, out)? == Taken::Full {
+        if self.output.is_empty() {
+            self.answered_bytes = 0;
+        }
+        // Who asks and does not read the answers is not read from either.
+        if self.answered_bytes >= ANSWERS_BYTES_MAX {
+            return Ok(false);
+        }
+        if self.take(ends)? == Taken::Full {
+            // What it says of its life is behind what waits.
+            let now_ms = self.now_ms();
+            self.connection.handle_received(now_ms);
             return Ok(false);
         }
         match self.input.poll_read(&mut self.stream, cx)? {
             Poll::Ready(true) => {
                 let now_ms = self.now_ms();
                 self.connection.handle_received(now_ms);
-                let out = &mut self.output.heads;
-                Ok(self.input.take(&mut self.connection, ends, out)? == Taken::All)
+                Ok(self.take(ends)? == Taken::All)
             }
             Poll::Ready(false) => Err(End::PeerClosed),
             Poll::Pending => Ok(false),
         }
+    }
+
+    /// Takes what was read and is whole, and counts what that is answered by.
+    fn take(&mut self, ends: &mut Ends) -> Result<Taken, End> {
+        let before = self.output.heads.len();
+        let out = &mut self.output.heads;
+        let taken = self.input.take(&mut self.connection, ends, out);
+        self.answered_bytes += self.output.heads.len() - before;
+        Ok(taken?)
     }
 
     /// Tells the peer that nothing more comes.
@@ -351,29 +375,29 @@ impl Topics {
 
     fn put(
         &mut self,
-        item: Item,
+        notice: Notice,
         connection: &mut Connection,
         output: &mut Output,
     ) -> Result<(), zmtp::SendError> {
         let heads = &mut output.heads;
-        match item {
-            Item::Subscribe(topic) => {
+        match notice {
+            Notice::Subscribe(topic) => {
                 connection.put_subscribe(heads, &topic)?;
                 self.topics.insert(topic);
             }
-            Item::Cancel(topic) => {
+            Notice::Cancel(topic) => {
                 connection.put_cancel(heads, &topic)?;
                 self.topics.remove(&topic);
             }
-            Item::Join(group) => {
+            Notice::Join(group) => {
                 connection.put_join(heads, &group)?;
                 self.groups.insert(group);
             }
-            Item::Leave(group) => {
+            Notice::Leave(group) => {
                 connection.put_leave(heads, &group)?;
                 self.groups.remove(&group);
             }
-            Item::Message(_) | Item::Newest | Item::Opened(_) => {}
+            Notice::Opened(_) => {}
         }
         Ok(())
     }
