@@ -59,10 +59,8 @@ fn attempt_send(core: &mut Core, message: &mut Message) -> Option<Result<(), Sen
         Ok(()) => return Some(Ok(())),
         Err(refusal) => refusal,
     };
-    match SendRefusal::from(refusal) {
-        SendRefusal::Full => None,
-        refusal => Some(Err(refusal)),
-    }
+    let refusal = SendRefusal::from(refusal);
+    (refusal != SendRefusal::Full).then_some(Err(refusal))
 }
 
 impl From<Refusal> for SendRefusal {
