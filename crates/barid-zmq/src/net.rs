@@ -15,14 +15,20 @@ mod connector;
 mod input;
 mod listener;
 mod output;
+mod raw;
+mod seats;
 mod settings;
 mod transport;
+mod websocket;
+
+pub(crate) use seats::{Seat, SeatLimits, Seats};
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::hub::{Hub, Running};
 use crate::pipe::{Bell, Receiver, Sender, pipe};
+use crate::properties::Known;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use std::future::Future;
@@ -92,6 +98,7 @@ struct Ends {
     outgoing: Receiver,
     /// What the socket receives.
     incoming: Sender,
+    known: Known,
 }
 
 impl Ends {
@@ -101,14 +108,22 @@ impl Ends {
         let socket = || Bell::socket(Arc::clone(&hub.gate));
         let (sender, outgoing) = pipe(options.keep(options.send_hwm), socket(), Bell::task());
         let (incoming, receiver) = pipe(options.keep(options.receive_hwm), Bell::task(), socket());
+        let known = Known::default();
         let attachment = Attachment {
             sender,
             receiver,
             given_name,
             told_name: None,
             endpoint,
+            known: known.clone(),
             presence: [None, None],
+            seat: None,
         };
-        (attachment, Self { outgoing, incoming })
+        let ends = Self {
+            outgoing,
+            incoming,
+            known,
+        };
+        (attachment, ends)
     }
 }

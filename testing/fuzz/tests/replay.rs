@@ -125,6 +125,11 @@ fn websocket() {
 }
 
 #[test]
+fn zmq_session() {
+    replay("zmq_session");
+}
+
+#[test]
 fn zmtp_codec() {
     replay("zmtp_codec");
 }
@@ -132,6 +137,11 @@ fn zmtp_codec() {
 #[test]
 fn zmtp_handshake() {
     replay("zmtp_handshake");
+}
+
+#[test]
+fn zws() {
+    replay("zws");
 }
 
 #[test]
