@@ -32,6 +32,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Listens; the listener ends when the returned sender is dropped.
 pub(crate) fn listen(
@@ -95,6 +96,8 @@ struct Ends {
     outgoing: Receiver,
     /// What the socket receives.
     incoming: Sender,
+    /// Set once the socket sends no more: however often it is connected from then on, it is one time.
+    linger_until: Option<Instant>,
 }
 
 impl Ends {
@@ -113,6 +116,22 @@ impl Ends {
             presence: [None, None],
             seat: None,
         };
-        (attachment, Self { outgoing, incoming })
+        let ends = Self {
+            outgoing,
+            incoming,
+            linger_until: None,
+        };
+        (attachment, ends)
+    }
+
+    /// When what is left is given up, once the socket sends no more.
+    fn linger_until(&mut self) -> Option<Instant> {
+        if self.linger_until.is_none()
+            && self.outgoing.is_closed()
+            && let Some(linger) = self.outgoing.linger()
+        {
+            self.linger_until = Instant::now().checked_add(linger);
+        }
+        self.linger_until
     }
 }

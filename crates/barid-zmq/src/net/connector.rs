@@ -1,6 +1,7 @@
 //! Connecting, and connecting again.
 
 use super::connection::{Topics, Wire};
+use super::seats::Seat;
 use super::transport::{Connected, Stream, connect};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use zmtp::SocketType;
 
 pub(super) struct Connector {
@@ -106,6 +107,9 @@ impl Connector {
     }
 
     async fn attempt(&mut self, ends: &mut Option<Ends>) -> Attempt {
+        let Some(seat) = self.take_seat(ends).await else {
+            return Attempt::Over;
+        };
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         let connecting = async move {
             match hub.options.connect_timeout {
@@ -119,12 +123,29 @@ impl Connector {
         match self.unless_gone(ends, connecting).await {
             None => Attempt::Over,
             Some(Err(error)) => Attempt::Failed(error.to_string()),
-            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream).await,
-            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream).await,
+            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream, seat).await,
+            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream, seat).await,
         }
     }
 
-    async fn speak<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    /// Takes a place for a peer that is a new one each time; none is needed where pipes last. Nothing if it is over
+    /// before there is one.
+    async fn take_seat(&mut self, ends: &mut Option<Ends>) -> Option<Option<Arc<Seat>>> {
+        if ends.is_some() {
+            return Some(None);
+        }
+        let seats = Arc::clone(&self.hub.seats);
+        let (seat, _cut) = self.unless_gone(ends, seats.take()).await?;
+        seat.shaken();
+        Some(Some(seat))
+    }
+
+    async fn speak<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         hub.monitors.tell(|| MonitorEvent::Connected {
             endpoint: endpoint.clone(),
@@ -166,15 +187,10 @@ impl Connector {
                 ends
             }
             None => {
-                let seats = Arc::clone(&hub.seats);
-                let Some((seat, _cut)) = self.unless_gone(ends, seats.take()).await else {
-                    return Attempt::Over;
-                };
-                seat.shaken();
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
                 attachment.told_name = Some(name);
-                attachment.seat = Some(Arc::clone(&seat));
+                attachment.seat = seat.clone();
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
@@ -189,7 +205,9 @@ impl Connector {
         let end = wire.run(current, &mut self.topics).await;
         // The socket knows that the peer is gone before anybody else does.
         if let Some((mut ends, seat)) = fresh.take() {
-            seat.leave(&mut ends.incoming);
+            if let Some(seat) = &seat {
+                seat.leave(&mut ends.incoming);
+            }
             drop((ends, seat));
             hub.look();
         }
@@ -238,8 +256,8 @@ async fn lingered(ends: &mut Ends) {
     if ends.outgoing.is_empty() {
         return;
     }
-    match ends.outgoing.linger() {
-        Some(linger) => sleep(linger).await,
+    match ends.linger_until() {
+        Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }
