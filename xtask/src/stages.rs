@@ -182,9 +182,14 @@ pub(crate) fn fuzz(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the broker as users run it and measures it.
+/// Builds the broker, or the library, as users run it and measures it.
 pub(crate) fn bench(args: &[String]) -> Result<()> {
-    in_root(cargo(&["build", "--release", "--package", "barid"]))?;
+    // The library for programs without a broker is measured by a program of its own.
+    let measured: &[&str] = match args.first().map(String::as_str) {
+        Some("zmq") => &["barid-zmq", "--example", "perf"],
+        _ => &["barid"],
+    };
+    in_root(cargo(&["build", "--release", "--package"]).args(measured))?;
     in_root(cargo(&["run", "--quiet", "--release", "--package", "bench", "--"]).args(args))
 }
 

@@ -3,6 +3,7 @@
 use crate::hub::Hub;
 use crate::net::Seat;
 use crate::pipe::{Receiver, Sender};
+use crate::properties::Known;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,7 @@ pub(crate) struct Attachment {
     pub(crate) told_name: Option<Bytes>,
     /// Which endpoint of the socket it came by.
     pub(crate) endpoint: u64,
+    pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) presence: [Option<Presence>; 2],
     /// Its place, if it came by a listener.
@@ -33,6 +35,7 @@ impl Attachment {
             given_name: None,
             told_name: None,
             endpoint: 0,
+            known: Known::default(),
             presence: [None, None],
             seat: None,
         }

@@ -3,7 +3,7 @@
 use crate::cell::Cell;
 use crate::context::Context;
 use crate::kind::{Audience, Conflates, Kind, Named, kinds};
-use crate::options::{Heartbeat, OnFull, Options, Reconnect, Subscriptions, WantedMax};
+use crate::options::{Heartbeat, IpVersions, OnFull, Options, Reconnect, Subscriptions, WantedMax};
 use crate::pipe::credit::Hwm;
 use crate::security::{Authenticator, Identification};
 use crate::socket::Socket;
@@ -45,6 +45,10 @@ impl<K: Kind> SocketBuilder<K> {
             options: Options::default(),
             kind: PhantomData,
         }
+    }
+
+    pub(crate) fn into_options(self) -> Options {
+        self.options
     }
 
     /// Makes the socket.
@@ -169,6 +173,25 @@ impl<K: Kind> SocketBuilder<K> {
     #[must_use]
     pub const fn keepalive(mut self, idle: Option<Duration>) -> Self {
         self.options.keepalive = idle;
+        self
+    }
+
+    /// How often the system asks, and how many times before it gives the peer up; none leaves that to the system.
+    #[must_use]
+    pub const fn keepalive_probes(
+        mut self,
+        interval: Option<Duration>,
+        count: Option<u32>,
+    ) -> Self {
+        self.options.keepalive_interval = interval;
+        self.options.keepalive_count = count;
+        self
+    }
+
+    /// Which addresses of a host are used over TCP.
+    #[must_use]
+    pub const fn ip_versions(mut self, versions: IpVersions) -> Self {
+        self.options.ip_versions = versions;
         self
     }
 }
@@ -297,6 +320,15 @@ impl SocketBuilder<kinds::Router> {
     pub const fn notify(mut self, connects: bool, disconnects: bool) -> Self {
         self.options.router.notifies_connect = connects;
         self.options.router.notifies_disconnect = disconnects;
+        self
+    }
+}
+
+impl SocketBuilder<kinds::Stream> {
+    /// An empty message tells that a peer came, and that it went; it does by default.
+    #[must_use]
+    pub const fn notify(mut self, notifies: bool) -> Self {
+        self.options.stream_notifies = notifies;
         self
     }
 }

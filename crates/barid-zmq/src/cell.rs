@@ -25,6 +25,8 @@ const ROUNDS_MAX: usize = 16;
 /// Something that was bound or connected.
 struct Place {
     endpoint: Endpoint,
+    /// With the options of that time.
+    hub: Arc<Hub>,
     number: u64,
     is_bound: bool,
     /// Dropped to end the listener, or the attempts to connect.
@@ -34,7 +36,13 @@ struct Place {
 pub(crate) struct Cell {
     core: Mutex<Core>,
     pub(crate) hub: Arc<Hub>,
-    places: Mutex<Vec<Place>>,
+    places: Mutex<Places>,
+}
+
+struct Places {
+    /// With the options that the next place gets.
+    hub: Arc<Hub>,
+    all: Vec<Place>,
 }
 
 impl Cell {
@@ -46,11 +54,23 @@ impl Cell {
             Arc::clone(&context.0),
         ));
         let core = Core::new(socket_type, &options, Arc::clone(&hub.gate), random());
+        let places = Places {
+            hub: Arc::clone(&hub),
+            all: Vec::new(),
+        };
         Self {
             core: Mutex::new(core),
             hub,
-            places: Mutex::new(Vec::new()),
+            places: Mutex::new(places),
         }
+    }
+
+    /// Changes the options: those of connections for what is bound and connected from here on, all others at once.
+    pub(crate) fn set_options(&self, options: Options) {
+        let options = Arc::new(options);
+        let mut places = self.places.lock();
+        places.hub = Arc::new(self.hub.with_options(Arc::clone(&options)));
+        self.with(|core| core.set_options(options));
     }
 
     /// Uses the core; rings and lets go what it leaves when the lock is released.
@@ -91,26 +111,36 @@ impl Cell {
         Poll::Pending
     }
 
+    fn suits(&self, endpoint: &Endpoint) -> bool {
+        let is_secure = self.hub.options.security.is_asked_for();
+        endpoint.suits(self.hub.socket_type, is_secure)
+    }
+
     /// Binds; returns the endpoint with what was open in it filled in.
     pub(crate) fn bind(&self, endpoint: &Endpoint) -> Result<Endpoint, BindError> {
         let mut places = self.places.lock();
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
         }
-        let number = self.hub.next_endpoint();
+        if !self.suits(endpoint) {
+            return Err(BindError::Unsuitable(endpoint.clone()));
+        }
+        let hub = Arc::clone(&places.hub);
+        let number = hub.next_endpoint();
         let (endpoint, stop) = match &endpoint.0 {
             Transport::Inproc(name) => {
-                self.hub.context.names.bind(name, &self.hub, number)?;
+                hub.context.names.bind(name, &hub, number)?;
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
-                let (endpoint, stop) = net::listen(&self.hub, endpoint, number)?;
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
+                let (endpoint, stop) = net::listen(&hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
         };
-        places.push(Place {
+        places.all.push(Place {
             endpoint: endpoint.clone(),
+            hub,
             number,
             is_bound: true,
             _stop: stop,
@@ -128,22 +158,24 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
-        let number = self.hub.next_endpoint();
+        if !self.suits(endpoint) {
+            return Err(ConnectError::Unsuitable(endpoint.clone()));
+        }
+        let hub = Arc::clone(&places.hub);
+        let number = hub.next_endpoint();
         let (attachment, stop): (Option<Attachment>, _) = match &endpoint.0 {
             Transport::Inproc(name) => {
-                let names = &self.hub.context.names;
-                (
-                    Some(names.connect(name, &self.hub, number, given_name)?),
-                    None,
-                )
+                let names = &hub.context.names;
+                (Some(names.connect(name, &hub, number, given_name)?), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) => {
-                let (attachment, stop) = net::connect(&self.hub, endpoint, number, given_name)?;
+            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
+                let (attachment, stop) = net::connect(&hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }
         };
-        places.push(Place {
+        places.all.push(Place {
             endpoint: endpoint.clone(),
+            hub,
             number,
             is_bound: false,
             _stop: stop,
@@ -161,14 +193,15 @@ impl Cell {
     pub(crate) fn end(&self, endpoint: &Endpoint, is_bound: bool) -> bool {
         let mut places = self.places.lock();
         let found = places
+            .all
             .iter()
             .position(|place| place.endpoint == *endpoint && place.is_bound == is_bound);
-        let Some(place) = found.map(|index| places.remove(index)) else {
+        let Some(place) = found.map(|index| places.all.remove(index)) else {
             return false;
         };
         drop(places);
         if is_bound && let Some(name) = endpoint.inproc_name() {
-            self.hub.context.names.unbind(name, &self.hub);
+            self.hub.context.names.unbind(name, &place.hub);
         }
         let number = place.number;
         drop(place);
@@ -181,12 +214,12 @@ impl Cell {
 
     /// Ends everything. What is still to be sent is sent within the linger time.
     pub(crate) fn close(&self) {
-        let places = std::mem::take(&mut *self.places.lock());
+        let places = std::mem::take(&mut self.places.lock().all);
         for place in &places {
             if place.is_bound
                 && let Some(name) = place.endpoint.inproc_name()
             {
-                self.hub.context.names.unbind(name, &self.hub);
+                self.hub.context.names.unbind(name, &place.hub);
             }
         }
         self.with(Core::close);

@@ -13,6 +13,7 @@ mod reply;
 mod request;
 mod router;
 mod server;
+mod stream;
 mod subscribe;
 mod wanted;
 
@@ -25,7 +26,8 @@ use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId};
-use crate::pipe::{Item, Popped};
+use crate::pipe::{Notice, Popped};
+use crate::properties::PeerProperties;
 use balanced::Balanced;
 use bytes::Bytes;
 use links::{Links, Next};
@@ -38,6 +40,7 @@ use router::Router;
 use server::Server;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::Stream;
 use subscribe::Subscribe;
 use zmtp::SocketType;
 
@@ -58,7 +61,7 @@ pub(crate) enum Refusal {
     Unroutable,
     /// It is not its turn: a REQ waits for a reply, a REP has no request.
     OutOfTurn,
-    /// The type sends messages of one frame only.
+    /// The type does not send messages of so many frames.
     Frames,
     /// A frame that means something is malformed.
     Malformed,
@@ -81,6 +84,7 @@ enum Pattern {
     Reply(Reply),
     Router(Router),
     Server(Server),
+    Stream(Stream),
     Publish(Publish),
     Subscribe(Subscribe),
     Radio(Radio),
@@ -97,6 +101,7 @@ macro_rules! delegate {
             Pattern::Reply($rules) => $call,
             Pattern::Router($rules) => $call,
             Pattern::Server($rules) => $call,
+            Pattern::Stream($rules) => $call,
             Pattern::Publish($rules) => $call,
             Pattern::Subscribe($rules) => $call,
             Pattern::Radio($rules) => $call,
@@ -113,8 +118,11 @@ trait Rules {
         links.fair.add(peer);
     }
 
-    /// Takes what a peer has written; a message that the user is to have is returned.
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message>;
+    /// Takes what a peer has written; true if the user is to have it, as it is then.
+    fn take(&mut self, links: &mut Links, peer: PeerId, message: &mut Message) -> bool;
+
+    /// Takes notice of what a peer says beside messages.
+    fn notice(&mut self, _links: &mut Links, _peer: PeerId, _notice: Notice) {}
 
     /// Nothing comes from a peer any more, and all that came is taken.
     fn ended(&mut self, _links: &mut Links, _peer: PeerId) {}
@@ -134,7 +142,22 @@ trait Rules {
         false
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)>;
+    /// What would come of sending a message with this first frame.
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
+    /// Whether there is a message that could be sent at once.
+    fn is_writable(&mut self, links: &mut Links) -> bool {
+        self.admits(links, &[]).is_ok()
+    }
+
+    /// Sends or drops a message; a refused one is left as it was.
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal>;
 }
 
 pub(crate) struct Core {
@@ -144,6 +167,8 @@ pub(crate) struct Core {
     /// The list that signals are swapped with, kept for its memory.
     signals: Vec<Signal>,
     gate: Arc<Gate>,
+    /// Whose message was received last.
+    last_sender: Option<PeerId>,
     is_closed: bool,
 }
 
@@ -160,6 +185,7 @@ impl Core {
             SocketType::Rep => Pattern::Reply(Reply::default()),
             SocketType::Router => Pattern::Router(Router::new(options.router, first_number)),
             SocketType::Server | SocketType::Peer => Pattern::Server(Server::new(first_number)),
+            SocketType::Stream => Pattern::Stream(Stream::new(first_number)),
             SocketType::Pub | SocketType::XPub => {
                 Pattern::Publish(Publish::new(socket_type, options))
             }
@@ -179,6 +205,7 @@ impl Core {
             pattern,
             signals: Vec::new(),
             gate,
+            last_sender: None,
             is_closed: false,
         }
     }
@@ -258,9 +285,20 @@ impl Core {
         if self.is_closed {
             return None;
         }
-        if let Pattern::Paired(paired) = &mut self.pattern
-            && !paired.has_room(&mut self.links)
-        {
+        let has_room = match &mut self.pattern {
+            Pattern::Paired(paired) => paired.has_room(&mut self.links),
+            Pattern::Stream(stream) => stream.has_room(),
+            Pattern::Balanced(_)
+            | Pattern::Request(_)
+            | Pattern::Reply(_)
+            | Pattern::Router(_)
+            | Pattern::Server(_)
+            | Pattern::Publish(_)
+            | Pattern::Subscribe(_)
+            | Pattern::Radio(_)
+            | Pattern::Dish(_) => true,
+        };
+        if !has_room {
             attachment.sender.set_linger(Some(Duration::ZERO));
             return None;
         }
@@ -271,6 +309,7 @@ impl Core {
             given_name: attachment.given_name,
             told_name: attachment.told_name,
             endpoint: attachment.endpoint,
+            known: attachment.known,
             _presence: attachment.presence,
             _seat: attachment.seat,
         });
@@ -281,7 +320,7 @@ impl Core {
                 SocketType::Req | SocketType::Dealer | SocketType::Router
             )
         {
-            self.links.write(peer, Item::Message(Message::from("")));
+            self.links.write(peer, Message::from(""));
         }
         delegate!(&mut self.pattern, rules => rules.attached(&mut self.links, peer));
         let takes_at_once = delegate!(&self.pattern, rules => rules.takes_at_once());
@@ -297,10 +336,14 @@ impl Core {
     /// Takes all that a peer has written, until it has to signal again, or is cut; of too much, what is left signals by
     /// itself.
     fn take_all(&mut self, peer: PeerId) {
+        let mut message = Message::new();
         for _ in 0..TAKEN_MAX {
-            match self.links.pop(peer) {
-                Popped::Item(item) => {
-                    let _unread: Option<Message> = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
+            match self.links.pop(peer, &mut message) {
+                Popped::Message => {
+                    let _is_unread: bool = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, &mut message));
+                }
+                Popped::Notice(notice) => {
+                    delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
                     if self.links.is_cut(peer) {
                         return self.end(peer);
                     }
@@ -324,9 +367,9 @@ impl Core {
         self.links.remove(peer);
     }
 
-    /// Tries to send a message; a refused one is handed back.
+    /// Tries to send a message; a refused one is left in its place.
     #[inline]
-    pub(crate) fn send(&mut self, mut message: Message) -> Result<(), (Refusal, Message)> {
+    pub(crate) fn send(&mut self, message: &mut Message) -> Result<(), Refusal> {
         self.look();
         if message.is_empty() {
             message.push_back("");
@@ -334,23 +377,63 @@ impl Core {
         delegate!(&mut self.pattern, rules => rules.send(&mut self.links, message))
     }
 
-    /// Tries to receive a message.
+    /// What would come of sending a message with this first frame.
+    pub(crate) fn admits(&mut self, first: &[u8]) -> Result<(), Refusal> {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.admits(&mut self.links, first))
+    }
+
+    /// Whether there is a message that could be sent at once.
+    pub(crate) fn is_writable(&mut self) -> bool {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.is_writable(&mut self.links))
+    }
+
+    /// What is known of the peer whose message was received last.
+    pub(crate) fn last_sender(&mut self) -> Option<Arc<PeerProperties>> {
+        let peer = self.links.peers.get_mut(self.last_sender?)?;
+        peer.known.get()
+    }
+
+    /// Changes what the rules go by.
+    pub(crate) fn set_options(&mut self, options: Arc<Options>) {
+        match &mut self.pattern {
+            Pattern::Request(rules) => rules.set_options(options.req),
+            Pattern::Router(rules) => rules.set_options(options.router),
+            Pattern::Publish(rules) => rules.set_options(&options),
+            Pattern::Balanced(_)
+            | Pattern::Paired(_)
+            | Pattern::Reply(_)
+            | Pattern::Server(_)
+            | Pattern::Stream(_)
+            | Pattern::Subscribe(_)
+            | Pattern::Radio(_)
+            | Pattern::Dish(_) => {}
+        }
+        self.links.on_full = options.on_full(self.socket_type);
+        self.links.options = options;
+    }
+
+    /// Tries to receive a message, which takes the place of what was in `place`.
     #[inline]
-    pub(crate) fn receive(&mut self) -> Result<Message, Nothing> {
+    pub(crate) fn receive(&mut self, place: &mut Message) -> Result<(), Nothing> {
         self.look();
         if !delegate!(&self.pattern, rules => rules.may_receive()) {
             return Err(Nothing::OutOfTurn);
         }
+        self.last_sender = None;
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
-            return Ok(message);
+            *place = message;
+            return Ok(());
         }
         let mut dropped = 0;
         loop {
-            match self.links.next() {
-                Next::Item(peer, item) => {
-                    let message = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
-                    if let Some(message) = message {
-                        return Ok(message);
+            match self.links.next(place) {
+                Next::Message(peer) => {
+                    if delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, place))
+                    {
+                        self.last_sender = Some(peer);
+                        return Ok(());
                     }
                     dropped += 1;
                     if dropped == TAKEN_MAX {
@@ -358,11 +441,15 @@ impl Core {
                         return Err(Nothing::Yet);
                     }
                 }
+                Next::Notice(peer, notice) => {
+                    delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
+                }
                 Next::Ended(peer) => {
                     self.end(peer);
                     // The end of a peer may be a message of its own.
                     if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
-                        return Ok(message);
+                        *place = message;
+                        return Ok(());
                     }
                 }
                 Next::Nothing => return Err(Nothing::Yet),
@@ -389,6 +476,7 @@ impl Core {
             | Pattern::Reply(_)
             | Pattern::Router(_)
             | Pattern::Server(_)
+            | Pattern::Stream(_)
             | Pattern::Publish(_)
             | Pattern::Radio(_)
             | Pattern::Dish(_) => false,
@@ -425,6 +513,7 @@ impl Core {
             | Pattern::Reply(_)
             | Pattern::Router(_)
             | Pattern::Server(_)
+            | Pattern::Stream(_)
             | Pattern::Subscribe(_)
             | Pattern::Dish(_) => 0,
         }
@@ -436,6 +525,19 @@ impl Core {
             return None;
         };
         rules.number_of(peer)
+    }
+
+    /// The name by which a STREAM knows a peer.
+    pub(crate) fn name_of(&mut self, peer: PeerId) -> Option<Bytes> {
+        self.links.peers.get_mut(peer)?.name.clone()
+    }
+
+    /// Whether a STREAM has a peer of that name.
+    pub(crate) fn has_name(&self, name: &[u8]) -> bool {
+        let Pattern::Stream(rules) = &self.pattern else {
+            return false;
+        };
+        rules.has_name(name)
     }
 
     /// Ends all peers of an endpoint; what waits for them is still sent within the linger time.
@@ -477,9 +579,9 @@ impl Core {
 }
 
 /// What a type does with a message for which no peer has room.
-fn refuse(links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+fn refuse(links: &mut Links) -> Result<(), Refusal> {
     match links.on_full {
-        OnFull::Block => Err((Refusal::Full, message)),
+        OnFull::Block => Err(Refusal::Full),
         OnFull::Drop => {
             links.counters.dropped_sends += 1;
             Ok(())

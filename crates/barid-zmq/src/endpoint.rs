@@ -1,8 +1,9 @@
-//! Where sockets bind and connect: `tcp://host:port`, `ipc://path`, `inproc://name`.
+//! Where sockets bind and connect: `tcp://host:port`, `ipc://path`, `inproc://name`, `ws://host:port/path`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use zmtp::SocketType;
 
 /// The address of a socket.
 ///
@@ -26,6 +27,12 @@ pub(crate) enum Transport {
     },
     Ipc(IpcName),
     Inproc(String),
+    Ws {
+        host: Option<String>,
+        port: u16,
+        /// Begins with a slash.
+        path: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,12 +50,15 @@ pub enum EndpointError {
     /// There is no `://`.
     #[error("`{0}` has no transport before `://`")]
     NoTransport(String),
-    /// The transport is none of tcp, ipc, inproc.
-    #[error("the transport of `{0}` is not known: tcp, ipc and inproc are")]
+    /// The transport is none of tcp, ipc, inproc, ws.
+    #[error("the transport of `{0}` is not known: tcp, ipc, inproc and ws are")]
     UnknownTransport(String),
     /// A TCP address without a port, or with one that is no number up to 65535.
     #[error("`{0}` has no port that is a number up to 65535, or `*`")]
     Port(String),
+    /// A path of a WebSocket with a blank or a character that is not ASCII.
+    #[error("the path of `{0}` has characters that a request does not carry")]
+    Path(String),
     /// Nothing behind the transport.
     #[error("`{0}` names nothing")]
     Empty(String),
@@ -67,24 +77,18 @@ impl FromStr for Endpoint {
         }
         match transport {
             "tcp" => {
-                let (host, port) = address
-                    .rsplit_once(':')
-                    .ok_or_else(|| EndpointError::Port(owned()))?;
-                let port = match port {
-                    "*" => 0,
-                    // A number may have a sign, and a port has none.
-                    port if port.starts_with('+') => return Err(EndpointError::Port(owned())),
-                    port => port.parse().map_err(|_| EndpointError::Port(owned()))?,
-                };
-                let host = host
-                    .strip_prefix('[')
-                    .and_then(|host| host.strip_suffix(']'))
-                    .unwrap_or(host);
-                if host.is_empty() {
-                    return Err(EndpointError::Empty(owned()));
-                }
-                let host = (host != "*").then(|| host.to_owned());
+                let (host, port) = host_and_port(text, address)?;
                 Ok(Self(Transport::Tcp { host, port }))
+            }
+            "ws" => {
+                let path_at = address.find('/').unwrap_or(address.len());
+                let (authority, path) = address.split_at(path_at);
+                let (host, port) = host_and_port(text, authority)?;
+                if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(EndpointError::Path(owned()));
+                }
+                let path = if path.is_empty() { "/" } else { path }.to_owned();
+                Ok(Self(Transport::Ws { host, port, path }))
             }
             "ipc" => Ok(Self(Transport::Ipc(match address.strip_prefix('@') {
                 _ if address == "*" => IpcName::Any,
@@ -98,26 +102,72 @@ impl FromStr for Endpoint {
     }
 }
 
+/// Reads `host:port`, of which either may be `*`.
+fn host_and_port(text: &str, address: &str) -> Result<(Option<String>, u16), EndpointError> {
+    let malformed = || EndpointError::Port(text.to_owned());
+    let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+    let port = match port {
+        "*" => 0,
+        // A number may have a sign, and a port has none.
+        port if port.starts_with('+') => return Err(malformed()),
+        port => port.parse().map_err(|_| malformed())?,
+    };
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    if host.is_empty() {
+        return Err(EndpointError::Empty(text.to_owned()));
+    }
+    Ok(((host != "*").then(|| host.to_owned()), port))
+}
+
+/// Writes `host:port`.
+fn put_host_and_port(f: &mut fmt::Formatter<'_>, host: Option<&str>, port: u16) -> fmt::Result {
+    match host.unwrap_or("*") {
+        host if host.contains(':') => write!(f, "[{host}]:")?,
+        host => write!(f, "{host}:")?,
+    }
+    match port {
+        0 => f.write_str("*"),
+        port => write!(f, "{port}"),
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Transport::Tcp { host, port } => {
-                let host = host.as_deref().unwrap_or("*");
-                let (open, close) = if host.contains(':') {
-                    ("[", "]")
-                } else {
-                    ("", "")
-                };
-                match port {
-                    0 => write!(f, "tcp://{open}{host}{close}:*"),
-                    port => write!(f, "tcp://{open}{host}{close}:{port}"),
-                }
+                f.write_str("tcp://")?;
+                put_host_and_port(f, host.as_deref(), *port)
+            }
+            Transport::Ws { host, port, path } => {
+                f.write_str("ws://")?;
+                put_host_and_port(f, host.as_deref(), *port)?;
+                f.write_str(path)
             }
             Transport::Ipc(IpcName::Any) => f.write_str("ipc://*"),
             Transport::Ipc(IpcName::Path(path)) => write!(f, "ipc://{}", path.display()),
             Transport::Ipc(IpcName::Abstract(name)) => write!(f, "ipc://@{name}"),
             Transport::Inproc(name) => write!(f, "inproc://{name}"),
         }
+    }
+}
+
+impl Endpoint {
+    /// Whether sockets of a type may bind or connect there. `is_secure` is whether they have to know who is there.
+    pub(crate) const fn suits(&self, socket_type: SocketType, is_secure: bool) -> bool {
+        let is_stream = matches!(socket_type, SocketType::Stream);
+        match &self.0 {
+            // Bytes of any peer have no place for who it is.
+            Transport::Tcp { .. } | Transport::Ipc(_) => !(is_stream && is_secure),
+            Transport::Inproc(_) | Transport::Ws { .. } => !is_stream,
+        }
+    }
+
+    /// Whether a WebSocket carries the messages.
+    pub(crate) const fn is_websocket(&self) -> bool {
+        matches!(self.0, Transport::Ws { .. })
     }
 }
 
@@ -171,12 +221,17 @@ mod tests {
             "ipc://@name",
             "ipc://*",
             "inproc://any thing",
+            "ws://127.0.0.1:80/",
+            "ws://*:*/path/of?it",
+            "ws://[::1]:80/x",
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.to_string(), text);
         }
         let any: Endpoint = "tcp://localhost:0".parse().unwrap();
         assert_eq!(any.to_string(), "tcp://localhost:*");
+        let root: Endpoint = "ws://localhost:80".parse().unwrap();
+        assert_eq!(root.to_string(), "ws://localhost:80/");
     }
 
     #[test]
@@ -196,6 +251,10 @@ mod tests {
             "ipc://",
             "ipc://@",
             "inproc://",
+            "ws://",
+            "ws://host/path",
+            "ws://host:80/a b",
+            "ws://host:80/\u{e4}",
         ] {
             text.parse::<Endpoint>().unwrap_err();
         }

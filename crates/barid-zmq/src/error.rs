@@ -30,8 +30,8 @@ pub enum SendRefusal {
     /// A REQ waits for its reply, or a REP has no request.
     #[error("it is not this socket's turn to send")]
     OutOfTurn,
-    /// This type sends messages of one frame.
-    #[error("sockets of this type send messages of one frame")]
+    /// This type does not send messages of so many frames.
+    #[error("sockets of this type do not send messages of so many frames")]
     ManyFrames,
     /// The name of a group is longer than 255 bytes.
     #[error("the name of a group has more than 255 bytes")]
@@ -58,6 +58,9 @@ pub enum BindError {
     /// The text is no endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// Sockets of this type, or with this security, cannot listen there.
+    #[error("sockets of this type and with this security do not bind to `{0}`")]
+    Unsuitable(Endpoint),
     /// Another socket of this context has that name.
     #[error("the name is in use")]
     InUse,
@@ -78,6 +81,12 @@ pub enum ConnectError {
     /// The endpoint leaves open where to.
     #[error("`{0}` does not say where to")]
     Open(Endpoint),
+    /// Sockets of this type, or with this security, cannot connect there.
+    #[error("sockets of this type and with this security do not connect to `{0}`")]
+    Unsuitable(Endpoint),
+    /// Another peer has the routing id that this one is to have.
+    #[error("another peer has that routing id")]
+    RoutingIdInUse,
     /// The socket of that name is not one to speak with.
     #[error("a {ours} does not speak with a {theirs}")]
     Incompatible {

@@ -7,14 +7,21 @@ use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
 use crate::net::Seats;
 use crate::options::Options;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use zmtp::SocketType;
 
-/// The part of a socket that its connections hold; it outlives the socket while they send what is left.
+/// The part of a socket that its connections hold, with the options as they were when the socket bound or connected; it
+/// outlives the socket while they send what is left.
 pub(crate) struct Hub {
-    pub(crate) socket_type: SocketType,
+    shared: Arc<Shared>,
     pub(crate) options: Arc<Options>,
+}
+
+/// What all connections of a socket share, whatever their options.
+pub(crate) struct Shared {
+    pub(crate) socket_type: SocketType,
     pub(crate) gate: Arc<Gate>,
     pub(crate) context: Arc<ContextShared>,
     pub(crate) monitors: Monitors,
@@ -30,16 +37,23 @@ pub(crate) struct Hub {
     cell: OnceLock<Weak<Cell>>,
 }
 
+impl Deref for Hub {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 impl Hub {
     pub(crate) fn new(
         socket_type: SocketType,
         options: Arc<Options>,
         context: Arc<ContextShared>,
     ) -> Self {
-        Self {
+        let shared = Shared {
             socket_type,
             seats: Arc::new(Seats::new(options.seats)),
-            options,
             gate: Arc::new(Gate::default()),
             context,
             monitors: Monitors::default(),
@@ -48,9 +62,23 @@ impl Hub {
             unsent: AtomicU64::new(0),
             next_endpoint: AtomicU64::new(0),
             cell: OnceLock::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            options,
         }
     }
 
+    /// The same with other options.
+    pub(crate) fn with_options(&self, options: Arc<Options>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            options,
+        }
+    }
+}
+
+impl Shared {
     /// Says which socket it is of.
     pub(crate) fn set_cell(&self, cell: &Arc<Cell>) {
         // It is said once.

@@ -5,7 +5,8 @@ use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::gate::Signal;
 use crate::hub::Hub;
-use crate::pipe::{Bell, Item, Keep, Receiver, Ring, Rings, Sender, pipe};
+use crate::pipe::{Bell, Keep, Notice, Receiver, Ring, Rings, Sender, pipe};
+use crate::properties::Known;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -79,11 +80,19 @@ impl Names {
                 given_name: None,
                 told_name: Some(name_of(&peer_hub)),
                 endpoint,
+                known: Known::default(),
                 presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
                 seat: None,
             })));
         }
         Ok(())
+    }
+
+    /// Whether a socket has this name.
+    pub(crate) fn is_bound(&self, name: &str) -> bool {
+        let state = self.0.lock();
+        let bound = state.bound.get(name);
+        bound.is_some_and(|bound| bound.hub.strong_count() > 0)
     }
 
     /// Takes the name from a socket.
@@ -152,6 +161,7 @@ impl Names {
                     given_name: None,
                     told_name: Some(name_of(hub)),
                     endpoint: bound_endpoint,
+                    known: Known::default(),
                     presence: [Some(Presence::new(&bound)), None],
                     seat: None,
                 })));
@@ -174,6 +184,7 @@ impl Names {
             given_name,
             told_name,
             endpoint,
+            known: Known::default(),
             presence,
             seat: None,
         })
@@ -211,7 +222,7 @@ impl Ends {
 /// Says who is at this end.
 fn open(sender: &mut Sender, hub: &Hub) {
     let mut rings = Rings::new();
-    sender.push(Item::Opened(name_of(hub)));
+    sender.push_notice(Notice::Opened(name_of(hub)));
     sender.publish(&mut rings);
     rings.into_iter().for_each(Ring::ring);
 }
@@ -230,7 +241,9 @@ impl Endpoint {
     pub(crate) fn inproc_name(&self) -> Option<&str> {
         match &self.0 {
             crate::endpoint::Transport::Inproc(name) => Some(name),
-            crate::endpoint::Transport::Tcp { .. } | crate::endpoint::Transport::Ipc(_) => None,
+            crate::endpoint::Transport::Tcp { .. }
+            | crate::endpoint::Transport::Ipc(_)
+            | crate::endpoint::Transport::Ws { .. } => None,
         }
     }
 }

@@ -97,4 +97,6 @@ kinds! {
     Peer: Numbers;
     /// Speaks with one peer, in messages of one frame.
     Channel: Sends, Receives;
+    /// Carries bytes of TCP as they are: the first frame of a message says who sent them or is to have them.
+    Stream: Sends, Receives;
 }

@@ -4,6 +4,7 @@ mod attachment;
 mod blocking;
 mod builder;
 mod cell;
+mod changes;
 mod context;
 mod core;
 mod endpoint;
@@ -18,6 +19,7 @@ mod net;
 mod options;
 mod peers;
 mod pipe;
+mod properties;
 mod proxy;
 mod routing;
 mod security;
@@ -27,6 +29,7 @@ mod wait;
 
 pub use blocking::Blocking;
 pub use builder::{RoutingIdError, SocketBuilder};
+pub use changes::Changes;
 pub use context::Context;
 pub use core::Counters;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
@@ -35,16 +38,17 @@ pub use error::{
 };
 pub use kind::{
     Audience, Channel, Client, Conflates, Dealer, Dish, Gather, Kind, Named, Numbers, Pair, Peer,
-    Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Sub, Subscribes,
-    XPub, XSub, kinds,
+    Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Stream, Sub,
+    Subscribes, XPub, XSub, kinds,
 };
 pub use message::{Frame, Message};
-pub use monitor::{Monitor, MonitorEvent};
-pub use options::{Heartbeat, OnFull, Reconnect, Subscriptions};
+pub use monitor::{HandshakeFailure, Monitor, MonitorEvent};
+pub use options::{Heartbeat, IpVersions, OnFull, Reconnect, Subscriptions};
 pub use pipe::credit::Hwm;
+pub use properties::PeerProperties;
 pub use proxy::{ProxyEnd, forward, proxy};
-pub use security::{Applicant, Authenticator, NoRandom, curve_keypair};
+pub use security::{Applicant, Authenticator, Decision, NoRandom, curve_keypair};
 pub use socket::Socket;
 pub use special::{GroupMessage, RoutingId};
-pub use zmtp::curve::{PublicKey, SecretKey};
-pub use zmtp::{Credentials, LoginTooLong, SocketType, StatusCode, Verdict};
+pub use zmtp::curve::{PublicKey, SecretKey, z85};
+pub use zmtp::{Credentials, LoginTooLong, SocketType, StatusCode, Verdict, zap};

@@ -15,9 +15,11 @@ mod connector;
 mod input;
 mod listener;
 mod output;
+mod raw;
 mod seats;
 mod settings;
 mod transport;
+mod websocket;
 
 pub(crate) use seats::{Seat, SeatLimits, Seats};
 
@@ -26,6 +28,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::hub::{Hub, Running};
 use crate::pipe::{Bell, Receiver, Sender, pipe};
+use crate::properties::Known;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use std::future::Future;
@@ -96,6 +99,7 @@ struct Ends {
     outgoing: Receiver,
     /// What the socket receives.
     incoming: Sender,
+    known: Known,
     /// Set once the socket sends no more: however often it is connected from then on, it is one time.
     linger_until: Option<Instant>,
 }
@@ -107,18 +111,21 @@ impl Ends {
         let socket = || Bell::socket(Arc::clone(&hub.gate));
         let (sender, outgoing) = pipe(options.keep(options.send_hwm), socket(), Bell::task());
         let (incoming, receiver) = pipe(options.keep(options.receive_hwm), Bell::task(), socket());
+        let known = Known::default();
         let attachment = Attachment {
             sender,
             receiver,
             given_name,
             told_name: None,
             endpoint,
+            known: known.clone(),
             presence: [None, None],
             seat: None,
         };
         let ends = Self {
             outgoing,
             incoming,
+            known,
             linger_until: None,
         };
         (attachment, ends)

@@ -35,6 +35,18 @@ impl Default for Reconnect {
     }
 }
 
+/// What a socket takes of the addresses of a host over TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpVersions {
+    /// What the name of the host stands for. `*` is every address of IPv4.
+    #[default]
+    Any,
+    /// Addresses of IPv4 alone.
+    V4,
+    /// What the name of the host stands for. `*` is every address.
+    Both,
+}
+
 /// How a dead peer is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -112,6 +124,10 @@ impl Default for WantedMax {
 
 /// All options of a socket. A type of socket looks at those that it has.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Options {
     pub(crate) send_hwm: Hwm,
     pub(crate) receive_hwm: Hwm,
@@ -134,10 +150,15 @@ pub(crate) struct Options {
     pub(crate) keepalive: Option<Duration>,
     pub(crate) seats: SeatLimits,
     pub(crate) wanted_max: WantedMax,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_count: Option<u32>,
+    pub(crate) ip_versions: IpVersions,
     pub(crate) security: Security,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
     pub(crate) xpub: XPubOptions,
+    /// Whether an empty message tells the user of a STREAM that a peer came, or went.
+    pub(crate) stream_notifies: bool,
 }
 
 impl Default for Options {
@@ -162,10 +183,14 @@ impl Default for Options {
             keepalive: None,
             seats: SeatLimits::default(),
             wanted_max: WantedMax::default(),
+            keepalive_interval: None,
+            keepalive_count: None,
+            ip_versions: IpVersions::default(),
             security: Security::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),
             xpub: XPubOptions::default(),
+            stream_notifies: true,
         }
     }
 }
@@ -213,7 +238,8 @@ impl Options {
                 | SocketType::Gather
                 | SocketType::Scatter
                 | SocketType::Peer
-                | SocketType::Channel,
+                | SocketType::Channel
+                | SocketType::Stream,
             ) => OnFull::Block,
         }
     }

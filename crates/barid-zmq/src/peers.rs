@@ -3,6 +3,7 @@
 use crate::attachment::Presence;
 use crate::net::Seat;
 use crate::pipe::{Receiver, Sender};
+use crate::properties::Known;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ pub(crate) struct Peer {
     pub(crate) told_name: Option<Bytes>,
     /// Which endpoint of the socket it belongs to.
     pub(crate) endpoint: u64,
+    pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) _presence: [Option<Presence>; 2],
     /// Its place, given up with it.

@@ -112,6 +112,37 @@ impl Socket<kinds::Router> {
     }
 }
 
+impl Socket<kinds::Stream> {
+    /// Connects, and returns the routing id that messages from and to the peer there have.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; [`ConnectError::Closed`] when the socket is immediate: then there is none before there is
+    /// a peer.
+    pub fn connect_peer(&self, endpoint: impl ToEndpoint) -> Result<Bytes, ConnectError> {
+        let peer = self.cell.connect(&endpoint.to_endpoint()?, None)?;
+        let name = peer.and_then(|peer| self.cell.with(|core| core.name_of(peer)));
+        name.ok_or(ConnectError::Closed)
+    }
+
+    /// Connects to a peer that this socket calls so.
+    ///
+    /// # Errors
+    /// [`ConnectError`]
+    pub fn connect_as(
+        &self,
+        endpoint: impl ToEndpoint,
+        routing_id: impl Into<Bytes>,
+    ) -> Result<(), ConnectError> {
+        let routing_id = routing_id.into();
+        if self.cell.with(|core| core.has_name(&routing_id)) {
+            return Err(ConnectError::RoutingIdInUse);
+        }
+        self.cell
+            .connect(&endpoint.to_endpoint()?, Some(routing_id))
+            .map(drop)
+    }
+}
+
 impl Socket<kinds::XPub> {
     /// Lets the peer whose subscription was received last have a topic. For [`Subscriptions::Manual`](crate::Subscriptions::Manual).
     /// False if that peer is gone.

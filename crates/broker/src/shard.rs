@@ -509,6 +509,13 @@ impl Shard {
         }
     }
 
+    /// Notes for others what a queue holds.
+    pub(crate) fn note_held(&self, id: QueueId) {
+        if let Some(hosted) = self.queues.get(&id) {
+            hosted.shared.note(&hosted.queue);
+        }
+    }
+
     /// Notes for others what a queue holds, and when it is to be looked at again.
     fn note(&mut self, id: QueueId) {
         self.note_memory(id);

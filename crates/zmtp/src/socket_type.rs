@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A type of socket that speaks ZMTP. STREAM and DGRAM do not.
+/// A type of socket. All but [`Self::Stream`] speak ZMTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketType {
     /// Exclusive pair, 31/EXPAIR.
@@ -43,10 +43,12 @@ pub enum SocketType {
     Peer,
     /// 52/CHANNEL.
     Channel,
+    /// Bytes of TCP as they are: it speaks with nobody by this protocol.
+    Stream,
 }
 
 impl SocketType {
-    /// All of them.
+    /// All that speak ZMTP.
     pub const ALL: [Self; 19] = [
         Self::Pair,
         Self::Pub,
@@ -92,10 +94,11 @@ impl SocketType {
             Self::Scatter => "SCATTER",
             Self::Peer => "PEER",
             Self::Channel => "CHANNEL",
+            Self::Stream => "STREAM",
         }
     }
 
-    /// The type of that name.
+    /// The type of that name, of those that speak ZMTP.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL
@@ -124,6 +127,7 @@ impl SocketType {
             Self::Scatter => matches!(peer, Self::Gather),
             Self::Peer => matches!(peer, Self::Peer),
             Self::Channel => matches!(peer, Self::Channel),
+            Self::Stream => false,
         }
     }
 
@@ -168,7 +172,8 @@ impl SocketType {
             | Self::Gather
             | Self::Scatter
             | Self::Peer
-            | Self::Channel => None,
+            | Self::Channel
+            | Self::Stream => None,
         }
     }
 

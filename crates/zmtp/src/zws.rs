@@ -1,4 +1,15 @@
 //! 45/ZWS 2.0: each frame is one binary message of a WebSocket, whose first octet tells what it is.
+//!
+//! [`Inbound`] and [`Outbound`] stand between a WebSocket, once it is open, and a [`Connection`](crate::Connection), which
+//! speaks as over TCP.
+
+mod inbound;
+mod outbound;
+mod websocket;
+
+pub use inbound::{Control, Inbound};
+pub use outbound::Outbound;
+pub use websocket::{Side, WebSocketError};
 
 use crate::frame::{Frame, FrameKind};
 use bytes::{BufMut as _, BytesMut};

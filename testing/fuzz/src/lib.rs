@@ -26,6 +26,7 @@ mod websocket;
 mod zmq_session;
 mod zmtp_codec;
 mod zmtp_handshake;
+mod zws;
 
 pub use admin::admin;
 pub use amqp_codec::amqp_codec;
@@ -43,6 +44,7 @@ pub use websocket::websocket;
 pub use zmq_session::zmq_session;
 pub use zmtp_codec::zmtp_codec;
 pub use zmtp_handshake::zmtp_handshake;
+pub use zws::zws;
 
 /// A target: panics when what it tests does.
 pub type Target = fn(&[u8]);
@@ -65,4 +67,5 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("zmq_session", zmq_session),
     ("zmtp_codec", zmtp_codec),
     ("zmtp_handshake", zmtp_handshake),
+    ("zws", zws),
 ];

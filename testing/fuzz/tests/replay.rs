@@ -140,6 +140,11 @@ fn zmtp_handshake() {
 }
 
 #[test]
+fn zws() {
+    replay("zws");
+}
+
+#[test]
 fn every_corpus_has_a_target() {
     let mut folders: Vec<String> = fs::read_dir(corpora())
         .unwrap()

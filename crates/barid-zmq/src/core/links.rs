@@ -4,7 +4,7 @@ use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId, Peers};
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Notice, Popped, Ring, Rings};
 use crate::routing::Rotation;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,9 @@ pub struct Counters {
 
 /// The next thing from a peer whose turn it is.
 pub(super) enum Next {
-    Item(PeerId, Item),
+    /// A message, which was put in the place for it.
+    Message(PeerId),
+    Notice(PeerId, Notice),
     Ended(PeerId),
     Nothing,
 }
@@ -158,7 +160,7 @@ impl Links {
         if let Some(peer) = peer
             && peer.sender.has_room()
         {
-            peer.sender.push(Item::Message(message));
+            peer.sender.push(message);
             peer.sender.publish(&mut self.rings);
             return true;
         }
@@ -167,9 +169,9 @@ impl Links {
     }
 
     #[inline]
-    pub(super) fn pop(&mut self, id: PeerId) -> Popped {
+    pub(super) fn pop(&mut self, id: PeerId, place: &mut Message) -> Popped {
         match self.peers.get_mut(id) {
-            Some(peer) => peer.receiver.pop(&mut self.rings),
+            Some(peer) => peer.receiver.pop(place, &mut self.rings),
             None => Popped::Empty,
         }
     }
@@ -181,14 +183,18 @@ impl Links {
             .is_none_or(|peer| peer.receiver.sleep())
     }
 
-    /// The next item of the peers that have some, in turn.
+    /// The next item of the peers that have some, in turn; a message takes the place of what was in `place`.
     #[inline]
-    pub(super) fn next(&mut self) -> Next {
+    pub(super) fn next(&mut self, place: &mut Message) -> Next {
         while let Some(id) = self.fair.turn() {
-            match self.pop(id) {
-                Popped::Item(item) => {
+            match self.pop(id, place) {
+                Popped::Message => {
                     self.fair.advance();
-                    return Next::Item(id, item);
+                    return Next::Message(id);
+                }
+                Popped::Notice(notice) => {
+                    self.fair.advance();
+                    return Next::Notice(id, notice);
                 }
                 Popped::Empty => {
                     if self.sleep(id) {
@@ -203,9 +209,17 @@ impl Links {
 
     /// Writes to a peer, whether it has room or not.
     #[inline]
-    pub(super) fn write(&mut self, id: PeerId, item: Item) {
+    pub(super) fn write(&mut self, id: PeerId, message: Message) {
         if let Some(peer) = self.peers.get_mut(id) {
-            peer.sender.push(item);
+            peer.sender.push(message);
+            peer.sender.publish(&mut self.rings);
+        }
+    }
+
+    /// As [`Self::write`].
+    pub(super) fn write_notice(&mut self, id: PeerId, notice: Notice) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.sender.push_notice(notice);
             peer.sender.publish(&mut self.rings);
         }
     }
@@ -222,17 +236,27 @@ impl Links {
         peer.sender.has_room() || !peer.sender.wait()
     }
 
-    /// Sends to the peer whose turn it is, of those that have room.
+    /// Whether one of those that are sent to in turn has room.
+    pub(super) fn has_any_room(&mut self) -> bool {
+        while let Some(peer) = self.balance.turn() {
+            if self.has_room(peer) {
+                return true;
+            }
+            self.balance.pause(peer);
+        }
+        false
+    }
+
+    /// The peer whose turn it is to be sent to, of those that have room; then it is the next one's.
     #[inline]
-    pub(super) fn send_in_turn(&mut self, message: Message) -> Result<PeerId, Message> {
+    pub(super) fn take_turn(&mut self) -> Option<PeerId> {
         while let Some(id) = self.balance.turn() {
             if self.has_room(id) {
-                self.write(id, Item::Message(message));
                 self.balance.advance();
-                return Ok(id);
+                return Some(id);
             }
             self.balance.pause(id);
         }
-        Err(message)
+        None
     }
 }

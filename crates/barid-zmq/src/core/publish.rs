@@ -6,7 +6,7 @@ use super::{Refusal, Rules, WAITING_BYTES_MAX, WAITING_MAX};
 use crate::message::Message;
 use crate::options::{OnFull, Options, Subscriptions, WantedMax, XPubOptions};
 use crate::peers::PeerId;
-use crate::pipe::Item;
+use crate::pipe::Notice;
 use crate::routing::Trie;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -97,6 +97,10 @@ impl Publish {
         }
     }
 
+    pub(super) fn set_options(&mut self, options: &Options) {
+        self.options = options.xpub.clone();
+    }
+
     fn is_manual(&self) -> bool {
         self.options.subscriptions == Subscriptions::Manual
     }
@@ -123,6 +127,15 @@ impl Publish {
             }
             false
         });
+    }
+
+    /// Nobody gets a message before all who were found can, if none of them is to miss it.
+    fn must_wait(&self, links: &mut Links) -> bool {
+        links.on_full == OnFull::Block
+            && self
+                .matched
+                .iter()
+                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
     }
 
     pub(super) fn audience(&mut self, topic: &[u8]) -> usize {
@@ -216,19 +229,26 @@ impl Rules for Publish {
             self.present.insert(peer);
         }
         if let Some(welcome) = &self.options.welcome {
-            links.write(peer, Item::Message(welcome.clone().into()));
+            links.write(peer, welcome.clone().into());
         }
     }
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Subscribe(topic) => self.subscribed(links, peer, &topic),
-            Item::Cancel(topic) => self.canceled(links, peer, &topic),
-            Item::Message(message) if self.is_xpub => self.hand_over(links, message, None),
-            Item::Message(_) => links.counters.dropped_receives += 1,
-            Item::Newest | Item::Join(_) | Item::Leave(_) | Item::Opened(_) => {}
+    /// What peers of an XPUB send stands in a row with their subscriptions.
+    fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
+        if self.is_xpub {
+            self.hand_over(links, std::mem::take(message), None);
+        } else {
+            links.counters.dropped_receives += 1;
         }
-        None
+        false
+    }
+
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
+        match notice {
+            Notice::Subscribe(topic) => self.subscribed(links, peer, &topic),
+            Notice::Cancel(topic) => self.canceled(links, peer, &topic),
+            Notice::Join(_) | Notice::Leave(_) | Notice::Opened(_) => {}
+        }
     }
 
     fn ended(&mut self, links: &mut Links, peer: PeerId) {
@@ -258,23 +278,29 @@ impl Rules for Publish {
         true
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn admits(&mut self, links: &mut Links, first: &[u8]) -> Result<(), Refusal> {
+        self.find(first);
+        if self.must_wait(links) {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    /// Always: who has no room has yet to be found.
+    fn is_writable(&mut self, _links: &mut Links) -> bool {
+        true
+    }
+
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         self.find(message.first());
-        if links.on_full == OnFull::Block {
-            // Nobody gets it before all can.
-            let must_wait = self
-                .matched
-                .iter()
-                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer));
-            if must_wait {
-                return Err((Refusal::Full, message));
-            }
+        if self.must_wait(links) {
+            return Err(Refusal::Full);
         }
         if let Some((last, others)) = self.matched.split_last() {
             for peer in others {
                 links.send_or_drop(*peer, message.clone());
             }
-            links.send_or_drop(*last, message);
+            links.send_or_drop(*last, std::mem::take(message));
         }
         Ok(())
     }
@@ -300,7 +326,7 @@ mod tests {
         let (sender, _from_core) = pipe(keep, bell(), Bell::task());
         let topics = 25_000_u32;
         for topic in 0..topics {
-            to_core.push(Item::Subscribe(Bytes::copy_from_slice(
+            to_core.push_notice(Notice::Subscribe(Bytes::copy_from_slice(
                 &topic.to_be_bytes(),
             )));
         }

@@ -7,7 +7,7 @@ use super::{Refusal, Rules};
 use crate::message::Message;
 use crate::options::OnFull;
 use crate::peers::PeerId;
-use crate::pipe::Item;
+use crate::pipe::Notice;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,9 +39,14 @@ impl Radio {
 impl Rules for Radio {
     fn attached(&mut self, _links: &mut Links, _peer: PeerId) {}
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Join(group) => {
+    fn take(&mut self, links: &mut Links, _peer: PeerId, _message: &mut Message) -> bool {
+        links.counters.dropped_receives += 1;
+        false
+    }
+
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
+        match notice {
+            Notice::Join(group) => {
                 let joined = self.joined.entry(peer).or_default();
                 match joined.add(&group, links.options.wanted_max) {
                     Ok(true) => self.groups.entry(group).or_default().push(peer),
@@ -49,16 +54,14 @@ impl Rules for Radio {
                     Err(TooMany) => links.cut(peer),
                 }
             }
-            Item::Leave(group) => {
+            Notice::Leave(group) => {
                 let joined = self.joined.get_mut(&peer);
                 if joined.is_some_and(|joined| joined.remove(&group)) {
                     self.drop_peer(peer, &group);
                 }
             }
-            Item::Message(_) => links.counters.dropped_receives += 1,
-            Item::Newest | Item::Subscribe(_) | Item::Cancel(_) | Item::Opened(_) => {}
+            Notice::Subscribe(_) | Notice::Cancel(_) | Notice::Opened(_) => {}
         }
-        None
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
@@ -72,12 +75,12 @@ impl Rules for Radio {
         true
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         if message.len() != 2 {
-            return Err((Refusal::Frames, message));
+            return Err(Refusal::Frames);
         }
         if message.first().len() > GROUP_BYTES_MAX {
-            return Err((Refusal::Malformed, message));
+            return Err(Refusal::Malformed);
         }
         let Some(peers) = self.groups.get(message.first()) else {
             return Ok(());
@@ -87,13 +90,13 @@ impl Rules for Radio {
                 .iter()
                 .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
         {
-            return Err((Refusal::Full, message));
+            return Err(Refusal::Full);
         }
         if let Some((last, others)) = peers.split_last() {
             for peer in others {
                 links.send_or_drop(*peer, message.clone());
             }
-            links.send_or_drop(*last, message);
+            links.send_or_drop(*last, std::mem::take(message));
         }
         Ok(())
     }
@@ -115,12 +118,12 @@ impl Dish {
             let peers: Vec<_> = links.balance.all().to_vec();
             for peer in peers {
                 let group = group.clone();
-                let item = if is_joined {
-                    Item::Join(group)
+                let notice = if is_joined {
+                    Notice::Join(group)
                 } else {
-                    Item::Leave(group)
+                    Notice::Leave(group)
                 };
-                links.write(peer, item);
+                links.write_notice(peer, notice);
             }
         }
         is_changed
@@ -132,23 +135,20 @@ impl Rules for Dish {
         links.balance.add(peer);
         links.fair.add(peer);
         for group in &self.joined {
-            links.write(peer, Item::Join(group.clone()));
+            links.write_notice(peer, Notice::Join(group.clone()));
         }
     }
 
-    fn take(&mut self, links: &mut Links, _peer: PeerId, item: Item) -> Option<Message> {
-        let Item::Message(message) = item else {
-            return None;
-        };
+    fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
         if message.len() != 2 || !self.joined.contains(message.first()) {
             links.counters.dropped_receives += 1;
-            return None;
+            return false;
         }
-        Some(message)
+        true
     }
 
     /// A DISH sends nothing.
-    fn send(&mut self, _links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
-        Err((Refusal::OutOfTurn, message))
+    fn send(&mut self, _links: &mut Links, _message: &mut Message) -> Result<(), Refusal> {
+        Err(Refusal::OutOfTurn)
     }
 }

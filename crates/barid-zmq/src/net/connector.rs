@@ -1,6 +1,7 @@
 //! Connecting, and connecting again.
 
-use super::connection::{Topics, Wire};
+use super::connection::{End, Topics, Wire};
+use super::raw::Raw;
 use super::seats::Seat;
 use super::transport::{Connected, Stream, connect};
 use super::{Ends, dropped, unless};
@@ -9,8 +10,9 @@ use crate::cell::random;
 use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::monitor::MonitorEvent;
-use crate::pipe::{Item, Ring, Rings};
+use crate::monitor::{HandshakeFailure, MonitorEvent};
+use crate::pipe::{Notice, Ring, Rings};
+use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -101,46 +103,97 @@ impl Connector {
             .min(reconnect.max)
             .max(reconnect.first);
         let share = f64::from(random()) / f64::from(u32::MAX) / 2.0;
-        // Of a whole number of seconds, so that it fits.
         let longer = Duration::try_from_secs_f64(pause.as_secs_f64() * share);
         Some(pause.saturating_add(longer.unwrap_or_default()))
     }
 
     async fn attempt(&mut self, ends: &mut Option<Ends>) -> Attempt {
-        let Some(seat) = self.take_seat(ends).await else {
-            return Attempt::Over;
-        };
+        let mut seat = None;
+        if ends.is_none() {
+            // Before anybody is there who would have to wait.
+            seat = self.take_seat(ends).await;
+            if seat.is_none() {
+                return Attempt::Over;
+            }
+        }
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         let connecting = async move {
             match hub.options.connect_timeout {
-                None => connect(&endpoint, &hub.options).await,
+                None => connect(&endpoint, &hub).await,
                 Some(limit) => {
-                    let connected = timeout(limit, connect(&endpoint, &hub.options)).await;
+                    let connected = timeout(limit, connect(&endpoint, &hub)).await;
                     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
                 }
             }
         };
         match self.unless_gone(ends, connecting).await {
             None => Attempt::Over,
-            Some(Err(error)) => Attempt::Failed(error.to_string()),
+            Some(Err(error)) => {
+                let reason = error.to_string();
+                // Somebody is there, who does not speak as this socket does.
+                if error.kind() == io::ErrorKind::InvalidData {
+                    let (endpoint, reason) = (self.endpoint.clone(), reason.clone());
+                    self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                        endpoint,
+                        failure: HandshakeFailure::Protocol,
+                        reason,
+                    });
+                }
+                Attempt::Failed(reason)
+            }
             Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream, seat).await,
             Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream, seat).await,
+            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream, seat).await,
         }
-    }
-
-    /// Takes a place for a peer that is a new one each time; none is needed where pipes last. Nothing if it is over
-    /// before there is one.
-    async fn take_seat(&mut self, ends: &mut Option<Ends>) -> Option<Option<Arc<Seat>>> {
-        if ends.is_some() {
-            return Some(None);
-        }
-        let seats = Arc::clone(&self.hub.seats);
-        let (seat, _cut) = self.unless_gone(ends, seats.take()).await?;
-        seat.shaken();
-        Some(Some(seat))
     }
 
     async fn speak<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
+        if self.hub.socket_type == SocketType::Stream {
+            self.carry_raw(ends, stream, seat).await
+        } else {
+            self.speak_messages(ends, stream, seat).await
+        }
+    }
+
+    /// Carries bytes to and from the peer as they are.
+    async fn carry_raw<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
+        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        hub.monitors.tell(|| MonitorEvent::Connected {
+            endpoint: endpoint.clone(),
+        });
+        self.pause = hub.options.reconnect.unwrap_or_default().first;
+        let mut fresh = None;
+        let current = match ends {
+            Some(ends) => ends,
+            None => {
+                let given_name = self.given_name.clone();
+                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                attachment.seat.clone_from(&seat);
+                hub.gate.push(Signal::Attach(Box::new(attachment)));
+                hub.look();
+                let (ends, _) = fresh.insert((ends, seat));
+                ends
+            }
+        };
+        let presence = Presence::new(&hub);
+        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
+            endpoint: endpoint.clone(),
+        });
+        let end = Raw::new(&hub, stream).run(current).await;
+        self.finish(fresh, presence, &end)
+    }
+
+    async fn speak_messages<S: Stream>(
         &mut self,
         ends: &mut Option<Ends>,
         stream: S,
@@ -151,7 +204,7 @@ impl Connector {
             endpoint: endpoint.clone(),
         });
         let address = stream.address();
-        let mut wire = match Wire::new(&hub, stream, address) {
+        let mut wire = match Wire::new(&hub, stream, address.clone()) {
             Ok(wire) => wire,
             Err(error) => return Attempt::Failed(error.to_string()),
         };
@@ -162,6 +215,7 @@ impl Connector {
                 let (reason, is_temporary) = (end.to_string(), end.is_temporary());
                 hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
                     endpoint,
+                    failure: end.failure(),
                     reason: reason.clone(),
                 });
                 return if is_temporary {
@@ -173,14 +227,16 @@ impl Connector {
         };
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
+        let properties = PeerProperties::new(&peer, &address);
         let mut fresh = None;
         let current = match ends {
             Some(ends) => {
+                ends.known.set(properties);
                 // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
                 if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
                     let mut rings = Rings::new();
                     self.told = Some(name.clone());
-                    ends.incoming.push(Item::Opened(name));
+                    ends.incoming.push_notice(Notice::Opened(name));
                     ends.incoming.publish(&mut rings);
                     rings.into_iter().for_each(Ring::ring);
                 }
@@ -189,8 +245,9 @@ impl Connector {
             None => {
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                ends.known.set(properties);
                 attachment.told_name = Some(name);
-                attachment.seat = seat.clone();
+                attachment.seat.clone_from(&seat);
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
@@ -203,17 +260,30 @@ impl Connector {
             endpoint: endpoint.clone(),
         });
         let end = wire.run(current, &mut self.topics).await;
+        self.finish(fresh, presence, &end)
+    }
+
+    /// Takes a place for pipes that last as long as this connection.
+    async fn take_seat(&mut self, ends: &mut Option<Ends>) -> Option<Arc<Seat>> {
+        let seats = Arc::clone(&self.hub.seats);
+        let (seat, _cut) = self.unless_gone(ends, seats.take()).await?;
+        seat.shaken();
+        Some(seat)
+    }
+
+    /// Ends a connection over which messages flowed; `fresh` are its pipes if they end with it.
+    fn finish(&self, fresh: Option<Fresh>, presence: Presence, end: &End) -> Attempt {
         // The socket knows that the peer is gone before anybody else does.
-        if let Some((mut ends, seat)) = fresh.take() {
+        if let Some((mut ends, seat)) = fresh {
             if let Some(seat) = &seat {
                 seat.leave(&mut ends.incoming);
             }
             drop((ends, seat));
-            hub.look();
+            self.hub.look();
         }
         drop(presence);
-        let reason = end.to_string();
-        hub.monitors.tell(|| MonitorEvent::Disconnected {
+        let (endpoint, reason) = (self.endpoint.clone(), end.to_string());
+        self.hub.monitors.tell(|| MonitorEvent::Disconnected {
             endpoint,
             reason: reason.clone(),
         });
@@ -240,6 +310,9 @@ impl Connector {
         unless(gone, future).await
     }
 }
+
+/// Pipes that end with their connection, and the place of that.
+type Fresh = (Ends, Option<Arc<Seat>>);
 
 /// Waits until the socket sends no more, and nothing is left or the linger time is over.
 async fn lingered(ends: &mut Ends) {

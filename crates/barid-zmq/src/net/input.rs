@@ -2,7 +2,7 @@
 
 use super::Ends;
 use crate::message::{Frame, Message};
-use crate::pipe::{Item, Ring, Rings};
+use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
@@ -120,7 +120,7 @@ impl Input {
                 // A verdict is given in the handshake.
                 Step::AwaitVerdict => return Ok(Taken::All),
             };
-            let item = match event {
+            let notice = match event {
                 Event::Frame(zmtp::Frame { more, body }) => {
                     let frame = if body.len() < SLICED_BYTES {
                         *at += taken;
@@ -131,14 +131,14 @@ impl Input {
                         Frame::from(self.bytes.split_to(len).freeze())
                     };
                     if !more && self.message.is_empty() {
-                        ends.incoming.push(Item::Message(Message::from(frame)));
+                        ends.incoming.push(Message::from(frame));
                         continue;
                     }
                     self.add(frame)?;
                     if !more {
                         self.message_bytes = 0;
                         let message = std::mem::take(&mut self.message);
-                        ends.incoming.push(Item::Message(message));
+                        ends.incoming.push(message);
                     }
                     continue;
                 }
@@ -148,10 +148,10 @@ impl Input {
                     self.add(frame)?;
                     continue;
                 }
-                Event::Subscribe(topic) => Some(Item::Subscribe(Bytes::copy_from_slice(topic))),
-                Event::Cancel(topic) => Some(Item::Cancel(Bytes::copy_from_slice(topic))),
-                Event::Join(group) => Some(Item::Join(Bytes::copy_from_slice(group))),
-                Event::Leave(group) => Some(Item::Leave(Bytes::copy_from_slice(group))),
+                Event::Subscribe(topic) => Some(Notice::Subscribe(Bytes::copy_from_slice(topic))),
+                Event::Cancel(topic) => Some(Notice::Cancel(Bytes::copy_from_slice(topic))),
+                Event::Join(group) => Some(Notice::Join(Bytes::copy_from_slice(group))),
+                Event::Leave(group) => Some(Notice::Leave(Bytes::copy_from_slice(group))),
                 Event::Version(_)
                 | Event::Handshake
                 | Event::Authenticate(_)
@@ -161,8 +161,8 @@ impl Input {
                 | Event::Ignored => None,
             };
             *at += taken;
-            if let Some(item) = item {
-                ends.incoming.push(item);
+            if let Some(notice) = notice {
+                ends.incoming.push_notice(notice);
             }
         }
     }

@@ -1,18 +1,22 @@
 //! Accepting peers.
 
 use super::connection::{End, Topics, Wire};
-use super::seats::Taken;
-use super::transport::{Connected, Listener, Stream};
+use super::raw::Raw;
+use super::seats::{Seat, Taken};
+use super::transport::{Connected, Listener, Stream, open};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
 use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::monitor::MonitorEvent;
+use crate::monitor::{HandshakeFailure, MonitorEvent};
+use crate::properties::PeerProperties;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
+use zmtp::SocketType;
 
 /// How long a listener rests when the system gives it no connection, as when there are no descriptors.
 const REST: Duration = Duration::from_millis(100);
@@ -80,47 +84,103 @@ impl Listening {
         };
         io.spawn(async move {
             match moving.arrive() {
+                Ok(Connected::Tcp(stream)) if this.endpoint.is_websocket() => {
+                    this.open(stream, taken).await;
+                }
                 Ok(Connected::Tcp(stream)) => this.serve(stream, taken).await,
                 Ok(Connected::Unix(stream)) => this.serve(stream, taken).await,
+                Ok(Connected::Ws(stream)) => this.serve(*stream, taken).await,
                 Err(_) => {}
             }
         });
     }
 
-    async fn serve<S: Stream>(mut self, stream: S, (seat, cut): Taken) {
+    /// Opens a WebSocket, then serves it.
+    async fn open(mut self, stream: TcpStream, (seat, mut cut): Taken) {
+        let running = Running::new(Arc::clone(&self.hub));
+        let opening = unless(crowded_out(&mut cut), open(stream, &self.hub));
+        let opened = unless(dropped(&mut self.stopped), opening).await;
+        let websocket = match opened {
+            None => return,
+            Some(None) => return self.tell_crowded_out(),
+            Some(Some(Ok(websocket))) => websocket,
+            Some(Some(Err(error))) => {
+                let (endpoint, reason) = (self.endpoint, error.to_string());
+                return self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: HandshakeFailure::Protocol,
+                    reason,
+                });
+            }
+        };
+        self.serve(websocket, (seat, cut)).await;
+        drop(running);
+    }
+
+    async fn serve<S: Stream>(self, stream: S, taken: Taken) {
+        if self.hub.socket_type == SocketType::Stream {
+            self.serve_raw(stream, taken.0).await;
+        } else {
+            self.serve_messages(stream, taken).await;
+        }
+    }
+
+    /// Carries bytes of a peer as they are.
+    async fn serve_raw<S: Stream>(self, stream: S, seat: Arc<Seat>) {
+        let running = Running::new(Arc::clone(&self.hub));
+        seat.shaken();
+        let (mut attachment, mut ends) = Ends::new(&self.hub, self.number, None);
+        attachment.seat = Some(Arc::clone(&seat));
+        self.hub.gate.push(Signal::Attach(Box::new(attachment)));
+        self.hub.look();
+        let presence = Presence::new(&self.hub);
+        let endpoint = self.endpoint.clone();
+        self.hub
+            .monitors
+            .tell(|| MonitorEvent::HandshakeSucceeded { endpoint });
+        let end = Raw::new(&self.hub, stream).run(&mut ends).await;
+        self.finish(&running, (ends, seat), presence, &end);
+    }
+
+    /// Tells that a peer was cut, as too many newer ones have not shaken hands.
+    fn tell_crowded_out(self) {
+        let (endpoint, reason) = (self.endpoint, "newer peers have come".to_owned());
+        self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+            endpoint,
+            failure: HandshakeFailure::Lost,
+            reason,
+        });
+    }
+
+    async fn serve_messages<S: Stream>(mut self, stream: S, (seat, mut cut): Taken) {
         let running = Running::new(Arc::clone(&self.hub));
         let address = stream.address();
         // Without random numbers nobody is spoken with.
-        let Ok(mut wire) = Wire::new(&self.hub, stream, address) else {
+        let Ok(mut wire) = Wire::new(&self.hub, stream, address.clone()) else {
             return;
         };
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
-        let cut = async {
-            // Nothing is ever sent: the other end is dropped.
-            let _cut: Result<(), _> = cut.await;
-        };
-        let shaking = unless(cut, wire.shake_hands());
+        let shaking = unless(crowded_out(&mut cut), wire.shake_hands());
         let shaken = unless(dropped(&mut self.stopped), shaking).await;
         let Some(shaken) = shaken else {
             return;
         };
         let Some(shaken) = shaken else {
-            let reason = "newer peers have come".to_owned();
-            return hub
-                .monitors
-                .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+            return self.tell_crowded_out();
         };
         seat.shaken();
         let peer = match shaken {
             Ok(peer) => peer,
             Err(end) => {
-                let reason = end.to_string();
-                return hub
-                    .monitors
-                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                return hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: end.failure(),
+                    reason: end.to_string(),
+                });
             }
         };
         let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
+        ends.known.set(PeerProperties::new(&peer, &address));
         attachment.told_name = Some(peer.identity.as_bytes().clone());
         attachment.seat = Some(Arc::clone(&seat));
         hub.gate.push(Signal::Attach(Box::new(attachment)));
@@ -131,16 +191,34 @@ impl Listening {
         });
         // The listener's end is not the connection's: what waits for the peer is sent.
         let end = wire.run(&mut ends, &mut Topics::default()).await;
+        self.finish(&running, (ends, seat), presence, &end);
+    }
+
+    /// Ends a connection over which messages flowed.
+    fn finish(
+        self,
+        running: &Running,
+        (mut ends, seat): (Ends, Arc<Seat>),
+        presence: Presence,
+        end: &End,
+    ) {
         if matches!(end, End::Lingered) {
             running.add_unsent(ends.outgoing.discard());
         }
         // The socket knows that the peer is gone before anybody else does, and has its place.
         seat.leave(&mut ends.incoming);
         drop((ends, seat));
-        hub.look();
+        self.hub.look();
         drop(presence);
-        let reason = end.to_string();
-        hub.monitors
+        let (endpoint, reason) = (self.endpoint, end.to_string());
+        self.hub
+            .monitors
             .tell(|| MonitorEvent::Disconnected { endpoint, reason });
     }
+}
+
+/// Waits until the place is to be given up.
+async fn crowded_out(cut: &mut oneshot::Receiver<()>) {
+    // Nothing is ever sent: the other end is dropped.
+    let _dropped: Result<(), _> = cut.await;
 }

@@ -6,8 +6,8 @@ use crate::security::NoRandom;
 use std::time::Duration;
 use zmtp::{HeartbeatSettings, Identity, Limits, Settings};
 
-/// What a new connection of a socket wants.
-pub(super) fn settings(hub: &Hub) -> Result<Settings, NoRandom> {
+/// What a new connection of a socket wants; `has_pulse` is whether its transport finds dead peers.
+pub(super) fn settings(hub: &Hub, has_pulse: bool) -> Result<Settings, NoRandom> {
     let options: &Options = &hub.options;
     let mut settings = Settings::new(hub.socket_type);
     // It was checked when it was set.
@@ -20,6 +20,7 @@ pub(super) fn settings(hub: &Hub) -> Result<Settings, NoRandom> {
     settings.mechanism = options.security.mechanism()?;
     settings.heartbeat = options
         .heartbeat
+        .filter(|_| !has_pulse)
         .map_or_else(HeartbeatSettings::default, heartbeat);
     Ok(settings)
 }

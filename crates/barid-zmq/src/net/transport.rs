@@ -1,10 +1,12 @@
-//! TCP and Unix sockets.
+//! TCP, Unix sockets, and WebSocket over TCP.
 
+use super::websocket::{self, WebSocket};
 use crate::cell::random;
 use crate::endpoint::{Endpoint, IpcName, Transport};
-use crate::options::Options;
+use crate::hub::Hub;
+use crate::options::{IpVersions, Options};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +18,11 @@ use tokio::runtime::Handle;
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The peer's address, without the port.
     fn address(&self) -> String;
+
+    /// Whether it finds out by itself that the peer is dead.
+    fn has_pulse(&self) -> bool {
+        false
+    }
 }
 
 impl Stream for TcpStream {
@@ -34,6 +41,7 @@ impl Stream for UnixStream {
 pub(super) enum Connected {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Ws(Box<WebSocket>),
 }
 
 /// A connected transport between two threads: each thread watches its own.
@@ -48,6 +56,8 @@ impl Connected {
         Ok(match self {
             Self::Tcp(stream) => Moving::Tcp(stream.into_std()?),
             Self::Unix(stream) => Moving::Unix(stream.into_std()?),
+            // It is opened where it stays.
+            Self::Ws(_) => return Err(io::ErrorKind::Unsupported.into()),
         })
     }
 }
@@ -113,24 +123,37 @@ impl Listener {
     ) -> io::Result<(Self, Endpoint)> {
         let _guard = io.enter();
         match &endpoint.0 {
-            Transport::Tcp { host, port } => {
+            Transport::Tcp { host, port } | Transport::Ws { host, port, .. } => {
                 let address = match host {
+                    None if options.ip_versions == IpVersions::Both => {
+                        SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))
+                    }
                     None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)),
                     Some(host) => (host.as_str(), *port)
                         .to_socket_addrs()?
-                        .next()
+                        .find(|address| is_wanted(*address, options))
                         .ok_or_else(|| {
                             io::Error::new(io::ErrorKind::NotFound, "the host has no address")
                         })?,
                 };
                 let socket = tcp_socket(address, options)?;
                 socket.set_reuseaddr(true)?;
+                if host.is_none() && address.is_ipv6() {
+                    socket2::SockRef::from(&socket).set_only_v6(false)?;
+                }
                 socket.bind(address)?;
                 let listener = socket.listen(options.backlog)?;
                 let address = listener.local_addr()?;
-                let endpoint = Endpoint(Transport::Tcp {
-                    host: Some(address.ip().to_string()),
-                    port: address.port(),
+                let (host, port) = (Some(address.ip().to_string()), address.port());
+                let endpoint = Endpoint(match &endpoint.0 {
+                    Transport::Ws { path, .. } => Transport::Ws {
+                        host,
+                        port,
+                        path: path.clone(),
+                    },
+                    Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Inproc(_) => {
+                        Transport::Tcp { host, port }
+                    }
                 });
                 Ok((Self::Tcp(listener), endpoint))
             }
@@ -168,25 +191,48 @@ impl Listener {
     }
 }
 
+/// Opens a WebSocket with one that was accepted.
+pub(super) async fn open(stream: TcpStream, hub: &Hub) -> io::Result<WebSocket> {
+    websocket::accept(stream, hub).await
+}
+
 /// Connects once.
-pub(super) async fn connect(endpoint: &Endpoint, options: &Options) -> io::Result<Connected> {
+pub(super) async fn connect(endpoint: &Endpoint, hub: &Hub) -> io::Result<Connected> {
+    let options = &hub.options;
     match &endpoint.0 {
         Transport::Tcp { host, port } => {
-            let host = host.as_deref().unwrap_or_default();
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-            for address in lookup_host((host, *port)).await? {
-                match tcp_socket(address, options)?.connect(address).await {
-                    Ok(stream) => {
-                        prepare(&stream, options)?;
-                        return Ok(Connected::Tcp(stream));
-                    }
-                    Err(error) => last = error,
-                }
-            }
-            Err(last)
+            let stream = connect_tcp(host.as_deref(), *port, options).await?;
+            Ok(Connected::Tcp(stream))
+        }
+        Transport::Ws { host, port, .. } => {
+            let stream = connect_tcp(host.as_deref(), *port, options).await?;
+            let websocket = websocket::connect(stream, endpoint, hub).await?;
+            Ok(Connected::Ws(Box::new(websocket)))
         }
         Transport::Ipc(name) => Ok(Connected::Unix(UnixStream::connect(path_of(name)).await?)),
         Transport::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+async fn connect_tcp(host: Option<&str>, port: u16, options: &Options) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let addresses = lookup_host((host.unwrap_or_default(), port)).await?;
+    for address in addresses.filter(|address| is_wanted(*address, options)) {
+        match tcp_socket(address, options)?.connect(address).await {
+            Ok(stream) => {
+                prepare(&stream, options)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn is_wanted(address: SocketAddr, options: &Options) -> bool {
+    match options.ip_versions {
+        IpVersions::V4 => address.is_ipv4(),
+        IpVersions::Any | IpVersions::Both => true,
     }
 }
 
@@ -211,7 +257,13 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if let Some(idle) = options.keepalive {
         let idle = idle.max(Duration::from_secs(1));
-        let keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        let mut keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        if let Some(interval) = options.keepalive_interval {
+            keepalive = keepalive.with_interval(interval.max(Duration::from_secs(1)));
+        }
+        if let Some(count) = options.keepalive_count {
+            keepalive = keepalive.with_retries(count);
+        }
         socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
     }
     Ok(())
@@ -251,7 +303,9 @@ impl Endpoint {
     /// Whether it leaves open where to connect.
     pub(crate) const fn is_open(&self) -> bool {
         match &self.0 {
-            Transport::Tcp { host, port } => host.is_none() || *port == 0,
+            Transport::Tcp { host, port } | Transport::Ws { host, port, .. } => {
+                host.is_none() || *port == 0
+            }
             Transport::Ipc(name) => matches!(name, IpcName::Any),
             Transport::Inproc(_) => false,
         }

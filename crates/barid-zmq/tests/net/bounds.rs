@@ -63,7 +63,7 @@ fn flood(stream: &mut TcpStream, piece: &[u8]) {
 fn who_asks_and_does_not_read_is_not_read_from() {
     let (pull, endpoint) = bound::<kinds::Pull>("tcp://127.0.0.1:*");
     let mut stream = raw(&endpoint, "PUSH");
-    flood(&mut stream, b"\x04\x17\x04PING\0\00123456789abcdef");
+    flood(&mut stream, b"\x04\x17\x04PING\x00\x000123456789abcdef");
     assert_eq!(pull.connected(), 1);
     let push: Push = crate::connected(&endpoint);
     send(&push, "fine");

@@ -8,6 +8,8 @@ mod hostile;
 mod messages;
 mod reconnect;
 mod security;
+mod stream;
+mod websocket;
 
 use barid_zmq::{Context, Endpoint, Kind, Message, Receives, Sends, Socket};
 use std::time::Duration;
@@ -16,7 +18,7 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(60);
 
 /// One wildcard endpoint of each transport.
-const TRANSPORTS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
+const TRANSPORTS: [&str; 3] = ["tcp://127.0.0.1:*", "ipc://*", "ws://127.0.0.1:*/zmq"];
 
 /// A socket that listens, and where.
 fn bound<K: Kind>(endpoint: &str) -> (Socket<K>, Endpoint) {

@@ -202,6 +202,7 @@ impl Executor {
             taken: Taken::default(),
             news: Vec::new(),
             confirmed: Vec::new(),
+            declared: Vec::new(),
             ride_deadline: None,
             queue_deadline: None,
             now: Instant::default(),

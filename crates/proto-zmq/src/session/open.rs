@@ -126,7 +126,8 @@ impl Open {
                 | SocketType::Gather
                 | SocketType::Scatter
                 | SocketType::Peer
-                | SocketType::Channel,
+                | SocketType::Channel
+                | SocketType::Stream,
             )
             | None => return Err(Failure::SocketType),
         };

@@ -118,7 +118,8 @@ const fn counterpart(theirs: SocketType) -> Option<SocketType> {
         | SocketType::Gather
         | SocketType::Scatter
         | SocketType::Peer
-        | SocketType::Channel => None,
+        | SocketType::Channel
+        | SocketType::Stream => None,
     }
 }
 

@@ -76,7 +76,8 @@ impl Inbound {
             | SocketType::Router
             | SocketType::Pull
             | SocketType::Push
-            | SocketType::XSub => Self::Messages,
+            | SocketType::XSub
+            | SocketType::Stream => Self::Messages,
         }
     }
 

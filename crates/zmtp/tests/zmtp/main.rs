@@ -18,3 +18,4 @@ mod plain;
 mod split;
 mod table;
 mod traffic;
+mod websockets;

@@ -299,6 +299,7 @@ impl Amqp {
                 let commit = self.transactions.commits.pop_front();
                 let commit = commit.expect("a commit that was asked for");
                 assert_eq!(commit.to_be_returned, [""; 0], "it comes back before");
+                self.ready.push_back(Frame::new("COMMITTED", &[]));
                 self.ready.extend(commit.receipt.as_deref().map(receipt));
             }
             method::ROLLBACK_OK => self.transactions.rollbacks -= 1,
@@ -330,6 +331,11 @@ impl Amqp {
         self.end = End::Failed;
         let mut frame = Frame::new("ERROR", &[]);
         frame.body = format!("{code} {text}").into_bytes();
+        let is_refused = channel == self.transactional_channel() && code > 0;
+        if is_refused && !self.transactions.commits.is_empty() {
+            let header = ("refused".to_owned(), "commit".to_owned());
+            frame.headers.push(header);
+        }
         self.ready.push_back(frame);
         if channel == 0 {
             self.requests.close_ok();
