@@ -14,6 +14,8 @@ pub(crate) struct Attachment {
     pub(crate) given_name: Option<Bytes>,
     /// What it calls itself, if that is known already; otherwise it comes through the pipe.
     pub(crate) told_name: Option<Bytes>,
+    /// It cannot say what it wants: it gets all groups.
+    pub(crate) wants_all: bool,
     /// Which endpoint of the socket it came by.
     pub(crate) endpoint: u64,
     /// Count the peer as connected, and this side for it, if no connection does.

@@ -86,9 +86,9 @@ impl Cell {
         }
     }
 
-    fn suits(&self, endpoint: &Endpoint) -> bool {
+    fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
         let is_secure = self.hub.options.security.is_asked_for();
-        endpoint.suits(self.hub.socket_type, is_secure)
+        endpoint.suits(self.hub.socket_type, binds, is_secure)
     }
 
     /// Binds; returns the endpoint with what was open in it filled in.
@@ -97,7 +97,7 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
         }
-        if !self.suits(endpoint) {
+        if !self.suits(endpoint, true) {
             return Err(BindError::Unsuitable(endpoint.clone()));
         }
         let number = self.hub.next_endpoint();
@@ -107,7 +107,10 @@ impl Cell {
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
+            Transport::Tcp { .. }
+            | Transport::Ipc(_)
+            | Transport::Ws { .. }
+            | Transport::Udp { .. } => {
                 let (endpoint, stop) = net::listen(&self.hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
@@ -131,7 +134,7 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
-        if !self.suits(endpoint) {
+        if !self.suits(endpoint, false) {
             return Err(ConnectError::Unsuitable(endpoint.clone()));
         }
         let number = self.hub.next_endpoint();
@@ -143,7 +146,10 @@ impl Cell {
                     None,
                 )
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
+            Transport::Tcp { .. }
+            | Transport::Ipc(_)
+            | Transport::Ws { .. }
+            | Transport::Udp { .. } => {
                 let (attachment, stop) = net::connect(&self.hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }

@@ -281,6 +281,7 @@ impl Core {
             name: None,
             given_name: attachment.given_name,
             told_name: attachment.told_name,
+            wants_all: attachment.wants_all,
             endpoint: attachment.endpoint,
             _presence: attachment.presence,
         });

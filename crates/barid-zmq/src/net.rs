@@ -18,6 +18,7 @@ mod output;
 mod raw;
 mod settings;
 mod transport;
+mod udp;
 mod websocket;
 
 use crate::attachment::Attachment;
@@ -40,6 +41,17 @@ pub(crate) fn listen(
 ) -> Result<(Endpoint, watch::Sender<()>), BindError> {
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
+    if endpoint.is_datagrams() {
+        let (socket, endpoint) = udp::bind(endpoint, &io)?;
+        let place = udp::Place {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            stopped,
+        };
+        io.spawn(place.receive(socket, Running::new(Arc::clone(hub))));
+        return Ok((endpoint, stop));
+    }
     let (listener, endpoint) = transport::Listener::bind(endpoint, &hub.options, &io)?;
     let listening = listener::Listening {
         hub: Arc::clone(hub),
@@ -63,6 +75,18 @@ pub(crate) fn connect(
     }
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
+    if endpoint.is_datagrams() {
+        let (mut attachment, ends) = Ends::new(hub, number, None);
+        attachment.wants_all = true;
+        let place = udp::Place {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            stopped,
+        };
+        io.spawn(place.send(ends, Running::new(Arc::clone(hub))));
+        return Ok((Some(attachment), stop));
+    }
     let (attachment, ends) = if hub.options.is_immediate {
         (None, None)
     } else {
@@ -108,6 +132,7 @@ impl Ends {
             receiver,
             given_name,
             told_name: None,
+            wants_all: false,
             endpoint,
             presence: [None, None],
         };

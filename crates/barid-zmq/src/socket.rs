@@ -105,7 +105,8 @@ impl<K: Kind> Socket<K> {
     /// What was dropped so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.cell.with(|core| core.counters())
+        let core = self.cell.with(|core| core.counters());
+        self.cell.hub.counters(core)
     }
 
     /// How many peers are connected and have shaken hands.

@@ -16,16 +16,23 @@ pub(crate) const GROUP_BYTES_MAX: usize = 255;
 #[derive(Default)]
 pub(super) struct Radio {
     groups: BTreeMap<Bytes, Vec<PeerId>>,
+    /// Those that get all groups.
+    all: Vec<PeerId>,
 }
 
 impl Radio {
     pub(super) fn audience(&self, group: &[u8]) -> usize {
-        self.groups.get(group).map_or(0, Vec::len)
+        self.groups.get(group).map_or(0, Vec::len) + self.all.len()
     }
 }
 
 impl Rules for Radio {
-    fn attached(&mut self, _links: &mut Links, _peer: PeerId) {}
+    fn attached(&mut self, links: &mut Links, peer: PeerId) {
+        let found = links.peers.get_mut(peer);
+        if found.is_some_and(|found| found.wants_all) {
+            self.all.push(peer);
+        }
+    }
 
     fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
         match item {
@@ -50,6 +57,7 @@ impl Rules for Radio {
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
+        self.all.retain(|found| *found != peer);
         self.groups.retain(|_, peers| {
             peers.retain(|found| *found != peer);
             !peers.is_empty()
@@ -67,18 +75,19 @@ impl Rules for Radio {
         if message.first().len() > GROUP_BYTES_MAX {
             return Err((Refusal::Malformed, message));
         }
-        let Some(peers) = self.groups.get(message.first()) else {
-            return Ok(());
-        };
+        let joined = self.groups.get(message.first());
+        let joined = joined.map(Vec::as_slice).unwrap_or_default();
+        // Who joined last gets the message itself.
+        let mut peers = self.all.iter().chain(joined);
         if links.on_full == OnFull::Block
             && peers
-                .iter()
+                .clone()
                 .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
         {
             return Err((Refusal::Full, message));
         }
-        if let Some((last, others)) = peers.split_last() {
-            for peer in others {
+        if let Some(last) = peers.next_back() {
+            for peer in peers {
                 links.send_or_drop(*peer, message.clone());
             }
             links.send_or_drop(*last, message);
