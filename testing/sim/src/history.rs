@@ -243,6 +243,10 @@ pub struct History {
     pub refusal: String,
     /// Publishes and transactions that were refused because a queue is full.
     pub full: u32,
+    /// Deliveries that were got without a consumer.
+    pub gets: u32,
+    /// Answers that came directly to who had asked.
+    pub answers: u32,
     /// Whether the broker has ever ended in another way than in order.
     pub has_crashed: bool,
     /// The memory that queued messages took.
