@@ -91,7 +91,7 @@ pub enum Event {
 pub struct Memory {
     /// What they may take, in bytes.
     pub limit: usize,
-    /// By how much they grew while they took more, at most.
+    /// By how much they grew while they took more, at most, beside dead letters that were on their way before.
     pub excess: usize,
 }
 
