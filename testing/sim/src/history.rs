@@ -126,7 +126,7 @@ impl Event {
 pub struct Memory {
     /// What they may take, in bytes.
     pub limit: usize,
-    /// By how much they grew while they took more, at most.
+    /// By how much they grew while they took more, at most, beside dead letters that were on their way before.
     pub excess: usize,
 }
 
