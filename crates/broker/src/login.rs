@@ -86,9 +86,9 @@ impl Connection {
             (None | Some(Showing::Shown(_)), Authenticate::Vouched { user }) => {
                 let is_there = self.node.logins.users().get(&user).is_some();
                 return if is_there {
-                    self.shown(command, user, Vec::new())
+                    self.shown(command, user, Vec::new());
                 } else {
-                    self.fail_login(command, login_failed(&user))
+                    self.fail_login(command, login_failed(&user));
                 };
             }
             (None | Some(Showing::Shown(_)), Authenticate::Begin { mechanism, data }) => {
