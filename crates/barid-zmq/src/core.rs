@@ -316,6 +316,7 @@ impl Core {
             name: None,
             given_name: attachment.given_name,
             told_name: attachment.told_name,
+            wants_all: attachment.wants_all,
             endpoint: attachment.endpoint,
             known: attachment.known,
             _presence: attachment.presence,

@@ -19,6 +19,7 @@ mod raw;
 mod seats;
 mod settings;
 mod transport;
+mod udp;
 mod websocket;
 
 pub(crate) use seats::{Seat, SeatLimits, Seats};
@@ -45,6 +46,17 @@ pub(crate) fn listen(
 ) -> Result<(Endpoint, watch::Sender<()>), BindError> {
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
+    if endpoint.is_datagrams() {
+        let (socket, endpoint) = udp::bind(endpoint, &io)?;
+        let place = udp::Place {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            stopped,
+        };
+        io.spawn(place.receive(socket, Running::new(Arc::clone(hub))));
+        return Ok((endpoint, stop));
+    }
     let (listener, endpoint) = transport::Listener::bind(endpoint, &hub.options, &io)?;
     let listening = listener::Listening {
         hub: Arc::clone(hub),
@@ -68,6 +80,18 @@ pub(crate) fn connect(
     }
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
+    if endpoint.is_datagrams() {
+        let (mut attachment, ends) = Ends::new(hub, number, None);
+        attachment.wants_all = true;
+        let place = udp::Place {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            stopped,
+        };
+        io.spawn(place.send(ends, Running::new(Arc::clone(hub))));
+        return Ok((Some(attachment), stop));
+    }
     let (attachment, ends) = if hub.options.is_immediate {
         (None, None)
     } else {
@@ -117,6 +141,7 @@ impl Ends {
             receiver,
             given_name,
             told_name: None,
+            wants_all: false,
             endpoint,
             known: known.clone(),
             presence: [None, None],

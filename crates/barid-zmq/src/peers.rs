@@ -47,6 +47,8 @@ pub(crate) struct Peer {
     pub(crate) given_name: Option<Bytes>,
     /// What it called itself when it came, if that was known.
     pub(crate) told_name: Option<Bytes>,
+    /// It cannot say what it wants: it gets all groups.
+    pub(crate) wants_all: bool,
     /// Which endpoint of the socket it belongs to.
     pub(crate) endpoint: u64,
     pub(crate) known: Known,

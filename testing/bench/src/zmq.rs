@@ -80,10 +80,10 @@ pub(crate) struct ZmqOptions {
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: Selection,
     /// About how long a round takes with libzmq. Barid's has as many messages.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.6)]
     seconds: f64,
     /// Rounds of each cell with each library; medians are reported.
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
     rounds: usize,
     /// One round of a fifth of a second each: to see that it runs, not to quote.
     #[arg(long, conflicts_with_all = ["seconds", "rounds"])]

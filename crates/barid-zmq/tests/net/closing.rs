@@ -101,7 +101,7 @@ fn threads_end_with_the_last_socket() {
 /// Each attempt to connect is short, and so is each pause.
 #[test]
 fn the_linger_time_is_one_however_often_it_is_tried() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let pause = Duration::from_millis(20);
@@ -115,7 +115,7 @@ fn the_linger_time_is_one_however_often_it_is_tried() {
     push.connect(format!("tcp://{address}")).unwrap();
     send(&push, "to nobody");
     let (done, closed) = std::sync::mpsc::channel();
-    std::thread::spawn(move || done.send(push.blocking().close()));
+    thread::spawn(move || done.send(push.blocking().close()));
     let unsent = closed.recv_timeout(LONG).unwrap();
     assert_eq!(unsent.messages, 1);
 }

@@ -259,7 +259,7 @@ fn compile(library: Option<&Path>, dir: &Path, program: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::cell::Selection, *};
 
     #[test]
     fn figures_are_read_from_the_last_line() {
@@ -288,14 +288,25 @@ mod tests {
     }
 
     #[test]
-    fn the_c_program_compiles_without_a_warning() {
+    fn the_c_program_compiles_without_a_warning_and_measures_each_pattern() {
         // Where there is no libzmq, `bench zmq` installs it.
         if !Path::new(PACKAGE.1).exists() {
             return;
         }
         let dir = crate::DataDir::create(&std::env::temp_dir()).unwrap();
-        let program = dir.path.join("perf");
-        compile(None, &dir.path, &program).unwrap();
-        assert!(version(&program).unwrap().starts_with("4."));
+        let path = dir.path.join("perf");
+        compile(None, &dir.path, &path).unwrap();
+        let program = Program {
+            library: Library::Libzmq,
+            version: version(&path).unwrap(),
+            path,
+        };
+        for cell in "16".parse::<Selection>().unwrap().cells() {
+            // More than may wait, so that who sends has to wait, too.
+            let sample = program.run(&cell, 100, 3000, &dir.path).unwrap();
+            assert!(sample.per_second > 0.0 && sample.cpu_us > 0.0, "{cell}");
+            let has_trips = sample.round_trip_us.is_some();
+            assert_eq!(has_trips, cell.to_string().starts_with("req-rep"), "{cell}");
+        }
     }
 }
