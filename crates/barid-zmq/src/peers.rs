@@ -54,6 +54,8 @@ pub(crate) struct Peer {
     pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) _presence: [Option<Presence>; 2],
+    /// It is gone, and what it has left is not all taken.
+    pub(crate) is_departed: bool,
     /// Its place, given up with it.
     pub(crate) _seat: Option<Arc<Seat>>,
 }

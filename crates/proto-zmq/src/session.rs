@@ -270,13 +270,16 @@ impl Session for Zmq {
     }
 
     fn handle_deadline(&mut self, now: Instant, out: &mut Out) {
-        let is_late = matches!(&self.stage, Stage::Greeting { until, .. } if *until <= now);
-        let result = match self.stage.connection_mut() {
-            _ if is_late => Err(Failure::NoGreeting),
-            Some(connection) => connection
-                .handle_deadline(now.millis(), out.wire.buffer())
-                .map_err(Failure::from),
-            None => Ok(()),
+        let result = if let Stage::Greeting { until, .. } = &self.stage
+            && *until <= now
+        {
+            Err(Failure::NoGreeting)
+        } else if let Some(connection) = self.stage.connection_mut() {
+            let buffer = out.wire.buffer();
+            let result = connection.handle_deadline(now.millis(), buffer);
+            result.map_err(Failure::from)
+        } else {
+            Ok(())
         };
         if let Err(failure) = result {
             self.fail(&failure, out);
