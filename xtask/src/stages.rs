@@ -137,9 +137,16 @@ pub(crate) fn sim() -> Command {
     cargo(&["run", "--quiet", "--profile", "sim", "--package", "sim"])
 }
 
-/// The binary that real clients and kills use, where they look for it.
+/// The binary that real clients and kills use, and the library that takes libzmq's place, where they look for them.
 pub(crate) fn build_binary() -> Result<()> {
-    in_root(cargo(&["build", "--quiet", "--package", "barid"]))
+    in_root(cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "barid",
+        "--package",
+        "barid-zmq-c",
+    ]))
 }
 
 /// Installs the real clients that are missing.

@@ -90,7 +90,7 @@ impl Msg {
     }
 
     /// A frame with the same bytes; those that are not short are shared from here on.
-    pub(crate) fn to_frame(&mut self) -> Frame {
+    pub(crate) fn frame(&mut self) -> Frame {
         self.share();
         match &self.body {
             Body::Inline { .. } | Body::Own(_) => Frame::copy_from(self.as_slice()),
@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(first.is_shared(), size > INLINE_MAX, "{size}");
             drop(second);
             assert!(!first.is_shared(), "{size}");
-            let frame = first.to_frame();
+            let frame = first.frame();
             assert_eq!(frame.len(), size);
             assert_eq!(
                 Msg::from_frame(frame, true, None).as_slice(),

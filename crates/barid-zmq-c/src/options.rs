@@ -176,7 +176,12 @@ impl Options {
             routing_id: Bytes::new(),
             send_buffer: -1,
             receive_buffer: -1,
-            linger: if context.is_blocky { -1 } else { 0 },
+            // Nobody waits for subscriptions to be sent.
+            linger: match socket_type {
+                kind::SUB | kind::XSUB => 0,
+                _ if context.is_blocky => -1,
+                _ => 0,
+            },
             reconnect_ivl: 100,
             reconnect_ivl_max: 0,
             backlog: 100,

@@ -16,6 +16,8 @@ pub(crate) struct Attachment {
     pub(crate) given_name: Option<Bytes>,
     /// What it calls itself, if that is known already; otherwise it comes through the pipe.
     pub(crate) told_name: Option<Bytes>,
+    /// It cannot say what it wants: it gets all groups.
+    pub(crate) wants_all: bool,
     /// Which endpoint of the socket it came by.
     pub(crate) endpoint: u64,
     pub(crate) known: Known,
@@ -35,6 +37,7 @@ impl Attachment {
             given_name: None,
             told_name: None,
             endpoint: 0,
+            wants_all: false,
             known: Known::default(),
             presence: [None, None],
             seat: None,

@@ -111,9 +111,9 @@ impl Cell {
         Poll::Pending
     }
 
-    fn suits(&self, endpoint: &Endpoint) -> bool {
+    fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
         let is_secure = self.hub.options.security.is_asked_for();
-        endpoint.suits(self.hub.socket_type, is_secure)
+        endpoint.suits(self.hub.socket_type, binds, is_secure)
     }
 
     /// Binds; returns the endpoint with what was open in it filled in.
@@ -122,7 +122,7 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
         }
-        if !self.suits(endpoint) {
+        if !self.suits(endpoint, true) {
             return Err(BindError::Unsuitable(endpoint.clone()));
         }
         let hub = Arc::clone(&places.hub);
@@ -133,7 +133,10 @@ impl Cell {
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
+            Transport::Tcp { .. }
+            | Transport::Ipc(_)
+            | Transport::Ws { .. }
+            | Transport::Udp { .. } => {
                 let (endpoint, stop) = net::listen(&hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
@@ -158,7 +161,7 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
-        if !self.suits(endpoint) {
+        if !self.suits(endpoint, false) {
             return Err(ConnectError::Unsuitable(endpoint.clone()));
         }
         let hub = Arc::clone(&places.hub);
@@ -168,7 +171,10 @@ impl Cell {
                 let names = &hub.context.names;
                 (Some(names.connect(name, &hub, number, given_name)?), None)
             }
-            Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Ws { .. } => {
+            Transport::Tcp { .. }
+            | Transport::Ipc(_)
+            | Transport::Ws { .. }
+            | Transport::Udp { .. } => {
                 let (attachment, stop) = net::connect(&hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }

@@ -160,6 +160,14 @@ trait Rules {
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal>;
 }
 
+/// Whose message was received last.
+enum LastSender {
+    None,
+    There(PeerId),
+    /// Somebody of whom this was known.
+    Gone(Arc<PeerProperties>),
+}
+
 pub(crate) struct Core {
     socket_type: SocketType,
     links: Links,
@@ -167,8 +175,7 @@ pub(crate) struct Core {
     /// The list that signals are swapped with, kept for its memory.
     signals: Vec<Signal>,
     gate: Arc<Gate>,
-    /// Whose message was received last.
-    last_sender: Option<PeerId>,
+    last_sender: LastSender,
     is_closed: bool,
 }
 
@@ -205,7 +212,7 @@ impl Core {
             pattern,
             signals: Vec::new(),
             gate,
-            last_sender: None,
+            last_sender: LastSender::None,
             is_closed: false,
         }
     }
@@ -259,6 +266,7 @@ impl Core {
             self.end(peer);
             return;
         }
+        self.links.note_departed(peer);
         self.links.fair.resume(peer);
         if let Pattern::Router(router) = &mut self.pattern {
             // Who it is must be known before anybody is looked up.
@@ -308,9 +316,11 @@ impl Core {
             name: None,
             given_name: attachment.given_name,
             told_name: attachment.told_name,
+            wants_all: attachment.wants_all,
             endpoint: attachment.endpoint,
             known: attachment.known,
             _presence: attachment.presence,
+            is_departed: false,
             _seat: attachment.seat,
         });
         self.links.number(peer);
@@ -361,6 +371,10 @@ impl Core {
 
     /// Forgets a peer, and with it the ends of its pipes.
     fn end(&mut self, peer: PeerId) {
+        if matches!(self.last_sender, LastSender::There(last) if last == peer) {
+            let known = self.links.peers.get_mut(peer).and_then(|it| it.known.get());
+            self.last_sender = known.map_or(LastSender::None, LastSender::Gone);
+        }
         self.links.fair.remove(peer);
         self.links.balance.remove(peer);
         delegate!(&mut self.pattern, rules => rules.ended(&mut self.links, peer));
@@ -391,8 +405,11 @@ impl Core {
 
     /// What is known of the peer whose message was received last.
     pub(crate) fn last_sender(&mut self) -> Option<Arc<PeerProperties>> {
-        let peer = self.links.peers.get_mut(self.last_sender?)?;
-        peer.known.get()
+        match &self.last_sender {
+            LastSender::None => None,
+            LastSender::There(peer) => self.links.peers.get_mut(*peer)?.known.get(),
+            LastSender::Gone(known) => Some(Arc::clone(known)),
+        }
     }
 
     /// Changes what the rules go by.
@@ -421,7 +438,7 @@ impl Core {
         if !delegate!(&self.pattern, rules => rules.may_receive()) {
             return Err(Nothing::OutOfTurn);
         }
-        self.last_sender = None;
+        self.last_sender = LastSender::None;
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
             *place = message;
             return Ok(());
@@ -432,7 +449,11 @@ impl Core {
                 Next::Message(peer) => {
                     if delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, place))
                     {
-                        self.last_sender = Some(peer);
+                        self.last_sender = LastSender::There(peer);
+                        // Others may wait for its place.
+                        if self.links.is_done_with(peer) {
+                            self.end(peer);
+                        }
                         return Ok(());
                     }
                     dropped += 1;

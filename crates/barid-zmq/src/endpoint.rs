@@ -1,6 +1,7 @@
-//! Where sockets bind and connect: `tcp://host:port`, `ipc://path`, `inproc://name`, `ws://host:port/path`.
+//! Where sockets bind and connect: `tcp://host:port`, `ipc://path`, `inproc://name`, `ws://host:port/path`, `udp://host:port`.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use zmtp::SocketType;
@@ -33,6 +34,12 @@ pub(crate) enum Transport {
         /// Begins with a slash.
         path: String,
     },
+    Udp {
+        host: Option<String>,
+        port: u16,
+        /// By which interface a group is joined or sent to; none leaves that to the system.
+        interface: Option<Ipv4Addr>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,8 +57,8 @@ pub enum EndpointError {
     /// There is no `://`.
     #[error("`{0}` has no transport before `://`")]
     NoTransport(String),
-    /// The transport is none of tcp, ipc, inproc, ws.
-    #[error("the transport of `{0}` is not known: tcp, ipc, inproc and ws are")]
+    /// The transport is none of tcp, ipc, inproc, ws, udp.
+    #[error("the transport of `{0}` is not known: tcp, ipc, inproc, ws and udp are")]
     UnknownTransport(String),
     /// A TCP address without a port, or with one that is no number up to 65535.
     #[error("`{0}` has no port that is a number up to 65535, or `*`")]
@@ -59,6 +66,9 @@ pub enum EndpointError {
     /// A path of a WebSocket with a blank or a character that is not ASCII.
     #[error("the path of `{0}` has characters that a request does not carry")]
     Path(String),
+    /// Before a group of UDP stands an interface that is no IPv4 address.
+    #[error("`{0}` has an interface that is no IPv4 address")]
+    Interface(String),
     /// Nothing behind the transport.
     #[error("`{0}` names nothing")]
     Empty(String),
@@ -89,6 +99,22 @@ impl FromStr for Endpoint {
                 }
                 let path = if path.is_empty() { "/" } else { path }.to_owned();
                 Ok(Self(Transport::Ws { host, port, path }))
+            }
+            "udp" => {
+                let (interface, address) = match address.split_once(';') {
+                    None => (None, address),
+                    Some((interface, address)) => {
+                        let interface = interface.parse();
+                        let interface = interface.map_err(|_| EndpointError::Interface(owned()))?;
+                        (Some(interface), address)
+                    }
+                };
+                let (host, port) = host_and_port(text, address)?;
+                Ok(Self(Transport::Udp {
+                    host,
+                    port,
+                    interface,
+                }))
             }
             "ipc" => Ok(Self(Transport::Ipc(match address.strip_prefix('@') {
                 _ if address == "*" => IpcName::Any,
@@ -146,6 +172,17 @@ impl fmt::Display for Endpoint {
                 put_host_and_port(f, host.as_deref(), *port)?;
                 f.write_str(path)
             }
+            Transport::Udp {
+                host,
+                port,
+                interface,
+            } => {
+                f.write_str("udp://")?;
+                if let Some(interface) = interface {
+                    write!(f, "{interface};")?;
+                }
+                put_host_and_port(f, host.as_deref(), *port)
+            }
             Transport::Ipc(IpcName::Any) => f.write_str("ipc://*"),
             Transport::Ipc(IpcName::Path(path)) => write!(f, "ipc://{}", path.display()),
             Transport::Ipc(IpcName::Abstract(name)) => write!(f, "ipc://@{name}"),
@@ -156,13 +193,27 @@ impl fmt::Display for Endpoint {
 
 impl Endpoint {
     /// Whether sockets of a type may bind or connect there. `is_secure` is whether they have to know who is there.
-    pub(crate) const fn suits(&self, socket_type: SocketType, is_secure: bool) -> bool {
+    pub(crate) const fn suits(
+        &self,
+        socket_type: SocketType,
+        binds: bool,
+        is_secure: bool,
+    ) -> bool {
         let is_stream = matches!(socket_type, SocketType::Stream);
         match &self.0 {
             // Bytes of any peer have no place for who it is.
             Transport::Tcp { .. } | Transport::Ipc(_) => !(is_stream && is_secure),
             Transport::Inproc(_) | Transport::Ws { .. } => !is_stream,
+            // A datagram neither says nor hears who is there.
+            Transport::Udp { .. } if is_secure => false,
+            Transport::Udp { .. } if binds => matches!(socket_type, SocketType::Dish),
+            Transport::Udp { .. } => matches!(socket_type, SocketType::Radio),
         }
+    }
+
+    /// Whether datagrams carry the messages.
+    pub(crate) const fn is_datagrams(&self) -> bool {
+        matches!(self.0, Transport::Udp { .. })
     }
 
     /// Whether a WebSocket carries the messages.
@@ -222,6 +273,9 @@ mod tests {
             "ipc://*",
             "inproc://any thing",
             "ws://127.0.0.1:80/",
+            "udp://*:5555",
+            "udp://239.0.0.1:5555",
+            "udp://127.0.0.1;239.0.0.1:5555",
             "ws://*:*/path/of?it",
             "ws://[::1]:80/x",
         ] {
@@ -247,7 +301,10 @@ mod tests {
             "tcp://host:65536",
             "tcp://host:-1",
             "tcp://host:+80",
-            "udp://host:80",
+            "udp://host",
+            "udp://eth0;239.0.0.1:80",
+            "udp://127.0.0.1;:80",
+            "pgm://host:80",
             "ipc://",
             "ipc://@",
             "inproc://",

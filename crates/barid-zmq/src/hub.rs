@@ -2,7 +2,7 @@
 
 use crate::cell::Cell;
 use crate::context::Shared as ContextShared;
-use crate::core::Core;
+use crate::core::{Core, Counters};
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
 use crate::net::Seats;
@@ -32,6 +32,9 @@ pub(crate) struct Shared {
     running: AtomicUsize,
     /// Messages that were still to be sent when connections ended for good.
     unsent: AtomicU64,
+    /// Datagrams that were not sent, and that were not taken.
+    dropped_sends: AtomicU64,
+    dropped_receives: AtomicU64,
     next_endpoint: AtomicU64,
     /// The socket, while it is there.
     cell: OnceLock<Weak<Cell>>,
@@ -60,6 +63,8 @@ impl Hub {
             connected: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             unsent: AtomicU64::new(0),
+            dropped_sends: AtomicU64::new(0),
+            dropped_receives: AtomicU64::new(0),
             next_endpoint: AtomicU64::new(0),
             cell: OnceLock::new(),
         };
@@ -100,6 +105,28 @@ impl Shared {
 
     pub(crate) fn next_endpoint(&self) -> u64 {
         self.next_endpoint.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts datagrams that are not sent.
+    pub(crate) fn count_dropped_sends(&self, count: u64) {
+        self.dropped_sends.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts datagrams that nobody is to have.
+    pub(crate) fn count_dropped_receives(&self, count: u64) {
+        self.dropped_receives.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// What the core has counted, and what its connections have.
+    pub(crate) fn counters(&self, core: Counters) -> Counters {
+        let (accept_pauses, cut_handshakes) = self.seats.counts();
+        Counters {
+            accept_pauses,
+            cut_handshakes,
+            cut_subscribers: core.cut_subscribers,
+            dropped_sends: core.dropped_sends + self.dropped_sends.load(Ordering::Relaxed),
+            dropped_receives: core.dropped_receives + self.dropped_receives.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn running(&self) -> usize {

@@ -79,6 +79,7 @@ impl Names {
                 receiver: peer.receiver,
                 given_name: None,
                 told_name: Some(name_of(&peer_hub)),
+                wants_all: false,
                 endpoint,
                 known: Known::default(),
                 presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
@@ -160,6 +161,7 @@ impl Names {
                     receiver: theirs.1,
                     given_name: None,
                     told_name: Some(name_of(hub)),
+                    wants_all: false,
                     endpoint: bound_endpoint,
                     known: Known::default(),
                     presence: [Some(Presence::new(&bound)), None],
@@ -183,6 +185,7 @@ impl Names {
             receiver: ours.1,
             given_name,
             told_name,
+            wants_all: false,
             endpoint,
             known: Known::default(),
             presence,
@@ -243,7 +246,8 @@ impl Endpoint {
             crate::endpoint::Transport::Inproc(name) => Some(name),
             crate::endpoint::Transport::Tcp { .. }
             | crate::endpoint::Transport::Ipc(_)
-            | crate::endpoint::Transport::Ws { .. } => None,
+            | crate::endpoint::Transport::Ws { .. }
+            | crate::endpoint::Transport::Udp { .. } => None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod raw;
 mod seats;
 mod settings;
 mod transport;
+mod udp;
 mod websocket;
 
 pub(crate) use seats::{Seat, SeatLimits, Seats};
@@ -35,6 +36,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Listens; the listener ends when the returned sender is dropped.
 pub(crate) fn listen(
@@ -44,6 +46,17 @@ pub(crate) fn listen(
 ) -> Result<(Endpoint, watch::Sender<()>), BindError> {
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
+    if endpoint.is_datagrams() {
+        let (socket, endpoint) = udp::bind(endpoint, &io)?;
+        let place = udp::Place {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            stopped,
+        };
+        io.spawn(place.receive(socket, Running::new(Arc::clone(hub))));
+        return Ok((endpoint, stop));
+    }
     let (listener, endpoint) = transport::Listener::bind(endpoint, &hub.options, &io)?;
     let listening = listener::Listening {
         hub: Arc::clone(hub),
@@ -67,6 +80,18 @@ pub(crate) fn connect(
     }
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
+    if endpoint.is_datagrams() {
+        let (mut attachment, ends) = Ends::new(hub, number, None);
+        attachment.wants_all = true;
+        let place = udp::Place {
+            hub: Arc::clone(hub),
+            endpoint: endpoint.clone(),
+            number,
+            stopped,
+        };
+        io.spawn(place.send(ends, Running::new(Arc::clone(hub))));
+        return Ok((Some(attachment), stop));
+    }
     let (attachment, ends) = if hub.options.is_immediate {
         (None, None)
     } else {
@@ -99,6 +124,8 @@ struct Ends {
     /// What the socket receives.
     incoming: Sender,
     known: Known,
+    /// Set once the socket sends no more: however often it is connected from then on, it is one time.
+    linger_until: Option<Instant>,
 }
 
 impl Ends {
@@ -114,6 +141,7 @@ impl Ends {
             receiver,
             given_name,
             told_name: None,
+            wants_all: false,
             endpoint,
             known: known.clone(),
             presence: [None, None],
@@ -123,7 +151,19 @@ impl Ends {
             outgoing,
             incoming,
             known,
+            linger_until: None,
         };
         (attachment, ends)
+    }
+
+    /// When what is left is given up, once the socket sends no more.
+    fn linger_until(&mut self) -> Option<Instant> {
+        if self.linger_until.is_none()
+            && self.outgoing.is_closed()
+            && let Some(linger) = self.outgoing.linger()
+        {
+            self.linger_until = Instant::now().checked_add(linger);
+        }
+        self.linger_until.take()
     }
 }

@@ -47,11 +47,15 @@ pub(crate) struct Peer {
     pub(crate) given_name: Option<Bytes>,
     /// What it called itself when it came, if that was known.
     pub(crate) told_name: Option<Bytes>,
+    /// It cannot say what it wants: it gets all groups.
+    pub(crate) wants_all: bool,
     /// Which endpoint of the socket it belongs to.
     pub(crate) endpoint: u64,
     pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) _presence: [Option<Presence>; 2],
+    /// It is gone, and what it has left is not all taken.
+    pub(crate) is_departed: bool,
     /// Its place, given up with it.
     pub(crate) _seat: Option<Arc<Seat>>,
 }

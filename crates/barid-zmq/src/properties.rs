@@ -6,7 +6,11 @@ use std::sync::Arc;
 use zmtp::metadata::{IDENTITY, Metadata};
 use zmtp::{Identity, Peer};
 
-/// What a peer over a connection has said of itself in the handshake, and what was found out about it.
+/// The most that is kept of one peer: each takes memory beside its octets.
+const PROPERTIES_MAX: usize = 100;
+
+/// What a peer over a connection has said of itself in the handshake, and what was found out about it: the first 100
+/// properties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerProperties(Vec<(CString, CString)>);
 
@@ -35,7 +39,7 @@ impl PeerProperties {
             let end = octets.iter().position(|octet| *octet == 0);
             CString::new(&octets[..end.unwrap_or(octets.len())]).unwrap_or_default()
         };
-        if !name.eq_ignore_ascii_case(IDENTITY.as_bytes()) {
+        if self.0.len() < PROPERTIES_MAX && !name.eq_ignore_ascii_case(IDENTITY.as_bytes()) {
             self.0.push((text(name), text(value)));
         }
     }
@@ -66,5 +70,28 @@ impl Known {
 
     pub(crate) fn get(&self) -> Option<Arc<PeerProperties>> {
         self.0.lock().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::{Bytes, BytesMut};
+    use zmtp::metadata::put_property;
+
+    #[test]
+    fn so_many_are_kept() {
+        let mut metadata = BytesMut::new();
+        for _ in 0..1_000 {
+            put_property(&mut metadata, "x", b"").unwrap();
+        }
+        let peer = Peer {
+            metadata: metadata.freeze(),
+            user_id: Bytes::from_static(b"ann"),
+            ..Peer::default()
+        };
+        let properties = PeerProperties::new(&peer, "127.0.0.1");
+        assert_eq!(properties.0.len(), PROPERTIES_MAX);
+        assert_eq!(properties.get("User-Id"), Some(c"ann"));
     }
 }

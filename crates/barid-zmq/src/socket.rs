@@ -107,15 +107,11 @@ impl<K: Kind> Socket<K> {
     /// What was dropped so far, and who was not let in.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let (accept_pauses, cut_handshakes) = self.cell.hub.seats.counts();
-        Counters {
-            accept_pauses,
-            cut_handshakes,
-            ..self.cell.with(|core| {
-                core.look();
-                core.counters()
-            })
-        }
+        let core = self.cell.with(|core| {
+            core.look();
+            core.counters()
+        });
+        self.cell.hub.counters(core)
     }
 
     /// How many peers are connected and have shaken hands.

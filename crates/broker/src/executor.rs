@@ -11,7 +11,7 @@ use crate::mailbox::{
 };
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
-use crate::shard::{self, Effect, Enqueued, Pressure, Shard, Turn, tell};
+use crate::shard::{self, Effect, Enqueued, OnItsWay, Pressure, Shard, Turn, tell};
 use crate::shared_queue::SharedQueue;
 use crate::topology::Topology;
 use crate::transaction::Asker;
@@ -143,6 +143,17 @@ impl Executor {
         self.shards.iter().all(Shard::is_settled)
     }
 
+    /// Messages that its shards have sent to others, which have not said that they have them: dead letters, and wills.
+    pub fn on_their_way(&self) -> impl Iterator<Item = OnItsWay> {
+        self.shards.iter().flat_map(Shard::on_their_way)
+    }
+
+    /// Whether one of its shards has taken in a message that is on its way.
+    #[must_use]
+    pub fn has_received(&self, one: &OnItsWay) -> bool {
+        self.shards.iter().any(|shard| shard.has_received(one))
+    }
+
     /// Lets queues do what they have to do by themselves.
     fn tick(&mut self, now: Instant) {
         for shard in &mut self.shards {
@@ -264,7 +275,10 @@ impl Executor {
         } else {
             None
         };
-        self.node.blocked.set(cause);
+        if self.node.blocked.set(cause) {
+            let mailboxes = self.node.mailboxes.iter();
+            mailboxes.for_each(|mailbox| mailbox.wake_refused());
+        }
         if cause.is_some() || behind > UNCOMMITTED_BYTES_MAX {
             Admission::Closed
         } else {

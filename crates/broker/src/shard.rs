@@ -29,6 +29,7 @@ use crate::transaction::Asker;
 use bodies::Bodies;
 use broker_api::{Event, Refusal, Reply};
 use forwards::Forwards;
+pub use forwards::OnItsWay;
 use held::{Holds, Then};
 use leaving::Shrinking;
 pub(crate) use leaving::Turn;

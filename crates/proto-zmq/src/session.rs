@@ -242,10 +242,10 @@ impl Zmq {
 
 impl Session for Zmq {
     fn handle_input(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) {
-        if input.len() > self.left_bytes {
-            if let Some(connection) = self.stage.connection_mut() {
-                connection.handle_received(now.millis());
-            }
+        if input.len() > self.left_bytes
+            && let Some(connection) = self.stage.connection_mut()
+        {
+            connection.handle_received(now.millis());
         }
         self.missing_bytes = 0;
         if let Err(failure) = self.read(now, input, out) {
@@ -270,14 +270,16 @@ impl Session for Zmq {
     }
 
     fn handle_deadline(&mut self, now: Instant, out: &mut Out) {
-        let result = match &mut self.stage {
-            Stage::Greeting { until, .. } if *until <= now => Err(Failure::NoGreeting),
-            stage => match stage.connection_mut() {
-                Some(connection) => connection
-                    .handle_deadline(now.millis(), out.wire.buffer())
-                    .map_err(Failure::from),
-                None => Ok(()),
-            },
+        let result = if let Stage::Greeting { until, .. } = &self.stage
+            && *until <= now
+        {
+            Err(Failure::NoGreeting)
+        } else if let Some(connection) = self.stage.connection_mut() {
+            let buffer = out.wire.buffer();
+            let result = connection.handle_deadline(now.millis(), buffer);
+            result.map_err(Failure::from)
+        } else {
+            Ok(())
         };
         if let Err(failure) = result {
             self.fail(&failure, out);

@@ -50,7 +50,7 @@ pub use zws::zws;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("admin", admin),
     ("amqp_codec", amqp_codec),
     ("amqp_session", amqp_session),

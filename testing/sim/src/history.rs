@@ -126,7 +126,7 @@ impl Event {
 pub struct Memory {
     /// What they may take, in bytes.
     pub limit: usize,
-    /// By how much they grew while they took more, at most.
+    /// By how much they grew while they took more, at most, beside dead letters that were on their way before.
     pub excess: usize,
 }
 
@@ -243,6 +243,10 @@ pub struct History {
     pub refusal: String,
     /// Publishes and transactions that were refused because a queue is full.
     pub full: u32,
+    /// Deliveries that were got without a consumer.
+    pub gets: u32,
+    /// Answers that came directly to who had asked.
+    pub answers: u32,
     /// Whether the broker has ever ended in another way than in order.
     pub has_crashed: bool,
     /// The memory that queued messages took.

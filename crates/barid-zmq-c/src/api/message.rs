@@ -77,7 +77,7 @@ pub(crate) unsafe extern "C" fn zmq_msg_send(
         // SAFETY: the caller's.
         let (socket, msg) = unsafe { (socket(socket_pointer)?, Msg::get(msg)?) };
         let size = msg.as_slice().len();
-        socket.send(&mut || msg.to_frame(), flags)?;
+        socket.send(&mut || msg.frame(), flags)?;
         *msg = Msg::new();
         Ok(returned(size))
     })

@@ -50,6 +50,8 @@ pub(crate) struct Links {
     again: Vec<PeerId>,
     /// Who is to be let go for what it wants.
     cut: Option<PeerId>,
+    /// Peers that are gone, and have left something.
+    departed: usize,
     pub(super) counters: Counters,
 }
 
@@ -83,6 +85,7 @@ impl Links {
             gone: Vec::new(),
             again: Vec::new(),
             cut: None,
+            departed: 0,
             counters: Counters::default(),
         }
     }
@@ -96,7 +99,9 @@ impl Links {
     }
 
     pub(super) fn remove(&mut self, id: PeerId) {
-        self.gone.extend(self.peers.remove(id));
+        let peer = self.peers.remove(id);
+        self.departed -= usize::from(peer.as_ref().is_some_and(|peer| peer.is_departed));
+        self.gone.extend(peer);
     }
 
     #[inline]
@@ -141,6 +146,23 @@ impl Links {
     pub(super) fn is_spent(&mut self, id: PeerId) -> bool {
         let peer = self.peers.get_mut(id);
         peer.is_some_and(|peer| peer.receiver.is_closed() && peer.receiver.is_empty())
+    }
+
+    /// Takes note of a peer that is gone and has left something.
+    pub(super) fn note_departed(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(id)
+            && peer.receiver.is_closed()
+            && !peer.is_departed
+        {
+            peer.is_departed = true;
+            self.departed += 1;
+        }
+    }
+
+    /// Whether the last that a peer has left has just been taken.
+    #[inline]
+    pub(super) fn is_done_with(&mut self, id: PeerId) -> bool {
+        self.departed > 0 && self.is_spent(id)
     }
 
     /// Whether a peer has gone, and will read no more.

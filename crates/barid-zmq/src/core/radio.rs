@@ -19,11 +19,13 @@ pub(super) struct Radio {
     groups: BTreeMap<Bytes, Vec<PeerId>>,
     /// The groups of each peer.
     joined: BTreeMap<PeerId, Wanted>,
+    /// Those that get all groups.
+    all: Vec<PeerId>,
 }
 
 impl Radio {
     pub(super) fn audience(&self, group: &[u8]) -> usize {
-        self.groups.get(group).map_or(0, Vec::len)
+        self.groups.get(group).map_or(0, Vec::len) + self.all.len()
     }
 
     fn drop_peer(&mut self, peer: PeerId, group: &Bytes) {
@@ -37,7 +39,12 @@ impl Radio {
 }
 
 impl Rules for Radio {
-    fn attached(&mut self, _links: &mut Links, _peer: PeerId) {}
+    fn attached(&mut self, links: &mut Links, peer: PeerId) {
+        let found = links.peers.get_mut(peer);
+        if found.is_some_and(|found| found.wants_all) {
+            self.all.push(peer);
+        }
+    }
 
     fn take(&mut self, links: &mut Links, _peer: PeerId, _message: &mut Message) -> bool {
         links.counters.dropped_receives += 1;
@@ -65,6 +72,7 @@ impl Rules for Radio {
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
+        self.all.retain(|found| *found != peer);
         let joined = self.joined.remove(&peer).unwrap_or_default();
         for group in joined.into_names() {
             self.drop_peer(peer, &group);
@@ -82,18 +90,19 @@ impl Rules for Radio {
         if message.first().len() > GROUP_BYTES_MAX {
             return Err(Refusal::Malformed);
         }
-        let Some(peers) = self.groups.get(message.first()) else {
-            return Ok(());
-        };
+        let joined = self.groups.get(message.first());
+        let joined = joined.map(Vec::as_slice).unwrap_or_default();
+        // Who joined last gets the message itself.
+        let mut peers = self.all.iter().chain(joined);
         if links.on_full == OnFull::Block
             && peers
-                .iter()
+                .clone()
                 .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
         {
             return Err(Refusal::Full);
         }
-        if let Some((last, others)) = peers.split_last() {
-            for peer in others {
+        if let Some(last) = peers.next_back() {
+            for peer in peers {
                 links.send_or_drop(*peer, message.clone());
             }
             links.send_or_drop(*last, std::mem::take(message));

@@ -323,11 +323,8 @@ impl<S: Stream> Wire<S> {
         let result = self.fill_from(ends, topics, &mut rings);
         // Whatever came of it: the socket may wait for the room.
         rings.into_iter().for_each(Ring::ring);
-        if self.linger_until.is_none()
-            && ends.outgoing.is_closed()
-            && let Some(linger) = ends.outgoing.linger()
-        {
-            self.linger_until = Instant::now().checked_add(linger);
+        if self.linger_until.is_none() {
+            self.linger_until = ends.linger_until();
         }
         result
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use zmtp::SocketType;
 
 pub(super) struct Connector {
@@ -103,12 +103,19 @@ impl Connector {
             .min(reconnect.max)
             .max(reconnect.first);
         let share = f64::from(random()) / f64::from(u32::MAX) / 2.0;
-        // Of a whole number of seconds, so that it fits.
         let longer = Duration::try_from_secs_f64(pause.as_secs_f64() * share);
         Some(pause.saturating_add(longer.unwrap_or_default()))
     }
 
     async fn attempt(&mut self, ends: &mut Option<Ends>) -> Attempt {
+        let mut seat = None;
+        if ends.is_none() {
+            // Before anybody is there who would have to wait.
+            seat = self.take_seat(ends).await;
+            if seat.is_none() {
+                return Attempt::Over;
+            }
+        }
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         let connecting = async move {
             match hub.options.connect_timeout {
@@ -134,22 +141,32 @@ impl Connector {
                 }
                 Attempt::Failed(reason)
             }
-            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream).await,
-            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream).await,
-            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream).await,
+            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream, seat).await,
+            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream, seat).await,
+            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream, seat).await,
         }
     }
 
-    async fn speak<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    async fn speak<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         if self.hub.socket_type == SocketType::Stream {
-            self.carry_raw(ends, stream).await
+            self.carry_raw(ends, stream, seat).await
         } else {
-            self.speak_messages(ends, stream).await
+            self.speak_messages(ends, stream, seat).await
         }
     }
 
     /// Carries bytes to and from the peer as they are.
-    async fn carry_raw<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    async fn carry_raw<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         hub.monitors.tell(|| MonitorEvent::Connected {
             endpoint: endpoint.clone(),
@@ -159,12 +176,9 @@ impl Connector {
         let current = match ends {
             Some(ends) => ends,
             None => {
-                let Some(seat) = self.take_seat(ends).await else {
-                    return Attempt::Over;
-                };
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
-                attachment.seat = Some(Arc::clone(&seat));
+                attachment.seat.clone_from(&seat);
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 let (ends, _) = fresh.insert((ends, seat));
@@ -179,7 +193,12 @@ impl Connector {
         self.finish(fresh, presence, &end)
     }
 
-    async fn speak_messages<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    async fn speak_messages<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         hub.monitors.tell(|| MonitorEvent::Connected {
             endpoint: endpoint.clone(),
@@ -224,14 +243,11 @@ impl Connector {
                 ends
             }
             None => {
-                let Some(seat) = self.take_seat(ends).await else {
-                    return Attempt::Over;
-                };
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
                 ends.known.set(properties);
                 attachment.told_name = Some(name);
-                attachment.seat = Some(Arc::clone(&seat));
+                attachment.seat.clone_from(&seat);
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
@@ -259,7 +275,9 @@ impl Connector {
     fn finish(&self, fresh: Option<Fresh>, presence: Presence, end: &End) -> Attempt {
         // The socket knows that the peer is gone before anybody else does.
         if let Some((mut ends, seat)) = fresh {
-            seat.leave(&mut ends.incoming);
+            if let Some(seat) = &seat {
+                seat.leave(&mut ends.incoming);
+            }
             drop((ends, seat));
             self.hub.look();
         }
@@ -294,7 +312,7 @@ impl Connector {
 }
 
 /// Pipes that end with their connection, and the place of that.
-type Fresh = (Ends, Arc<Seat>);
+type Fresh = (Ends, Option<Arc<Seat>>);
 
 /// Waits until the socket sends no more, and nothing is left or the linger time is over.
 async fn lingered(ends: &mut Ends) {
@@ -311,8 +329,8 @@ async fn lingered(ends: &mut Ends) {
     if ends.outgoing.is_empty() {
         return;
     }
-    match ends.outgoing.linger() {
-        Some(linger) => sleep(linger).await,
+    match ends.linger_until() {
+        Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

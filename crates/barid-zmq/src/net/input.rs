@@ -10,8 +10,9 @@ use std::{future::Future as _, io};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use zmtp::{Connection, Event, Step};
 
-/// Room that is made for a read.
-const READ_BYTES: usize = 64 << 10;
+/// Room that is made for a read; as much as twice what the last one took, in between.
+const READ_BYTES_MIN: usize = 64 << 10;
+const READ_BYTES_MAX: usize = 512 << 10;
 /// From here on a body is not copied, but keeps what it was read with alive.
 const SLICED_BYTES: usize = 1 << 10;
 /// What a frame counts beside its body, so that empty ones are not free.
@@ -37,6 +38,8 @@ pub(super) enum Taken {
 
 pub(super) struct Input {
     pub(super) bytes: BytesMut,
+    /// Room to be made for the next read.
+    room: usize,
     /// How much the frame that has begun still needs.
     missing: usize,
     /// The frames of the message that has begun.
@@ -49,6 +52,7 @@ impl Input {
     pub(super) fn new(message_bytes_max: usize) -> Self {
         Self {
             bytes: BytesMut::new(),
+            room: READ_BYTES_MIN,
             missing: 0,
             message: Message::new(),
             message_bytes: 0,
@@ -63,11 +67,12 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
         // Room for a large frame is made as its bytes come: no more than has come already.
-        let wanted = self.missing.min(self.bytes.len()).max(READ_BYTES);
-        if self.bytes.capacity() - self.bytes.len() < READ_BYTES / 2 || self.bytes.is_empty() {
+        let wanted = self.missing.min(self.bytes.len()).max(self.room);
+        if self.bytes.capacity() - self.bytes.len() < self.room / 2 || self.bytes.is_empty() {
             self.bytes.reserve(wanted);
         }
         let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
+        self.room = (2 * count).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         Poll::Ready(Ok(count > 0))
     }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 /// Rounds of reading and writing before others of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -120,11 +120,7 @@ impl<S: Stream> Raw<S> {
         // The socket may wait for the room.
         rings.into_iter().for_each(Ring::ring);
         if self.timer.is_none()
-            && ends.outgoing.is_closed()
-            && let Some(until) = ends
-                .outgoing
-                .linger()
-                .and_then(|linger| Instant::now().checked_add(linger))
+            && let Some(until) = ends.linger_until()
         {
             self.timer = Some(Box::pin(sleep_until(until)));
         }
@@ -154,7 +150,9 @@ impl<S: Stream> Raw<S> {
 
     /// Reads once, if the socket has room; true if there may be more.
     fn read(&mut self, ends: &mut Ends, cx: &mut Context<'_>) -> Result<bool, End> {
-        if !ends.incoming.has_room() && ends.incoming.wait() {
+        // Who is not there any more takes nothing.
+        let incoming = &mut ends.incoming;
+        if !incoming.has_room() && (incoming.is_closed() || incoming.wait()) {
             return Ok(false);
         }
         if self.notifies && !self.is_told {

@@ -151,9 +151,10 @@ impl Listener {
                         port,
                         path: path.clone(),
                     },
-                    Transport::Tcp { .. } | Transport::Ipc(_) | Transport::Inproc(_) => {
-                        Transport::Tcp { host, port }
-                    }
+                    Transport::Tcp { .. }
+                    | Transport::Ipc(_)
+                    | Transport::Inproc(_)
+                    | Transport::Udp { .. } => Transport::Tcp { host, port },
                 });
                 Ok((Self::Tcp(listener), endpoint))
             }
@@ -175,7 +176,7 @@ impl Listener {
                 };
                 Ok((listener, Endpoint(Transport::Ipc(name))))
             }
-            Transport::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+            Transport::Inproc(_) | Transport::Udp { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -210,7 +211,7 @@ pub(super) async fn connect(endpoint: &Endpoint, hub: &Hub) -> io::Result<Connec
             Ok(Connected::Ws(Box::new(websocket)))
         }
         Transport::Ipc(name) => Ok(Connected::Unix(UnixStream::connect(path_of(name)).await?)),
-        Transport::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+        Transport::Inproc(_) | Transport::Udp { .. } => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -303,9 +304,9 @@ impl Endpoint {
     /// Whether it leaves open where to connect.
     pub(crate) const fn is_open(&self) -> bool {
         match &self.0 {
-            Transport::Tcp { host, port } | Transport::Ws { host, port, .. } => {
-                host.is_none() || *port == 0
-            }
+            Transport::Tcp { host, port }
+            | Transport::Ws { host, port, .. }
+            | Transport::Udp { host, port, .. } => host.is_none() || *port == 0,
             Transport::Ipc(name) => matches!(name, IpcName::Any),
             Transport::Inproc(_) => false,
         }

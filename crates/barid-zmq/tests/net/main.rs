@@ -4,6 +4,7 @@
 
 mod bounds;
 mod closing;
+mod datagrams;
 mod hostile;
 mod messages;
 mod reconnect;

@@ -33,6 +33,7 @@ impl Actor {
                 self.commits.pop_front();
                 history.events.push(Event::CommitDone(self.number()));
             }
+            "ANSWERED" => history.answers += 1,
             "GONE" => self.awaited.clear(),
             other => panic!("the broker sent {other}: {}", frame.text()),
         }
@@ -134,6 +135,7 @@ impl Actor {
             return;
         }
         history.seen.push(seen);
+        history.gets += u32::from(frame.header("got").is_some());
         if self.role.ack() == Ack::Auto {
             history.acked.insert(key);
             // What it gets behind its UNSUBSCRIBE may come again to others.
