@@ -85,11 +85,12 @@ impl Connection {
         let (exchange, data) = match (self.showing.take().map(|it| *it), step) {
             (None | Some(Showing::Shown(_)), Authenticate::Vouched { user }) => {
                 let is_there = self.node.logins.users().get(&user).is_some();
-                return if is_there {
-                    self.shown(command, user, Vec::new())
+                if is_there {
+                    self.shown(command, user, Vec::new());
                 } else {
-                    self.fail_login(command, login_failed(&user))
-                };
+                    self.fail_login(command, login_failed(&user));
+                }
+                return;
             }
             (None | Some(Showing::Shown(_)), Authenticate::Begin { mechanism, data }) => {
                 let Some(known) = Mechanism::from_name(&mechanism) else {
