@@ -70,7 +70,7 @@ pub struct Connection {
     pub(crate) presettled: Vec<SubscriptionId>,
     /// Subscriptions that are being shown what is retained.
     pub(crate) showings: Showings,
-    /// For executors, once nothing that was published before is parked.
+    /// For executors, once nothing that was published before is parked, or publishes are held back for long.
     behind: Vec<(usize, Control)>,
 }
 
@@ -213,7 +213,8 @@ impl Connection {
     }
 
     pub(crate) fn post_controls(&mut self) {
-        if !self.publisher.has_parked() {
+        // While publishes wait for others to consume, or for the disk, that may take for ever.
+        if !self.publisher.has_parked() || self.node.blocked.cause().is_some() {
             for (executor, control) in std::mem::take(&mut self.behind) {
                 self.control(executor, control);
             }

@@ -275,7 +275,10 @@ impl Executor {
         } else {
             None
         };
-        self.node.blocked.set(cause);
+        if self.node.blocked.set(cause) {
+            let mailboxes = self.node.mailboxes.iter();
+            mailboxes.for_each(|mailbox| mailbox.wake_refused());
+        }
         if cause.is_some() || behind > UNCOMMITTED_BYTES_MAX {
             Admission::Closed
         } else {

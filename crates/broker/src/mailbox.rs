@@ -296,6 +296,12 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Has connections whose publishes were refused look again at what they wait for.
+    pub(crate) fn wake_refused(&self) {
+        let refused = std::mem::take(&mut self.state.lock().refused);
+        refused.into_iter().for_each(Waker::wake);
+    }
+
     /// Puts publishes in whatever there is: the last words of a connection that has ended.
     pub(crate) fn force(&self, batch: PublishBatch) {
         Self::admit(self.state.lock(), batch);

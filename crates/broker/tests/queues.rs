@@ -629,3 +629,54 @@ fn what_waits_for_its_host_counts() {
         }
     }
 }
+
+/// But who asks is not to wait until somebody consumes what fills memory: that may be up to itself.
+#[test]
+fn what_is_asked_while_memory_is_full_does_not_wait() {
+    for asks_first in [false, true] {
+        let mut node = Node::new(broker::Settings {
+            queued_bytes: 1 << 20,
+            parked_bytes: 16 << 20,
+            ..settings()
+        });
+        let mut client = node.connect();
+        // One that stays in memory.
+        let rules = || QueueRules {
+            last_value_header: Some((*b"of").into()),
+            ..QueueRules::PLAIN
+        };
+        client.declare_as(&mut node, "q", with_rules(rules()));
+        client.subscribed(&mut node, limited(subscribe(1, queue("q")), 1));
+        let publish = |client: &mut Client, node: &Node, count| {
+            for number in 0..count {
+                client.publish(node, message("q", number).queued().of_bytes(1 << 20));
+            }
+        };
+        publish(&mut client, &node, 2);
+        if !asks_first {
+            node.settle_down();
+        }
+        publish(&mut client, &node, 8);
+        client.send(&node, declare_queue("q", with_rules(rules())));
+        let mut told = Vec::new();
+        for _ in 0..10 {
+            node.settle_down();
+            client.is_admitted(&node);
+            told.extend(client.take(&mut node));
+        }
+        let is_answer = |event: &Event| matches!(event, Event::Done(_, Ok(Reply::Queue(_))));
+        assert!(told.iter().any(is_answer), "{told:?}");
+        client.inbox.extend(told);
+        // It consumes them, and all come.
+        let mut count = 0;
+        while count < 10 {
+            let taken = client.numbers(&mut node);
+            assert!(!taken.is_empty(), "{count}");
+            for _ in taken {
+                count += 1;
+                end(&mut node, &mut client, 1, &[count], Outcome::Accept);
+                client.grant(&mut node, 1, 1 + count);
+            }
+        }
+    }
+}

@@ -118,6 +118,14 @@ impl Stage {
     }
 }
 
+/// How a write ends to somebody who takes no more.
+const ENDS: [ErrorKind; 4] = [
+    ErrorKind::WouldBlock,
+    ErrorKind::TimedOut,
+    ErrorKind::ConnectionReset,
+    ErrorKind::BrokenPipe,
+];
+
 /// Writes the same again and again, until the other side takes no more or so much is written. Says how much that is.
 fn flood(stream: &mut TcpStream, piece: &[u8], bytes_max: usize) -> Result<usize> {
     let pieces = piece.repeat(1 + 65_536 / piece.len());
@@ -125,13 +133,8 @@ fn flood(stream: &mut TcpStream, piece: &[u8], bytes_max: usize) -> Result<usize
     while sent < bytes_max {
         match stream.write(&pieces) {
             Ok(count) => sent += count,
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock
-                | ErrorKind::TimedOut
-                | ErrorKind::ConnectionReset
-                | ErrorKind::BrokenPipe => break,
-                _ => bail!(error),
-            },
+            Err(error) if ENDS.contains(&error.kind()) => break,
+            Err(error) => bail!(error),
         }
     }
     Ok(sent)

@@ -189,7 +189,7 @@ fn records_of_topology_read_back() {
             settle_ms: Some(11),
             ..full.rules.clone()
         },
-        ..full.clone()
+        ..full
     };
     let quorum = QueueDefinition {
         kind: Some(QueueKind::Quorum),

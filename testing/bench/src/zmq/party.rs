@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -24,6 +25,9 @@ const SOURCE: &str = include_str!("perf.c");
 
 /// Debian's package of libzmq, and what it is there by.
 const PACKAGE: (&str, &str) = ("libzmq3-dev", "/usr/include/zmq.h");
+
+/// What programs know libzmq by.
+const SONAME: &str = "libzmq.so.5";
 
 /// Messages that may wait on either side of a connection: what libzmq has by default.
 pub(super) const HWM: u32 = 1000;
@@ -239,9 +243,12 @@ fn compile(library: Option<&Path>, dir: &Path, program: &Path) -> Result<()> {
             let library = library
                 .canonicalize()
                 .with_context(|| format!("looking for {}", library.display()))?;
-            let folder = library.parent().unwrap_or(Path::new("/")).display();
+            let folder = dir.join("c-library");
+            fs::create_dir_all(&folder).context("making a folder for the library")?;
+            // One that takes libzmq's place has its name, and is not to be mistaken for it.
+            symlink(&library, folder.join(SONAME)).context("linking the library")?;
             command
-                .arg(format!("-Wl,-rpath,{folder}"))
+                .arg(format!("-Wl,-rpath,{}", folder.display()))
                 .arg(&library)
                 // What a library that is linked in whole needs of the system.
                 .args(["-lm", "-ldl"])
@@ -308,5 +315,38 @@ mod tests {
             let has_trips = sample.round_trip_us.is_some();
             assert_eq!(has_trips, cell.to_string().starts_with("req-rep"), "{cell}");
         }
+    }
+
+    /// All that the C program calls, as a library that only knows its version.
+    fn stub() -> String {
+        let names = SOURCE.split(|c: char| c != '_' && !c.is_ascii_alphanumeric());
+        let names = names.filter(|name| name.starts_with("zmq_") && !name.ends_with("_t"));
+        let names = names.collect::<std::collections::BTreeSet<_>>();
+        let version = "void zmq_version(int *a, int *b, int *c) { *a = 9; *b = *c = 0; }\n";
+        let others = names.iter().filter(|name| **name != "zmq_version");
+        let others = others.map(|name| format!("int {name}(void) {{ return 0; }}\n"));
+        others.fold(version.to_owned(), |stub, other| stub + &other)
+    }
+
+    #[test]
+    fn a_library_with_the_name_of_libzmq_is_the_one_that_is_measured() {
+        if !Path::new(PACKAGE.1).exists() {
+            return;
+        }
+        let parent = std::env::temp_dir();
+        let dir = parent.join(format!("barid-bench-stub-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let (source, library, program) = (
+            dir.join("stub.c"),
+            dir.join("libother.so"),
+            dir.join("perf"),
+        );
+        fs::write(&source, stub()).unwrap();
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-Wl,-soname,libzmq.so.5", "-o"]);
+        assert!(cc.args([&library, &source]).status().unwrap().success());
+        compile(Some(&library), &dir, &program).unwrap();
+        assert_eq!(version(&program).unwrap(), "9.0.0");
+        fs::remove_dir_all(&dir).unwrap();
     }
 }
