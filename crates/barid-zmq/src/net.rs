@@ -164,6 +164,6 @@ impl Ends {
         {
             self.linger_until = Instant::now().checked_add(linger);
         }
-        self.linger_until.take()
+        self.linger_until
     }
 }

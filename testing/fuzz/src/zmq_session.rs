@@ -234,7 +234,24 @@ impl Driven {
                 }
                 Answer::OnlyRefusal
             }
-            other => unreachable!("a socket cannot ask for {other:?}"),
+            other @ (Command::PutUser(_)
+            | Command::DeleteUser(_)
+            | Command::DeleteQueue(_)
+            | Command::PurgeQueue(_)
+            | Command::DeclareExchange(_)
+            | Command::DeleteExchange(_)
+            | Command::Keep(_)
+            | Command::LetGo(_)
+            | Command::List(_)
+            | Command::Commit(_)
+            | Command::Get(_)
+            | Command::Cancel(_)
+            | Command::StepAside(_)
+            | Command::ShowRetained(_)
+            | Command::QueueRetained(_)
+            | Command::Note(_)
+            | Command::Recall(_)
+            | Command::Bequeath(_)) => unreachable!("a socket cannot ask for {other:?}"),
         };
         self.unanswered.push_back((id, answer));
     }
