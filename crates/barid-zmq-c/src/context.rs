@@ -144,14 +144,20 @@ impl Context {
 
     /// Closes a socket. What it has left to send is sent within its linger time.
     pub(crate) fn close(&self, socket: &Arc<Socket>) {
-        let closing = socket.close();
+        let mut closing = socket.close();
+        let waker = Waker::from(Arc::clone(&self.signal));
+        // The first look closes it.
+        let mut cx = task::Context::from_waker(&waker);
+        let is_done = closing.as_mut().poll(&mut cx).is_ready();
         let mut state = self.state.lock();
         let this = Arc::downgrade(socket);
         state.sockets.retain(|found| !found.ptr_eq(&this));
-        state.closing.push(closing);
-        let waker = Waker::from(Arc::clone(&self.signal));
-        state.go_on(&waker);
+        let done = state.take_done(&waker);
+        if !is_done {
+            state.closing.push(closing);
+        }
         drop(state);
+        drop(done);
         self.signal.raise();
     }
 
@@ -171,22 +177,26 @@ impl Context {
         loop {
             self.signal.lower();
             let mut state = self.state.lock();
-            state.go_on(&waker);
+            let done = state.take_done(&waker);
             state.sockets.retain(|socket| socket.strong_count() > 0);
-            if state.sockets.is_empty() && state.closing.is_empty() {
+            let is_empty = state.sockets.is_empty() && state.closing.is_empty();
+            drop(state);
+            drop(done);
+            if is_empty {
                 return Ok(());
             }
-            drop(state);
             self.signal.wait(Deadline::Never)?;
         }
     }
 }
 
 impl State {
-    /// Lets go of closed sockets that are done.
-    fn go_on(&mut self, waker: &Waker) {
+    /// Takes out closed sockets that are done, to be dropped without the lock: functions of the program may be called
+    /// with what they still have.
+    fn take_done(&mut self, waker: &Waker) -> Vec<Closing> {
         let mut cx = task::Context::from_waker(waker);
         self.closing
-            .retain_mut(|closing| closing.as_mut().poll(&mut cx).is_pending());
+            .extract_if(.., |closing| closing.as_mut().poll(&mut cx).is_ready())
+            .collect()
     }
 }

@@ -4,9 +4,13 @@
 //! handle, and to use it is an error and not undefined.
 
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// So many handles rest before the one that was closed first is used again.
+const RESTING_MIN: usize = 64;
 
 /// What handles of one type have in common.
 pub(crate) trait Handled: Send + Sync + Sized + 'static {
@@ -14,7 +18,7 @@ pub(crate) trait Handled: Send + Sync + Sized + 'static {
     const TAG: u32;
 
     /// Those that nothing is behind.
-    fn free() -> &'static Mutex<Vec<&'static Handle<Self>>>;
+    fn free() -> &'static Mutex<VecDeque<&'static Handle<Self>>>;
 }
 
 #[repr(C)]
@@ -26,7 +30,9 @@ pub(crate) struct Handle<T> {
 impl<T: Handled> Handle<T> {
     /// A handle of something, for the program.
     pub(crate) fn give(value: Arc<T>) -> *mut c_void {
-        let free = T::free().lock().pop();
+        let mut free = T::free().lock();
+        let rested = free.len() > RESTING_MIN;
+        let free = rested.then(|| free.pop_front()).flatten();
         let handle: &'static Self = free.unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 tag: AtomicU32::new(0),
@@ -74,7 +80,7 @@ impl<T: Handled> Handle<T> {
         let handle = unsafe { Self::find(pointer) }?;
         let value = handle.value.lock().take()?;
         handle.tag.store(0, Ordering::Release);
-        T::free().lock().push(handle);
+        T::free().lock().push_back(handle);
         Some(value)
     }
 }
@@ -85,9 +91,12 @@ macro_rules! handled {
         impl $crate::handle::Handled for $type {
             const TAG: u32 = $tag;
 
-            fn free() -> &'static parking_lot::Mutex<Vec<&'static $crate::handle::Handle<Self>>> {
-                static FREE: parking_lot::Mutex<Vec<&'static $crate::handle::Handle<$type>>> =
-                    parking_lot::Mutex::new(Vec::new());
+            fn free() -> &'static parking_lot::Mutex<
+                std::collections::VecDeque<&'static $crate::handle::Handle<Self>>,
+            > {
+                static FREE: parking_lot::Mutex<
+                    std::collections::VecDeque<&'static $crate::handle::Handle<$type>>,
+                > = parking_lot::Mutex::new(std::collections::VecDeque::new());
                 &FREE
             }
         }

@@ -108,19 +108,27 @@ impl Socket {
         Ok(())
     }
 
-    /// Sees to it that the signal is raised when something changes from here on.
+    /// Sees to it that the signal is raised when something changes from here on, which is to be looked for after this.
     pub(crate) fn arm(&self) {
         self.signal.lower();
+        self.watch();
+    }
+
+    /// Sees to it that the signal is raised when something changes. True if that has happened before.
+    fn watch(&self) -> bool {
         let cx = task::Context::from_waker(&self.waker);
         let mut state = self.state.lock();
-        // A closed socket is always ready; it is not asked any more.
+        let mut has_changed = false;
+        // A socket that is closed has always changed, and is not waited for.
         for _ in 0..16 {
             if state.changes.poll(&cx).is_pending() {
-                return;
+                return has_changed;
             }
+            has_changed = true;
         }
         drop(state);
         self.signal.raise();
+        has_changed
     }
 
     /// Tries until it has a result, the time is over, or a signal of the system comes.
@@ -472,7 +480,10 @@ impl Socket {
                 return Ok(Value::Int(self.events()?.into()));
             }
             n::FD => {
-                self.arm();
+                // Who watches it from here on is told of what nobody has looked at yet.
+                if self.watch() {
+                    self.signal.raise();
+                }
                 return Ok(Value::Int(self.fd()));
             }
             _ => {}

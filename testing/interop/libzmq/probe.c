@@ -432,7 +432,16 @@ static void polls (void)
     SAY (poll (&polled, 1, 0));
     say_received (pair);
     SAY (get_int (pair, ZMQ_EVENTS));
-    close_all (2, pair, peer);
+    /* Also of what has come before anybody watches it. */
+    void *late = open_socket (ZMQ_PAIR), *early = open_socket (ZMQ_PAIR);
+    join (late, early, "inproc://late");
+    SAY (zmq_send (early, "z", 1, 0));
+    polled.fd = get_int (late, ZMQ_FD);
+    SAY (poll (&polled, 1, WAIT_MS));
+    SAY (get_int (late, ZMQ_EVENTS));
+    SAY (poll (&polled, 1, 0));
+    say_received (late);
+    close_all (4, pair, peer, late, early);
 }
 
 static void noted (int number)

@@ -38,17 +38,20 @@ fn swapped() -> Result<PathBuf> {
 }
 
 fn swap() -> Result<PathBuf> {
-    let packages = packages(&installed(ClientKind::PyzmqTests)?)?;
+    let home = installed(ClientKind::PyzmqTests)?;
+    let packages = packages(&home)?;
     let swapped = target_dir()?.join("interop/zmq_c");
     if swapped.exists() {
         fs::remove_dir_all(&swapped)?;
     }
     fs::create_dir_all(&swapped)?;
-    for folder in ["zmq", "pyzmq.libs"] {
-        let mut copy = Command::new("cp");
-        copy.arg("-r").arg(packages.join(folder)).arg(&swapped);
-        ensure!(copy.status()?.success(), "{folder} is not copied");
-    }
+    // pyzmq's tests are away from its source, which they would take for what is installed.
+    let source = home.join("source");
+    let mut copy = Command::new("cp");
+    copy.arg("-r")
+        .args(["zmq", "pyzmq.libs"].map(|name| packages.join(name)));
+    copy.args(["tests", "pytest.ini"].map(|name| source.join(name)));
+    ensure!(copy.arg(&swapped).status()?.success(), "nothing is copied");
     let mut count = 0;
     for entry in fs::read_dir(swapped.join("pyzmq.libs"))? {
         let path = entry?.path();
@@ -122,8 +125,13 @@ impl Drop for Script {
 /// first has ended.
 fn talk(first: &str, second: &str, security: &str) -> Result<()> {
     use Library::{Libzmq, Ours};
-    for (library_of_first, library_of_second) in [(Ours, Libzmq), (Libzmq, Ours), (Ours, Ours)] {
-        for transport in TRANSPORTS {
+    // What security does is the same on each transport.
+    let transports = match security {
+        "null" => &TRANSPORTS[..],
+        _ => &TRANSPORTS[..1],
+    };
+    for (library_of_first, library_of_second) in [(Ours, Libzmq), (Libzmq, Ours)] {
+        for transport in transports {
             for first_binds in [true, false] {
                 let told = || {
                     format!(
@@ -215,7 +223,7 @@ fn pairs_speak() -> Result<()> {
 #[test]
 fn names_and_passwords_are_asked_for_by_the_program() -> Result<()> {
     talk("pull", "push", "plain")?;
-    talk("req", "rep", "plain")
+    talk("dealer", "router", "plain")
 }
 
 #[test]
@@ -235,7 +243,7 @@ fn the_tests_of_pyzmq_pass() -> Result<()> {
         .args(DESELECTED);
     let output = pytest
         .arg("tests")
-        .current_dir(home.join("source"))
+        .current_dir(swapped()?)
         .env("PYTHONPATH", swapped()?)
         .stdin(Stdio::null())
         .output()?;
