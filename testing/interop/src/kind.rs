@@ -40,6 +40,8 @@ pub enum ClientKind {
     Crossing,
     /// pyzmq with its libzmq, from Python's package index.
     Pyzmq,
+    /// libzmq from the source of Debian's package, with the draft types and WebSocket, which pyzmq's has not.
+    Libzmq,
 }
 
 /// Where a client comes from.
@@ -55,6 +57,8 @@ pub(crate) enum Source {
     Debian(&'static [&'static str], &'static [&'static str]),
     /// Debian, and a program with the cases that is compiled.
     Java(&'static str),
+    /// A script that fetches and builds a library, and what it is built with.
+    Library([&'static str; 2]),
 }
 
 /// Debian's own Perl: another one in the path does not see Debian's modules.
@@ -66,7 +70,7 @@ pub(crate) const JARS: &str =
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::StompPy,
         Self::Stompit,
         Self::Stompjs,
@@ -83,6 +87,7 @@ impl ClientKind {
         Self::Java,
         Self::Crossing,
         Self::Pyzmq,
+        Self::Libzmq,
     ];
 
     /// The name that commands know it by, and its folder's.
@@ -105,6 +110,7 @@ impl ClientKind {
             Self::Java => "java",
             Self::Crossing => "crossing",
             Self::Pyzmq => "pyzmq",
+            Self::Libzmq => "libzmq",
         }
     }
 
@@ -123,7 +129,7 @@ impl ClientKind {
             | Self::AmqpTools
             | Self::Java
             | Self::Crossing => Some("amqp"),
-            Self::Pyzmq => None,
+            Self::Pyzmq | Self::Libzmq => None,
         }
     }
 
@@ -165,6 +171,10 @@ impl ClientKind {
             Self::Java => Source::Java(include_str!("../java/Cases.java")),
             Self::Crossing => Source::Pip(include_str!("../crossing/requirements.txt")),
             Self::Pyzmq => Source::Pip(include_str!("../pyzmq/requirements.txt")),
+            Self::Libzmq => Source::Library([
+                include_str!("../libzmq/build.sh"),
+                include_str!("../libzmq/platform.hpp"),
+            ]),
         }
     }
 
@@ -208,6 +218,12 @@ impl ClientKind {
                 python
             }
             Source::Cargo(_) => Command::new(home.join("debug/lapin-cases")),
+            Source::Library(_) => {
+                let mut python = Command::new("python3");
+                python.env("LIBZMQ", home.join("libzmq.so"));
+                python.arg("-B").arg(folder.join("sockets.py"));
+                python
+            }
             Source::Java(_) => {
                 let mut java = Command::new("java");
                 let classes = home.display();
