@@ -19,6 +19,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -31,6 +32,9 @@ const READ_BYTES: usize = 16 << 10;
 const PIECE_BYTES_MAX: usize = 64 << 10;
 /// Reads in one poll that bring no message; then others get their turn.
 const READS_MAX: usize = 16;
+
+/// Longer than anybody waits.
+const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The code of a close that nothing is wrong with. [RFC 6455 7.4.1]
 const CLOSE_NORMAL: u16 = 1000;
@@ -212,11 +216,17 @@ impl WebSocket {
     }
 }
 
+/// When a time is over; as good as never if it is that long.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + FAR)
+}
+
 impl Pulse {
     fn new(heartbeat: Heartbeat) -> Self {
         Self {
             heartbeat,
-            timer: Box::pin(sleep_until(Instant::now() + heartbeat.interval)),
+            timer: Box::pin(sleep_until(after(heartbeat.interval))),
             is_asked: false,
             is_due: false,
         }
@@ -225,9 +235,7 @@ impl Pulse {
     /// The peer is there.
     fn hear(&mut self) {
         if std::mem::take(&mut self.is_asked) {
-            self.timer
-                .as_mut()
-                .reset(Instant::now() + self.heartbeat.interval);
+            self.timer.as_mut().reset(after(self.heartbeat.interval));
         }
     }
 
@@ -239,9 +247,7 @@ impl Pulse {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, silent));
             }
             (self.is_asked, self.is_due) = (true, true);
-            self.timer
-                .as_mut()
-                .reset(Instant::now() + self.heartbeat.timeout);
+            self.timer.as_mut().reset(after(self.heartbeat.timeout));
         }
         Ok(())
     }
