@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("management", &["model", "broker-api", "telemetry"]),
     ("barid-zmq", &["zmtp"]),
+    ("barid-zmq-c", &["barid-zmq"]),
     ("barid", &["*"]),
     ("clauses", &[]),
     ("client", &[]),

@@ -137,9 +137,16 @@ pub(crate) fn sim() -> Command {
     cargo(&["run", "--quiet", "--profile", "sim", "--package", "sim"])
 }
 
-/// The binary that real clients and kills use, where they look for it.
+/// The binary that real clients and kills use, and the library that takes libzmq's place, where they look for them.
 pub(crate) fn build_binary() -> Result<()> {
-    in_root(cargo(&["build", "--quiet", "--package", "barid"]))
+    in_root(cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "barid",
+        "--package",
+        "barid-zmq-c",
+    ]))
 }
 
 /// Installs the real clients that are missing.
@@ -182,9 +189,14 @@ pub(crate) fn fuzz(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the broker as users run it and measures it.
+/// Builds the broker, or the library, as users run it and measures it.
 pub(crate) fn bench(args: &[String]) -> Result<()> {
-    in_root(cargo(&["build", "--release", "--package", "barid"]))?;
+    // The library for programs without a broker is measured by a program of its own.
+    let measured: &[&str] = match args.first().map(String::as_str) {
+        Some("zmq") => &["barid-zmq", "--example", "perf"],
+        _ => &["barid"],
+    };
+    in_root(cargo(&["build", "--release", "--package"]).args(measured))?;
     in_root(cargo(&["run", "--quiet", "--release", "--package", "bench", "--"]).args(args))
 }
 

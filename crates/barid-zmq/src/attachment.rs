@@ -1,7 +1,9 @@
 //! A new peer, on its way to the socket.
 
 use crate::hub::Hub;
+use crate::net::Seat;
 use crate::pipe::{Receiver, Sender};
+use crate::properties::Known;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,8 +20,29 @@ pub(crate) struct Attachment {
     pub(crate) wants_all: bool,
     /// Which endpoint of the socket it came by.
     pub(crate) endpoint: u64,
+    pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) presence: [Option<Presence>; 2],
+    /// Its place, if it came by a listener.
+    pub(crate) seat: Option<Arc<Seat>>,
+}
+
+#[cfg(test)]
+impl Attachment {
+    /// Of nobody in particular.
+    pub(crate) fn of_pipes(sender: Sender, receiver: Receiver) -> Self {
+        Self {
+            sender,
+            receiver,
+            given_name: None,
+            told_name: None,
+            endpoint: 0,
+            wants_all: false,
+            known: Known::default(),
+            presence: [None, None],
+            seat: None,
+        }
+    }
 }
 
 /// One connected peer of a socket, for as long as it lives.

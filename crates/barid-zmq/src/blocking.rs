@@ -14,9 +14,6 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Looks before a thread goes to sleep: about as long as it takes to be woken.
-const SPINS: u32 = 2000;
-
 /// A socket as a thread uses it. Needs no runtime.
 ///
 /// ```
@@ -203,25 +200,15 @@ impl<K: Audience> Blocking<'_, K> {
 #[inline]
 fn send<K>(
     socket: &Socket<K>,
-    message: Message,
+    mut message: Message,
     timeout: Option<Duration>,
 ) -> Result<(), SendError> {
     let cell = &socket.cell;
-    match cell.try_sending(message) {
-        Err(SendError {
-            reason: SendRefusal::Full,
-            message,
-        }) => {
-            let mut place = Some(message);
-            let sent = wait_for(cell.sending_from(&mut place), timeout);
-            sent.unwrap_or_else(|| {
-                let reason = SendRefusal::Full;
-                let message = place.unwrap_or_default();
-                Err(SendError { reason, message })
-            })
-        }
-        result => result,
-    }
+    let result = cell
+        .try_sending_from(&mut message)
+        .or_else(|| wait_for(cell.sending_from(&mut message), timeout))
+        .unwrap_or(Err(SendRefusal::Full));
+    result.map_err(|reason| SendError { reason, message })
 }
 
 #[inline]
@@ -271,13 +258,7 @@ fn wait_for<F: Future + Unpin>(mut future: F, timeout: Option<Duration>) -> Opti
             if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
                 return Some(output);
             }
-            let mut spins = 0;
             while !sleeper.is_woken.load(Ordering::Acquire) {
-                if spins < SPINS {
-                    spins += 1;
-                    std::hint::spin_loop();
-                    continue;
-                }
                 match deadline {
                     None => thread::park(),
                     Some(deadline) => {

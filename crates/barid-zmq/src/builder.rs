@@ -2,8 +2,8 @@
 
 use crate::cell::Cell;
 use crate::context::Context;
-use crate::kind::{Conflates, Kind, Named, kinds};
-use crate::options::{Heartbeat, OnFull, Options, Reconnect, Subscriptions};
+use crate::kind::{Audience, Conflates, Kind, Named, kinds};
+use crate::options::{Heartbeat, IpVersions, OnFull, Options, Reconnect, Subscriptions, WantedMax};
 use crate::pipe::credit::Hwm;
 use crate::security::{Authenticator, Identification};
 use crate::socket::Socket;
@@ -45,6 +45,10 @@ impl<K: Kind> SocketBuilder<K> {
             options: Options::default(),
             kind: PhantomData,
         }
+    }
+
+    pub(crate) fn into_options(self) -> Options {
+        self.options
     }
 
     /// Makes the socket.
@@ -126,6 +130,30 @@ impl<K: Kind> SocketBuilder<K> {
         self
     }
 
+    /// How many peers may be there that have come by listeners; one that is gone counts until what it has left is
+    /// received. Others wait until there is room. By default 10,000; at least 1.
+    #[must_use]
+    pub const fn connections_max(mut self, count: usize) -> Self {
+        self.options.seats.connections_max = count;
+        self
+    }
+
+    /// How many of them may be about to shake hands: a new one is let in, and the oldest disconnected. By default
+    /// 1,000; at least 1.
+    #[must_use]
+    pub const fn handshakes_max(mut self, count: usize) -> Self {
+        self.options.seats.handshakes_max = count;
+        self
+    }
+
+    /// How much peers that have come by listeners and are gone may have left, all together, before others have to wait
+    /// until it is received; so may peers that an [`immediate`](Self::immediate) socket has connected to. By default 100,000 messages and 256 MiB.
+    #[must_use]
+    pub const fn departed_max(mut self, hwm: Hwm) -> Self {
+        self.options.seats.departed = hwm;
+        self
+    }
+
     /// How many connections the system keeps before they are accepted.
     #[must_use]
     pub const fn backlog(mut self, backlog: u32) -> Self {
@@ -145,6 +173,25 @@ impl<K: Kind> SocketBuilder<K> {
     #[must_use]
     pub const fn keepalive(mut self, idle: Option<Duration>) -> Self {
         self.options.keepalive = idle;
+        self
+    }
+
+    /// How often the system asks, and how many times before it gives the peer up; none leaves that to the system.
+    #[must_use]
+    pub const fn keepalive_probes(
+        mut self,
+        interval: Option<Duration>,
+        count: Option<u32>,
+    ) -> Self {
+        self.options.keepalive_interval = interval;
+        self.options.keepalive_count = count;
+        self
+    }
+
+    /// Which addresses of a host are used over TCP.
+    #[must_use]
+    pub const fn ip_versions(mut self, versions: IpVersions) -> Self {
+        self.options.ip_versions = versions;
         self
     }
 }
@@ -221,6 +268,16 @@ impl<K: Conflates> SocketBuilder<K> {
     #[must_use]
     pub const fn conflate(mut self, is_conflating: bool) -> Self {
         self.options.is_conflating = is_conflating;
+        self
+    }
+}
+
+impl<K: Audience> SocketBuilder<K> {
+    /// How many different topics, or groups, one peer may want, and how many bytes they may have together. A peer that
+    /// wants more is disconnected. By default 100,000 and 16 MiB.
+    #[must_use]
+    pub const fn subscriptions_max(mut self, count: usize, bytes: usize) -> Self {
+        self.options.wanted_max = WantedMax { count, bytes };
         self
     }
 }

@@ -19,9 +19,14 @@ use std::task::{Poll, Waker};
 use tokio::sync::watch;
 use zmtp::SocketType;
 
+/// Attempts, while peers signal all the time, before others of the thread get their turn.
+const ROUNDS_MAX: usize = 16;
+
 /// Something that was bound or connected.
 struct Place {
     endpoint: Endpoint,
+    /// With the options of that time.
+    hub: Arc<Hub>,
     number: u64,
     is_bound: bool,
     /// Dropped to end the listener, or the attempts to connect.
@@ -31,7 +36,13 @@ struct Place {
 pub(crate) struct Cell {
     core: Mutex<Core>,
     pub(crate) hub: Arc<Hub>,
-    places: Mutex<Vec<Place>>,
+    places: Mutex<Places>,
+}
+
+struct Places {
+    /// With the options that the next place gets.
+    hub: Arc<Hub>,
+    all: Vec<Place>,
 }
 
 impl Cell {
@@ -43,11 +54,23 @@ impl Cell {
             Arc::clone(&context.0),
         ));
         let core = Core::new(socket_type, &options, Arc::clone(&hub.gate), random());
+        let places = Places {
+            hub: Arc::clone(&hub),
+            all: Vec::new(),
+        };
         Self {
             core: Mutex::new(core),
             hub,
-            places: Mutex::new(Vec::new()),
+            places: Mutex::new(places),
         }
+    }
+
+    /// Changes the options: those of connections for what is bound and connected from here on, all others at once.
+    pub(crate) fn set_options(&self, options: Options) {
+        let options = Arc::new(options);
+        let mut places = self.places.lock();
+        places.hub = Arc::new(self.hub.with_options(Arc::clone(&options)));
+        self.with(|core| core.set_options(options));
     }
 
     /// Uses the core; rings and lets go what it leaves when the lock is released.
@@ -58,7 +81,7 @@ impl Cell {
         let afterwards = core.afterwards();
         drop(core);
         if let Some(afterwards) = afterwards {
-            afterwards.run();
+            afterwards.run(&self.hub.gate);
         }
         result
     }
@@ -75,7 +98,7 @@ impl Cell {
         if let Some(result) = self.with(&mut attempt) {
             return Poll::Ready(result);
         }
-        loop {
+        for _ in 0..ROUNDS_MAX {
             let count = self.hub.gate.count();
             if let Some(result) = self.with(&mut attempt) {
                 return Poll::Ready(result);
@@ -84,6 +107,8 @@ impl Cell {
                 return Poll::Pending;
             }
         }
+        waker.wake_by_ref();
+        Poll::Pending
     }
 
     fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
@@ -100,10 +125,11 @@ impl Cell {
         if !self.suits(endpoint, true) {
             return Err(BindError::Unsuitable(endpoint.clone()));
         }
-        let number = self.hub.next_endpoint();
+        let hub = Arc::clone(&places.hub);
+        let number = hub.next_endpoint();
         let (endpoint, stop) = match &endpoint.0 {
             Transport::Inproc(name) => {
-                self.hub.context.names.bind(name, &self.hub, number)?;
+                hub.context.names.bind(name, &hub, number)?;
                 self.with(Core::look);
                 (endpoint.clone(), None)
             }
@@ -111,12 +137,13 @@ impl Cell {
             | Transport::Ipc(_)
             | Transport::Ws { .. }
             | Transport::Udp { .. } => {
-                let (endpoint, stop) = net::listen(&self.hub, endpoint, number)?;
+                let (endpoint, stop) = net::listen(&hub, endpoint, number)?;
                 (endpoint, Some(stop))
             }
         };
-        places.push(Place {
+        places.all.push(Place {
             endpoint: endpoint.clone(),
+            hub,
             number,
             is_bound: true,
             _stop: stop,
@@ -137,25 +164,24 @@ impl Cell {
         if !self.suits(endpoint, false) {
             return Err(ConnectError::Unsuitable(endpoint.clone()));
         }
-        let number = self.hub.next_endpoint();
+        let hub = Arc::clone(&places.hub);
+        let number = hub.next_endpoint();
         let (attachment, stop): (Option<Attachment>, _) = match &endpoint.0 {
             Transport::Inproc(name) => {
-                let names = &self.hub.context.names;
-                (
-                    Some(names.connect(name, &self.hub, number, given_name)?),
-                    None,
-                )
+                let names = &hub.context.names;
+                (Some(names.connect(name, &hub, number, given_name)?), None)
             }
             Transport::Tcp { .. }
             | Transport::Ipc(_)
             | Transport::Ws { .. }
             | Transport::Udp { .. } => {
-                let (attachment, stop) = net::connect(&self.hub, endpoint, number, given_name)?;
+                let (attachment, stop) = net::connect(&hub, endpoint, number, given_name)?;
                 (attachment, Some(stop))
             }
         };
-        places.push(Place {
+        places.all.push(Place {
             endpoint: endpoint.clone(),
+            hub,
             number,
             is_bound: false,
             _stop: stop,
@@ -173,33 +199,44 @@ impl Cell {
     pub(crate) fn end(&self, endpoint: &Endpoint, is_bound: bool) -> bool {
         let mut places = self.places.lock();
         let found = places
+            .all
             .iter()
             .position(|place| place.endpoint == *endpoint && place.is_bound == is_bound);
-        let Some(place) = found.map(|index| places.remove(index)) else {
+        let Some(place) = found.map(|index| places.all.remove(index)) else {
             return false;
         };
         drop(places);
         if is_bound && let Some(name) = endpoint.inproc_name() {
-            self.hub.context.names.unbind(name, &self.hub);
+            self.hub.context.names.unbind(name, &place.hub);
         }
         let number = place.number;
         drop(place);
         self.with(|core| core.detach(number));
+        if !is_bound && let Some(name) = endpoint.inproc_name() {
+            self.hub.context.names.withdraw(name);
+        }
         true
     }
 
     /// Ends everything. What is still to be sent is sent within the linger time.
     pub(crate) fn close(&self) {
-        let places = std::mem::take(&mut *self.places.lock());
+        let places = std::mem::take(&mut self.places.lock().all);
         for place in &places {
             if place.is_bound
                 && let Some(name) = place.endpoint.inproc_name()
             {
-                self.hub.context.names.unbind(name, &self.hub);
+                self.hub.context.names.unbind(name, &place.hub);
             }
         }
         self.with(Core::close);
         self.hub.gate.close();
+        for place in &places {
+            if !place.is_bound
+                && let Some(name) = place.endpoint.inproc_name()
+            {
+                self.hub.context.names.withdraw(name);
+            }
+        }
         drop(places);
     }
 }

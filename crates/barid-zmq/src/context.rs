@@ -51,6 +51,14 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Whether a socket is bound to this name of inproc.
+    #[must_use]
+    pub fn is_bound(&self, name: &str) -> bool {
+        self.0.names.is_bound(name)
+    }
+}
+
 impl Default for Context {
     fn default() -> Self {
         Self::new()

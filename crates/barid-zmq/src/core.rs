@@ -15,6 +15,7 @@ mod router;
 mod server;
 mod stream;
 mod subscribe;
+mod wanted;
 
 pub(crate) use links::Afterwards;
 pub use links::Counters;
@@ -25,7 +26,8 @@ use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId};
-use crate::pipe::{Item, Popped};
+use crate::pipe::{Notice, Popped};
+use crate::properties::PeerProperties;
 use balanced::Balanced;
 use bytes::Bytes;
 use links::{Links, Next};
@@ -45,6 +47,10 @@ use zmtp::SocketType;
 /// Messages that are made here and may wait for the user: subscriptions, who came and who went. Peers cannot fill the
 /// memory of one who does not take them.
 const WAITING_MAX: usize = 100_000;
+/// Likewise, in bytes.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Items that are taken of a peer, or dropped, in one go: one that never stops does not hold its socket up.
+const TAKEN_MAX: usize = 10_000;
 
 /// Why a message is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +118,11 @@ trait Rules {
         links.fair.add(peer);
     }
 
-    /// Takes what a peer has written; a message that the user is to have is returned.
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message>;
+    /// Takes what a peer has written; true if the user is to have it, as it is then.
+    fn take(&mut self, links: &mut Links, peer: PeerId, message: &mut Message) -> bool;
+
+    /// Takes notice of what a peer says beside messages.
+    fn notice(&mut self, _links: &mut Links, _peer: PeerId, _notice: Notice) {}
 
     /// Nothing comes from a peer any more, and all that came is taken.
     fn ended(&mut self, _links: &mut Links, _peer: PeerId) {}
@@ -133,7 +142,30 @@ trait Rules {
         false
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)>;
+    /// What would come of sending a message with this first frame.
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
+    /// Whether there is a message that could be sent at once.
+    fn is_writable(&mut self, links: &mut Links) -> bool {
+        self.admits(links, &[]).is_ok()
+    }
+
+    /// Sends or drops a message; a refused one is left as it was.
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal>;
+}
+
+/// Whose message was received last.
+enum LastSender {
+    None,
+    There(PeerId),
+    /// Somebody of whom this was known.
+    Gone(Arc<PeerProperties>),
 }
 
 pub(crate) struct Core {
@@ -143,6 +175,7 @@ pub(crate) struct Core {
     /// The list that signals are swapped with, kept for its memory.
     signals: Vec<Signal>,
     gate: Arc<Gate>,
+    last_sender: LastSender,
     is_closed: bool,
 }
 
@@ -179,6 +212,7 @@ impl Core {
             pattern,
             signals: Vec::new(),
             gate,
+            last_sender: LastSender::None,
             is_closed: false,
         }
     }
@@ -232,6 +266,7 @@ impl Core {
             self.end(peer);
             return;
         }
+        self.links.note_departed(peer);
         self.links.fair.resume(peer);
         if let Pattern::Router(router) = &mut self.pattern {
             // Who it is must be known before anybody is looked up.
@@ -283,7 +318,10 @@ impl Core {
             told_name: attachment.told_name,
             wants_all: attachment.wants_all,
             endpoint: attachment.endpoint,
+            known: attachment.known,
             _presence: attachment.presence,
+            is_departed: false,
+            _seat: attachment.seat,
         });
         self.links.number(peer);
         if self.links.options.probes_router
@@ -292,7 +330,7 @@ impl Core {
                 SocketType::Req | SocketType::Dealer | SocketType::Router
             )
         {
-            self.links.write(peer, Item::Message(Message::from("")));
+            self.links.write(peer, Message::from(""));
         }
         delegate!(&mut self.pattern, rules => rules.attached(&mut self.links, peer));
         let takes_at_once = delegate!(&self.pattern, rules => rules.takes_at_once());
@@ -305,12 +343,20 @@ impl Core {
         Some(peer)
     }
 
-    /// Takes all that a peer has written, until it has to signal again.
+    /// Takes all that a peer has written, until it has to signal again, or is cut; of too much, what is left signals by
+    /// itself.
     fn take_all(&mut self, peer: PeerId) {
-        loop {
-            match self.links.pop(peer) {
-                Popped::Item(item) => {
-                    let _unread: Option<Message> = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
+        let mut message = Message::new();
+        for _ in 0..TAKEN_MAX {
+            match self.links.pop(peer, &mut message) {
+                Popped::Message => {
+                    let _is_unread: bool = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, &mut message));
+                }
+                Popped::Notice(notice) => {
+                    delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
+                    if self.links.is_cut(peer) {
+                        return self.end(peer);
+                    }
                 }
                 Popped::Empty => {
                     if self.links.sleep(peer) {
@@ -320,19 +366,24 @@ impl Core {
                 Popped::Closed => return self.end(peer),
             }
         }
+        self.links.look_again(peer);
     }
 
     /// Forgets a peer, and with it the ends of its pipes.
     fn end(&mut self, peer: PeerId) {
+        if matches!(self.last_sender, LastSender::There(last) if last == peer) {
+            let known = self.links.peers.get_mut(peer).and_then(|it| it.known.get());
+            self.last_sender = known.map_or(LastSender::None, LastSender::Gone);
+        }
         self.links.fair.remove(peer);
         self.links.balance.remove(peer);
         delegate!(&mut self.pattern, rules => rules.ended(&mut self.links, peer));
         self.links.remove(peer);
     }
 
-    /// Tries to send a message; a refused one is handed back.
+    /// Tries to send a message; a refused one is left in its place.
     #[inline]
-    pub(crate) fn send(&mut self, mut message: Message) -> Result<(), (Refusal, Message)> {
+    pub(crate) fn send(&mut self, message: &mut Message) -> Result<(), Refusal> {
         self.look();
         if message.is_empty() {
             message.push_back("");
@@ -340,29 +391,86 @@ impl Core {
         delegate!(&mut self.pattern, rules => rules.send(&mut self.links, message))
     }
 
-    /// Tries to receive a message.
+    /// What would come of sending a message with this first frame.
+    pub(crate) fn admits(&mut self, first: &[u8]) -> Result<(), Refusal> {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.admits(&mut self.links, first))
+    }
+
+    /// Whether there is a message that could be sent at once.
+    pub(crate) fn is_writable(&mut self) -> bool {
+        self.look();
+        delegate!(&mut self.pattern, rules => rules.is_writable(&mut self.links))
+    }
+
+    /// What is known of the peer whose message was received last.
+    pub(crate) fn last_sender(&mut self) -> Option<Arc<PeerProperties>> {
+        match &self.last_sender {
+            LastSender::None => None,
+            LastSender::There(peer) => self.links.peers.get_mut(*peer)?.known.get(),
+            LastSender::Gone(known) => Some(Arc::clone(known)),
+        }
+    }
+
+    /// Changes what the rules go by.
+    pub(crate) fn set_options(&mut self, options: Arc<Options>) {
+        match &mut self.pattern {
+            Pattern::Request(rules) => rules.set_options(options.req),
+            Pattern::Router(rules) => rules.set_options(options.router),
+            Pattern::Publish(rules) => rules.set_options(&options),
+            Pattern::Balanced(_)
+            | Pattern::Paired(_)
+            | Pattern::Reply(_)
+            | Pattern::Server(_)
+            | Pattern::Stream(_)
+            | Pattern::Subscribe(_)
+            | Pattern::Radio(_)
+            | Pattern::Dish(_) => {}
+        }
+        self.links.on_full = options.on_full(self.socket_type);
+        self.links.options = options;
+    }
+
+    /// Tries to receive a message, which takes the place of what was in `place`.
     #[inline]
-    pub(crate) fn receive(&mut self) -> Result<Message, Nothing> {
+    pub(crate) fn receive(&mut self, place: &mut Message) -> Result<(), Nothing> {
         self.look();
         if !delegate!(&self.pattern, rules => rules.may_receive()) {
             return Err(Nothing::OutOfTurn);
         }
+        self.last_sender = LastSender::None;
         if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
-            return Ok(message);
+            *place = message;
+            return Ok(());
         }
+        let mut dropped = 0;
         loop {
-            match self.links.next() {
-                Next::Item(peer, item) => {
-                    let message = delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, item));
-                    if let Some(message) = message {
-                        return Ok(message);
+            match self.links.next(place) {
+                Next::Message(peer) => {
+                    if delegate!(&mut self.pattern, rules => rules.take(&mut self.links, peer, place))
+                    {
+                        self.last_sender = LastSender::There(peer);
+                        // Others may wait for its place.
+                        if self.links.is_done_with(peer) {
+                            self.end(peer);
+                        }
+                        return Ok(());
                     }
+                    dropped += 1;
+                    if dropped == TAKEN_MAX {
+                        self.links.look_again(peer);
+                        return Err(Nothing::Yet);
+                    }
+                }
+                Next::Notice(peer, notice) => {
+                    delegate!(&mut self.pattern, rules => rules.notice(&mut self.links, peer, notice));
                 }
                 Next::Ended(peer) => {
                     self.end(peer);
                     // The end of a peer may be a message of its own.
                     if let Some(message) = delegate!(&mut self.pattern, rules => rules.pending()) {
-                        return Ok(message);
+                        *place = message;
+                        return Ok(());
                     }
                 }
                 Next::Nothing => return Err(Nothing::Yet),
@@ -492,9 +600,9 @@ impl Core {
 }
 
 /// What a type does with a message for which no peer has room.
-fn refuse(links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+fn refuse(links: &mut Links) -> Result<(), Refusal> {
     match links.on_full {
-        OnFull::Block => Err((Refusal::Full, message)),
+        OnFull::Block => Err(Refusal::Full),
         OnFull::Drop => {
             links.counters.dropped_sends += 1;
             Ok(())

@@ -134,6 +134,8 @@ fn host_and_port(text: &str, address: &str) -> Result<(Option<String>, u16), End
     let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
     let port = match port {
         "*" => 0,
+        // A number may have a sign, and a port has none.
+        port if port.starts_with('+') => return Err(malformed()),
         port => port.parse().map_err(|_| malformed())?,
     };
     let host = host
@@ -298,6 +300,7 @@ mod tests {
             "tcp://:80",
             "tcp://host:65536",
             "tcp://host:-1",
+            "tcp://host:+80",
             "udp://host",
             "udp://eth0;239.0.0.1:80",
             "udp://127.0.0.1;:80",

@@ -5,18 +5,27 @@ use crate::context::Shared as ContextShared;
 use crate::core::{Core, Counters};
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
+use crate::net::Seats;
 use crate::options::Options;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use zmtp::SocketType;
 
-/// The part of a socket that its connections hold; it outlives the socket while they send what is left.
+/// The part of a socket that its connections hold, with the options as they were when the socket bound or connected; it
+/// outlives the socket while they send what is left.
 pub(crate) struct Hub {
-    pub(crate) socket_type: SocketType,
+    shared: Arc<Shared>,
     pub(crate) options: Arc<Options>,
+}
+
+/// What all connections of a socket share, whatever their options.
+pub(crate) struct Shared {
+    pub(crate) socket_type: SocketType,
     pub(crate) gate: Arc<Gate>,
     pub(crate) context: Arc<ContextShared>,
     pub(crate) monitors: Monitors,
+    pub(crate) seats: Arc<Seats>,
     /// Peers that have shaken hands.
     pub(crate) connected: AtomicUsize,
     /// Connections that exist or are being made.
@@ -31,15 +40,23 @@ pub(crate) struct Hub {
     cell: OnceLock<Weak<Cell>>,
 }
 
+impl Deref for Hub {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 impl Hub {
     pub(crate) fn new(
         socket_type: SocketType,
         options: Arc<Options>,
         context: Arc<ContextShared>,
     ) -> Self {
-        Self {
+        let shared = Shared {
             socket_type,
-            options,
+            seats: Arc::new(Seats::new(options.seats)),
             gate: Arc::new(Gate::default()),
             context,
             monitors: Monitors::default(),
@@ -50,9 +67,23 @@ impl Hub {
             dropped_receives: AtomicU64::new(0),
             next_endpoint: AtomicU64::new(0),
             cell: OnceLock::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            options,
         }
     }
 
+    /// The same with other options.
+    pub(crate) fn with_options(&self, options: Arc<Options>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            options,
+        }
+    }
+}
+
+impl Shared {
     /// Says which socket it is of.
     pub(crate) fn set_cell(&self, cell: &Arc<Cell>) {
         // It is said once.
@@ -88,7 +119,11 @@ impl Hub {
 
     /// What the core has counted, and what its connections have.
     pub(crate) fn counters(&self, core: Counters) -> Counters {
+        let (accept_pauses, cut_handshakes) = self.seats.counts();
         Counters {
+            accept_pauses,
+            cut_handshakes,
+            cut_subscribers: core.cut_subscribers,
             dropped_sends: core.dropped_sends + self.dropped_sends.load(Ordering::Relaxed),
             dropped_receives: core.dropped_receives + self.dropped_receives.load(Ordering::Relaxed),
         }

@@ -5,7 +5,8 @@ use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::gate::Signal;
 use crate::hub::Hub;
-use crate::pipe::{Bell, Item, Keep, Receiver, Ring, Rings, Sender, pipe};
+use crate::pipe::{Bell, Keep, Notice, Receiver, Ring, Rings, Sender, pipe};
+use crate::properties::Known;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -80,10 +81,19 @@ impl Names {
                 told_name: Some(name_of(&peer_hub)),
                 wants_all: false,
                 endpoint,
+                known: Known::default(),
                 presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
+                seat: None,
             })));
         }
         Ok(())
+    }
+
+    /// Whether a socket has this name.
+    pub(crate) fn is_bound(&self, name: &str) -> bool {
+        let state = self.0.lock();
+        let bound = state.bound.get(name);
+        bound.is_some_and(|bound| bound.hub.strong_count() > 0)
     }
 
     /// Takes the name from a socket.
@@ -97,6 +107,22 @@ impl Names {
         {
             state.bound.remove(name);
         }
+    }
+
+    /// Forgets those that connected to a name when nobody had it, and do not any more.
+    pub(crate) fn withdraw(&self, name: &str) {
+        let mut state = self.0.lock();
+        let Some(early) = state.early.remove(name) else {
+            return;
+        };
+        let (gone, left): (Vec<_>, Vec<_>) =
+            early.into_iter().partition(|peer| peer.sender.is_closed());
+        if !left.is_empty() {
+            state.early.insert(name.to_owned(), left);
+        }
+        // Without the lock: pipes ring bells.
+        drop(state);
+        drop(gone);
     }
 
     /// Connects a socket to whoever has the name, now or later; returns its own end.
@@ -137,7 +163,9 @@ impl Names {
                     told_name: Some(name_of(hub)),
                     wants_all: false,
                     endpoint: bound_endpoint,
+                    known: Known::default(),
                     presence: [Some(Presence::new(&bound)), None],
+                    seat: None,
                 })));
                 bound.look();
                 [Some(Presence::new(hub)), None]
@@ -159,7 +187,9 @@ impl Names {
             told_name,
             wants_all: false,
             endpoint,
+            known: Known::default(),
             presence,
+            seat: None,
         })
     }
 }
@@ -195,7 +225,7 @@ impl Ends {
 /// Says who is at this end.
 fn open(sender: &mut Sender, hub: &Hub) {
     let mut rings = Rings::new();
-    sender.push(Item::Opened(name_of(hub)));
+    sender.push_notice(Notice::Opened(name_of(hub)));
     sender.publish(&mut rings);
     rings.into_iter().for_each(Ring::ring);
 }
@@ -219,5 +249,29 @@ impl Endpoint {
             | crate::endpoint::Transport::Ws { .. }
             | crate::endpoint::Transport::Udp { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Context, Push};
+
+    #[test]
+    fn who_connected_too_early_and_is_gone_is_forgotten() {
+        let context = Context::new();
+        let waiting = || context.0.names.0.lock().early.values().flatten().count();
+        let push = Push::new(&context);
+        let other = Push::new(&context);
+        for socket in [&push, &other, &other] {
+            socket.connect("inproc://nobody").unwrap();
+        }
+        assert_eq!(waiting(), 3);
+        assert_eq!(other.disconnect("inproc://nobody"), Ok(true));
+        assert_eq!(waiting(), 2);
+        drop(other);
+        assert_eq!(waiting(), 1);
+        push.blocking().close();
+        assert_eq!(waiting(), 0);
+        assert!(context.0.names.0.lock().early.is_empty());
     }
 }

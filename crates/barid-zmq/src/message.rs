@@ -34,18 +34,22 @@ impl Frame {
     #[must_use]
     #[inline]
     pub fn copy_from(bytes: &[u8]) -> Self {
-        Self::inline(bytes).unwrap_or_else(|| Self(Repr::Shared(Bytes::copy_from_slice(bytes))))
+        if bytes.len() > INLINE_MAX {
+            return Self(Repr::Shared(Bytes::copy_from_slice(bytes)));
+        }
+        Self::inline(bytes)
     }
 
+    /// Filled in its place: there is nothing to be moved then.
     #[expect(clippy::cast_possible_truncation, reason = "the length is at most 54")]
     #[inline]
-    fn inline(bytes: &[u8]) -> Option<Self> {
-        let mut inline = [0; INLINE_MAX];
-        inline.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Self(Repr::Inline {
-            len: bytes.len() as u8,
-            bytes: inline,
-        }))
+    fn inline(content: &[u8]) -> Self {
+        let mut frame = Self::new();
+        if let Repr::Inline { len, bytes } = &mut frame.0 {
+            *len = content.len() as u8;
+            bytes[..content.len()].copy_from_slice(content);
+        }
+        frame
     }
 
     /// The bytes.
@@ -107,13 +111,16 @@ impl Eq for Frame {}
 impl From<Bytes> for Frame {
     #[inline]
     fn from(bytes: Bytes) -> Self {
-        Self::inline(&bytes).unwrap_or(Self(Repr::Shared(bytes)))
+        if bytes.len() > INLINE_MAX {
+            return Self(Repr::Shared(bytes));
+        }
+        Self::inline(&bytes)
     }
 }
 
 impl From<Vec<u8>> for Frame {
     fn from(bytes: Vec<u8>) -> Self {
-        Self::inline(&bytes).unwrap_or_else(|| Self(Repr::Shared(Bytes::from(bytes))))
+        Self::from(Bytes::from(bytes))
     }
 }
 
@@ -160,16 +167,13 @@ pub struct Message {
     peer: u32,
 }
 
-#[derive(Clone)]
+/// How many frames there are decides which it is.
+#[derive(Clone, Default)]
 enum Parts {
+    #[default]
+    None,
     One(Frame),
     Many(Vec<Frame>),
-}
-
-impl Default for Parts {
-    fn default() -> Self {
-        Self::Many(Vec::new())
-    }
 }
 
 impl Message {
@@ -184,6 +188,7 @@ impl Message {
     #[inline]
     pub fn frames(&self) -> &[Frame] {
         match &self.parts {
+            Parts::None => &[],
             Parts::One(frame) => std::slice::from_ref(frame),
             Parts::Many(frames) => frames,
         }
@@ -221,6 +226,7 @@ impl Message {
     #[inline]
     pub fn byte_count(&self) -> usize {
         match &self.parts {
+            Parts::None => 0,
             Parts::One(frame) => frame.len(),
             Parts::Many(frames) => frames.iter().map(|frame| frame.len()).sum(),
         }
@@ -230,8 +236,8 @@ impl Message {
     pub fn push_back(&mut self, frame: impl Into<Frame>) {
         let frame = frame.into();
         self.parts = match std::mem::take(&mut self.parts) {
+            Parts::None => Parts::One(frame),
             Parts::One(first) => Parts::Many(vec![first, frame]),
-            Parts::Many(frames) if frames.is_empty() => Parts::One(frame),
             Parts::Many(mut frames) => {
                 frames.push(frame);
                 Parts::Many(frames)
@@ -243,8 +249,8 @@ impl Message {
     pub fn push_front(&mut self, frame: impl Into<Frame>) {
         let frame = frame.into();
         self.parts = match std::mem::take(&mut self.parts) {
+            Parts::None => Parts::One(frame),
             Parts::One(last) => Parts::Many(vec![frame, last]),
-            Parts::Many(frames) if frames.is_empty() => Parts::One(frame),
             Parts::Many(mut frames) => {
                 frames.insert(0, frame);
                 Parts::Many(frames)
@@ -255,11 +261,9 @@ impl Message {
     /// Takes the first frame off.
     pub fn pop_front(&mut self) -> Option<Frame> {
         match std::mem::take(&mut self.parts) {
+            Parts::None => None,
             Parts::One(frame) => Some(frame),
             Parts::Many(mut frames) => {
-                if frames.is_empty() {
-                    return None;
-                }
                 let first = frames.remove(0);
                 self.set(frames);
                 Some(first)
@@ -290,18 +294,16 @@ impl Message {
 
     fn take_frames(&mut self) -> Vec<Frame> {
         match std::mem::take(&mut self.parts) {
+            Parts::None => Vec::new(),
             Parts::One(frame) => vec![frame],
             Parts::Many(frames) => frames,
         }
     }
 
     fn set(&mut self, mut frames: Vec<Frame>) {
-        self.parts = match (frames.len(), frames.pop()) {
-            (1, Some(frame)) => Parts::One(frame),
-            (_, last) => {
-                frames.extend(last);
-                Parts::Many(frames)
-            }
+        self.parts = match frames.len() {
+            0 | 1 => frames.pop().map_or(Parts::None, Parts::One),
+            _ => Parts::Many(frames),
         };
     }
 

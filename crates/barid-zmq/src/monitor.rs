@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use zmtp::StatusCode;
 
 /// Events that a monitor keeps for who reads it; older ones make room for newer ones.
 const EVENTS_MAX: usize = 1024;
@@ -57,6 +58,8 @@ pub enum MonitorEvent {
     HandshakeFailed {
         /// The listener's or the peer's.
         endpoint: Endpoint,
+        /// In short.
+        failure: HandshakeFailure,
         /// Why.
         reason: String,
     },
@@ -72,6 +75,21 @@ pub enum MonitorEvent {
         /// The peer's.
         endpoint: Endpoint,
     },
+}
+
+/// Why hands were not shaken, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeFailure {
+    /// The peer has gone, or took too long.
+    Lost,
+    /// The peer is not let in, or does not let this socket in.
+    Authentication(StatusCode),
+    /// The two speak different mechanisms.
+    Mechanism,
+    /// What the peer has encrypted cannot be opened.
+    Curve,
+    /// The peer has broken the protocol in another way.
+    Protocol,
 }
 
 #[derive(Default)]

@@ -16,22 +16,27 @@ mod input;
 mod listener;
 mod output;
 mod raw;
+mod seats;
 mod settings;
 mod transport;
 mod udp;
 mod websocket;
+
+pub(crate) use seats::{Seat, SeatLimits, Seats};
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::hub::{Hub, Running};
 use crate::pipe::{Bell, Receiver, Sender, pipe};
+use crate::properties::Known;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Listens; the listener ends when the returned sender is dropped.
 pub(crate) fn listen(
@@ -118,6 +123,9 @@ struct Ends {
     outgoing: Receiver,
     /// What the socket receives.
     incoming: Sender,
+    known: Known,
+    /// Set once the socket sends no more: however often it is connected from then on, it is one time.
+    linger_until: Option<Instant>,
 }
 
 impl Ends {
@@ -127,6 +135,7 @@ impl Ends {
         let socket = || Bell::socket(Arc::clone(&hub.gate));
         let (sender, outgoing) = pipe(options.keep(options.send_hwm), socket(), Bell::task());
         let (incoming, receiver) = pipe(options.keep(options.receive_hwm), Bell::task(), socket());
+        let known = Known::default();
         let attachment = Attachment {
             sender,
             receiver,
@@ -134,8 +143,27 @@ impl Ends {
             told_name: None,
             wants_all: false,
             endpoint,
+            known: known.clone(),
             presence: [None, None],
+            seat: None,
         };
-        (attachment, Self { outgoing, incoming })
+        let ends = Self {
+            outgoing,
+            incoming,
+            known,
+            linger_until: None,
+        };
+        (attachment, ends)
+    }
+
+    /// When what is left is given up, once the socket sends no more.
+    fn linger_until(&mut self) -> Option<Instant> {
+        if self.linger_until.is_none()
+            && self.outgoing.is_closed()
+            && let Some(linger) = self.outgoing.linger()
+        {
+            self.linger_until = Instant::now().checked_add(linger);
+        }
+        self.linger_until.take()
     }
 }

@@ -1,5 +1,6 @@
 //! What can be set on a socket, and what it is otherwise.
 
+use crate::net::SeatLimits;
 use crate::pipe::Keep;
 use crate::pipe::credit::Hwm;
 use crate::security::Security;
@@ -32,6 +33,18 @@ impl Default for Reconnect {
             max: Duration::from_secs(5),
         }
     }
+}
+
+/// What a socket takes of the addresses of a host over TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpVersions {
+    /// What the name of the host stands for. `*` is every address of IPv4.
+    #[default]
+    Any,
+    /// Addresses of IPv4 alone.
+    V4,
+    /// What the name of the host stands for. `*` is every address.
+    Both,
 }
 
 /// How a dead peer is found.
@@ -84,6 +97,31 @@ pub(crate) struct XPubOptions {
     pub(crate) welcome: Option<Bytes>,
 }
 
+/// What one peer may want of a publisher: topics, or groups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WantedMax {
+    pub(crate) count: usize,
+    /// Of all of them together.
+    pub(crate) bytes: usize,
+}
+
+impl WantedMax {
+    /// No limit.
+    pub(crate) const NONE: Self = Self {
+        count: usize::MAX,
+        bytes: usize::MAX,
+    };
+}
+
+impl Default for WantedMax {
+    fn default() -> Self {
+        Self {
+            count: 100_000,
+            bytes: 16 << 20,
+        }
+    }
+}
+
 /// All options of a socket. A type of socket looks at those that it has.
 #[derive(Clone, Debug)]
 #[expect(
@@ -110,6 +148,11 @@ pub(crate) struct Options {
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
     pub(crate) keepalive: Option<Duration>,
+    pub(crate) seats: SeatLimits,
+    pub(crate) wanted_max: WantedMax,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_count: Option<u32>,
+    pub(crate) ip_versions: IpVersions,
     pub(crate) security: Security,
     pub(crate) req: ReqOptions,
     pub(crate) router: RouterOptions,
@@ -138,6 +181,11 @@ impl Default for Options {
             send_buffer: None,
             receive_buffer: None,
             keepalive: None,
+            seats: SeatLimits::default(),
+            wanted_max: WantedMax::default(),
+            keepalive_interval: None,
+            keepalive_count: None,
+            ip_versions: IpVersions::default(),
             security: Security::default(),
             req: ReqOptions::default(),
             router: RouterOptions::default(),

@@ -1,8 +1,11 @@
 //! A socket's peers, each under a number that is never used for another one.
 
 use crate::attachment::Presence;
+use crate::net::Seat;
 use crate::pipe::{Receiver, Sender};
+use crate::properties::Known;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Which peer of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,8 +51,13 @@ pub(crate) struct Peer {
     pub(crate) wants_all: bool,
     /// Which endpoint of the socket it belongs to.
     pub(crate) endpoint: u64,
+    pub(crate) known: Known,
     /// Count the peer as connected, and this side for it, if no connection does.
     pub(crate) _presence: [Option<Presence>; 2],
+    /// It is gone, and what it has left is not all taken.
+    pub(crate) is_departed: bool,
+    /// Its place, given up with it.
+    pub(crate) _seat: Option<Arc<Seat>>,
 }
 
 struct Slot {

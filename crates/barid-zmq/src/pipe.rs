@@ -29,12 +29,9 @@ use std::time::Duration;
 /// What a message costs of a byte limit beside its frames.
 const MESSAGE_BYTES: u64 = 64;
 
-/// What goes through a pipe.
-#[derive(Debug)]
-pub(crate) enum Item {
-    Message(Message),
-    /// The newest message stands in the place beside the queue.
-    Newest,
+/// What goes through a pipe beside messages.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
     /// The peer wants what begins so.
     Subscribe(Bytes),
     Cancel(Bytes),
@@ -45,20 +42,41 @@ pub(crate) enum Item {
     Opened(Bytes),
 }
 
+impl Notice {
+    /// As [`Item::cost`].
+    fn cost(&self) -> Option<u64> {
+        match self {
+            Self::Subscribe(bytes)
+            | Self::Cancel(bytes)
+            | Self::Join(bytes)
+            | Self::Leave(bytes) => Some(MESSAGE_BYTES + bytes.len() as u64),
+            Self::Opened(_) => None,
+        }
+    }
+}
+
+enum Item {
+    Message(Message),
+    /// The newest message stands in the place beside the queue.
+    Newest,
+    Notice(Notice),
+}
+
 impl Item {
     /// What it takes of the credit; none if it takes nothing, not even a place.
     #[inline]
     fn cost(&self) -> Option<u64> {
-        let bytes = match self {
-            Self::Message(message) => message.byte_count(),
-            Self::Subscribe(bytes)
-            | Self::Cancel(bytes)
-            | Self::Join(bytes)
-            | Self::Leave(bytes) => bytes.len(),
-            Self::Newest | Self::Opened(_) => return None,
-        };
-        Some(MESSAGE_BYTES + bytes as u64)
+        match self {
+            Self::Message(message) => Some(cost(message)),
+            Self::Newest => None,
+            Self::Notice(notice) => notice.cost(),
+        }
     }
+}
+
+#[inline]
+fn cost(message: &Message) -> u64 {
+    MESSAGE_BYTES + message.byte_count() as u64
 }
 
 /// Who is told that an end of a pipe has something to do.
@@ -133,6 +151,17 @@ struct Link {
     newest: Option<Mutex<Option<Message>>>,
 }
 
+impl Link {
+    #[cold]
+    fn take_newest(&self, place: &mut Message) -> Popped {
+        let newest = self.newest.as_ref().and_then(|newest| newest.lock().take());
+        newest.map_or(Popped::Empty, |message| {
+            *place = message;
+            Popped::Message
+        })
+    }
+}
+
 /// A bell to be rung once no lock is held.
 #[must_use]
 pub(crate) struct Ring {
@@ -175,7 +204,9 @@ pub(crate) struct Receiver {
 /// What a look into a pipe finds.
 #[derive(Debug)]
 pub(crate) enum Popped {
-    Item(Item),
+    /// A message, which was put in the place for it.
+    Message,
+    Notice(Notice),
     Empty,
     /// Nothing is left and nothing will come.
     Closed,
@@ -193,7 +224,8 @@ pub(crate) enum Keep {
 pub(crate) fn pipe(keep: Keep, to_writer: Bell, to_reader: Bell) -> (Sender, Receiver) {
     let (hwm, newest) = match keep {
         Keep::All(hwm) => (hwm, None),
-        Keep::Newest => (Hwm::UNLIMITED, Some(Mutex::new(None))),
+        // Subscriptions are kept in the queue, where they are all that counts.
+        Keep::Newest => (Hwm::DEFAULT, Some(Mutex::new(None))),
     };
     let link = Arc::new(Link {
         to_writer,
@@ -225,22 +257,37 @@ impl Sender {
         self.credit.has_room()
     }
 
-    /// Puts an item in. Its reader sees it after the next [`Self::publish`].
+    /// How much the reader has not said that it has taken: items and bytes.
+    pub(crate) fn ahead(&mut self) -> (u64, u64) {
+        self.credit.ahead()
+    }
+
+    /// Puts a message in. Its reader sees it after the next [`Self::publish`].
     #[inline]
-    pub(crate) fn push(&mut self, item: Item) {
-        let item = match (&self.link.newest, item) {
-            (Some(newest), Item::Message(message)) => {
-                if newest.lock().replace(message).is_some() {
-                    return;
-                }
-                Item::Newest
-            }
-            (_, item) => item,
-        };
-        if let Some(cost) = item.cost() {
+    pub(crate) fn push(&mut self, message: Message) {
+        if self.link.newest.is_some() {
+            return self.replace(message);
+        }
+        self.credit.spend(cost(&message));
+        self.queue.write(Item::Message(message));
+    }
+
+    /// Puts a message in the place of the one that waits, if there is one.
+    #[cold]
+    fn replace(&mut self, message: Message) {
+        if let Some(newest) = &self.link.newest
+            && newest.lock().replace(message).is_none()
+        {
+            self.queue.write(Item::Newest);
+        }
+    }
+
+    /// Puts a notice in, as [`Self::push`] does a message.
+    pub(crate) fn push_notice(&mut self, notice: Notice) {
+        if let Some(cost) = notice.cost() {
             self.credit.spend(cost);
         }
-        self.queue.write(item);
+        self.queue.write(Item::Notice(notice));
     }
 
     #[inline]
@@ -259,7 +306,7 @@ impl Sender {
     /// Whether nobody reads any more.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
-        self.link.reader_gone.load(Ordering::Acquire)
+        self.link.reader_gone.load(Ordering::SeqCst)
     }
 
     /// Says how long the reader may go on when this end is dropped.
@@ -293,7 +340,8 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.link.writer_gone.store(true, Ordering::Release);
+        // In one order with the number that an end is given: one of both is seen by who comes second.
+        self.link.writer_gone.store(true, Ordering::SeqCst);
         // A reader that has looked before, and sleeps, is rung for; one that looks later sees it. A connection may
         // have to watch the time from here on, awake or not.
         self.ring_reader().ring();
@@ -301,38 +349,48 @@ impl Drop for Sender {
 }
 
 impl Receiver {
-    /// The next item.
+    /// The next item; a message takes the place of what was in `place`.
     #[inline]
-    pub(crate) fn pop(&mut self, rings: &mut Rings) -> Popped {
-        let item = match self.queue.take() {
-            Some(item) => item,
-            None => match self.last() {
-                Ok(item) => item,
+    pub(crate) fn pop(&mut self, place: &mut Message, rings: &mut Rings) -> Popped {
+        let (popped, cost) = match self.take(place) {
+            Some(taken) => taken,
+            None => match self.take_last(place) {
+                Ok(taken) => taken,
                 Err(end) => return end,
             },
         };
-        if item.cost().is_some_and(|cost| self.credit.earn(cost)) {
+        if cost.is_some_and(|cost| self.credit.earn(cost)) {
             rings.push(Ring {
                 link: Arc::clone(&self.link),
                 end: End::Writer,
             });
         }
-        match (item, &self.link.newest) {
-            (Item::Newest, Some(newest)) => match newest.lock().take() {
-                Some(message) => Popped::Item(Item::Message(message)),
-                None => Popped::Empty,
-            },
-            (item, _) => Popped::Item(item),
-        }
+        popped
+    }
+
+    #[inline]
+    fn take(&mut self, place: &mut Message) -> Option<(Popped, Option<u64>)> {
+        self.queue.take(|item| {
+            let cost = item.cost();
+            let popped = match item {
+                Item::Message(message) => {
+                    *place = std::mem::take(message);
+                    Popped::Message
+                }
+                Item::Newest => self.link.take_newest(place),
+                Item::Notice(notice) => Popped::Notice(notice.clone()),
+            };
+            (popped, cost)
+        })
     }
 
     #[cold]
-    fn last(&mut self) -> Result<Item, Popped> {
+    fn take_last(&mut self, place: &mut Message) -> Result<(Popped, Option<u64>), Popped> {
         if !self.is_closed() {
             return Err(Popped::Empty);
         }
         // What was written before the writer went is seen now at the latest.
-        self.queue.take().ok_or(Popped::Closed)
+        self.take(place).ok_or(Popped::Closed)
     }
 
     /// Asks for a ring when something comes. False if something is there already.
@@ -343,7 +401,7 @@ impl Receiver {
 
     /// Whether nobody writes any more; what was written may still be here.
     pub(crate) fn is_closed(&self) -> bool {
-        self.link.writer_gone.load(Ordering::Acquire)
+        self.link.writer_gone.load(Ordering::SeqCst)
     }
 
     /// Whether nothing is there to pop.
@@ -373,9 +431,13 @@ impl Receiver {
     /// Counts the messages that nobody will take.
     pub(crate) fn discard(&mut self) -> u64 {
         let mut count = 0;
-        let mut rings = Rings::new();
-        while let Popped::Item(item) = self.pop(&mut rings) {
-            count += u64::from(matches!(item, Item::Message(_)));
+        let (mut place, mut rings) = (Message::new(), Rings::new());
+        loop {
+            match self.pop(&mut place, &mut rings) {
+                Popped::Message => count += 1,
+                Popped::Notice(_) => {}
+                Popped::Empty | Popped::Closed => break,
+            }
         }
         rings.into_iter().for_each(Ring::ring);
         count
@@ -393,12 +455,13 @@ impl Drop for Receiver {
 mod tests {
     use super::*;
 
-    fn text(popped: &Popped) -> String {
-        match popped {
-            Popped::Item(Item::Message(message)) => {
-                String::from_utf8_lossy(message.first()).into_owned()
+    fn pop(receiver: &mut Receiver, rings: &mut Rings) -> String {
+        let mut place = Message::new();
+        match receiver.pop(&mut place, rings) {
+            Popped::Message => String::from_utf8_lossy(place.first()).into_owned(),
+            popped @ (Popped::Notice(_) | Popped::Empty | Popped::Closed) => {
+                format!("{popped:?}")
             }
-            Popped::Item(_) | Popped::Empty | Popped::Closed => format!("{popped:?}"),
         }
     }
 
@@ -407,12 +470,12 @@ mod tests {
         let (mut sender, mut receiver) =
             pipe(Keep::All(Hwm::messages(2)), Bell::task(), Bell::task());
         let mut rings = Rings::new();
-        assert_eq!(text(&receiver.pop(&mut rings)), "Empty");
+        assert_eq!(pop(&mut receiver, &mut rings), "Empty");
         assert!(receiver.sleep());
-        sender.push(Item::Message("a".into()));
+        sender.push("a".into());
         sender.publish(&mut rings);
         assert_eq!(rings.len(), 1);
-        sender.push(Item::Message("b".into()));
+        sender.push("b".into());
         sender.publish(&mut rings);
         assert_eq!(rings.len(), 1, "an awake reader is not rung for");
         assert!(!sender.has_room());
@@ -420,9 +483,9 @@ mod tests {
         drop(sender);
         assert!(!receiver.sleep());
         assert_eq!(receiver.linger(), Some(Duration::from_secs(1)));
-        assert_eq!(text(&receiver.pop(&mut rings)), "a");
-        assert_eq!(text(&receiver.pop(&mut rings)), "b");
-        assert_eq!(text(&receiver.pop(&mut rings)), "Closed");
+        assert_eq!(pop(&mut receiver, &mut rings), "a");
+        assert_eq!(pop(&mut receiver, &mut rings), "b");
+        assert_eq!(pop(&mut receiver, &mut rings), "Closed");
     }
 
     #[test]
@@ -430,25 +493,22 @@ mod tests {
         let (mut sender, mut receiver) = pipe(Keep::Newest, Bell::task(), Bell::task());
         let mut rings = Rings::new();
         for round in 0..3 {
-            sender.push(Item::Subscribe(Bytes::from_static(b"s")));
+            sender.push_notice(Notice::Subscribe(Bytes::from_static(b"s")));
             for newest in 0..5000 {
                 assert!(sender.has_room());
-                sender.push(Item::Message(format!("{round} {newest}").into()));
+                sender.push(format!("{round} {newest}").into());
                 sender.publish(&mut rings);
             }
-            assert!(matches!(
-                receiver.pop(&mut rings),
-                Popped::Item(Item::Subscribe(_))
-            ));
-            assert_eq!(text(&receiver.pop(&mut rings)), format!("{round} 4999"));
-            assert_eq!(text(&receiver.pop(&mut rings)), "Empty");
+            assert_eq!(pop(&mut receiver, &mut rings), "Notice(Subscribe(b\"s\"))");
+            assert_eq!(pop(&mut receiver, &mut rings), format!("{round} 4999"));
+            assert_eq!(pop(&mut receiver, &mut rings), "Empty");
         }
     }
 
     #[test]
     fn a_writer_whose_reader_is_gone_does_not_wait() {
         let (mut sender, receiver) = pipe(Keep::All(Hwm::messages(1)), Bell::task(), Bell::task());
-        sender.push(Item::Message("a".into()));
+        sender.push("a".into());
         assert!(sender.wait());
         drop(receiver);
         assert!(sender.is_closed());

@@ -1,7 +1,8 @@
 //! How peers know each other.
 
-use bytes::Bytes;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use zmtp::curve::{ClientRandom, PublicKey, SecretKey, ServerRandom};
 use zmtp::{Authentication, Credentials, CurveClient, CurveServer, Mechanism, PlainLogin, Verdict};
@@ -13,6 +14,23 @@ pub struct Applicant<'a> {
     pub credentials: Credentials<'a>,
     /// Its address without the port; empty for a Unix socket.
     pub address: &'a str,
+}
+
+/// What an [`Authenticator`] says.
+pub enum Decision {
+    /// It knows.
+    Now(Verdict),
+    /// It has to ask. The peer waits meanwhile, within the time for its handshake.
+    Later(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(verdict) => f.debug_tuple("Now").field(verdict).finish(),
+            Self::Later(_) => f.write_str("Later"),
+        }
+    }
 }
 
 /// Decides who is let in. It is asked on an I/O thread, in the middle of a handshake: it must not block.
@@ -31,12 +49,12 @@ pub struct Applicant<'a> {
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
     /// Whether a peer is let in.
-    fn authenticate(&self, applicant: &Applicant<'_>) -> Verdict;
+    fn authenticate(&self, applicant: &Applicant<'_>) -> Decision;
 }
 
 impl<F: Fn(&Applicant<'_>) -> Verdict + Send + Sync + 'static> Authenticator for F {
-    fn authenticate(&self, applicant: &Applicant<'_>) -> Verdict {
-        self(applicant)
+    fn authenticate(&self, applicant: &Applicant<'_>) -> Decision {
+        Decision::Now(self(applicant))
     }
 }
 
@@ -126,13 +144,10 @@ impl Security {
     }
 
     /// Whether a peer is let in. Without anybody to ask all are: a server of PLAIN always has somebody.
-    pub(crate) fn verdict(&self, applicant: &Applicant<'_>) -> Verdict {
+    pub(crate) fn decision(&self, applicant: &Applicant<'_>) -> Decision {
         match &self.authenticator {
             Some(authenticator) => authenticator.authenticate(applicant),
-            None => Verdict::Success {
-                user_id: Bytes::new(),
-                metadata: Bytes::new(),
-            },
+            None => Decision::Now(Verdict::SUCCESS),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Handles to sockets.
 
 use crate::cell::Cell;
+use crate::changes::Changes;
 use crate::context::Context;
-use crate::core::Counters;
+use crate::core::{Core, Counters};
 use crate::endpoint::{Endpoint, EndpointError, ToEndpoint};
-use crate::error::{BindError, Closed, ConnectError, ReceiveError, SendError, Unsent};
+use crate::error::{BindError, Closed, ConnectError, ReceiveError, SendError, SendRefusal, Unsent};
 use crate::gate::Interest;
 use crate::kind::{Audience, Kind, Receives, Sends, Subscribes};
 use crate::message::Message;
 use crate::monitor::Monitor;
+use crate::properties::PeerProperties;
 use crate::wait::{Wait, attempt_receive};
 use crate::{Blocking, SocketBuilder};
 use bytes::Bytes;
@@ -102,10 +104,13 @@ impl<K: Kind> Socket<K> {
         Blocking::new(self)
     }
 
-    /// What was dropped so far.
+    /// What was dropped so far, and who was not let in.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let core = self.cell.with(|core| core.counters());
+        let core = self.cell.with(|core| {
+            core.look();
+            core.counters()
+        });
         self.cell.hub.counters(core)
     }
 
@@ -135,6 +140,18 @@ impl<K: Kind> Socket<K> {
             }
             (connected.load(Ordering::Acquire) >= count).then_some(Ok(()))
         })
+    }
+
+    /// Changes its options to those of a builder of its context: those of connections for what it binds and connects to
+    /// from here on, all others at once.
+    pub fn set_options(&self, builder: SocketBuilder<K>) {
+        self.cell.set_options(builder.into_options());
+    }
+
+    /// Tells when something may have changed from here on. What it does not say, the socket's other methods do.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(&self.cell.hub)
     }
 
     /// What happens to its connections from here on.
@@ -184,6 +201,26 @@ impl<K: Sends> Socket<K> {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         self.cell.try_sending(message.into())
     }
+
+    /// What would come of sending a message with this first frame at once.
+    ///
+    /// # Errors
+    /// Why it would not be sent.
+    pub fn admits(&self, first_frame: impl AsRef<[u8]>) -> Result<(), SendRefusal> {
+        self.cell.with(|core| {
+            if core.is_closed() {
+                return Err(SendRefusal::Closed);
+            }
+            core.admits(first_frame.as_ref()).map_err(SendRefusal::from)
+        })
+    }
+
+    /// Whether there is a message that could be sent at once.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.cell
+            .with(|core| !core.is_closed() && core.is_writable())
+    }
 }
 
 impl<K: Receives> Socket<K> {
@@ -201,6 +238,13 @@ impl<K: Receives> Socket<K> {
     /// [`ReceiveError`]
     pub fn try_recv(&self) -> Result<Message, ReceiveError> {
         self.cell.try_receiving()
+    }
+
+    /// What is known of the peer whose message was received last, by whichever handle; nothing if it has gone, is in this
+    /// process, or the message was made here.
+    #[must_use]
+    pub fn last_sender(&self) -> Option<Arc<PeerProperties>> {
+        self.cell.with(Core::last_sender)
     }
 
     /// Waits for a message, then takes all that are there, up to so many, into a list; returns how many.
@@ -223,11 +267,14 @@ impl<K: Receives> Socket<K> {
         Wait::new(&self.cell, Interest::Receive, move |core| {
             let mut count = 0;
             while count < max {
-                match attempt_receive(core) {
-                    Some(Ok(message)) => messages.push(message),
-                    Some(Err(_)) | None if count > 0 => break,
-                    Some(Err(error)) => return Some(Err(error)),
-                    None => return None,
+                let place = messages.push_mut(Message::new());
+                let result = attempt_receive(core, place);
+                if !matches!(result, Some(Ok(()))) {
+                    messages.pop();
+                    if count == 0 {
+                        return result.map(|result| result.map(|()| 0));
+                    }
+                    break;
                 }
                 count += 1;
             }

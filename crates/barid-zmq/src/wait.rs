@@ -49,35 +49,40 @@ impl<F> Drop for Wait<'_, F> {
     }
 }
 
-/// Sends a message that is handed over in its place: it is taken out when it is sent.
+/// Tries to send a message; one that is not sent stays in its place.
 #[inline]
-fn attempt_send(core: &mut Core, place: &mut Option<Message>) -> Option<Result<(), SendError>> {
-    let message = place.take()?;
+fn attempt_send(core: &mut Core, message: &mut Message) -> Option<Result<(), SendRefusal>> {
     if core.is_closed() {
-        let reason = SendRefusal::Closed;
-        return Some(Err(SendError { reason, message }));
+        return Some(Err(SendRefusal::Closed));
     }
-    let (refusal, message) = match core.send(message) {
+    let refusal = match core.send(message) {
         Ok(()) => return Some(Ok(())),
-        Err(refused) => refused,
+        Err(refusal) => refusal,
     };
-    let reason = match refusal {
-        Refusal::Full => {
-            *place = Some(message);
-            return None;
-        }
-        Refusal::Unroutable => SendRefusal::Unroutable,
-        Refusal::OutOfTurn => SendRefusal::OutOfTurn,
-        Refusal::Frames => SendRefusal::ManyFrames,
-        Refusal::Malformed => SendRefusal::LongGroup,
-    };
-    Some(Err(SendError { reason, message }))
+    let refusal = SendRefusal::from(refusal);
+    (refusal != SendRefusal::Full).then_some(Err(refusal))
 }
 
+impl From<Refusal> for SendRefusal {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full => Self::Full,
+            Refusal::Unroutable => Self::Unroutable,
+            Refusal::OutOfTurn => Self::OutOfTurn,
+            Refusal::Frames => Self::ManyFrames,
+            Refusal::Malformed => Self::LongGroup,
+        }
+    }
+}
+
+/// Tries to receive a message, which takes the place of what was in `place`.
 #[inline]
-pub(crate) fn attempt_receive(core: &mut Core) -> Option<Result<Message, ReceiveError>> {
-    match core.receive() {
-        Ok(message) => Some(Ok(message)),
+pub(crate) fn attempt_receive(
+    core: &mut Core,
+    place: &mut Message,
+) -> Option<Result<(), ReceiveError>> {
+    match core.receive(place) {
+        Ok(()) => Some(Ok(())),
         Err(_) if core.is_closed() => Some(Err(ReceiveError::Closed)),
         Err(Nothing::OutOfTurn) => Some(Err(ReceiveError::OutOfTurn)),
         Err(Nothing::Yet) => None,
@@ -88,43 +93,55 @@ pub(crate) fn attempt_receive(core: &mut Core) -> Option<Result<Message, Receive
 impl Cell {
     pub(crate) fn sending(
         &self,
-        message: Message,
+        mut message: Message,
     ) -> impl Future<Output = Result<(), SendError>> + Unpin + '_ {
-        let mut place = Some(message);
         Wait::new(self, Interest::Send, move |core| {
-            attempt_send(core, &mut place)
+            let result = attempt_send(core, &mut message)?;
+            Some(result.map_err(|reason| {
+                let message = std::mem::take(&mut message);
+                SendError { reason, message }
+            }))
         })
     }
 
     /// As [`Self::sending`]; a message that is not sent stays in its place.
     pub(crate) fn sending_from<'a>(
         &'a self,
-        place: &'a mut Option<Message>,
-    ) -> impl Future<Output = Result<(), SendError>> + Unpin + 'a {
-        Wait::new(self, Interest::Send, move |core| attempt_send(core, place))
+        message: &'a mut Message,
+    ) -> impl Future<Output = Result<(), SendRefusal>> + Unpin + 'a {
+        Wait::new(self, Interest::Send, |core| attempt_send(core, message))
     }
 
+    /// Tries once; none if there is no room. A message that is not sent stays in its place.
     #[inline]
-    pub(crate) fn try_sending(&self, message: Message) -> Result<(), SendError> {
-        let mut place = Some(message);
-        let result = self.with(|core| attempt_send(core, &mut place));
-        result.unwrap_or_else(|| {
-            let reason = SendRefusal::Full;
-            let message = place.unwrap_or_default();
-            Err(SendError { reason, message })
-        })
+    pub(crate) fn try_sending_from(
+        &self,
+        message: &mut Message,
+    ) -> Option<Result<(), SendRefusal>> {
+        self.with(|core| attempt_send(core, message))
+    }
+
+    pub(crate) fn try_sending(&self, mut message: Message) -> Result<(), SendError> {
+        let result = self.try_sending_from(&mut message);
+        let result = result.unwrap_or(Err(SendRefusal::Full));
+        result.map_err(|reason| SendError { reason, message })
     }
 
     pub(crate) fn receiving(
         &self,
     ) -> impl Future<Output = Result<Message, ReceiveError>> + Unpin + '_ {
-        Wait::new(self, Interest::Receive, attempt_receive)
+        Wait::new(self, Interest::Receive, |core| {
+            let mut message = Message::new();
+            let result = attempt_receive(core, &mut message)?;
+            Some(result.map(|()| message))
+        })
     }
 
     #[inline]
     pub(crate) fn try_receiving(&self) -> Result<Message, ReceiveError> {
-        self.with(attempt_receive)
-            .unwrap_or(Err(ReceiveError::Empty))
+        let mut message = Message::new();
+        let result = self.with(|core| attempt_receive(core, &mut message));
+        result.unwrap_or(Err(ReceiveError::Empty)).map(|()| message)
     }
 
     pub(crate) fn changing<R>(

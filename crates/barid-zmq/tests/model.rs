@@ -46,7 +46,7 @@ fn items_arrive_in_order_and_no_wake_up_is_lost() {
         });
         for expected in 0..3 {
             let found = loop {
-                if let Some(item) = reader.take() {
+                if let Some(item) = reader.take(std::mem::take) {
                     break item;
                 }
                 if reader.sleep() {
@@ -72,7 +72,7 @@ fn what_is_not_taken_is_freed_by_whoever_is_last() {
             }
             writer.write(item);
         });
-        let _first = reader.take();
+        let _first = reader.take(std::mem::take);
         drop(reader);
         thread.join().unwrap();
         drop(_first);
@@ -92,7 +92,7 @@ fn a_block_is_written_again_after_it_was_read() {
         });
         for expected in 0..5 {
             let found = loop {
-                match reader.take() {
+                match reader.take(std::mem::take) {
                     Some(item) => break item,
                     None => thread::yield_now(),
                 }
@@ -126,7 +126,7 @@ fn a_writer_without_room_is_woken() {
         });
         for expected in 0..3 {
             let found = loop {
-                if let Some(item) = reader.take() {
+                if let Some(item) = reader.take(std::mem::take) {
                     break item;
                 }
                 if reader.sleep() {

@@ -5,6 +5,7 @@
 //! decides nothing.
 
 mod admin;
+mod curve;
 mod destinations;
 mod entropy;
 mod executors;

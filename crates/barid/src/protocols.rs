@@ -1,5 +1,6 @@
 //! What the listeners speak.
 
+use crate::entropy;
 use broker::Broker;
 use broker_api::HeadReader;
 use config::Config;
@@ -8,7 +9,7 @@ use net::{Carried, Messages, Protocol, Transport, WebSocketRules};
 use proto_amqp091::Amqp091;
 use proto_mqtt::{Mqtt, Told};
 use proto_stomp::{HostRule, Stomp};
-use proto_zmq::Zmq;
+use proto_zmq::{Curve, ServerRandom, Zmq};
 use std::sync::Arc;
 
 /// Who reads the heads of messages of a dialect.
@@ -103,7 +104,12 @@ pub(crate) fn amqp(config: &Config, broker: &Broker) -> Protocol {
     }
 }
 
-pub(crate) fn zmtp(config: &Config, broker: &Broker, queue: QueueName) -> Protocol {
+pub(crate) fn zmtp(
+    config: &Config,
+    broker: &Broker,
+    queue: QueueName,
+    curve: Option<Curve>,
+) -> Protocol {
     let broker = broker.clone();
     let timeout = config.zmtp.connect_timeout.as_millis();
     let settings = Arc::new(proto_zmq::Settings {
@@ -115,11 +121,18 @@ pub(crate) fn zmtp(config: &Config, broker: &Broker, queue: QueueName) -> Protoc
         } else {
             Persistence::Transient
         },
+        curve,
         ..proto_zmq::Settings::new(queue)
     });
     Protocol {
         name: "ZMTP",
-        session: Arc::new(move |now, _, _| Box::new(Zmq::new(now, Arc::clone(&settings), heads))),
+        session: Arc::new(move |now, _, _| {
+            let session = Zmq::new(now, Arc::clone(&settings), heads);
+            Box::new(match settings.curve {
+                Some(_) => session.with_curve(ServerRandom::new(&entropy::draw())),
+                None => session,
+            })
+        }),
         attach: Arc::new(move |_, id, peer| Box::new(broker.attach(id, peer))),
     }
 }

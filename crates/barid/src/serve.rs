@@ -1,5 +1,6 @@
 //! `barid serve`: from settings to a running broker and back.
 
+use crate::curve;
 use crate::destinations;
 use crate::entropy;
 use crate::executors;
@@ -17,6 +18,7 @@ use config::{Config, WhenStalled};
 use futures_util::future::try_join_all;
 use model::ConnectionId;
 use net::{Clock, Counters, Server, StopSignal, Stopper, Transport};
+use proto_zmq::Curve;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::Ipv4Addr;
@@ -60,6 +62,11 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
             "beside the users, the guest is let in from this machine; auth.guest = false ends that"
         );
     }
+    let curve = curve::read(&config.zmtp)?;
+    if let Some(curve) = &curve {
+        let key = curve.secret_key.public_key().to_z85();
+        info!("CURVE: the broker's public key is {key}");
+    }
     let settings = settings(config, cores, users)?;
     let seed = settings.seed;
     let logs = opened.take_logs();
@@ -86,7 +93,7 @@ async fn run(config: &Config, cores: usize) -> anyhow::Result<()> {
     banner.print();
     let clients = Arc::<Counters>::default();
     let told = tell_of_itself(config, &broker, &clients, clock);
-    let serving = serve_all(&server, listeners, &clients, config, (&broker, seed));
+    let serving = serve_all(&server, listeners, &clients, config, (&broker, seed, curve));
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => served.context("cannot serve")?,
@@ -199,13 +206,13 @@ async fn serve_all(
     listeners: Listeners,
     clients: &Arc<Counters>,
     config: &Config,
-    (broker, seed): (&Broker, u64),
+    (broker, seed, curve): (&Broker, u64, Option<Curve>),
 ) -> std::io::Result<()> {
     let stomp = protocols::stomp(config, broker);
     let mqtt = protocols::mqtt(config, broker, seed);
     let amqp = Transport::Plain(protocols::amqp(config, broker));
     let zmtp = listeners.zmtp.into_iter().map(|(listeners, queue)| {
-        let protocol = Transport::Plain(protocols::zmtp(config, broker, queue));
+        let protocol = Transport::Plain(protocols::zmtp(config, broker, queue, curve.clone()));
         server.serve(listeners, protocol, Arc::clone(clients))
     });
     let admin = Transport::Plain(protocols::admin(broker));

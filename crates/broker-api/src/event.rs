@@ -51,6 +51,8 @@ pub enum Reply {
     Queue(Box<QueueStatus>),
     /// A number of messages, for `DeleteQueue` and `PurgeQueue`.
     Count(u64),
+    /// For `Subscribe`, if the queue says so: a delivery is to be settled within so many milliseconds.
+    SettleWithin(u64),
     /// For `Get`: how many more messages are ready, if one was delivered.
     Got(Option<u64>),
     /// For `List`.

@@ -42,6 +42,11 @@ pub trait HeadReader: Sync {
     /// whose envelope says that its head routes it, too.
     fn further_keys<'m>(&self, _message: &'m Message, _each: &mut dyn FnMut(&'m [u8])) {}
 
+    /// The same without those that nobody is shown.
+    fn shown_further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
+        self.further_keys(message, each);
+    }
+
     /// The head without them, for a message that goes on by another key.
     fn without_further_keys(&self, message: &Message) -> Vec<u8> {
         message.head().to_vec()

@@ -47,6 +47,12 @@ pub trait Session: Send {
         0
     }
 
+    /// What the session keeps of a message that is not whole, in bytes: what it has taken out of the input and has not
+    /// made a command of. A driver counts it as if it were in the input still.
+    fn gathered_bytes(&self) -> usize {
+        0
+    }
+
     /// How many bytes the session expects to complete what is in the input, beyond what is there:
     /// a hint for reading large frames in large pieces. 0 if it cannot tell.
     fn missing_bytes(&self) -> usize {

@@ -21,6 +21,11 @@ pub enum Authenticate {
         /// The peer's next message.
         data: Vec<u8>,
     },
+    /// It is this user: the session itself has seen the proof, and nothing more is asked for.
+    Vouched {
+        /// The user's name.
+        user: Box<str>,
+    },
 }
 
 impl fmt::Debug for Authenticate {
@@ -31,6 +36,7 @@ impl fmt::Debug for Authenticate {
                 .field("mechanism", &String::from_utf8_lossy(mechanism))
                 .field("data", &data.as_ref().map(|_| "(hidden)"))
                 .finish(),
+            Self::Vouched { user } => f.debug_struct("Vouched").field("user", user).finish(),
             Self::Continue { .. } => f
                 .debug_struct("Continue")
                 .field("data", &"(hidden)")

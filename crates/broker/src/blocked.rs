@@ -28,10 +28,10 @@ impl Blocked {
         }
     }
 
-    /// Publishes wait for this from now on, or for nothing.
-    pub(crate) fn set(&self, cause: Option<BlockCause>) {
+    /// Publishes wait for this from now on, or for nothing. Returns whether they do and did not before.
+    pub(crate) fn set(&self, cause: Option<BlockCause>) -> bool {
         if self.cause() == cause {
-            return;
+            return false;
         }
         let number = match cause {
             None => NOT,
@@ -39,9 +39,9 @@ impl Blocked {
             Some(BlockCause::Disk) => DISK,
         };
         let mut told = self.told.lock();
-        self.cause.store(number, Ordering::Release);
+        let before = self.cause.swap(number, Ordering::AcqRel);
         if cause.is_some() {
-            return;
+            return before == NOT;
         }
         let told = std::mem::take(&mut *told);
         for outbox in told {
@@ -49,6 +49,7 @@ impl Blocked {
                 outbox.push(&mut vec![Event::Unblocked]);
             }
         }
+        false
     }
 
     /// A connection has published to a shared queue: it is told if that waits, once.

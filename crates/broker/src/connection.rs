@@ -70,6 +70,8 @@ pub struct Connection {
     pub(crate) presettled: Vec<SubscriptionId>,
     /// Subscriptions that are being shown what is retained.
     pub(crate) showings: Showings,
+    /// For executors, once nothing that was published before is parked, or publishes are held back for long.
+    behind: Vec<(usize, Control)>,
 }
 
 /// Where a subscription of the connection reads.
@@ -135,6 +137,7 @@ impl Connection {
             handed_bytes: 0,
             presettled: Vec::new(),
             showings: Showings::default(),
+            behind: Vec::new(),
         }
     }
 
@@ -195,6 +198,11 @@ impl Connection {
         }
     }
 
+    /// The same for a control that sees what this connection has published before.
+    pub(crate) fn control_behind(&mut self, executor: usize, control: Control) {
+        self.behind.push((executor, control));
+    }
+
     /// Puts a control into what this call has for an executor.
     pub(crate) fn control(&mut self, executor: usize, control: Control) {
         if self.controls.is_empty() {
@@ -205,6 +213,12 @@ impl Connection {
     }
 
     pub(crate) fn post_controls(&mut self) {
+        // While publishes wait for others to consume, or for the disk, that may take for ever.
+        if !self.publisher.has_parked() || self.node.blocked.cause().is_some() {
+            for (executor, control) in std::mem::take(&mut self.behind) {
+                self.control(executor, control);
+            }
+        }
         for (mailbox, controls) in self.node.mailboxes.iter().zip(&mut self.controls) {
             if !controls.is_empty() {
                 mailbox.post(controls);
@@ -377,8 +391,11 @@ impl Attachment for Connection {
         }
         self.publish_letters(now);
         let admission = self.publisher.poll_admission(&self.node, now, cx);
+        if !self.behind.is_empty() {
+            self.post_controls();
+        }
         self.is_held_by_answers = !self.has_room_for_answers();
-        if self.commits.holds_back(cx) || self.is_held_by_answers {
+        if self.commits.holds_back(cx) || self.is_held_by_answers || !self.behind.is_empty() {
             return Poll::Pending;
         }
         admission

@@ -30,6 +30,7 @@ pub(crate) fn of(
         time_ms: now.millis(),
         exchange: message.exchange().to_vec(),
         key: message.key().to_vec(),
+        further_keys: Head::of(heads, message).shown_further_keys(),
     });
     // A dead letter has none any more, so this is its first death.
     let known = message.envelope();

@@ -62,11 +62,15 @@ impl Connection {
                 let equal = shared
                     .check()
                     .and_then(|()| check::equal_definition(&name, &shared.definition, &declare));
-                let expires_ms = shared.expires_ms(shared.definition.expires_ms);
-                if equal.is_ok() && expires_ms.is_some() {
-                    self.control(shared.target.executor, Control::Used(shared.target));
+                match equal {
+                    Ok(()) => {
+                        let (executor, asker) = (shared.target.executor, self.asker(command));
+                        let queue = shared;
+                        self.control_behind(executor, Control::Declared { queue, asker });
+                        return;
+                    }
+                    Err(refusal) => Err(refusal),
                 }
-                equal.map(|()| Reply::Queue(Box::new(shared.status())))
             }
             Some(QueueRoute::Shared(_)) | None => {
                 if declare.definition.ownership == Ownership::Shared {
@@ -116,6 +120,9 @@ impl Connection {
         let private = private.ok_or_else(|| Refusal::QueueLocked(name.clone()))?;
         check::equal_definition(name, &target.definition, declare)?;
         private.note_use(now);
+        self.fill_private(now);
+        let private = self.private_queues.get(&target.queue);
+        let private = private.ok_or_else(|| Refusal::QueueNotFound(name.clone()))?;
         Ok(Reply::Queue(Box::new(private.status(name.clone()))))
     }
 
@@ -169,11 +176,12 @@ impl Connection {
                     asker,
                     queue: Arc::clone(&queue),
                 };
-                self.control(queue.target.executor, end);
+                self.control_behind(queue.target.executor, end);
                 return;
             }
             Some(QueueRoute::Private(target)) => {
                 let own = Arc::ptr_eq(&target.outbox, &self.outbox);
+                self.fill_private(now);
                 let status = |private: &mut PrivateQueue| {
                     private.tick(now);
                     private.status(name.clone())
@@ -263,10 +271,11 @@ impl Connection {
             None => self.refuse(command, Refusal::QueueNotFound(name)),
             Some(QueueRoute::Shared(shared)) => {
                 let (target, asker) = (shared.target, self.asker(command));
-                self.control(target.executor, Control::Purge { target, asker });
+                self.control_behind(target.executor, Control::Purge { target, asker });
             }
             Some(QueueRoute::Private(target)) => {
                 let own = Arc::ptr_eq(&target.outbox, &self.outbox);
+                self.fill_private(now);
                 let purge = |private: &mut PrivateQueue| {
                     private.tick(now);
                     private.purge()

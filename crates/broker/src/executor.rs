@@ -5,13 +5,16 @@ mod fills;
 
 use crate::Node;
 use crate::deliver::Deliveries;
+use crate::get::subscribed;
 use crate::mailbox::{
     Admission, Control, Mailbox, Publish, PublishBatch, PublishTo, Subscribing, Taken,
 };
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
-use crate::shard::{self, Effect, Enqueued, Pressure, Shard, Turn, tell};
+use crate::shard::{self, Effect, Enqueued, OnItsWay, Pressure, Shard, Turn, tell};
+use crate::shared_queue::SharedQueue;
 use crate::topology::Topology;
+use crate::transaction::Asker;
 use broker_api::{BlockCause, Event, Grant, Refusal, Reply};
 use log_store::{Space, StoreFailed};
 use model::{CommandId, Instant, ShardId};
@@ -52,6 +55,8 @@ pub struct Executor {
     news: Vec<Effect>,
     /// What has been taken and waits for no log, by who is to be told.
     confirmed: Vec<(Arc<Outbox>, Vec<Event>)>,
+    /// Who is to be told what queues hold.
+    declared: Vec<(Arc<SharedQueue>, Asker)>,
     /// When what rides along is to be logged without a batch to ride with.
     ride_deadline: Option<Instant>,
     /// When a queue has something to do by itself.
@@ -84,11 +89,20 @@ impl Executor {
             self.taken = taken;
             return Ok(Step::Idle);
         }
+        let mut behind = Vec::new();
         for control in taken.controls.drain(..) {
-            self.control(now, control);
+            if matches!(control, Control::End { .. } | Control::Purge { .. }) {
+                behind.push(control);
+            } else {
+                self.control(now, control);
+            }
         }
         for batch in taken.publishes.drain(..) {
             self.publish(now, batch);
+        }
+        // Who asks for these sees what it has published before, as far as that is admitted.
+        for control in behind {
+            self.control(now, control);
         }
         if has_fill {
             self.fill(now);
@@ -129,6 +143,17 @@ impl Executor {
         self.shards.iter().all(Shard::is_settled)
     }
 
+    /// Messages that its shards have sent to others, which have not said that they have them: dead letters, and wills.
+    pub fn on_their_way(&self) -> impl Iterator<Item = OnItsWay> {
+        self.shards.iter().flat_map(Shard::on_their_way)
+    }
+
+    /// Whether one of its shards has taken in a message that is on its way.
+    #[must_use]
+    pub fn has_received(&self, one: &OnItsWay) -> bool {
+        self.shards.iter().any(|shard| shard.has_received(one))
+    }
+
     /// Lets queues do what they have to do by themselves.
     fn tick(&mut self, now: Instant) {
         for shard in &mut self.shards {
@@ -146,6 +171,12 @@ impl Executor {
             if shard.pump(now, &mut self.deliveries) {
                 self.mailbox.nudge();
             }
+        }
+        for (queue, asker) in std::mem::take(&mut self.declared) {
+            self.shard(queue.target.shard).note_held(queue.target.queue);
+            let reply = Reply::Queue(Box::new(queue.status()));
+            let event = Event::Done(asker.command, Ok(reply));
+            asker.outbox.push(&mut vec![event]);
         }
         // What is confirmed is told behind what the queues hold: who asks for that then finds it.
         for (outbox, mut confirms) in self.confirmed.drain(..) {
@@ -244,7 +275,10 @@ impl Executor {
         } else {
             None
         };
-        self.node.blocked.set(cause);
+        if self.node.blocked.set(cause) {
+            let mailboxes = self.node.mailboxes.iter();
+            mailboxes.for_each(|mailbox| mailbox.wake_refused());
+        }
         if cause.is_some() || behind > UNCOMMITTED_BYTES_MAX {
             Admission::Closed
         } else {
@@ -406,7 +440,11 @@ impl Executor {
             }
             Control::FreePages(target) => self.shard(target.shard).free_pages_of(target.queue),
             Control::LetGo(target) => self.shard(target.shard).let_go(now, target.queue),
-            Control::Used(target) => self.shard(target.shard).use_queue(now, target.queue),
+            Control::Declared { queue, asker } => {
+                let target = queue.target;
+                self.shard(target.shard).use_queue(now, target.queue);
+                self.declared.push((queue, asker));
+            }
             Control::End {
                 queue,
                 condition,
@@ -468,7 +506,7 @@ impl Executor {
             | Control::Closed(_)
             | Control::Topology(..)
             | Control::Adopt(_)
-            | Control::Used(_)
+            | Control::Declared { .. }
             | Control::LetGo(_)
             | Control::FreePages(_)
             | Control::End { .. }
@@ -506,7 +544,9 @@ impl Executor {
             shard.subscribe(now, target.queue, subscriber, options)
         };
         let is_ok = done.is_ok();
-        let done = done.map(|()| Reply::Nothing).map_err(|error| match error {
+        let settle_ms = shard.settle_ms(target.queue);
+        let done = done.map(|()| subscribed(settle_ms));
+        let done = done.map_err(|error| match error {
             shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
             shard::Subscribing::Refused(refusal) => refusal,
             shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),

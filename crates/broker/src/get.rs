@@ -18,6 +18,11 @@ pub(crate) const fn options() -> SubscriptionOptions {
     }
 }
 
+/// What who subscribes is told, where the queue's rules say this.
+pub(crate) fn subscribed(settle_ms: Option<u64>) -> Reply {
+    settle_ms.map_or(Reply::Nothing, Reply::SettleWithin)
+}
+
 impl Connection {
     pub(crate) fn get(&mut self, now: Instant, command: CommandId, get: Get) {
         let id = get.subscription;
@@ -47,6 +52,7 @@ impl Connection {
         let subscriber = self.subscriber(id);
         match self.find_queue(&name)? {
             Place::Private(queue) => {
+                self.fill_private(now);
                 let Some(private) = self.private_queues.get_mut(&queue) else {
                     return Err(Refusal::QueueNotFound(name));
                 };

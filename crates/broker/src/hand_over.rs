@@ -6,6 +6,7 @@ use crate::outbox::{Direct, DirectTo};
 use crate::routes::PrivateQueueId;
 use broker_api::{Delivery, Event, SettleMode};
 use model::{Instant, Message, Sequence, SubscriptionId};
+use std::sync::Arc;
 
 impl Connection {
     /// Hands over what was drained from the outbox.
@@ -64,6 +65,25 @@ impl Connection {
         counters::add(&self.node.counters.delivered, delivered_count);
         if unused_bytes > 0 {
             self.outbox.release(&self.node, now, unused_bytes);
+        }
+    }
+
+    /// Has what this connection has published before come to its own queues.
+    pub(crate) fn fill_private(&mut self, now: Instant) {
+        let node = Arc::clone(&self.node);
+        let connection = self.outbox.connection();
+        self.publisher
+            .flush_run(&node, now, connection, &mut self.answers);
+        let mut bytes = 0;
+        for Direct { to, message } in self.outbox.take_for_queues() {
+            let DirectTo::Queue(queue) = to else { continue };
+            bytes += message.cost_bytes();
+            if let Some(message) = self.showings.hold_back(to, message) {
+                self.enqueue_private(now, queue, message);
+            }
+        }
+        if bytes > 0 {
+            self.outbox.release(&node, now, bytes);
         }
     }
 

@@ -58,6 +58,16 @@ impl<'m> Head<'m> {
         self.keys().len() > 1
     }
 
+    /// The keys that it names beside its own and that readers are shown, as it names them.
+    pub(crate) fn shown_further_keys(&self) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        if self.message.envelope().head_routes {
+            let mut add = |key: &'m [u8]| keys.push(key.to_vec());
+            self.reader.shown_further_keys(self.message, &mut add);
+        }
+        keys
+    }
+
     /// The delay that it asks for.
     pub(crate) fn asked_delay(&self) -> Option<AskedDelay> {
         self.reader.asked_delay(self.message)

@@ -65,6 +65,7 @@ pub use executor::{Executor, Step};
 pub use logins::{LoginWorker, UserKeeper};
 pub use recovery::{LostPage, Recovered, Recovery, RecoveryError};
 pub use settings::{Address, Composite, Settings, StalledPolicy, VirtualTopics};
+pub use shard::OnItsWay;
 
 use blocked::Blocked;
 use counters::Gauge;

@@ -83,6 +83,15 @@ impl Connection {
             return;
         }
         let (exchange, data) = match (self.showing.take().map(|it| *it), step) {
+            (None | Some(Showing::Shown(_)), Authenticate::Vouched { user }) => {
+                let is_there = self.node.logins.users().get(&user).is_some();
+                if is_there {
+                    self.shown(command, user, Vec::new());
+                } else {
+                    self.fail_login(command, login_failed(&user));
+                }
+                return;
+            }
             (None | Some(Showing::Shown(_)), Authenticate::Begin { mechanism, data }) => {
                 let Some(known) = Mechanism::from_name(&mechanism) else {
                     let mechanism = auth::Excerpt::of(&mechanism).to_string();
@@ -101,7 +110,9 @@ impl Connection {
                     | Showing::Shown(_)
                     | Showing::Failed,
                 ),
-                Authenticate::Begin { .. } | Authenticate::Continue { .. },
+                Authenticate::Begin { .. }
+                | Authenticate::Continue { .. }
+                | Authenticate::Vouched { .. },
             ) => return self.fail_login(command, login_failed("")),
         };
         let users = self.node.logins.users();

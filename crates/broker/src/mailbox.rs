@@ -68,8 +68,11 @@ pub(crate) enum Control {
     Topology(Box<Request>, Option<Asker>),
     /// A queue was declared; its executor hosts it from now on.
     Adopt(Arc<SharedQueue>),
-    /// A queue was declared again, which counts as a use.
-    Used(QueueTarget),
+    /// For the host: a queue was declared again, which counts as a use; tell what it holds.
+    Declared {
+        queue: Arc<SharedQueue>,
+        asker: Asker,
+    },
     /// For the host: no other queue keeps it any more.
     LetGo(QueueTarget),
     /// For the host: the end of a queue is durable.
@@ -291,6 +294,12 @@ impl Mailbox {
         }
         Self::admit(state, batch);
         Ok(())
+    }
+
+    /// Has connections whose publishes were refused look again at what they wait for.
+    pub(crate) fn wake_refused(&self) {
+        let refused = std::mem::take(&mut self.state.lock().refused);
+        refused.into_iter().for_each(Waker::wake);
     }
 
     /// Puts publishes in whatever there is: the last words of a connection that has ended.

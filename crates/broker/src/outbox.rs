@@ -267,6 +267,19 @@ impl Outbox {
         Poll::Ready(())
     }
 
+    /// Moves out what is there for queues of the connection's own, and nothing else.
+    pub(crate) fn take_for_queues(&self) -> VecDeque<Direct> {
+        let is_for_queue = |direct: &Direct| matches!(direct.to, DirectTo::Queue(_));
+        let mut state = self.state.lock();
+        if !state.direct.iter().any(is_for_queue) {
+            return VecDeque::new();
+        }
+        let all = std::mem::take(&mut state.direct).into_iter();
+        let (taken, left) = all.partition(is_for_queue);
+        state.direct = left;
+        taken
+    }
+
     /// Ready when the connection is to be ended. Pending with the waker kept.
     pub(crate) fn poll_cut(&self, cx: &Context<'_>) -> Poll<Refusal> {
         let mut state = self.state.lock();

@@ -61,6 +61,11 @@ impl PrivateQueue {
         }
     }
 
+    /// How long its subscribers may keep a delivery that they have not settled.
+    pub(crate) fn settle_ms(&self) -> Option<u64> {
+        self.queue.rules().settle_ms
+    }
+
     /// What it holds is charged with.
     pub(crate) fn bytes(&self) -> usize {
         self.queue.bytes()

@@ -462,6 +462,11 @@ impl Publisher {
         }
     }
 
+    /// Whether publishes wait for room in a mailbox.
+    pub(crate) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
     /// When a wait ends in any case.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.held_until

@@ -29,6 +29,7 @@ use crate::transaction::Asker;
 use bodies::Bodies;
 use broker_api::{Event, Refusal, Reply};
 use forwards::Forwards;
+pub use forwards::OnItsWay;
 use held::{Holds, Then};
 use leaving::Shrinking;
 pub(crate) use leaving::Turn;
@@ -506,6 +507,13 @@ impl Shard {
             Turn::Held
         } else {
             Turn::Done
+        }
+    }
+
+    /// Notes for others what a queue holds.
+    pub(crate) fn note_held(&self, id: QueueId) {
+        if let Some(hosted) = self.queues.get(&id) {
+            hosted.shared.note(&hosted.queue);
         }
     }
 

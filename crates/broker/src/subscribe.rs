@@ -1,6 +1,7 @@
 //! Subscriptions of a connection: begin, end, credit, settlement.
 
 use crate::connection::{Connection, Leaving, Subscription};
+use crate::get::subscribed;
 use crate::head::MessageFilter;
 use crate::mailbox::{Control, Settlement, Subscribing};
 use crate::private::PrivateQueue;
@@ -192,7 +193,8 @@ impl Connection {
         private
             .subscribe(now, asked.subscriber, asked.settle_mode, asked.options())
             .map_err(|InUse| Refusal::QueueInUse(name))?;
-        self.done(asked.command);
+        let reply = subscribed(private.settle_ms());
+        self.answer(asked.command, Ok(reply));
         if asked.grant.drain {
             self.drain_private(now, id, asked.subscriber.subscription);
         }

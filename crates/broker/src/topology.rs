@@ -272,36 +272,27 @@ impl Topology {
             };
             self.announce(&change);
             if let Some((asker, done)) = answer {
-                let done = done.and_then(|reply| self.refreshed(reply));
-                let event = Event::Done(asker.command, done);
-                asker.outbox.push(&mut vec![event]);
+                self.answer(asker, done);
             }
         }
     }
 
-    /// A reply with what a queue holds now; a refusal if the name has been taken since it was decided.
-    fn refreshed(&self, reply: Reply) -> Result<Reply, Refusal> {
-        match &reply {
-            Reply::Queue(status) => {
-                if is_private(&self.node.routes.load(), &status.name) {
-                    return Err(Refusal::QueueLocked(status.name.clone()));
-                }
-                match self.decided.queue(status.name.as_bytes()) {
-                    Some(shared) => Ok(Reply::Queue(Box::new(shared.status()))),
-                    None => Ok(reply),
-                }
+    /// Answers, or has the host of a declared queue tell what that holds; refuses if the name has been taken since it was
+    /// decided.
+    fn answer(&self, asker: Asker, done: Result<Reply, Refusal>) {
+        let mut done = done;
+        if let Ok(Reply::Queue(status)) = &done {
+            if is_private(&self.node.routes.load(), &status.name) {
+                done = Err(Refusal::QueueLocked(status.name.clone()));
+            } else if let Some(shared) = self.decided.queue(status.name.as_bytes()) {
+                let queue = Arc::clone(shared);
+                let mailbox = &self.node.mailboxes[queue.target.executor];
+                mailbox.post(&mut vec![Control::Declared { queue, asker }]);
+                return;
             }
-            Reply::Nothing
-            | Reply::Count(_)
-            | Reply::Queues(_)
-            | Reply::Exchanges(_)
-            | Reply::Bindings(_)
-            | Reply::Users(_)
-            | Reply::Challenge(_)
-            | Reply::Authenticated(_)
-            | Reply::Notes(_)
-            | Reply::Got(_) => Ok(reply),
         }
+        let event = Event::Done(asker.command, done);
+        asker.outbox.push(&mut vec![event]);
     }
 
     fn announce(&self, change: &Change) {

@@ -100,6 +100,7 @@ fn definition(how: u16) -> QueueDefinition {
         }),
         single_active: has(7),
         last_value_header: has(8).then(|| (*b"v").into()),
+        settle_ms: None,
         bytes_max: None,
     };
     QueueDefinition {
@@ -162,7 +163,8 @@ fn outcome(how: u8) -> Outcome {
         Outcome::Reject,
         Outcome::Release,
         Outcome::Fail,
-    ][usize::from(how % 4)]
+        Outcome::Unseen,
+    ][usize::from(how % 5)]
 }
 
 /// A connection, what it asked and was not told, and its subscriptions.

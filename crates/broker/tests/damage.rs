@@ -1,10 +1,11 @@
-//! Pages that are missing when a node starts: what refers to them is out of service, and nothing else.
+//! Pages that are missing when a node starts, or are not what was written: what refers to them is out of service, and
+//! nothing else.
 
 mod support;
 
 use broker::Settings;
 use broker_api::{Command, Confirm, Publishing, Refusal};
-use log_store::{MemoryStore, ShardLog};
+use log_store::{MemoryStore, PageSource, ShardLog};
 use model::{
     ApplyTo, Outcome, PageNumber, Policies, Policy, PolicyDefinition, PolicyKey, PolicyPattern,
     PolicyValue, QueueDefinition, QueueRules, ShardId,
@@ -29,7 +30,11 @@ fn persistent(queue: &str, number: u32) -> Draft {
 }
 
 fn fill(node: &mut Node, client: &mut Client, queue: &str, count: u32) {
-    for number in 0..count {
+    fill_from(node, client, queue, 0, count);
+}
+
+fn fill_from(node: &mut Node, client: &mut Client, queue: &str, from: u32, count: u32) {
+    for number in from..from + count {
         let publish = Command::Publish(
             persistent(queue, number).build(),
             Publishing::new(Confirm::Wanted),
@@ -51,6 +56,22 @@ fn lose(store: &MemoryStore, shard: ShardId, is_lost: impl Fn(PageNumber) -> boo
     let mut logs = store.open(4, &mut |_| {});
     logs[usize::from(shard.0)].keep_pages(&kept);
     assert_eq!(pages_of(store, shard), kept);
+}
+
+/// A page of these bytes.
+struct Bytes(Vec<u8>);
+
+impl PageSource for Bytes {
+    fn encode(&mut self, payload: &mut Vec<u8>) {
+        payload.append(&mut self.0);
+    }
+}
+
+/// Saves a page in a store that nobody has open.
+fn save(store: &MemoryStore, shard: ShardId, page: PageNumber, payload: Vec<u8>) {
+    let mut logs = store.open(4, &mut |_| {});
+    logs[usize::from(shard.0)].save_page(page, Box::new(Bytes(payload)));
+    store.round_of(shard);
 }
 
 fn is_damaged(refusal: &Refusal) -> bool {
@@ -148,6 +169,49 @@ fn a_missing_page_puts_out_of_service_the_queue_that_refers_to_it() {
         client.close(&node);
         node.snapshot();
     }
+}
+
+/// It is whole, as far as the store can tell, and lacks messages of the queue.
+#[test]
+fn a_page_of_other_messages_puts_out_of_service_the_queue_that_refers_to_it() {
+    let mut node = node();
+    let (shard, last) = two_in_a_shard(&mut node);
+    let mut node = node.restarted();
+    let saved = node.store.saved_pages(shard);
+    let (_, other) = saved.into_iter().next().expect("it has pages");
+    save(&node.store, shard, last, other);
+    for _ in 0..2 {
+        node = node.restarted();
+        let mut client = node.connect();
+        client.subscribed(&mut node, subscribe(1, queue("a")));
+        client.run(&mut node);
+        assert!(is_out_of_service(&mut node, &mut client, "a"));
+        assert_eq!(client.counts(&mut node, "a"), (200, 0), "it keeps all");
+        assert!(node.contents("d").into_iter().eq(0..200));
+        client.close(&node);
+    }
+}
+
+/// A crash has left a page that no log knows. While its segment is there, it may turn up again.
+#[test]
+fn a_number_is_not_used_again_that_an_unknown_page_has() {
+    let mut node = node();
+    let (shard, _) = two_in_a_shard(&mut node);
+    let node = node.restarted();
+    let known = pages_of(&node.store, shard);
+    let unknown = PageNumber(known.last().expect("it has pages").0 + 7);
+    save(&node.store, shard, unknown, b"whatever".to_vec());
+    let mut node = node.crashed(|_, _| 0);
+    let mut client = node.connect();
+    assert_eq!(pages_of(&node.store, shard), known, "nobody refers to it");
+    for from in [200, 300] {
+        fill_from(&mut node, &mut client, "a", from, 100);
+    }
+    let mut new = pages_of(&node.store, shard);
+    new.retain(|page| !known.contains(page));
+    assert!(!new.is_empty(), "there are more");
+    assert!(new.iter().all(|page| *page > unknown), "{new:?}");
+    assert!(node.contents("a").into_iter().eq(0..400));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use broker::{Address, Composite, Settings};
 use broker_api::{Command, Confirm, Event, Publishing, Refusal, Reply, SettleMode, Transaction};
-use model::{ExchangeKind, Outcome, QueueDefinition, QueueRules};
+use model::{Death, Deaths, ExchangeKind, Outcome, QueueDefinition, QueueRules};
 use support::calls::{
     alternate, bind, dead_letters_to, delete_queue, exchange, exchange_name, exclusive,
     name as name_of, presettled, settings, settle, subscribe, with_retained, with_rules,
@@ -213,6 +213,12 @@ fn a_restart_forgets_no_key() {
     assert_eq!(client.deliveries(&mut node).len(), 1);
     client.ok(&mut node, Command::Settle(settle(1, &[1], Outcome::Reject)));
     assert_eq!(node.contents("b"), [1]);
+    // It says by which keys it had come.
+    client.subscribed(&mut node, subscribe(2, queue("b")));
+    let letters = client.deliveries(&mut node);
+    let deaths = Deaths::decode(letters[0].message.annotations()).expect("it has died");
+    let keys = deaths.iter().flat_map(Death::keys);
+    assert_eq!(keys.collect::<Vec<_>>(), [b"q", b"k"]);
 }
 
 #[test]
@@ -285,6 +291,14 @@ fn no_key_leads_to_the_brokers_own_topics() {
     assert_eq!(listener.take_numbers(&mut node), [0; 0]);
 }
 
+/// Ends a queue at its host, before anybody else knows.
+fn begin_to_end(node: &mut Node, client: &mut Client, name: &str) {
+    client.send(node, delete_queue(name));
+    for executor in 0..node.executors.len() {
+        node.step_executor(executor);
+    }
+}
+
 #[test]
 fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
     let (mut node, mut client) = with_queues();
@@ -293,10 +307,10 @@ fn of_a_queue_that_ends_meanwhile_only_who_named_it_alone_is_told() {
         let publishing = Publishing::new(Confirm::Wanted);
         Command::Publish(draft.persistent().build(), publishing)
     };
-    other.send(&node, delete_queue("a"));
+    begin_to_end(&mut node, &mut other, "a");
     let id = client.send(&node, wanted(message("none", 1).queued().keys(&["a"])));
     assert_eq!(client.answer(&mut node, id), Some(Ok(Reply::Nothing)));
-    other.send(&node, delete_queue("b"));
+    begin_to_end(&mut node, &mut other, "b");
     let id = client.send(&node, wanted(message("b", 2).queued()));
     let deleted = Refusal::QueueDeleted(name_of("b"));
     assert_eq!(client.answer(&mut node, id), Some(Err(deleted)));
@@ -310,7 +324,7 @@ fn who_asks_for_a_delay_or_repeats_the_key_is_told_too() {
     ] {
         let (mut node, mut client) = with_queues();
         let mut other = node.connect();
-        other.send(&node, delete_queue("b"));
+        begin_to_end(&mut node, &mut other, "b");
         let draft = further(message("b", 1).queued()).persistent();
         let publishing = Publishing::new(Confirm::Wanted);
         let id = client.send(&node, Command::Publish(draft.build(), publishing));

@@ -436,6 +436,26 @@ fn scram_shows_who_connects() {
 }
 
 #[test]
+fn a_session_may_vouch_for_who_is_there() {
+    let mut house = House::new(&["ada"]);
+    for (name, is_there) in [("ada", true), ("bob", false), ("guest", false)] {
+        let mut guest = house.guest(THERE);
+        let user = name.into();
+        let vouched = Box::new(Authenticate::Vouched { user });
+        let done = guest.ask(Command::Authenticate(vouched));
+        let connected = guest.ask(connect(None));
+        if is_there {
+            assert!(matches!(done, Some(Ok(Reply::Authenticated(shown))) if &*shown.user == name));
+            assert_eq!(connected, Some(Ok(Reply::Nothing)));
+        } else {
+            assert_eq!(done, Some(Err(failed(name))));
+            assert_eq!(connected, Some(Err(failed(""))));
+        }
+        assert_eq!(guest.is_in(), is_there, "{name}");
+    }
+}
+
+#[test]
 fn no_challenge_is_like_another() {
     let mut house = House::new(&["ada"]);
     let mut challenge = |name: &str| {

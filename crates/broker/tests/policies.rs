@@ -691,3 +691,23 @@ fn a_crash_while_a_queue_shrinks_loses_nothing() {
     }
     assert!(halves > 4, "{halves}");
 }
+
+/// What who subscribes is told of the time within which deliveries are to be settled.
+#[test]
+fn consumer_timeout_is_told_to_who_subscribes() {
+    let policies = policies(&[("consumer-timeout", 500.into())], &[]);
+    for (own, expected) in [(None, 500), (Some(400), 400), (Some(600), 500)] {
+        let rules = QueueRules {
+            settle_ms: own,
+            ..QueueRules::PLAIN
+        };
+        for definition in [with_rules(rules.clone()), exclusive(rules)] {
+            let (mut node, mut client) = with(policies.clone(), definition);
+            let asked = Command::Subscribe(Box::new(subscribe(1, queue("q"))));
+            assert_eq!(client.ok(&mut node, asked), Reply::SettleWithin(expected));
+            // Without a word of it there is nothing to tell.
+            let asked = Command::Subscribe(Box::new(subscribe(2, queue("dead"))));
+            assert_eq!(client.ok(&mut node, asked), Reply::Nothing);
+        }
+    }
+}

@@ -2,11 +2,11 @@
 
 mod support;
 
-use broker_api::{Command, Event, Grant, Refusal, Sharing};
+use broker_api::{Command, DeleteIf, Event, Grant, Refusal, Reply, Sharing};
 use model::{Outcome, QueueDefinition, QueueRules, Redelivery, SubscriptionId};
 use support::calls::{
-    exclusive, limited, name, not_own, presettled, selecting, settings, settle, sharing, subscribe,
-    with_rules,
+    declare_queue, delete_queue, delete_queue_if, exclusive, limited, name, not_own, presettled,
+    selecting, settings, settle, sharing, subscribe, with_rules,
 };
 use support::{Client, Draft, Node, message, queue, topic};
 
@@ -20,7 +20,7 @@ fn on_both(rules: &QueueRules, test: impl Fn(&mut Node, &mut Client, &mut Client
         test(&mut node, &mut reader, &mut publisher);
         reader.run(&mut node);
         reader.close(&node);
-        publisher.ok(&mut node, support::calls::delete_queue("q"));
+        publisher.ok(&mut node, delete_queue("q"));
         assert_eq!(node.broker.queued_bytes(), 0, "all memory is given back");
     }
 }
@@ -284,11 +284,11 @@ fn a_browser_is_told_when_its_queue_ends() {
         let browse = sharing(limited(subscribe(1, queue("q")), 1), Sharing::Browse);
         reader.subscribed(node, browse);
         assert_eq!(reader.numbers(node), [1]);
-        let unused = broker_api::DeleteIf {
+        let unused = DeleteIf {
             unused: true,
             empty: false,
         };
-        reader.ok(node, support::calls::delete_queue_if("q", unused));
+        reader.ok(node, delete_queue_if("q", unused));
         reader.run(node);
         let events = reader.others();
         assert!(
@@ -318,9 +318,9 @@ fn browsers_of_queues_in_several_shards_all_end() {
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2, 3]);
     let expires = |name| {
-        support::calls::delete_queue_if(
+        delete_queue_if(
             name,
-            broker_api::DeleteIf {
+            DeleteIf {
                 unused: true,
                 empty: false,
             },
@@ -349,7 +349,7 @@ fn a_purge_takes_what_is_ready() {
         );
         assert_eq!(reader.numbers(node), [1]);
         let purged = reader.ok(node, Command::PurgeQueue(name("q")));
-        assert_eq!(purged, broker_api::Reply::Count(2));
+        assert_eq!(purged, Reply::Count(2));
         end(node, reader, 1, &[1], Outcome::Release);
         reader.grant(node, 1, 10);
         assert_eq!(reader.numbers(node), [1]);
@@ -544,11 +544,11 @@ fn a_refused_deletion_keeps_account_of_what_expired_with_it() {
             .collect();
         publish(&mut node, &mut publisher, &mut reader, drafts);
         node.pass(std::time::Duration::from_millis(10));
-        let unused = broker_api::DeleteIf {
+        let unused = DeleteIf {
             unused: true,
             empty: false,
         };
-        reader.refused(&mut node, support::calls::delete_queue_if("q", unused));
+        reader.refused(&mut node, delete_queue_if("q", unused));
     }
     assert_eq!(
         node.broker.counters().totals().dropped,
@@ -571,4 +571,112 @@ fn a_delayed_message_reaches_a_topic_subscriber_when_it_is_due() {
     assert!(reader.numbers(&mut node).is_empty());
     pass(&mut node, &mut reader, 1);
     assert_eq!(reader.numbers(&mut node), [1]);
+}
+
+/// What a client asks of a queue right behind publishes that nobody confirmed yet finds them.
+#[test]
+fn what_was_published_before_counts() {
+    for of in [with_rules, exclusive] {
+        let mut node = Node::new(settings());
+        let mut client = node.connect();
+        client.declare_as(&mut node, "q", of(QueueRules::PLAIN));
+        let publish = |client: &mut Client, node: &Node| {
+            for number in 0..3 {
+                client.publish(node, message("q", number).queued());
+            }
+        };
+        let mut all_at_once = |command: Command| {
+            publish(&mut client, &node);
+            client.call(&mut node, command)
+        };
+        let if_empty = DeleteIf {
+            unused: false,
+            empty: true,
+        };
+
+        let declared = all_at_once(declare_queue("q", of(QueueRules::PLAIN)));
+        assert!(
+            matches!(&declared, Ok(Reply::Queue(status)) if status.ready_count == 3),
+            "{declared:?}"
+        );
+        let purged = all_at_once(Command::PurgeQueue(name("q")));
+        assert_eq!(purged, Ok(Reply::Count(6)));
+        let refused = all_at_once(delete_queue_if("q", if_empty));
+        assert_eq!(refused, Err(Refusal::QueueNotEmpty(name("q"))));
+        let deleted = all_at_once(delete_queue("q"));
+        assert_eq!(deleted, Ok(Reply::Count(6)));
+    }
+}
+
+/// The same where the executor's mailbox is full when the last publishes come.
+#[test]
+fn what_waits_for_its_host_counts() {
+    let mut node = Node::new(settings());
+    let mut client = node.connect();
+    let definition = || with_rules(QueueRules::PLAIN);
+    client.declare_as(&mut node, "q", definition());
+    for command in [
+        declare_queue("q", definition()),
+        Command::PurgeQueue(name("q")),
+    ] {
+        for number in 0..6 {
+            client.publish(&node, message("q", number).queued().of_bytes(1 << 20));
+        }
+        let done = client.call(&mut node, command);
+        match &done {
+            Ok(Reply::Queue(status)) => assert_eq!(status.ready_count, 6),
+            other => assert_eq!(other, &Ok(Reply::Count(12))),
+        }
+    }
+}
+
+/// But who asks is not to wait until somebody consumes what fills memory: that may be up to itself.
+#[test]
+fn what_is_asked_while_memory_is_full_does_not_wait() {
+    for asks_first in [false, true] {
+        let mut node = Node::new(broker::Settings {
+            queued_bytes: 1 << 20,
+            parked_bytes: 16 << 20,
+            ..settings()
+        });
+        let mut client = node.connect();
+        // One that stays in memory.
+        let rules = || QueueRules {
+            last_value_header: Some((*b"of").into()),
+            ..QueueRules::PLAIN
+        };
+        client.declare_as(&mut node, "q", with_rules(rules()));
+        client.subscribed(&mut node, limited(subscribe(1, queue("q")), 1));
+        let publish = |client: &mut Client, node: &Node, count| {
+            for number in 0..count {
+                client.publish(node, message("q", number).queued().of_bytes(1 << 20));
+            }
+        };
+        publish(&mut client, &node, 2);
+        if !asks_first {
+            node.settle_down();
+        }
+        publish(&mut client, &node, 8);
+        client.send(&node, declare_queue("q", with_rules(rules())));
+        let mut told = Vec::new();
+        for _ in 0..10 {
+            node.settle_down();
+            client.is_admitted(&node);
+            told.extend(client.take(&mut node));
+        }
+        let is_answer = |event: &Event| matches!(event, Event::Done(_, Ok(Reply::Queue(_))));
+        assert!(told.iter().any(is_answer), "{told:?}");
+        client.inbox.extend(told);
+        // It consumes them, and all come.
+        let mut count = 0;
+        while count < 10 {
+            let taken = client.numbers(&mut node);
+            assert!(!taken.is_empty(), "{count}");
+            for _ in taken {
+                count += 1;
+                end(&mut node, &mut client, 1, &[count], Outcome::Accept);
+                client.grant(&mut node, 1, 1 + count);
+            }
+        }
+    }
 }

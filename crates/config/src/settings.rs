@@ -156,6 +156,10 @@ pub struct Zmtp {
     pub connect_timeout: Duration,
     /// Whether what they send is persistent.
     pub persistent: bool,
+    /// The file with the keys of CURVE; empty if that is not spoken.
+    pub curve_file: PathBuf,
+    /// Whether nothing but CURVE is spoken.
+    pub curve_required: bool,
 }
 
 /// Topics that reach queues by the queues' names: a message to `VirtualTopic.Orders` goes to the queues
@@ -308,6 +312,8 @@ impl Config {
                 subscriptions_max: 0,
                 connect_timeout: Duration::ZERO,
                 persistent: false,
+                curve_file: PathBuf::new(),
+                curve_required: false,
             },
             subscriber: Subscriber {
                 budget_bytes: 0,

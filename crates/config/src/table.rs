@@ -496,6 +496,30 @@ pub(crate) static KEYS: &[Key] = &[
         ]),
         default: "false",
     },
+    Key {
+        path: "zmtp.curve_file",
+        flag: None,
+        group: ZMTP,
+        doc: "The file with the broker's secret key for CURVE and its clients' public keys; empty: CURVE is not spoken",
+        kind: Kind::Text {
+            placeholder: "FILE",
+            allowed: "a path, or nothing",
+            empty: Empty::Allowed,
+            set: |config, text| config.zmtp.curve_file = PathBuf::from(text.trim()),
+        },
+        default: "",
+    },
+    Key {
+        path: "zmtp.curve_required",
+        flag: None,
+        group: ZMTP,
+        doc: "Whether ZeroMQ sockets that do not speak CURVE are refused",
+        kind: Kind::Choice(&[
+            ("true", |config| config.zmtp.curve_required = true),
+            ("false", |config| config.zmtp.curve_required = false),
+        ]),
+        default: "false",
+    },
     number(
         "subscriber.budget_bytes",
         SUBSCRIBERS,

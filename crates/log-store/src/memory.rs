@@ -422,6 +422,10 @@ impl ShardLog for MemoryLog {
             .unwrap_or_default()
     }
 
+    fn last_page(&self) -> PageNumber {
+        self.alive(|shard| shard.pages.last()).unwrap_or_default()
+    }
+
     fn space(&self) -> Space {
         if self.store.0.lock().low {
             Space::Low

@@ -81,6 +81,11 @@ pub trait ShardLog: Send {
     /// to, ascending. All others of this shard go. Returns those that are not there.
     fn keep_pages(&mut self, pages: &[PageNumber]) -> Vec<PageNumber>;
 
+    /// The highest number of a page that is there, whether anybody refers to it or not; 0 if there is none. Who asks before
+    /// [`keep_pages`](Self::keep_pages), and numbers new pages behind it, finds no copy under a number that is of another
+    /// page.
+    fn last_page(&self) -> PageNumber;
+
     /// Whether there is room for more. The waker of [`wake_on_commit`](Self::wake_on_commit) is called when this
     /// changes.
     fn space(&self) -> Space;

@@ -49,6 +49,7 @@ impl From<&Reply> for Answer {
             | Reply::Challenge(_)
             | Reply::Authenticated(_)
             | Reply::Notes(_)
+            | Reply::SettleWithin(_)
             | Reply::Got(_) => Self::Nothing {},
             Reply::Users(users) => Self::Users(users.iter().map(Into::into).collect()),
             Reply::Queue(status) => Self::Queue(status.as_ref().into()),

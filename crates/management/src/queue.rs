@@ -107,6 +107,9 @@ pub struct Definition {
     /// the older one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_value_key: Option<Text>,
+    /// How long a consumer of AMQP 0-9-1 may keep a delivery that it has not settled, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 /// What a queue is for.
@@ -182,6 +185,7 @@ impl Default for Definition {
             redelivery_jitter_percent: None,
             single_active_consumer: false,
             last_value_key: None,
+            consumer_timeout_ms: None,
         }
     }
 }
@@ -250,6 +254,7 @@ impl TryFrom<Definition> for QueueDefinition {
                 redelivery: definition.redelivery()?,
                 single_active: definition.single_active_consumer,
                 last_value_header: definition.last_value_key.map(|name| name.0.into()),
+                settle_ms: definition.consumer_timeout_ms,
             },
         })
     }
@@ -343,6 +348,7 @@ impl From<&QueueDefinition> for Definition {
             redelivery_jitter_percent: redelivery.map(|wait| wait.jitter_percent),
             single_active_consumer: rules.single_active,
             last_value_key: rules.last_value_header.as_deref().map(Text::from),
+            consumer_timeout_ms: rules.settle_ms,
         }
     }
 }

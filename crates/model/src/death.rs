@@ -52,6 +52,20 @@ pub struct Death {
     pub exchange: Vec<u8>,
     /// With which routing key.
     pub key: Vec<u8>,
+    /// With which others beside it that readers may be shown; none where there is no [room](Deaths::add) for them.
+    pub further_keys: Vec<Vec<u8>>,
+}
+
+impl Death {
+    /// The key and then the further ones.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let further = self.further_keys.iter().map(Vec::as_slice);
+        std::iter::once(&*self.key).chain(further)
+    }
+
+    fn further_keys_bytes(&self) -> usize {
+        self.further_keys.iter().map(|key| 4 + key.len()).sum()
+    }
 }
 
 /// The deaths of a message, the latest first.
@@ -70,14 +84,18 @@ pub struct Deaths {
 /// More than these are not kept: the oldest is forgotten, but never the first of all.
 const DEATHS_MAX: usize = 64;
 
+/// The further keys of all deaths together are no longer than this in bytes, each with its length.
+const FURTHER_KEYS_BYTES_MAX: usize = 4_096;
+
 /// What stands where a reason would, before what is known beside the deaths.
 const BESIDE: u8 = 0;
 
 /// Of what stands there: the message had a time to live; the first death does not stand last; the last exchange is not
-/// that of the death that stands first.
+/// that of the death that stands first; a death has further keys.
 const HAS_TTL: u8 = 1;
 const HAS_FIRST: u8 = 2;
 const HAS_LAST_EXCHANGE: u8 = 4;
+const HAS_FURTHER_KEYS: u8 = 8;
 
 impl Deaths {
     /// Reads what [`encode`](Self::encode) wrote; `None` for anything else.
@@ -106,6 +124,7 @@ impl Deaths {
                 time_ms,
                 exchange,
                 key,
+                further_keys: Vec::new(),
             });
         }
         deaths.suppose();
@@ -126,7 +145,7 @@ impl Deaths {
         self.suppose();
         let (bits, behind) = left.split_first()?;
         left = behind;
-        if bits & !(HAS_TTL | HAS_FIRST | HAS_LAST_EXCHANGE) != 0 {
+        if bits & !(HAS_TTL | HAS_FIRST | HAS_LAST_EXCHANGE | HAS_FURTHER_KEYS) != 0 {
             return None;
         }
         if bits & HAS_TTL != 0 {
@@ -138,6 +157,13 @@ impl Deaths {
         if bits & HAS_LAST_EXCHANGE != 0 {
             self.last_exchange = take_bytes(&mut left)?;
         }
+        if bits & HAS_FURTHER_KEYS != 0 {
+            for death in &mut self.list {
+                for _ in 0..take_u32(&mut left)? {
+                    death.further_keys.push(take_bytes(&mut left)?);
+                }
+            }
+        }
         (left.is_empty() && self.first < self.list.len()).then_some(self)
     }
 
@@ -145,8 +171,9 @@ impl Deaths {
     ///
     /// ```text
     /// { reason u8 · count u64 · time u64 · { length u32 · bytes } of queue, exchange, key } ... ·
-    /// [ 0 u8 · bits u8 (1 has a ttl, 2 first is not last, 4 has a last exchange) ·
-    ///   [ ttl u64 ] · [ place of the first u64 ] · [ length u32 · last exchange ] ]
+    /// [ 0 u8 · bits u8 (1 has a ttl, 2 first is not last, 4 has a last exchange, 8 one has further keys) ·
+    ///   [ ttl u64 ] · [ place of the first u64 ] · [ length u32 · last exchange ] ·
+    ///   [ { count u32 · { length u32 · further key } ... } of each death ] ]
     /// ```
     ///
     /// # Panics
@@ -173,7 +200,8 @@ impl Deaths {
             | bit(
                 self.last_exchange != self.usual_exchange(),
                 HAS_LAST_EXCHANGE,
-            );
+            )
+            | bit(self.further_keys_bytes() > 0, HAS_FURTHER_KEYS);
         if bits == 0 {
             return;
         }
@@ -187,10 +215,24 @@ impl Deaths {
         if bits & HAS_LAST_EXCHANGE != 0 {
             put_bytes(bytes, &self.last_exchange);
         }
+        if bits & HAS_FURTHER_KEYS != 0 {
+            for death in &self.list {
+                put_count(bytes, death.further_keys.len());
+                for key in &death.further_keys {
+                    put_bytes(bytes, key);
+                }
+            }
+        }
     }
 
-    /// Adds a death: one more of the same queue and reason, or a new one. It is the latest now.
-    pub fn add(&mut self, death: Death) {
+    /// The bytes that further keys take with their lengths.
+    fn further_keys_bytes(&self) -> usize {
+        self.list.iter().map(Death::further_keys_bytes).sum()
+    }
+
+    /// Adds a death: one more of the same queue and reason, or a new one. It is the latest now. Of a new one no further
+    /// keys are kept if those of all deaths would take more than 4 KiB: a message is not to grow with each.
+    pub fn add(&mut self, mut death: Death) {
         self.last_exchange.clone_from(&death.exchange);
         let same = |known: &Death| known.queue == death.queue && known.reason == death.reason;
         let death = match self.list.iter().position(same) {
@@ -205,7 +247,13 @@ impl Deaths {
                 }
                 known
             }
-            None => death,
+            None => {
+                let bytes = self.further_keys_bytes() + death.further_keys_bytes();
+                if bytes > FURTHER_KEYS_BYTES_MAX {
+                    death.further_keys.clear();
+                }
+                death
+            }
         };
         if self.list.len() >= DEATHS_MAX {
             let last = self.list.len() - 1;
@@ -266,10 +314,14 @@ impl Deaths {
     }
 }
 
+fn put_count(to: &mut Vec<u8>, count: usize) {
+    let count = u32::try_from(count).expect("names are limited to far less");
+    to.extend_from_slice(&count.to_le_bytes());
+}
+
 /// Appends a length and the bytes.
 fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
-    let len = u32::try_from(bytes.len()).expect("names are limited to far less");
-    to.extend_from_slice(&len.to_le_bytes());
+    put_count(to, bytes.len());
     to.extend_from_slice(bytes);
 }
 
@@ -279,10 +331,15 @@ fn take_u64(left: &mut &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(taken.try_into().ok()?))
 }
 
+fn take_u32(left: &mut &[u8]) -> Option<u32> {
+    let (taken, behind) = left.split_at_checked(4)?;
+    *left = behind;
+    Some(u32::from_le_bytes(taken.try_into().ok()?))
+}
+
 fn take_bytes(left: &mut &[u8]) -> Option<Vec<u8>> {
-    let (len, behind) = left.split_at_checked(4)?;
-    let len = usize::try_from(u32::from_le_bytes(len.try_into().ok()?)).ok()?;
-    let (taken, behind) = behind.split_at_checked(len)?;
+    let len = usize::try_from(take_u32(left)?).ok()?;
+    let (taken, behind) = left.split_at_checked(len)?;
     *left = behind;
     Some(taken.to_vec())
 }
@@ -299,7 +356,26 @@ mod tests {
             time_ms: 7,
             exchange: b"x".to_vec(),
             key: b"k".to_vec(),
+            further_keys: Vec::new(),
         }
+    }
+
+    #[test]
+    fn further_keys_are_kept_while_there_is_room() {
+        let keys = |len: usize| vec![vec![7; len], Vec::new()];
+        let mut deaths = Deaths::default();
+        for (queue, len) in [("a", 1), ("b", 4_080), ("c", 4_076), ("d", 0)] {
+            deaths.add(Death {
+                further_keys: keys(len),
+                ..death(queue, DeathReason::Rejected)
+            });
+            let encoded = deaths.encode();
+            assert_eq!(Deaths::decode(&encoded).as_ref(), Some(&deaths));
+            assert_eq!(Deaths::decode(&encoded[..encoded.len() - 1]), None);
+        }
+        let kept: Vec<_> = deaths.iter().map(|it| it.further_keys.clone()).collect();
+        assert_eq!(kept, [vec![], keys(4_076), vec![], keys(1)]);
+        assert_eq!(deaths.first().map(|it| it.keys().count()), Some(3));
     }
 
     #[test]
@@ -364,7 +440,7 @@ mod tests {
             expected.extend_from_slice(text);
         }
         assert_eq!(deaths.encode(), expected);
-        for wrong in [&[0][..], &[0, 8], &[0, 2, 1, 0, 0, 0, 0, 0, 0, 0], &[9]] {
+        for wrong in [&[0][..], &[0, 16], &[0, 2, 1, 0, 0, 0, 0, 0, 0, 0], &[9]] {
             let bytes = [&expected[..], wrong].concat();
             assert_eq!(Deaths::decode(&bytes), None, "{wrong:?}");
         }

@@ -283,6 +283,7 @@ impl Applied {
             rules.length_max = limit(rules.length_max, PolicyKey::MaxLength);
             rules.bytes_max = limit(rules.bytes_max, PolicyKey::MaxLengthBytes);
             rules.delivery_limit = lower(rules.delivery_limit, said.delivery_limit());
+            rules.settle_ms = limit(rules.settle_ms, PolicyKey::ConsumerTimeout);
             rules.overflow = self.overflow(declared, &said);
             rules.dead_letter = dead_letter(rules.dead_letter, &said);
         }

@@ -133,6 +133,9 @@ pub struct QueueRules {
     /// The header whose value names what a message is about: a newer message about the same replaces the
     /// older one.
     pub last_value_header: Option<Box<[u8]>>,
+    /// How long subscribers may keep a delivery that they have not settled, in milliseconds. The queue leaves it to
+    /// protocols to end those that keep one for longer.
+    pub settle_ms: Option<u64>,
 }
 
 impl QueueRules {
@@ -154,6 +157,7 @@ impl QueueRules {
         redelivery: None,
         single_active: false,
         last_value_header: None,
+        settle_ms: None,
     };
 }
 
@@ -236,6 +240,7 @@ impl QueueDefinition {
                 one.last_value_header != two.last_value_header,
                 "x-last-value-key",
             ),
+            (one.settle_ms != two.settle_ms, "x-consumer-timeout"),
         ]
         .into_iter()
         .find_map(|(differs, name)| differs.then_some(name))

@@ -17,5 +17,6 @@ pub(crate) use deliver::put_foreign_properties_within;
 pub(crate) use deliver::with_delivery_count;
 pub use heads::AmqpHeads;
 pub(crate) use publish::{DIRECT_REPLY_TO, message_of};
+pub(crate) use queue_arguments::MILLISECONDS_MAX;
 pub(crate) use routing::shown_properties;
-pub(crate) use value::arguments;
+pub(crate) use value::{arguments, value_of};

@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     /// The first octets are those of no ZMTP, or of a version before 3.0.
     #[error("the peer does not speak ZMTP 3")]
     Version,
-    /// Neither NULL nor PLAIN.
+    /// None that the settings allow.
     #[error("the mechanism {0} is not spoken")]
     Mechanism(String),
     /// The broker is no peer of such a socket.

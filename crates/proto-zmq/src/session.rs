@@ -28,9 +28,11 @@ use model::{
     QueueName, QueueRules, SubscriptionId,
 };
 use open::Open;
-use opening::{Opening, Progress};
+use opening::{Opening, Progress, Spoken};
 use std::sync::Arc;
 use tracing::debug;
+use zmtp::Connection;
+use zmtp::curve::ServerRandom;
 
 /// The one subscription that a connection has.
 const SUBSCRIPTION: SubscriptionId = SubscriptionId(1);
@@ -58,10 +60,26 @@ struct Link {
 
 #[derive(Debug)]
 enum Stage {
-    Greeting { until: Instant, is_begun: bool },
+    Greeting {
+        until: Instant,
+        is_begun: bool,
+        /// For CURVE.
+        random: Option<Box<ServerRandom>>,
+    },
     Opening(Box<Opening>),
     Open(Box<Open>),
     Closed,
+}
+
+impl Stage {
+    /// That of the wire, where the mechanism is known.
+    const fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Opening(opening) => Some(opening.connection_mut()),
+            Self::Open(open) => Some(open.connection_mut()),
+            Self::Greeting { .. } | Self::Closed => None,
+        }
+    }
 }
 
 impl Link {
@@ -137,24 +155,39 @@ impl Zmq {
             stage: Stage::Greeting {
                 until,
                 is_begun: false,
+                random: None,
             },
             left_bytes: 0,
             missing_bytes: 0,
         }
     }
 
+    /// Speaks CURVE, too, if the settings have the keys. The octets are for this connection alone.
+    #[must_use]
+    pub fn with_curve(mut self, octets: ServerRandom) -> Self {
+        if let Stage::Greeting { random, .. } = &mut self.stage {
+            *random = Some(Box::new(octets));
+        }
+        self
+    }
+
     fn read(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) -> Result<(), Failure> {
         while !out.is_held() {
             match &mut self.stage {
-                Stage::Greeting { is_begun, .. } => {
+                Stage::Greeting {
+                    until,
+                    is_begun,
+                    random,
+                } => {
                     if !std::mem::replace(is_begun, !input.is_empty()) {
                         opening::put_start(input, out);
                     }
-                    let Some(mechanism) = opening::mechanism(input)? else {
+                    let Some(name) = opening::mechanism(input)? else {
                         self.missing_bytes = zmtp::GREETING_BYTES - input.len();
                         return Ok(());
                     };
-                    let opening = Opening::new(now, &self.link, mechanism, out);
+                    let spoken = Spoken::new(&name, self.link.settings.curve.as_ref(), random)?;
+                    let opening = Opening::new((now, *until), &self.link, spoken, out);
                     self.stage = Stage::Opening(Box::new(opening));
                 }
                 Stage::Opening(opening) => {
@@ -209,12 +242,10 @@ impl Zmq {
 
 impl Session for Zmq {
     fn handle_input(&mut self, now: Instant, input: &mut BytesMut, out: &mut Out) {
-        if input.len() > self.left_bytes {
-            match &mut self.stage {
-                Stage::Opening(opening) => opening.handle_received(now),
-                Stage::Open(open) => open.handle_received(now),
-                Stage::Greeting { .. } | Stage::Closed => {}
-            }
+        if input.len() > self.left_bytes
+            && let Some(connection) = self.stage.connection_mut()
+        {
+            connection.handle_received(now.millis());
         }
         self.missing_bytes = 0;
         if let Err(failure) = self.read(now, input, out) {
@@ -226,18 +257,29 @@ impl Session for Zmq {
         self.left_bytes = input.len();
     }
 
-    fn handle_event(&mut self, _now: Instant, event: Event, out: &mut Out) {
-        if let Err(failure) = self.event_in_stage(event, out) {
+    fn handle_event(&mut self, now: Instant, event: Event, out: &mut Out) {
+        let was_opening = matches!(self.stage, Stage::Opening(_));
+        let mut result = self.event_in_stage(event, out);
+        if was_opening && result.is_ok() {
+            // With CURVE the broker's answer is all that the handshake waits for: there may be no more input.
+            result = self.read(now, &mut BytesMut::new(), out);
+        }
+        if let Err(failure) = result {
             self.fail(&failure, out);
         }
     }
 
     fn handle_deadline(&mut self, now: Instant, out: &mut Out) {
-        let result = match &mut self.stage {
-            Stage::Greeting { until, .. } if *until <= now => Err(Failure::NoGreeting),
-            Stage::Opening(opening) => opening.handle_deadline(now, out),
-            Stage::Open(open) => open.handle_deadline(now, out),
-            Stage::Greeting { .. } | Stage::Closed => Ok(()),
+        let result = if let Stage::Greeting { until, .. } = &self.stage
+            && *until <= now
+        {
+            Err(Failure::NoGreeting)
+        } else if let Some(connection) = self.stage.connection_mut() {
+            let buffer = out.wire.buffer();
+            let result = connection.handle_deadline(now.millis(), buffer);
+            result.map_err(Failure::from)
+        } else {
+            Ok(())
         };
         if let Err(failure) = result {
             self.fail(&failure, out);
@@ -246,7 +288,7 @@ impl Session for Zmq {
 
     fn handle_paused(&mut self, now: Instant) {
         if let Stage::Open(open) = &mut self.stage {
-            open.handle_received(now);
+            open.connection_mut().handle_received(now.millis());
         }
     }
 
@@ -255,11 +297,19 @@ impl Session for Zmq {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        let connection = match &self.stage {
+            Stage::Greeting { until, .. } => return Some(*until),
+            Stage::Opening(opening) => opening.connection(),
+            Stage::Open(open) => open.connection(),
+            Stage::Closed => return None,
+        };
+        connection.deadline_ms().map(Instant::from_millis)
+    }
+
+    fn gathered_bytes(&self) -> usize {
         match &self.stage {
-            Stage::Greeting { until, .. } => Some(*until),
-            Stage::Opening(opening) => opening.deadline(),
-            Stage::Open(open) => open.deadline(),
-            Stage::Closed => None,
+            Stage::Open(open) => open.gathered_bytes(),
+            Stage::Greeting { .. } | Stage::Opening(_) | Stage::Closed => 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a listener gives its peers, and what one of them may cost.
 
+use crate::curve::Curve;
 use model::{Persistence, QueueName};
 
 /// What a listener gives its peers, and what one of them may cost.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub handshake_bytes_max: usize,
     /// From the start of the connection until its handshake must be done, in milliseconds.
     pub handshake_ms: u64,
+    /// With it, CURVE is spoken.
+    pub curve: Option<Curve>,
 }
 
 impl Settings {
@@ -39,6 +42,7 @@ impl Settings {
             window: 1_000,
             handshake_bytes_max: 16 << 10,
             handshake_ms: 10_000,
+            curve: None,
         }
     }
 }

@@ -50,6 +50,12 @@ impl MechanismName {
         Self(bytes)
     }
 
+    /// That of a whole greeting.
+    #[must_use]
+    pub fn of_greeting(greeting: &[u8; GREETING_BYTES]) -> Self {
+        Greeting::read(greeting).mechanism
+    }
+
     /// The name without what fills it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

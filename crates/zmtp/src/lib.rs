@@ -28,8 +28,8 @@ pub use heartbeat::{Beat, Heartbeat, HeartbeatSettings};
 pub use identity::{IDENTITY_BYTES_MAX, Identity, IdentityError};
 pub use metadata::{Metadata, MetadataError};
 pub use settings::{
-    Authentication, CurveClient, CurveServer, Limits, LoginTooLong, Mechanism, MetadataBuf,
-    PlainLogin, Settings,
+    Authentication, Counterpart, CurveClient, CurveServer, Limits, LoginTooLong, Mechanism,
+    MetadataBuf, PlainLogin, Settings,
 };
 pub use socket_type::SocketType;
 pub use version::Version;

@@ -33,7 +33,13 @@ pub struct Settings {
     /// For PUB and XPUB: whether in a message of several frames only the first can be a subscription.
     /// `ZMQ_ONLY_FIRST_SUBSCRIBE`
     pub only_first_subscribe: bool,
+    /// For a server of CURVE that asks for a verdict, and is to each peer what that speaks with: what it becomes for a peer
+    /// of that type. With other mechanisms, [`Connection::become_type`](crate::Connection::become_type) says so.
+    pub counterpart: Option<Counterpart>,
 }
+
+/// What a socket becomes for a peer of that type; nothing if it does not speak with such.
+pub type Counterpart = fn(SocketType) -> Option<SocketType>;
 
 impl Settings {
     /// Those of a socket that speaks every version, with NULL, without heartbeats.
@@ -49,6 +55,7 @@ impl Settings {
             limits: Limits::default(),
             heartbeat: HeartbeatSettings::default(),
             only_first_subscribe: false,
+            counterpart: None,
         }
     }
 

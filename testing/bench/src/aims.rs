@@ -37,7 +37,8 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
-    fn is_met(self, ratio: f64) -> bool {
+    /// Whether a ratio is good.
+    pub(crate) fn is_met(self, ratio: f64) -> bool {
         match self {
             Self::AtLeast(bound) => ratio >= bound,
             Self::AtMost(bound) => ratio <= bound,

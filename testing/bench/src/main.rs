@@ -2,8 +2,8 @@
 //!
 //! The flow: `peers` reads the options, `campaign` runs each cell on each system round by round,
 //! `run` does one load, `report`, `durable_report`, `mqtt_report` and `amqp_report` make Markdown of the samples. `systems`
-//! starts and stops the brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale` and
-//! `backlog` are further suites with loads of their own.
+//! starts and stops the brokers, `wire` speaks their protocols. Read `cell`, `load` and `run` first. `scale`,
+//! `backlog` and `zmq` are further suites with loads of their own.
 
 use std::{
     fmt,
@@ -46,6 +46,7 @@ mod stamp;
 mod systems;
 mod tally;
 mod wire;
+mod zmq;
 
 /// Set by a signal that asks this process to end.
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -75,6 +76,8 @@ enum Suite {
     Scale(scale::ScaleOptions),
     /// What it costs to have many messages wait in queues.
     Backlog(backlog::BacklogOptions),
+    /// The library for programs without a broker, beside libzmq.
+    Zmq(zmq::ZmqOptions),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Suite::MqttScale(options) => scale::mqtt_scale(&options),
         Suite::Scale(options) => scale::scale(&options),
         Suite::Backlog(options) => backlog::backlog(&options),
+        Suite::Zmq(options) => zmq::zmq(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

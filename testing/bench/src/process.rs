@@ -27,16 +27,34 @@ impl Owned {
     /// # Errors
     /// If the log cannot be made or the program cannot be started.
     pub(crate) fn spawn(name: &'static str, dir: &Path, command: &mut Command) -> Result<Self> {
+        Self::start(name, dir, command.stdin(Stdio::null()))
+    }
+
+    /// The same, with a standard input that is empty and does not end before [`Self::release`].
+    ///
+    /// # Errors
+    /// As of [`Self::spawn`].
+    pub(crate) fn spawn_held(
+        name: &'static str,
+        dir: &Path,
+        command: &mut Command,
+    ) -> Result<Self> {
+        Self::start(name, dir, command.stdin(Stdio::piped()))
+    }
+
+    fn start(name: &'static str, dir: &Path, command: &mut Command) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let output = File::create(&log).context("creating a log file")?;
-        command
-            .stdin(Stdio::null())
-            .stderr(output.try_clone()?)
-            .stdout(output);
+        command.stderr(output.try_clone()?).stdout(output);
         let child = command
             .spawn()
             .with_context(|| format!("starting {name}"))?;
         Ok(Self { child, name, log })
+    }
+
+    /// Ends the standard input of a process that is held by it.
+    pub(crate) fn release(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Id of the process itself.
@@ -57,10 +75,27 @@ impl Owned {
         let Some(status) = self.child.try_wait()? else {
             return Ok(());
         };
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.said();
         let tail = log.lines().rev().take(12).collect::<Vec<_>>();
         let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
         bail!("{} ended ({status}); it said:\n{tail}", self.name)
+    }
+
+    /// What the process has written so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// All that the process has written, once it has ended by itself and well.
+    ///
+    /// # Errors
+    /// If it says that it has failed; with the end of its log.
+    pub(crate) fn poll_end(&mut self) -> Result<Option<String>> {
+        match self.child.try_wait()? {
+            Some(status) if status.success() => Ok(Some(self.said())),
+            Some(_) => self.check_alive().map(|()| None),
+            None => Ok(None),
+        }
     }
 
     /// Stops the whole tree from running until [`Self::resume`].

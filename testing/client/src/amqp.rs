@@ -46,6 +46,8 @@ pub mod method {
     pub const QOS_OK: MethodId = (60, 11);
     /// `basic.consume-ok`.
     pub const CONSUME_OK: MethodId = (60, 21);
+    /// `basic.get-empty`.
+    pub const GET_EMPTY: MethodId = (60, 72);
     /// `basic.recover-ok`.
     pub const RECOVER_OK: MethodId = (60, 111);
     /// `confirm.select-ok`.

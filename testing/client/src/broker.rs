@@ -273,6 +273,21 @@ pub fn binary() -> Result<PathBuf> {
     found.context("the binary `barid` is not built: run `cargo build -p barid` first")
 }
 
+/// The library that takes libzmq's place, beside the binary.
+///
+/// # Errors
+/// When it is not built.
+pub fn zmq_library() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folders = own.ancestors().skip(1).take(2);
+    // What is beside the tests themselves may be from a build for something else.
+    let found = folders
+        .filter(|folder| !folder.ends_with("deps"))
+        .map(|folder| folder.join("libbarid_zmq_c.so"))
+        .find(|path| path.is_file());
+    found.context("the library is not built: run `cargo build -p barid-zmq-c` first")
+}
+
 /// The folder that cargo builds into, for what tests keep beside the builds.
 ///
 /// # Errors

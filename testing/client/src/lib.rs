@@ -13,7 +13,7 @@ mod frame;
 mod mqtt;
 mod request;
 
-pub use broker::{Broker, binary, target_dir};
+pub use broker::{Broker, binary, target_dir, zmq_library};
 pub use connection::{Client, Reader, WAIT_MAX, Writer};
 pub use frame::{Frame, Version};
 pub use mqtt::{MQTT_CONNECT, MqttClient};

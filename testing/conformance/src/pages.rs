@@ -175,6 +175,8 @@ fn other_pages_go<P: Provider>(provider: &mut P) {
     }
     provider.keep_house();
     let mut logs = reopen(provider, logs);
+    let last: Vec<u64> = logs.iter().map(|log| log.last_page().0).collect();
+    assert_eq!(last, [6, 6, 0], "whether they are kept or not");
     assert_eq!(
         keep(&mut logs[0], &[2, 5, 7, 9]),
         [7, 9],

@@ -23,6 +23,7 @@ mod stomp_codec;
 mod stomp_session;
 mod topic_match;
 mod websocket;
+mod zmq_session;
 mod zmtp_codec;
 mod zmtp_handshake;
 mod zws;
@@ -40,6 +41,7 @@ pub use stomp_codec::stomp_codec;
 pub use stomp_session::stomp_session;
 pub use topic_match::topic_match;
 pub use websocket::websocket;
+pub use zmq_session::zmq_session;
 pub use zmtp_codec::zmtp_codec;
 pub use zmtp_handshake::zmtp_handshake;
 pub use zws::zws;
@@ -48,7 +50,7 @@ pub use zws::zws;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("admin", admin),
     ("amqp_codec", amqp_codec),
     ("amqp_session", amqp_session),
@@ -62,6 +64,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("stomp_session", stomp_session),
     ("topic_match", topic_match),
     ("websocket", websocket),
+    ("zmq_session", zmq_session),
     ("zmtp_codec", zmtp_codec),
     ("zmtp_handshake", zmtp_handshake),
     ("zws", zws),

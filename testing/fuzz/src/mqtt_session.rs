@@ -190,7 +190,9 @@ impl Driven {
             Command::Connect(_) => Answer::Done,
             Command::Authenticate(step) => match *step {
                 Authenticate::Begin { .. } => Answer::Challenge,
-                Authenticate::Continue { .. } => Answer::Authenticated,
+                Authenticate::Continue { .. } | Authenticate::Vouched { .. } => {
+                    Answer::Authenticated
+                }
             },
             Command::Publish(message, publishing) => {
                 if self.messages.len() == MESSAGES_MAX {

@@ -125,6 +125,11 @@ fn websocket() {
 }
 
 #[test]
+fn zmq_session() {
+    replay("zmq_session");
+}
+
+#[test]
 fn zmtp_codec() {
     replay("zmtp_codec");
 }

@@ -256,12 +256,12 @@ async def exchanges_route():
 
 async def a_silent_connection_stays():
     closed = []
-    async with await connect(heartbeat=1) as connection:
+    async with await connect(heartbeat=2) as connection:
         connection.close_callbacks.add(lambda *ended: closed.append(ended))
         channel = await connection.channel()
         queue = await channel.declare_queue("q", exclusive=True)
         # Longer than the broker waits for a client that sends nothing.
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
         await channel.default_exchange.publish(Message(b"1"), "q")
         same((await queue.get()).body, b"1")
         same(closed, [])

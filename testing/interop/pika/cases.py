@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import sys
+import time
 
 import paho.mqtt.client as mqtt
 import pika
@@ -243,6 +244,24 @@ def deliveries_are_settled():
     same(of.queue_declare("q", passive=True).method.message_count, 0)
 
 
+def what_waits_for_room_goes_back_unseen():
+    connection = connect()
+    of, other = connection.channel(), connection.channel()
+    of.basic_qos(prefetch_count=1, global_qos=True)
+    came = []
+    for name in ("a", "b"):
+        of.queue_declare(name)
+        of.basic_consume(name, lambda _, method, properties, body: came.append(method))
+    publish(of, "", "a", b"1")
+    while not came:
+        connection.process_data_events(time_limit=1)
+    # There is no room for it on this channel, so another gets it, soon and for the first time.
+    publish(of, "", "b", b"2")
+    [(method, properties, body)] = consume(other, "b", 1)
+    same((body, method.redelivered, properties.headers), (b"2", False, None))
+    same(len(came), 1)
+
+
 def deliveries_are_settled_in_time():
     connection = connect()
     of, other = connection.channel(), connection.channel()
@@ -259,6 +278,26 @@ def deliveries_are_settled_in_time():
     assert "delivery acknowledgement on channel 1 timed out" in text, text
     method, _, body = other.basic_get("q", auto_ack=True)
     same((method.redelivered, body), (True, b"m"))
+    # A queue, and a consumer, may say another time: the common one is over long before.
+    longer = {"x-consumer-timeout": 2_000}
+    of = connection.channel()
+    of.queue_declare("longer", arguments=longer)
+    publish(of, "", "longer", b"m")
+    publish(of, "", "q", b"m")
+    since = time.monotonic()
+    consume_unsettled(of, "longer", 1)
+    found = []
+    of.basic_consume("q", lambda *delivery: found.append(delivery), arguments=longer)
+    while not found:
+        connection.process_data_events(time_limit=1)
+
+    def busy():
+        while True:
+            of.basic_qos()
+
+    text = refused(406, busy)
+    assert "Timeout value used: 2000 ms" in text, text
+    assert time.monotonic() - since >= 2, time.monotonic() - since
 
 
 def consume_unsettled(of, name, count):
@@ -317,7 +356,7 @@ def dead_letters_tell_how_they_died():
     of.queue_declare("work", arguments=dead | {"x-dead-letter-routing-key": "retry"})
     of.exchange_declare("x")
     of.queue_bind("work", "x", "k")
-    headers = {"a": 1, "x-death": "forged", "x-last-death-queue": "forged"}
+    headers = {"a": 1, "x-death": "forged", "x-last-death-queue": "forged", "CC": ["cc"], "BCC": ["bcc"]}
     publish(of, "x", "k", b"m", pika.BasicProperties(headers=headers, expiration="60000"))
     came = []
     of.basic_consume("work", lambda *delivery: came.append(delivery))
@@ -331,7 +370,7 @@ def dead_letters_tell_how_they_died():
     for death in told["x-death"]:
         assert isinstance(death.pop("time"), datetime.datetime)
     retry = {"count": 2, "reason": "expired", "queue": "retry", "exchange": "", "routing-keys": ["retry"]}
-    work = {"count": 2, "reason": "rejected", "queue": "work", "exchange": "x", "routing-keys": ["k"]}
+    work = {"count": 2, "reason": "rejected", "queue": "work", "exchange": "x", "routing-keys": ["k", "cc"]}
     same(told.pop("x-death"), [retry, work | {"original-expiration": "60000"}])
     first = {"queue": "work", "reason": "rejected", "exchange": "x"}
     last = {"queue": "retry", "reason": "expired", "exchange": ""}

@@ -1,5 +1,7 @@
 """Queue arguments, and policies beside them, as RabbitMQ 4 has them. Named to cases.py as queue_arguments.CASE."""
 
+import time
+
 from cases import PERSISTENT, WAIT_S, channel, consume, publish, refused, same
 
 import pika
@@ -90,11 +92,11 @@ def queues_expire():
     of = channel()
     of.confirm_delivery()
     for arguments in [{}, QUORUM]:
-        of.queue_declare("q", durable=True, arguments={"x-expires": 200, **arguments})
-        publish(of, "", "q", b"1", PERSISTENT, mandatory=True)
+        of.queue_declare("q", durable=True, arguments={"x-expires": 1000, **arguments})
         # Used, it stays; then it goes by itself.
         tag = of.basic_consume("q", lambda *_: None)
-        of.connection.process_data_events(time_limit=0.5)
+        publish(of, "", "q", b"1", PERSISTENT, mandatory=True)
+        of.connection.process_data_events(time_limit=1.5)
         publish(of, "", "q", b"2", PERSISTENT, mandatory=True)
         of.basic_cancel(tag)
         for _ in range(WAIT_S * 10):
@@ -207,11 +209,14 @@ def one_consumer_is_active():
 
 
 def tries(of, requeue):
-    """How often a message comes that is requeued each time, and what its deliveries say."""
-    found = []
-    for method, properties, _ in of.consume("q", inactivity_timeout=1):
+    """How often a message comes that is requeued each time until it dies, and what its deliveries say."""
+    found, ends = [], time.monotonic() + WAIT_S
+    for method, properties, _ in of.consume("q", inactivity_timeout=0.1):
         if method is None:
-            break
+            if count(of, "dead"):
+                break
+            assert time.monotonic() < ends, f"{len(found)} came, and it is nowhere"
+            continue
         counted = (properties.headers or {}).get("x-delivery-count", 0)
         found.append((method.redelivered, counted))
         if len(found) == 50:

@@ -131,10 +131,11 @@ def delayed_messages_come_later():
     of.queue_bind("q", "late", "k")
     of.queue_bind("q", "amq.direct", "k")
     since = time.monotonic()
-    publish(of, "late", "k", b"2", headers(**{"x-delay": 900}))
-    publish(of, "late", "k", b"1", headers(**{"x-delay": 300, "h": "v"}))
+    # In the order in which they are due: if all are by the time that they are consumed, they come as they were published.
     publish(of, "late", "k", b"0")
     publish(of, "amq.direct", "k", b"0", headers(**{"x-delay": 60_000}))
+    publish(of, "late", "k", b"1", headers(**{"x-delay": 300, "h": "v"}))
+    publish(of, "late", "k", b"2", headers(**{"x-delay": 900}))
     found = []
     for method, properties, body in of.consume("q", auto_ack=True, inactivity_timeout=WAIT_S):
         found.append((body, properties.headers, time.monotonic() - since))

@@ -1,4 +1,4 @@
-"""One side of a dialogue between sockets; the other is `barid-zmq`. Usage: sockets.py ROLE bind|connect ENDPOINT null|plain|curve
+"""One side of a dialogue between sockets; the other is `barid-zmq`, or this again. Usage: sockets.py ROLE bind|connect ENDPOINT null|plain|curve
 
 Who binds says where on standard output, and is the server of the mechanism.
 """
@@ -183,6 +183,28 @@ def stream():
         of.send_multipart([name, b""])
     else:
         same(of.recv_multipart(), [name, b""])
+
+
+def other_pair():
+    of = socket(zmq.PAIR)
+    same(of.recv(), b"hi")
+    of.send_multipart([b"ho", b"ho"])
+
+
+def other_xpub():
+    of = socket(zmq.XPUB)
+    same(of.recv(), b"\x01a")
+    of.send_multipart([b"b", b"not wanted"])
+    of.send_multipart([b"a", b"wanted"])
+    same(of.recv(), b"upstream")
+    same(of.recv(), b"\x00a")
+
+
+def other_sub():
+    of = socket(zmq.SUB)
+    of.subscribe(b"a")
+    same(of.recv_multipart(), [b"a", b"wanted"])
+    of.unsubscribe(b"a")
 
 
 globals()[ROLE]()

@@ -7,17 +7,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Where a client is installed.
+///
+/// # Errors
+/// When it is not.
+pub fn installed(kind: ClientKind) -> Result<PathBuf> {
+    let home = home(kind)?;
+    ensure!(
+        is_installed(kind, &home),
+        "the client {} is not installed: run `cargo xtask interop --install`",
+        kind.name()
+    );
+    Ok(home)
+}
+
 /// Another script in the folder of pyzmq, ready for the arguments.
 ///
 /// # Errors
 /// When pyzmq is not installed.
 pub fn pyzmq_script(name: &str) -> Result<Command> {
     let kind = ClientKind::Pyzmq;
-    let home = home(kind)?;
-    ensure!(
-        is_installed(kind, &home),
-        "the client pyzmq is not installed: run `cargo xtask interop --install`"
-    );
+    let home = installed(kind)?;
     let mut command = Command::new(home.join("bin/python"));
     command.arg("-B").arg(kind.folder().join(name));
     Ok(command)
@@ -34,6 +44,10 @@ pub fn install(kind: ClientKind) -> Result<()> {
     }
     match kind.source() {
         Source::Pip(requirements) => install_from_pip(&home, requirements)?,
+        Source::Unpacked(requirements, package) => {
+            install_from_pip(&home, requirements)?;
+            unpack_from_pip(&home, requirements, package)?;
+        }
         Source::Npm(package) => install_from_npm(&home, package)?,
         Source::Cargo(_) => build(&home, &kind.folder())?,
         Source::Debian(packages, _) => apt_install(packages)?,
@@ -80,6 +94,29 @@ fn install_from_pip(home: &Path, wanted: &str) -> Result<()> {
         "--no-deps",
     ]);
     run(pip.arg("--requirement").arg(requirements))
+}
+
+/// Puts the source of a package, of the version that is required, into the folder `source`.
+fn unpack_from_pip(home: &Path, requirements: &str, package: &str) -> Result<()> {
+    let is_it = |line: &&str| line.split("==").next() == Some(package);
+    let requirement = requirements.lines().find(is_it);
+    let requirement = requirement.with_context(|| format!("{package} is not required"))?;
+    let source = home.join("source");
+    fs::create_dir_all(&source)?;
+    let mut pip = Command::new(home.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    pip.args(["--no-deps", "--no-binary", package, requirement, "--dest"]);
+    run(pip.arg(&source))?;
+    let archive = source.join(format!("{}.tar.gz", requirement.replace("==", "-")));
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--gzip", "--strip-components=1", "--directory"]);
+    run(tar.arg(&source).arg("--file").arg(archive))
 }
 
 fn install_from_npm(home: &Path, package: &str) -> Result<()> {
@@ -154,19 +191,22 @@ fn works(program: &str, args: &[&str]) -> bool {
 /// What is written beside an installation, so that another version is installed anew.
 fn stamp(kind: ClientKind) -> Option<String> {
     match kind.source() {
-        Source::Pip(text) | Source::Npm(text) | Source::Java(text) => Some(text.to_owned()),
+        Source::Pip(text) | Source::Unpacked(text, _) | Source::Npm(text) | Source::Java(text) => {
+            Some(text.to_owned())
+        }
         Source::Cargo(texts) | Source::Library(texts) => Some(texts.concat()),
         Source::Debian(..) => None,
     }
 }
 
-pub(crate) fn is_installed(kind: ClientKind, home: &Path) -> bool {
+fn is_installed(kind: ClientKind, home: &Path) -> bool {
     let stamped =
         |stamp: &str| fs::read_to_string(home.join("installed")).is_ok_and(|found| found == stamp);
     match kind.source() {
         Source::Debian(_, [program, args @ ..]) => works(program, args),
         Source::Debian(_, []) => false,
         Source::Pip(_)
+        | Source::Unpacked(..)
         | Source::Npm(_)
         | Source::Cargo(_)
         | Source::Java(_)
@@ -174,7 +214,7 @@ pub(crate) fn is_installed(kind: ClientKind, home: &Path) -> bool {
     }
 }
 
-pub(crate) fn home(kind: ClientKind) -> Result<PathBuf> {
+fn home(kind: ClientKind) -> Result<PathBuf> {
     Ok(target_dir()?.join("interop").join(kind.name()))
 }
 

@@ -1,7 +1,7 @@
 //! The clients: where each comes from, and how its cases are run.
 
-use crate::install::{home, is_installed};
-use anyhow::{Result, ensure};
+use crate::install::installed;
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -40,8 +40,12 @@ pub enum ClientKind {
     Crossing,
     /// pyzmq with its libzmq, from Python's package index.
     Pyzmq,
-    /// libzmq from the source of Debian's package, with the draft types and WebSocket, which pyzmq's has not.
+    /// pyzmq's own tests, with its source.
+    PyzmqTests,
+    /// libzmq with its header, from Debian, and a compiler.
     Libzmq,
+    /// libzmq from the source of Debian's package, with the draft types and WebSocket, which pyzmq's has not.
+    LibzmqDrafts,
 }
 
 /// Where a client comes from.
@@ -49,6 +53,8 @@ pub enum ClientKind {
 pub(crate) enum Source {
     /// Python's package index: the requirements.
     Pip(&'static str),
+    /// The same, and the source of one of them unpacked: the requirements, and which.
+    Unpacked(&'static str, &'static str),
     /// npm: the package with its dependencies.
     Npm(&'static str),
     /// crates.io: the lock file and the program with the cases.
@@ -70,7 +76,7 @@ pub(crate) const JARS: &str =
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::StompPy,
         Self::Stompit,
         Self::Stompjs,
@@ -87,7 +93,9 @@ impl ClientKind {
         Self::Java,
         Self::Crossing,
         Self::Pyzmq,
+        Self::PyzmqTests,
         Self::Libzmq,
+        Self::LibzmqDrafts,
     ];
 
     /// The name that commands know it by, and its folder's.
@@ -110,7 +118,9 @@ impl ClientKind {
             Self::Java => "java",
             Self::Crossing => "crossing",
             Self::Pyzmq => "pyzmq",
+            Self::PyzmqTests => "pyzmq_tests",
             Self::Libzmq => "libzmq",
+            Self::LibzmqDrafts => "libzmq_drafts",
         }
     }
 
@@ -129,7 +139,7 @@ impl ClientKind {
             | Self::AmqpTools
             | Self::Java
             | Self::Crossing => Some("amqp"),
-            Self::Pyzmq | Self::Libzmq => None,
+            Self::Pyzmq | Self::PyzmqTests | Self::Libzmq | Self::LibzmqDrafts => None,
         }
     }
 
@@ -171,15 +181,27 @@ impl ClientKind {
             Self::Java => Source::Java(include_str!("../java/Cases.java")),
             Self::Crossing => Source::Pip(include_str!("../crossing/requirements.txt")),
             Self::Pyzmq => Source::Pip(include_str!("../pyzmq/requirements.txt")),
-            Self::Libzmq => Source::Library([
-                include_str!("../libzmq/build.sh"),
-                include_str!("../libzmq/platform.hpp"),
+            Self::PyzmqTests => {
+                Source::Unpacked(include_str!("../pyzmq_tests/requirements.txt"), "pyzmq")
+            }
+            Self::Libzmq => Source::Debian(
+                &["libzmq3-dev", "gcc", "libc6-dev"],
+                &[
+                    "sh",
+                    "-c",
+                    "echo '#include <zmq.h>' | cc -fsyntax-only -x c -",
+                ],
+            ),
+            Self::LibzmqDrafts => Source::Library([
+                include_str!("../libzmq_drafts/build.sh"),
+                include_str!("../libzmq_drafts/platform.hpp"),
             ]),
         }
     }
 
     /// Where its cases are.
-    pub(crate) fn folder(self) -> PathBuf {
+    #[must_use]
+    pub fn folder(self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(self.name())
     }
 
@@ -188,15 +210,10 @@ impl ClientKind {
     /// # Errors
     /// When the client is not installed.
     pub fn command(self) -> Result<Command> {
-        let home = home(self)?;
-        ensure!(
-            is_installed(self, &home),
-            "the client {} is not installed: run `cargo xtask interop --install`",
-            self.name()
-        );
+        let home = installed(self)?;
         let folder = self.folder();
         let mut command = match self.source() {
-            Source::Pip(_) => {
+            Source::Pip(_) | Source::Unpacked(..) => {
                 let mut python = Command::new(home.join("bin/python"));
                 python.arg("-B").arg(folder.join("cases.py"));
                 python

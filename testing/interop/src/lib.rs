@@ -8,7 +8,7 @@
 mod install;
 mod kind;
 
-pub use install::{install, install_strace, pyzmq_script};
+pub use install::{install, install_strace, installed, pyzmq_script};
 pub use kind::ClientKind;
 
 use anyhow::{Context as _, Result, ensure};

@@ -317,7 +317,7 @@ def prefetch_count_limits_deliveries():
 
 
 def heart_beats_go_both_ways():
-    with Client(heartbeats=(200, 200)) as client:
+    with Client(heartbeats=(500, 500)) as client:
         for _ in range(5):
             client.inbox.beats.get(timeout=WAIT_S)
         same(client.inbox.timeouts.qsize(), 0)

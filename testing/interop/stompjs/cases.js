@@ -205,8 +205,8 @@ const cases = {
   async heart_beats_go_both_ways() {
     const beats = inbox();
     const { client, messages } = await connect({
-      heartbeatIncoming: 200,
-      heartbeatOutgoing: 200,
+      heartbeatIncoming: 500,
+      heartbeatOutgoing: 500,
       onHeartbeatReceived: () => beats.put(null),
       onHeartbeatLost: () => {
         throw new Error('a heart-beat is missing');

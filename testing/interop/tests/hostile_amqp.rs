@@ -275,7 +275,7 @@ fn one_byte_at_a_time_is_a_conversation() -> Result<()> {
 
 #[test]
 fn who_says_nothing_is_cut() -> Result<()> {
-    let mut stage = Stage::with(&["--amqp-connect-timeout-ms", "100"])?;
+    let mut stage = Stage::with(&["--amqp-connect-timeout-ms", "500"])?;
     let whole = opening(1);
     // Nothing at all, half of a header, no login, half of a login; and then a client that does not keep its heartbeats.
     for end in [0, 3, 8, 20, whole.len()] {

@@ -10,7 +10,7 @@ use crate::scene::{Reading, Scene};
 use crate::world::World;
 use client::Frame;
 use fastrand::Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a client is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,8 @@ pub struct Actor {
     held: Vec<Held>,
     /// The transaction that is open.
     open: Option<Open>,
+    /// How many deliveries had been seen when each commit by AMQP was sent that is not answered.
+    commits: VecDeque<usize>,
     /// It settles what it has hoarded.
     is_letting_go: bool,
     /// It has said DISCONNECT.
@@ -194,6 +196,7 @@ impl Actor {
             receipts: 0,
             held: Vec::new(),
             open: None,
+            commits: VecDeque::new(),
             is_letting_go: false,
             has_left: false,
             is_doomed: false,

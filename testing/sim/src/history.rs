@@ -56,6 +56,17 @@ pub struct Seen {
     pub life: u32,
     /// When it came.
     pub at: Instant,
+    /// So many deliveries had been seen when its client sent a commit that was refused: if it came behind that, the
+    /// broker may have taken it back before it was read.
+    pub crossed: Option<usize>,
+}
+
+impl Seen {
+    /// So many deliveries, at least, had been seen when it was its client's. It is the one with this index.
+    #[must_use]
+    pub fn since(&self, index: usize) -> usize {
+        self.crossed.unwrap_or(index)
+    }
 }
 
 /// A client.
@@ -84,6 +95,30 @@ pub enum Event {
     Left(u32),
     /// The broker has ended and begun again.
     Restart,
+    /// Its client of AMQP has sent a commit.
+    CommitSent(u32),
+    /// The oldest commit of its client that was not answered is done.
+    CommitDone(u32),
+    /// It is refused, and its channel is closed.
+    CommitRefused(u32),
+}
+
+impl Event {
+    /// What it is about.
+    #[must_use]
+    pub const fn spot(&self) -> Option<Spot> {
+        match *self {
+            Self::Got(spot, _)
+            | Self::GotForGood(spot, _)
+            | Self::Settled(spot, _)
+            | Self::Returned(spot, _) => Some(spot),
+            Self::Left(_)
+            | Self::Restart
+            | Self::CommitSent(_)
+            | Self::CommitDone(_)
+            | Self::CommitRefused(_) => None,
+        }
+    }
 }
 
 /// The memory that queued messages took.
@@ -91,7 +126,7 @@ pub enum Event {
 pub struct Memory {
     /// What they may take, in bytes.
     pub limit: usize,
-    /// By how much they grew while they took more, at most.
+    /// By how much they grew while they took more, at most, beside dead letters that were on their way before.
     pub excess: usize,
 }
 
@@ -208,6 +243,10 @@ pub struct History {
     pub refusal: String,
     /// Publishes and transactions that were refused because a queue is full.
     pub full: u32,
+    /// Deliveries that were got without a consumer.
+    pub gets: u32,
+    /// Answers that came directly to who had asked.
+    pub answers: u32,
     /// Whether the broker has ever ended in another way than in order.
     pub has_crashed: bool,
     /// The memory that queued messages took.

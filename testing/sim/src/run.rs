@@ -107,7 +107,7 @@ struct Run {
     life: u32,
     steps: u64,
     connections: u32,
-    /// What the queues held in memory when it became full.
+    /// What the queues held in memory when it became full, with the dead letters that were on their way then.
     full_from: usize,
     /// Shards are out of service until the store is repaired.
     needs_repair: bool,
@@ -373,11 +373,14 @@ impl Run {
     }
 
     /// Notes by how much memory grows while it is full. What transactions and dead letters bring is always taken
-    /// in, and not counted, unless the dead letters are only what is rejected.
+    /// in, and not counted, unless the dead letters are only what is rejected: then those count that were made since,
+    /// beside what the rejections have freed.
     fn note_memory(&mut self, before: usize) {
         let after = self.world.queued_bytes();
         if before < self.bounds.queued_bytes {
-            self.full_from = after;
+            if after >= self.bounds.queued_bytes {
+                self.note_full();
+            }
             return;
         }
         let is_bounded = self.processors == 0
@@ -387,6 +390,11 @@ impl Run {
             let memory = &mut self.history.memory;
             memory.excess = memory.excess.max(after.saturating_sub(self.full_from));
         }
+    }
+
+    /// Memory may be full from now on.
+    fn note_full(&mut self) {
+        self.full_from = self.world.queued_bytes() + self.world.forwarded_bytes();
     }
 
     fn carry_one(&mut self) {

@@ -152,6 +152,15 @@ impl World {
         self.broker.queued_bytes()
     }
 
+    /// What messages on their way from one shard to another will take where they arrive: nothing is charged for them yet.
+    #[must_use]
+    pub fn forwarded_bytes(&self) -> usize {
+        let executors = || self.executors.iter().map(|(executor, _)| executor);
+        let all = executors().flat_map(Executor::on_their_way);
+        let waiting = all.filter(|one| !executors().any(|executor| executor.has_received(one)));
+        waiting.map(|one| one.cost_bytes).sum()
+    }
+
     /// Ends in order, as the shell does it: everything that the queues hold is logged. All connections have
     /// ended.
     ///

@@ -57,6 +57,12 @@ fn what_several_protocols_do_together_breaks_nothing() {
     check(&reports, "refused by full queues", 5, |history| {
         history.full as usize
     });
+    check(&reports, "got without a consumer", 300, |history| {
+        history.gets as usize
+    });
+    check(&reports, "direct answers", 100, |history| {
+        history.answers as usize
+    });
     check(&reports, "committed", 300, |history| {
         let transactions = history.transactions.values();
         transactions

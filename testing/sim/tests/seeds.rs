@@ -43,6 +43,7 @@ fn most_in_hands(history: &History) -> usize {
             Event::Left(client) => drop(in_hands.remove(client)),
             Event::GotForGood(..) => {}
             Event::Restart => in_hands.clear(),
+            Event::CommitSent(_) | Event::CommitDone(_) | Event::CommitRefused(_) => {}
         }
     }
     most

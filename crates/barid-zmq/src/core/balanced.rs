@@ -4,7 +4,6 @@ use super::links::Links;
 use super::{Refusal, Rules, refuse};
 use crate::message::Message;
 use crate::peers::PeerId;
-use crate::pipe::Item;
 use zmtp::SocketType;
 
 pub(super) struct Balanced {
@@ -18,20 +17,13 @@ impl Balanced {
 }
 
 impl Rules for Balanced {
-    fn take(&mut self, links: &mut Links, _peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Message(message) if !self.takes_at_once() => Some(message),
-            Item::Message(_) => {
-                links.counters.dropped_receives += 1;
-                None
-            }
-            Item::Newest
-            | Item::Subscribe(_)
-            | Item::Cancel(_)
-            | Item::Join(_)
-            | Item::Leave(_)
-            | Item::Opened(_) => None,
+    #[inline]
+    fn take(&mut self, links: &mut Links, _peer: PeerId, _message: &mut Message) -> bool {
+        if self.takes_at_once() {
+            links.counters.dropped_receives += 1;
+            return false;
         }
+        true
     }
 
     /// What peers send to a type that does not receive is nothing that anybody waits for.
@@ -40,13 +32,14 @@ impl Rules for Balanced {
     }
 
     #[inline]
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         if self.socket_type.is_thread_safe() && message.len() > 1 {
-            return Err((Refusal::Frames, message));
+            return Err(Refusal::Frames);
         }
-        match links.send_in_turn(message) {
-            Ok(_) => Ok(()),
-            Err(message) => refuse(links, message),
-        }
+        let Some(peer) = links.take_turn() else {
+            return refuse(links);
+        };
+        links.write(peer, std::mem::take(message));
+        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! A socket's peers with what every type does with them.
 
+use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId, Peers};
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Notice, Popped, Ring, Rings};
 use crate::routing::Rotation;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a socket has counted since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,11 +17,20 @@ pub struct Counters {
     /// Messages from peers that nobody is to have: replies that nobody waits for, topics that nobody has
     /// subscribed to, frames without an envelope.
     pub dropped_receives: u64,
+    /// Peers that were disconnected because they had more subscriptions, or groups, than a peer may.
+    pub cut_subscribers: u64,
+    /// Peers that were disconnected before they had shaken hands, because newer ones had come.
+    pub cut_handshakes: u64,
+    /// How often a peer had to wait before it was let in: as many were there as may be, or those that were gone had
+    /// left too much.
+    pub accept_pauses: u64,
 }
 
 /// The next thing from a peer whose turn it is.
 pub(super) enum Next {
-    Item(PeerId, Item),
+    /// A message, which was put in the place for it.
+    Message(PeerId),
+    Notice(PeerId, Notice),
     Ended(PeerId),
     Nothing,
 }
@@ -35,6 +46,12 @@ pub(crate) struct Links {
     pub(super) rings: Rings,
     /// Peers that were let go; their ends of pipes ring bells when they are dropped.
     gone: Vec<Peer>,
+    /// Whoever has more to be looked at than could be at once.
+    again: Vec<PeerId>,
+    /// Who is to be let go for what it wants.
+    cut: Option<PeerId>,
+    /// Peers that are gone, and have left something.
+    departed: usize,
     pub(super) counters: Counters,
 }
 
@@ -43,12 +60,16 @@ pub(crate) struct Links {
 pub(crate) struct Afterwards {
     rings: Rings,
     gone: Vec<Peer>,
+    again: Vec<PeerId>,
 }
 
 impl Afterwards {
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, gate: &Gate) {
         self.rings.into_iter().for_each(Ring::ring);
         drop(self.gone);
+        for peer in self.again {
+            gate.push(Signal::Readable(peer));
+        }
     }
 }
 
@@ -62,6 +83,9 @@ impl Links {
             on_full,
             rings: Rings::new(),
             gone: Vec::new(),
+            again: Vec::new(),
+            cut: None,
+            departed: 0,
             counters: Counters::default(),
         }
     }
@@ -75,18 +99,40 @@ impl Links {
     }
 
     pub(super) fn remove(&mut self, id: PeerId) {
-        self.gone.extend(self.peers.remove(id));
+        let peer = self.peers.remove(id);
+        self.departed -= usize::from(peer.as_ref().is_some_and(|peer| peer.is_departed));
+        self.gone.extend(peer);
     }
 
     #[inline]
     pub(super) fn afterwards(&mut self) -> Option<Afterwards> {
-        if self.rings.is_empty() && self.gone.is_empty() {
+        if self.rings.is_empty() && self.gone.is_empty() && self.again.is_empty() {
             return None;
         }
         Some(Afterwards {
             rings: std::mem::take(&mut self.rings),
             gone: std::mem::take(&mut self.gone),
+            again: std::mem::take(&mut self.again),
         })
+    }
+
+    /// Lets a peer signal that it has written, though it did not.
+    pub(super) fn look_again(&mut self, id: PeerId) {
+        self.again.push(id);
+    }
+
+    /// Lets a peer go that wants too much; nothing that waits for it is sent.
+    pub(super) fn cut(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.sender.set_linger(Some(Duration::ZERO));
+        }
+        self.counters.cut_subscribers += 1;
+        self.cut = Some(id);
+    }
+
+    /// Whether that is to be done now.
+    pub(super) fn is_cut(&mut self, id: PeerId) -> bool {
+        self.cut.take_if(|cut| *cut == id).is_some()
     }
 
     /// Whether a peer will write no more.
@@ -100,6 +146,23 @@ impl Links {
     pub(super) fn is_spent(&mut self, id: PeerId) -> bool {
         let peer = self.peers.get_mut(id);
         peer.is_some_and(|peer| peer.receiver.is_closed() && peer.receiver.is_empty())
+    }
+
+    /// Takes note of a peer that is gone and has left something.
+    pub(super) fn note_departed(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(id)
+            && peer.receiver.is_closed()
+            && !peer.is_departed
+        {
+            peer.is_departed = true;
+            self.departed += 1;
+        }
+    }
+
+    /// Whether the last that a peer has left has just been taken.
+    #[inline]
+    pub(super) fn is_done_with(&mut self, id: PeerId) -> bool {
+        self.departed > 0 && self.is_spent(id)
     }
 
     /// Whether a peer has gone, and will read no more.
@@ -119,7 +182,7 @@ impl Links {
         if let Some(peer) = peer
             && peer.sender.has_room()
         {
-            peer.sender.push(Item::Message(message));
+            peer.sender.push(message);
             peer.sender.publish(&mut self.rings);
             return true;
         }
@@ -128,9 +191,9 @@ impl Links {
     }
 
     #[inline]
-    pub(super) fn pop(&mut self, id: PeerId) -> Popped {
+    pub(super) fn pop(&mut self, id: PeerId, place: &mut Message) -> Popped {
         match self.peers.get_mut(id) {
-            Some(peer) => peer.receiver.pop(&mut self.rings),
+            Some(peer) => peer.receiver.pop(place, &mut self.rings),
             None => Popped::Empty,
         }
     }
@@ -142,14 +205,18 @@ impl Links {
             .is_none_or(|peer| peer.receiver.sleep())
     }
 
-    /// The next item of the peers that have some, in turn.
+    /// The next item of the peers that have some, in turn; a message takes the place of what was in `place`.
     #[inline]
-    pub(super) fn next(&mut self) -> Next {
+    pub(super) fn next(&mut self, place: &mut Message) -> Next {
         while let Some(id) = self.fair.turn() {
-            match self.pop(id) {
-                Popped::Item(item) => {
+            match self.pop(id, place) {
+                Popped::Message => {
                     self.fair.advance();
-                    return Next::Item(id, item);
+                    return Next::Message(id);
+                }
+                Popped::Notice(notice) => {
+                    self.fair.advance();
+                    return Next::Notice(id, notice);
                 }
                 Popped::Empty => {
                     if self.sleep(id) {
@@ -164,9 +231,17 @@ impl Links {
 
     /// Writes to a peer, whether it has room or not.
     #[inline]
-    pub(super) fn write(&mut self, id: PeerId, item: Item) {
+    pub(super) fn write(&mut self, id: PeerId, message: Message) {
         if let Some(peer) = self.peers.get_mut(id) {
-            peer.sender.push(item);
+            peer.sender.push(message);
+            peer.sender.publish(&mut self.rings);
+        }
+    }
+
+    /// As [`Self::write`].
+    pub(super) fn write_notice(&mut self, id: PeerId, notice: Notice) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.sender.push_notice(notice);
             peer.sender.publish(&mut self.rings);
         }
     }
@@ -183,17 +258,27 @@ impl Links {
         peer.sender.has_room() || !peer.sender.wait()
     }
 
-    /// Sends to the peer whose turn it is, of those that have room.
+    /// Whether one of those that are sent to in turn has room.
+    pub(super) fn has_any_room(&mut self) -> bool {
+        while let Some(peer) = self.balance.turn() {
+            if self.has_room(peer) {
+                return true;
+            }
+            self.balance.pause(peer);
+        }
+        false
+    }
+
+    /// The peer whose turn it is to be sent to, of those that have room; then it is the next one's.
     #[inline]
-    pub(super) fn send_in_turn(&mut self, message: Message) -> Result<PeerId, Message> {
+    pub(super) fn take_turn(&mut self) -> Option<PeerId> {
         while let Some(id) = self.balance.turn() {
             if self.has_room(id) {
-                self.write(id, Item::Message(message));
                 self.balance.advance();
-                return Ok(id);
+                return Some(id);
             }
             self.balance.pause(id);
         }
-        Err(message)
+        None
     }
 }

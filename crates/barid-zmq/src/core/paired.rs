@@ -4,7 +4,6 @@ use super::links::Links;
 use super::{Refusal, Rules, refuse};
 use crate::message::Message;
 use crate::peers::PeerId;
-use crate::pipe::Item;
 use zmtp::SocketType;
 
 pub(super) struct Paired {
@@ -37,16 +36,8 @@ impl Rules for Paired {
         links.fair.add(peer);
     }
 
-    fn take(&mut self, _links: &mut Links, _peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Message(message) => Some(message),
-            Item::Newest
-            | Item::Subscribe(_)
-            | Item::Cancel(_)
-            | Item::Join(_)
-            | Item::Leave(_)
-            | Item::Opened(_) => None,
-        }
+    fn take(&mut self, _links: &mut Links, _peer: PeerId, _message: &mut Message) -> bool {
+        true
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
@@ -56,13 +47,14 @@ impl Rules for Paired {
     }
 
     #[inline]
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         if self.socket_type.is_thread_safe() && message.len() > 1 {
-            return Err((Refusal::Frames, message));
+            return Err(Refusal::Frames);
         }
-        match links.send_in_turn(message) {
-            Ok(_) => Ok(()),
-            Err(message) => refuse(links, message),
-        }
+        let Some(peer) = links.take_turn() else {
+            return refuse(links);
+        };
+        links.write(peer, std::mem::take(message));
+        Ok(())
     }
 }

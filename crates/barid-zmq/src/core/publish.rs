@@ -1,11 +1,12 @@
 //! PUB and XPUB: each message to all who have subscribed to a prefix of it.
 
 use super::links::Links;
-use super::{Refusal, Rules, WAITING_MAX};
+use super::wanted::{TooMany, Wanted};
+use super::{Refusal, Rules, WAITING_BYTES_MAX, WAITING_MAX};
 use crate::message::Message;
-use crate::options::{OnFull, Options, Subscriptions, XPubOptions};
+use crate::options::{OnFull, Options, Subscriptions, WantedMax, XPubOptions};
 use crate::peers::PeerId;
-use crate::pipe::Item;
+use crate::pipe::Notice;
 use crate::routing::Trie;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,19 +17,19 @@ use zmtp::SocketType;
 #[derive(Default)]
 struct Interests {
     peers: Trie<Vec<PeerId>>,
-    topics: BTreeMap<PeerId, BTreeSet<Bytes>>,
+    topics: BTreeMap<PeerId, Wanted>,
 }
 
 impl Interests {
     /// True if nobody had the topic before.
-    fn add(&mut self, peer: PeerId, topic: &Bytes) -> bool {
-        if !self.topics.entry(peer).or_default().insert(topic.clone()) {
-            return false;
+    fn add(&mut self, peer: PeerId, topic: &Bytes, max: WantedMax) -> Result<bool, TooMany> {
+        if !self.topics.entry(peer).or_default().add(topic, max)? {
+            return Ok(false);
         }
-        self.peers.update(topic, |peers| {
+        Ok(self.peers.update(topic, |peers| {
             peers.push(peer);
             peers.len() == 1
-        })
+        }))
     }
 
     /// True if nobody has the topic any more.
@@ -50,6 +51,7 @@ impl Interests {
     fn remove_all(&mut self, peer: PeerId) -> Vec<Bytes> {
         let topics = self.topics.remove(&peer).unwrap_or_default();
         topics
+            .into_names()
             .into_iter()
             .filter(|topic| self.drop_peer(peer, topic))
             .collect()
@@ -65,6 +67,10 @@ pub(super) struct Publish {
     asked: Interests,
     /// For the user of an XPUB, with the peer where the user has to know it.
     waiting: VecDeque<(Message, Option<PeerId>)>,
+    /// What that takes.
+    waiting_bytes: usize,
+    /// Who is there, where the user decides: subscriptions of others may wait for it.
+    present: BTreeSet<PeerId>,
     /// Whose subscription the user has had last.
     last: Option<PeerId>,
     /// Who gets the present message.
@@ -82,11 +88,17 @@ impl Publish {
             interests: Interests::default(),
             asked: Interests::default(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            present: BTreeSet::new(),
             last: None,
             matched: Vec::new(),
             marks: Vec::new(),
             number: 0,
         }
+    }
+
+    pub(super) fn set_options(&mut self, options: &Options) {
+        self.options = options.xpub.clone();
     }
 
     fn is_manual(&self) -> bool {
@@ -117,6 +129,15 @@ impl Publish {
         });
     }
 
+    /// Nobody gets a message before all who were found can, if none of them is to miss it.
+    fn must_wait(&self, links: &mut Links) -> bool {
+        links.on_full == OnFull::Block
+            && self
+                .matched
+                .iter()
+                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
+    }
+
     pub(super) fn audience(&mut self, topic: &[u8]) -> usize {
         self.find(topic);
         self.matched.len()
@@ -133,7 +154,11 @@ impl Publish {
     }
 
     fn hand_over(&mut self, links: &mut Links, message: Message, peer: Option<PeerId>) {
-        if self.waiting.len() < WAITING_MAX {
+        let bytes = waiting_bytes(&message);
+        if self.waiting.len() < WAITING_MAX
+            && bytes <= WAITING_BYTES_MAX.saturating_sub(self.waiting_bytes)
+        {
+            self.waiting_bytes += bytes;
             self.waiting.push_back((message, peer));
         } else {
             links.counters.dropped_receives += 1;
@@ -141,12 +166,19 @@ impl Publish {
     }
 
     fn subscribed(&mut self, links: &mut Links, peer: PeerId, topic: &Bytes) {
+        let asked = if self.is_manual() {
+            &mut self.asked
+        } else {
+            &mut self.interests
+        };
+        let is_new = match asked.add(peer, topic, links.options.wanted_max) {
+            Ok(is_new) => is_new,
+            Err(TooMany) => return links.cut(peer),
+        };
         if self.is_manual() {
-            self.asked.add(peer, topic);
             self.tell(links, 1, topic, Some(peer));
             return;
         }
-        let is_new = self.interests.add(peer, topic);
         let is_told = match self.options.subscriptions {
             Subscriptions::New | Subscriptions::Manual => is_new,
             Subscriptions::Verbose | Subscriptions::Verboser => true,
@@ -170,14 +202,12 @@ impl Publish {
 
     /// Decides on the subscription that the user has had last.
     pub(super) fn set_last(&mut self, topic: &Bytes, is_subscribed: bool) -> bool {
-        let Some(peer) = self
-            .last
-            .filter(|peer| self.marks.get(peer.slot()).is_some())
-        else {
+        let Some(peer) = self.last.filter(|peer| self.present.contains(peer)) else {
             return false;
         };
         if is_subscribed {
-            self.interests.add(peer, topic);
+            let is_added = self.interests.add(peer, topic, WantedMax::NONE);
+            debug_assert!(is_added.is_ok(), "the user has no limit");
         } else {
             self.interests.remove(peer, topic);
         }
@@ -185,31 +215,44 @@ impl Publish {
     }
 }
 
+/// What a message takes of the room for those that wait for the user.
+fn waiting_bytes(message: &Message) -> usize {
+    message.byte_count() + size_of::<(Message, Option<PeerId>)>()
+}
+
 impl Rules for Publish {
     fn attached(&mut self, links: &mut Links, peer: PeerId) {
         if self.marks.len() <= peer.slot() {
             self.marks.resize(peer.slot() + 1, 0);
         }
+        if self.is_manual() {
+            self.present.insert(peer);
+        }
         if let Some(welcome) = &self.options.welcome {
-            links.write(peer, Item::Message(welcome.clone().into()));
+            links.write(peer, welcome.clone().into());
         }
     }
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Subscribe(topic) => self.subscribed(links, peer, &topic),
-            Item::Cancel(topic) => self.canceled(links, peer, &topic),
-            Item::Message(message) if self.is_xpub => self.hand_over(links, message, None),
-            Item::Message(_) => links.counters.dropped_receives += 1,
-            Item::Newest | Item::Join(_) | Item::Leave(_) | Item::Opened(_) => {}
+    /// What peers of an XPUB send stands in a row with their subscriptions.
+    fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
+        if self.is_xpub {
+            self.hand_over(links, std::mem::take(message), None);
+        } else {
+            links.counters.dropped_receives += 1;
         }
-        None
+        false
+    }
+
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
+        match notice {
+            Notice::Subscribe(topic) => self.subscribed(links, peer, &topic),
+            Notice::Cancel(topic) => self.canceled(links, peer, &topic),
+            Notice::Join(_) | Notice::Leave(_) | Notice::Opened(_) => {}
+        }
     }
 
     fn ended(&mut self, links: &mut Links, peer: PeerId) {
-        if self.last == Some(peer) {
-            self.last = None;
-        }
+        self.present.remove(&peer);
         let effective = self.interests.remove_all(peer);
         let unwanted = if self.is_manual() {
             self.asked.remove_all(peer)
@@ -223,6 +266,7 @@ impl Rules for Publish {
 
     fn pending(&mut self) -> Option<Message> {
         let (message, peer) = self.waiting.pop_front()?;
+        self.waiting_bytes -= waiting_bytes(&message);
         if peer.is_some() {
             self.last = peer;
         }
@@ -234,24 +278,74 @@ impl Rules for Publish {
         true
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn admits(&mut self, links: &mut Links, first: &[u8]) -> Result<(), Refusal> {
+        self.find(first);
+        if self.must_wait(links) {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    /// Always: who has no room has yet to be found.
+    fn is_writable(&mut self, _links: &mut Links) -> bool {
+        true
+    }
+
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         self.find(message.first());
-        if links.on_full == OnFull::Block {
-            // Nobody gets it before all can.
-            let must_wait = self
-                .matched
-                .iter()
-                .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer));
-            if must_wait {
-                return Err((Refusal::Full, message));
-            }
+        if self.must_wait(links) {
+            return Err(Refusal::Full);
         }
         if let Some((last, others)) = self.matched.split_last() {
             for peer in others {
                 links.send_or_drop(*peer, message.clone());
             }
-            links.send_or_drop(*last, message);
+            links.send_or_drop(*last, std::mem::take(message));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attachment::Attachment;
+    use crate::core::Core;
+    use crate::gate::Gate;
+    use crate::pipe::credit::Hwm;
+    use crate::pipe::{Bell, Keep, Rings, pipe};
+    use std::sync::Arc;
+
+    #[test]
+    fn who_subscribes_without_an_end_does_not_hold_the_socket_up() {
+        let (options, gate) = (Arc::new(Options::default()), Arc::new(Gate::default()));
+        let mut core = Core::new(SocketType::Pub, &options, Arc::clone(&gate), 0);
+        let keep = Keep::All(Hwm::UNLIMITED);
+        let bell = || Bell::socket(Arc::clone(&gate));
+        let (mut to_core, receiver) = pipe(keep, Bell::task(), bell());
+        let (sender, _from_core) = pipe(keep, bell(), Bell::task());
+        let topics = 25_000_u32;
+        for topic in 0..topics {
+            to_core.push_notice(Notice::Subscribe(Bytes::copy_from_slice(
+                &topic.to_be_bytes(),
+            )));
+        }
+        to_core.publish(&mut Rings::new());
+        core.attach(Attachment::of_pipes(sender, receiver));
+        let mut rounds = 0;
+        loop {
+            if let Some(afterwards) = core.afterwards() {
+                afterwards.run(&gate);
+            }
+            if !gate.has_signals() {
+                break;
+            }
+            core.look();
+            rounds += 1;
+        }
+        assert_eq!(rounds, 2, "of 10,000 each");
+        for topic in [0, topics / 2, topics - 1] {
+            assert_eq!(core.audience(&topic.to_be_bytes()), 1, "{topic}");
+        }
     }
 }

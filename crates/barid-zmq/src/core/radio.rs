@@ -2,11 +2,12 @@
 //! first frame, as it has on the wire.
 
 use super::links::Links;
+use super::wanted::{TooMany, Wanted};
 use super::{Refusal, Rules};
 use crate::message::Message;
 use crate::options::OnFull;
 use crate::peers::PeerId;
-use crate::pipe::Item;
+use crate::pipe::Notice;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ pub(crate) const GROUP_BYTES_MAX: usize = 255;
 #[derive(Default)]
 pub(super) struct Radio {
     groups: BTreeMap<Bytes, Vec<PeerId>>,
+    /// The groups of each peer.
+    joined: BTreeMap<PeerId, Wanted>,
     /// Those that get all groups.
     all: Vec<PeerId>,
 }
@@ -23,6 +26,15 @@ pub(super) struct Radio {
 impl Radio {
     pub(super) fn audience(&self, group: &[u8]) -> usize {
         self.groups.get(group).map_or(0, Vec::len) + self.all.len()
+    }
+
+    fn drop_peer(&mut self, peer: PeerId, group: &Bytes) {
+        if let Some(peers) = self.groups.get_mut(group) {
+            peers.retain(|found| *found != peer);
+            if peers.is_empty() {
+                self.groups.remove(group);
+            }
+        }
     }
 }
 
@@ -34,46 +46,49 @@ impl Rules for Radio {
         }
     }
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        match item {
-            Item::Join(group) => {
-                let peers = self.groups.entry(group).or_default();
-                if !peers.contains(&peer) {
-                    peers.push(peer);
+    fn take(&mut self, links: &mut Links, _peer: PeerId, _message: &mut Message) -> bool {
+        links.counters.dropped_receives += 1;
+        false
+    }
+
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
+        match notice {
+            Notice::Join(group) => {
+                let joined = self.joined.entry(peer).or_default();
+                match joined.add(&group, links.options.wanted_max) {
+                    Ok(true) => self.groups.entry(group).or_default().push(peer),
+                    Ok(false) => {}
+                    Err(TooMany) => links.cut(peer),
                 }
             }
-            Item::Leave(group) => {
-                if let Some(peers) = self.groups.get_mut(&group) {
-                    peers.retain(|found| *found != peer);
-                    if peers.is_empty() {
-                        self.groups.remove(&group);
-                    }
+            Notice::Leave(group) => {
+                let joined = self.joined.get_mut(&peer);
+                if joined.is_some_and(|joined| joined.remove(&group)) {
+                    self.drop_peer(peer, &group);
                 }
             }
-            Item::Message(_) => links.counters.dropped_receives += 1,
-            Item::Newest | Item::Subscribe(_) | Item::Cancel(_) | Item::Opened(_) => {}
+            Notice::Subscribe(_) | Notice::Cancel(_) | Notice::Opened(_) => {}
         }
-        None
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
         self.all.retain(|found| *found != peer);
-        self.groups.retain(|_, peers| {
-            peers.retain(|found| *found != peer);
-            !peers.is_empty()
-        });
+        let joined = self.joined.remove(&peer).unwrap_or_default();
+        for group in joined.into_names() {
+            self.drop_peer(peer, &group);
+        }
     }
 
     fn takes_at_once(&self) -> bool {
         true
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         if message.len() != 2 {
-            return Err((Refusal::Frames, message));
+            return Err(Refusal::Frames);
         }
         if message.first().len() > GROUP_BYTES_MAX {
-            return Err((Refusal::Malformed, message));
+            return Err(Refusal::Malformed);
         }
         let joined = self.groups.get(message.first());
         let joined = joined.map(Vec::as_slice).unwrap_or_default();
@@ -84,13 +99,13 @@ impl Rules for Radio {
                 .clone()
                 .any(|peer| !links.has_room(*peer) && !links.is_deaf(*peer))
         {
-            return Err((Refusal::Full, message));
+            return Err(Refusal::Full);
         }
         if let Some(last) = peers.next_back() {
             for peer in peers {
                 links.send_or_drop(*peer, message.clone());
             }
-            links.send_or_drop(*last, message);
+            links.send_or_drop(*last, std::mem::take(message));
         }
         Ok(())
     }
@@ -112,12 +127,12 @@ impl Dish {
             let peers: Vec<_> = links.balance.all().to_vec();
             for peer in peers {
                 let group = group.clone();
-                let item = if is_joined {
-                    Item::Join(group)
+                let notice = if is_joined {
+                    Notice::Join(group)
                 } else {
-                    Item::Leave(group)
+                    Notice::Leave(group)
                 };
-                links.write(peer, item);
+                links.write_notice(peer, notice);
             }
         }
         is_changed
@@ -129,23 +144,20 @@ impl Rules for Dish {
         links.balance.add(peer);
         links.fair.add(peer);
         for group in &self.joined {
-            links.write(peer, Item::Join(group.clone()));
+            links.write_notice(peer, Notice::Join(group.clone()));
         }
     }
 
-    fn take(&mut self, links: &mut Links, _peer: PeerId, item: Item) -> Option<Message> {
-        let Item::Message(message) = item else {
-            return None;
-        };
+    fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
         if message.len() != 2 || !self.joined.contains(message.first()) {
             links.counters.dropped_receives += 1;
-            return None;
+            return false;
         }
-        Some(message)
+        true
     }
 
     /// A DISH sends nothing.
-    fn send(&mut self, _links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
-        Err((Refusal::OutOfTurn, message))
+    fn send(&mut self, _links: &mut Links, _message: &mut Message) -> Result<(), Refusal> {
+        Err(Refusal::OutOfTurn)
     }
 }

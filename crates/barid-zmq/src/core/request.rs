@@ -12,9 +12,9 @@
 use super::links::Links;
 use super::{Refusal, Rules, refuse};
 use crate::message::{Frame, Message};
-use crate::options::ReqOptions;
+use crate::options::{OnFull, ReqOptions};
 use crate::peers::PeerId;
-use crate::pipe::{Item, Popped};
+use crate::pipe::Popped;
 
 /// Stale replies of one peer that are dropped before a request: a peer that writes all the time does not hold it up.
 const STALE_MAX: usize = 10_000;
@@ -41,25 +41,32 @@ impl Request {
         }
     }
 
-    /// The reply without its envelope, if it is one to the last request.
-    fn open(&self, mut message: Message) -> Option<Message> {
-        if self.options.is_correlated && message.pop_front()? != self.number.to_be_bytes() {
-            return None;
+    pub(super) const fn set_options(&mut self, options: ReqOptions) {
+        self.options = options;
+    }
+
+    /// Takes the envelope off a message; false if it is no reply to the last request.
+    fn open(&self, message: &mut Message) -> bool {
+        if self.options.is_correlated {
+            let number = message.pop_front();
+            if number.is_none_or(|number| number != self.number.to_be_bytes()) {
+                return false;
+            }
         }
-        let delimiter = message.pop_front()?;
-        (delimiter.is_empty() && !message.is_empty()).then_some(message)
+        let delimiter = message.pop_front();
+        delimiter.is_some_and(|delimiter| delimiter.is_empty()) && !message.is_empty()
     }
 
     /// Drops what has come for former requests, so that it cannot be taken for the next reply.
     fn clear(links: &mut Links) {
         let peers: Vec<_> = links.fair.active().to_vec();
+        let mut message = Message::new();
         for peer in peers {
             for _ in 0..STALE_MAX {
-                let Popped::Item(item) = links.pop(peer) else {
-                    break;
-                };
-                if matches!(item, Item::Message(_)) {
-                    links.counters.dropped_receives += 1;
+                match links.pop(peer, &mut message) {
+                    Popped::Message => links.counters.dropped_receives += 1,
+                    Popped::Notice(_) => {}
+                    Popped::Empty | Popped::Closed => break,
                 }
             }
         }
@@ -67,20 +74,17 @@ impl Request {
 }
 
 impl Rules for Request {
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        let Item::Message(message) = item else {
-            return None;
-        };
+    fn take(&mut self, links: &mut Links, peer: PeerId, message: &mut Message) -> bool {
         let is_expected = match self.state {
             State::Idle => false,
             State::Waiting(asked) => asked.is_none_or(|asked| asked == peer),
         };
-        if let Some(reply) = is_expected.then(|| self.open(message)).flatten() {
+        if is_expected && self.open(message) {
             self.state = State::Idle;
-            return Some(reply);
+            return true;
         }
         links.counters.dropped_receives += 1;
-        None
+        false
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
@@ -95,20 +99,24 @@ impl Rules for Request {
         matches!(self.state, State::Waiting(_))
     }
 
-    fn send(&mut self, links: &mut Links, mut message: Message) -> Result<(), (Refusal, Message)> {
+    fn admits(&mut self, links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
         if matches!(self.state, State::Waiting(_)) && !self.options.is_relaxed {
-            return Err((Refusal::OutOfTurn, message));
+            return Err(Refusal::OutOfTurn);
         }
-        let has_peer = loop {
-            match links.balance.turn() {
-                None => break false,
-                Some(peer) if links.has_room(peer) => break true,
-                Some(peer) => links.balance.pause(peer),
-            }
+        if links.on_full == OnFull::Drop || links.has_any_room() {
+            Ok(())
+        } else {
+            Err(Refusal::Full)
+        }
+    }
+
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
+        if matches!(self.state, State::Waiting(_)) && !self.options.is_relaxed {
+            return Err(Refusal::OutOfTurn);
+        }
+        let Some(peer) = links.take_turn() else {
+            return refuse(links);
         };
-        if !has_peer {
-            return refuse(links, message);
-        }
         Self::clear(links);
         let number = self.number.wrapping_add(1);
         if self.options.is_correlated {
@@ -116,14 +124,10 @@ impl Rules for Request {
         } else {
             message.prepend([Frame::new()]);
         }
-        match links.send_in_turn(message) {
-            Ok(peer) => {
-                self.number = number;
-                self.state = State::Waiting(Some(peer));
-                Ok(())
-            }
-            Err(message) => Err((Refusal::Full, message)),
-        }
+        links.write(peer, std::mem::take(message));
+        self.number = number;
+        self.state = State::Waiting(Some(peer));
+        Ok(())
     }
 }
 
@@ -147,11 +151,14 @@ mod tests {
             (vec!["".into(), "r".into()], None),
         ];
         for (frames, expected) in rows {
-            assert_eq!(request.open(frames.clone().into()), expected, "{frames:?}");
+            let mut message = Message::from(frames.clone());
+            let reply = request.open(&mut message).then_some(message);
+            assert_eq!(reply, expected, "{frames:?}");
         }
         let plain = Request::new(ReqOptions::default(), 7);
-        let reply = Message::from_iter(["", "a", "b"]);
-        assert_eq!(plain.open(reply), Some(Message::from_iter(["a", "b"])));
-        assert_eq!(plain.open("a".into()), None);
+        let mut reply = Message::from_iter(["", "a", "b"]);
+        assert!(plain.open(&mut reply));
+        assert_eq!(reply, Message::from_iter(["a", "b"]));
+        assert!(!plain.open(&mut "a".into()));
     }
 }

@@ -8,7 +8,7 @@ use super::{Refusal, Rules, WAITING_MAX};
 use crate::message::{Frame, Message};
 use crate::options::{OnFull, RouterOptions};
 use crate::peers::PeerId;
-use crate::pipe::{Item, Popped};
+use crate::pipe::{Notice, Popped};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,6 +33,10 @@ impl Router {
         }
     }
 
+    pub(super) const fn set_options(&mut self, options: RouterOptions) {
+        self.options = options;
+    }
+
     /// Reads who a peer is, if it is not known yet; false if it is still not known.
     pub(super) fn name_from_pipe(&mut self, links: &mut Links, peer: PeerId) -> bool {
         let Some(found) = links.peers.get_mut(peer) else {
@@ -47,11 +51,12 @@ impl Router {
         if let Some(name) = found.given_name.clone().or_else(|| found.told_name.take()) {
             return self.name(links, peer, name);
         }
+        let mut early = Message::new();
         loop {
-            match links.pop(peer) {
-                Popped::Item(Item::Opened(name)) => return self.name(links, peer, name),
+            match links.pop(peer, &mut early) {
+                Popped::Notice(Notice::Opened(name)) => return self.name(links, peer, name),
                 // Its name is the first that a peer writes.
-                Popped::Item(_) => {}
+                Popped::Message | Popped::Notice(_) => {}
                 Popped::Closed => return false,
                 Popped::Empty if links.sleep(peer) => return false,
                 Popped::Empty => {}
@@ -85,13 +90,13 @@ impl Router {
         self.names.insert(name.clone(), peer);
         links.fair.add(peer);
         if self.options.notifies_connect {
-            self.notice(links, name);
+            self.tell(links, name);
         }
         true
     }
 
     /// Tells the user of a peer by an empty message.
-    fn notice(&mut self, links: &mut Links, name: Bytes) {
+    fn tell(&mut self, links: &mut Links, name: Bytes) {
         if self.notices.len() < WAITING_MAX {
             self.notices
                 .push_back(Message::from_iter([Frame::from(name), Frame::new()]));
@@ -113,9 +118,14 @@ impl Router {
 
     fn numbered(&mut self) -> Bytes {
         let mut name = [0; 5];
-        name[1..].copy_from_slice(&self.next_number.to_be_bytes());
-        self.next_number = self.next_number.wrapping_add(1);
-        Bytes::copy_from_slice(&name)
+        loop {
+            name[1..].copy_from_slice(&self.next_number.to_be_bytes());
+            self.next_number = self.next_number.wrapping_add(1);
+            // One that has been there for very long keeps its own.
+            if !self.names.contains_key(&name[..]) {
+                return Bytes::copy_from_slice(&name);
+            }
+        }
     }
 }
 
@@ -123,30 +133,27 @@ impl Rules for Router {
     /// A peer takes part once it has a name.
     fn attached(&mut self, _links: &mut Links, _peer: PeerId) {}
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        let found = links.peers.get_mut(peer)?;
-        match item {
-            Item::Message(mut message) => {
-                let name = found.name.clone()?;
-                message.prepend([Frame::from(name)]);
-                Some(message)
+    fn take(&mut self, links: &mut Links, peer: PeerId, message: &mut Message) -> bool {
+        let found = links.peers.get_mut(peer);
+        let Some(name) = found.and_then(|found| found.name.clone()) else {
+            return false;
+        };
+        message.prepend([Frame::from(name)]);
+        true
+    }
+
+    fn notice(&mut self, links: &mut Links, peer: PeerId, notice: Notice) {
+        // A connection of ours was made again, and its peer may have another name.
+        if let Notice::Opened(name) = notice
+            && let Some(found) = links.peers.get_mut(peer)
+            && !name.is_empty()
+            && found.given_name.is_none()
+            && !self.names.contains_key(&name)
+        {
+            if let Some(former) = found.name.replace(name.clone()) {
+                self.names.remove(&former);
             }
-            // A connection of ours was made again, and its peer has another name.
-            Item::Opened(name) if !name.is_empty() && found.given_name.is_none() => {
-                if found.name.as_ref() != Some(&name) && !self.names.contains_key(&name) {
-                    if let Some(former) = found.name.replace(name.clone()) {
-                        self.names.remove(&former);
-                    }
-                    self.names.insert(name, peer);
-                }
-                None
-            }
-            Item::Opened(_)
-            | Item::Newest
-            | Item::Subscribe(_)
-            | Item::Cancel(_)
-            | Item::Join(_)
-            | Item::Leave(_) => None,
+            self.names.insert(name, peer);
         }
     }
 
@@ -158,7 +165,7 @@ impl Rules for Router {
         };
         self.names.remove(&name);
         if self.options.notifies_disconnect {
-            self.notice(links, name);
+            self.tell(links, name);
         }
     }
 
@@ -166,10 +173,27 @@ impl Rules for Router {
         self.notices.pop_front()
     }
 
-    fn send(&mut self, links: &mut Links, mut message: Message) -> Result<(), (Refusal, Message)> {
+    fn admits(&mut self, links: &mut Links, first: &[u8]) -> Result<(), Refusal> {
+        match self.names.get(first).copied() {
+            None if self.options.is_mandatory => Err(Refusal::Unroutable),
+            None => Ok(()),
+            Some(peer) if links.has_room(peer) => Ok(()),
+            Some(peer) => match (links.on_full, links.is_deaf(peer)) {
+                (OnFull::Block, true) if self.options.is_mandatory => Err(Refusal::Unroutable),
+                (OnFull::Block, false) => Err(Refusal::Full),
+                (OnFull::Block | OnFull::Drop, _) => Ok(()),
+            },
+        }
+    }
+
+    fn is_writable(&mut self, links: &mut Links) -> bool {
+        links.on_full == OnFull::Drop || self.names.values().any(|peer| links.has_room(*peer))
+    }
+
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         let Some(peer) = self.names.get(message.first()).copied() else {
             if self.options.is_mandatory {
-                return Err((Refusal::Unroutable, message));
+                return Err(Refusal::Unroutable);
             }
             links.counters.dropped_sends += 1;
             return Ok(());
@@ -180,15 +204,13 @@ impl Rules for Router {
         }
         if links.has_room(peer) {
             message.pop_front();
-            links.write(peer, Item::Message(message));
+            links.write(peer, std::mem::take(message));
             return Ok(());
         }
         let is_gone = links.is_deaf(peer);
         match links.on_full {
-            OnFull::Block if is_gone && self.options.is_mandatory => {
-                Err((Refusal::Unroutable, message))
-            }
-            OnFull::Block if !is_gone => Err((Refusal::Full, message)),
+            OnFull::Block if is_gone && self.options.is_mandatory => Err(Refusal::Unroutable),
+            OnFull::Block if !is_gone => Err(Refusal::Full),
             OnFull::Block | OnFull::Drop => {
                 links.counters.dropped_sends += 1;
                 Ok(())

@@ -4,7 +4,6 @@ use super::links::Links;
 use super::{Refusal, Rules, refuse};
 use crate::message::Message;
 use crate::peers::PeerId;
-use crate::pipe::Item;
 use std::collections::BTreeMap;
 
 pub(super) struct Server {
@@ -39,12 +38,12 @@ impl Rules for Server {
         links.fair.add(peer);
     }
 
-    fn take(&mut self, _links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        let Item::Message(mut message) = item else {
-            return None;
+    fn take(&mut self, _links: &mut Links, peer: PeerId, message: &mut Message) -> bool {
+        let Some(number) = self.number_of(peer) else {
+            return false;
         };
-        message.set_peer(self.number_of(peer)?);
-        Some(message)
+        message.set_peer(number);
+        true
     }
 
     fn ended(&mut self, _links: &mut Links, peer: PeerId) {
@@ -53,21 +52,26 @@ impl Rules for Server {
         }
     }
 
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    /// Whom a message is for does not stand in its frame.
+    fn admits(&mut self, _links: &mut Links, _first: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         if message.len() > 1 {
-            return Err((Refusal::Frames, message));
+            return Err(Refusal::Frames);
         }
         let Some(peer) = self.peers.get(&message.peer()).copied() else {
-            return Err((Refusal::Unroutable, message));
+            return Err(Refusal::Unroutable);
         };
         if links.has_room(peer) {
-            links.write(peer, Item::Message(message));
+            links.write(peer, std::mem::take(message));
             return Ok(());
         }
         let is_gone = links.is_deaf(peer);
         if is_gone {
-            return Err((Refusal::Unroutable, message));
+            return Err(Refusal::Unroutable);
         }
-        refuse(links, message)
+        refuse(links)
     }
 }

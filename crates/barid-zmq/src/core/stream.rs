@@ -7,7 +7,6 @@ use super::links::Links;
 use super::{Refusal, Rules, WAITING_MAX, refuse};
 use crate::message::{Frame, Message};
 use crate::peers::PeerId;
-use crate::pipe::Item;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -58,13 +57,13 @@ impl Rules for Stream {
         links.fair.add(peer);
     }
 
-    fn take(&mut self, links: &mut Links, peer: PeerId, item: Item) -> Option<Message> {
-        let Item::Message(mut message) = item else {
-            return None;
+    fn take(&mut self, links: &mut Links, peer: PeerId, message: &mut Message) -> bool {
+        let found = links.peers.get_mut(peer);
+        let Some(name) = found.and_then(|found| found.name.clone()) else {
+            return false;
         };
-        let name = links.peers.get_mut(peer)?.name.clone()?;
         message.prepend([Frame::from(name)]);
-        Some(message)
+        true
     }
 
     fn ended(&mut self, links: &mut Links, peer: PeerId) {
@@ -74,12 +73,12 @@ impl Rules for Stream {
         }
     }
 
-    fn send(&mut self, links: &mut Links, mut message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         let Some(peer) = self.names.get(message.first()).copied() else {
-            return Err((Refusal::Unroutable, message));
+            return Err(Refusal::Unroutable);
         };
         let [_, bytes] = message.frames() else {
-            return Err((Refusal::Frames, message));
+            return Err(Refusal::Frames);
         };
         if bytes.is_empty() {
             self.close(links, peer);
@@ -87,13 +86,13 @@ impl Rules for Stream {
         }
         if links.has_room(peer) {
             message.pop_front();
-            links.write(peer, Item::Message(message));
+            links.write(peer, std::mem::take(message));
             return Ok(());
         }
         if links.is_deaf(peer) {
-            return Err((Refusal::Unroutable, message));
+            return Err(Refusal::Unroutable);
         }
-        refuse(links, message)
+        refuse(links)
     }
 }
 

@@ -4,7 +4,7 @@ use super::links::Links;
 use super::{Refusal, Rules};
 use crate::message::Message;
 use crate::peers::PeerId;
-use crate::pipe::Item;
+use crate::pipe::Notice;
 use crate::routing::Trie;
 use bytes::Bytes;
 use zmtp::SocketType;
@@ -31,7 +31,7 @@ impl Subscribe {
         });
         // An XSUB passes every one on, as it does with what its user relays.
         if count == 1 || !self.filters {
-            Self::write_to_all(links, || Item::Subscribe(topic.clone()));
+            Self::write_to_all(links, || Notice::Subscribe(topic.clone()));
         }
     }
 
@@ -44,15 +44,15 @@ impl Subscribe {
             *count
         });
         if count == 0 {
-            Self::write_to_all(links, || Item::Cancel(topic.clone()));
+            Self::write_to_all(links, || Notice::Cancel(topic.clone()));
         }
         true
     }
 
-    fn write_to_all(links: &mut Links, item: impl Fn() -> Item) {
+    fn write_to_all(links: &mut Links, notice: impl Fn() -> Notice) {
         let peers: Vec<_> = links.balance.all().to_vec();
         for peer in peers {
-            links.write(peer, item());
+            links.write_notice(peer, notice());
         }
     }
 
@@ -71,24 +71,21 @@ impl Rules for Subscribe {
         links.balance.add(peer);
         links.fair.add(peer);
         for (topic, _) in self.topics.entries() {
-            links.write(peer, Item::Subscribe(topic));
+            links.write_notice(peer, Notice::Subscribe(topic));
         }
     }
 
     #[inline]
-    fn take(&mut self, links: &mut Links, _peer: PeerId, item: Item) -> Option<Message> {
-        let Item::Message(message) = item else {
-            return None;
-        };
+    fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
         if self.filters && !self.wants(message.first()) {
             links.counters.dropped_receives += 1;
-            return None;
+            return false;
         }
-        Some(message)
+        true
     }
 
     /// An XSUB's user subscribes by messages that begin with 1, ends that by 0, and sends all others to all publishers.
-    fn send(&mut self, links: &mut Links, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         let is_command = message.len() == 1;
         match message.first().split_first() {
             Some((1, topic)) if is_command => {

@@ -6,21 +6,26 @@ use super::output::Output;
 use super::settings::settings;
 use super::transport::Stream;
 use crate::hub::Hub;
+use crate::message::Message;
+use crate::monitor::HandshakeFailure;
 use crate::options::Options;
-use crate::pipe::{Item, Popped, Ring, Rings};
-use crate::security::{Applicant, NoRandom};
+use crate::pipe::{Notice, Popped, Ring, Rings};
+use crate::security::{Applicant, Decision, NoRandom};
 use bytes::{Buf as _, Bytes};
 use std::collections::BTreeSet;
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
-use zmtp::{Connection, Event, Peer, Step};
+use zmtp::{Connection, Event, Peer, Step, Verdict};
 
 /// Rounds of reading and writing before others of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
+
+/// Bytes of answers that wait to be written before nothing more is read.
+const ANSWERS_BYTES_MAX: usize = 64 << 10;
 
 /// How a connection ends.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,40 @@ impl End {
     }
 }
 
+impl End {
+    /// What a monitor says of a handshake that ends so.
+    pub(super) fn failure(&self) -> HandshakeFailure {
+        match self {
+            Self::Input(InputError::Protocol(error)) => match error {
+                zmtp::Error::NotAuthenticated(code) => HandshakeFailure::Authentication(*code),
+                zmtp::Error::Refused(reason) => reason
+                    .status_code()
+                    .map_or(HandshakeFailure::Protocol, HandshakeFailure::Authentication),
+                zmtp::Error::Mechanism { .. } => HandshakeFailure::Mechanism,
+                zmtp::Error::Curve(_) => HandshakeFailure::Curve,
+                zmtp::Error::HandshakeTimeout(_) | zmtp::Error::Silent => HandshakeFailure::Lost,
+                zmtp::Error::Frame(_)
+                | zmtp::Error::Command(_)
+                | zmtp::Error::Metadata(_)
+                | zmtp::Error::Identity(_)
+                | zmtp::Error::Version { .. }
+                | zmtp::Error::SocketTypes { .. }
+                | zmtp::Error::UnknownSocketType
+                | zmtp::Error::Unexpected(_)
+                | zmtp::Error::Malformed(_)
+                | zmtp::Error::GroupMessage => HandshakeFailure::Protocol,
+            },
+            Self::Input(InputError::TooLarge(_)) => HandshakeFailure::Protocol,
+            Self::Done
+            | Self::Lingered
+            | Self::PeerClosed
+            | Self::Io(_)
+            | Self::NoRandom(_)
+            | Self::Output(_) => HandshakeFailure::Lost,
+        }
+    }
+}
+
 /// A connected transport that speaks ZMTP.
 pub(super) struct Wire<S> {
     stream: S,
@@ -73,7 +112,11 @@ pub(super) struct Wire<S> {
     timer: Option<Pin<Box<Sleep>>>,
     /// When what is left is given up, once the socket sends no more.
     linger_until: Option<Instant>,
+    /// Whether the peer is let in, while that is not known.
+    deciding: Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>,
     is_ending: bool,
+    /// What was answered since all was written.
+    answered_bytes: usize,
 }
 
 impl<S: Stream> Wire<S> {
@@ -90,7 +133,9 @@ impl<S: Stream> Wire<S> {
             began: Instant::now(),
             timer: None,
             linger_until: None,
+            deciding: None,
             is_ending: false,
+            answered_bytes: 0,
         })
     }
 
@@ -113,18 +158,21 @@ impl<S: Stream> Wire<S> {
 
     fn poll_shake_hands(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Peer>, End>> {
         loop {
-            if let Some(peer) = self.step_handshake()? {
+            if let Some(peer) = self.step_handshake(cx)? {
                 return Poll::Ready(Ok(peer));
             }
             let is_written = self.output.poll_write(&mut self.stream, cx)?.is_ready();
-            match self.input.poll_read(&mut self.stream, cx)? {
-                Poll::Ready(true) => {
-                    let now_ms = self.now_ms();
-                    self.connection.handle_received(now_ms);
-                    continue;
+            // What a peer sends before it is let in stays with the system.
+            if self.deciding.is_none() {
+                match self.input.poll_read(&mut self.stream, cx)? {
+                    Poll::Ready(true) => {
+                        let now_ms = self.now_ms();
+                        self.connection.handle_received(now_ms);
+                        continue;
+                    }
+                    Poll::Ready(false) => return Poll::Ready(Err(End::PeerClosed)),
+                    Poll::Pending => {}
                 }
-                Poll::Ready(false) => return Poll::Ready(Err(End::PeerClosed)),
-                Poll::Pending => {}
             }
             if self.poll_timer(cx)?.is_pending() || !is_written {
                 return Poll::Pending;
@@ -132,19 +180,26 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    fn step_handshake(&mut self) -> Result<Option<Box<Peer>>, End> {
+    fn step_handshake(&mut self, cx: &mut Context<'_>) -> Result<Option<Box<Peer>>, End> {
         loop {
             let out = &mut self.output.heads;
+            if let Some(deciding) = &mut self.deciding {
+                let Poll::Ready(verdict) = deciding.as_mut().poll(cx) else {
+                    return Ok(None);
+                };
+                self.deciding = None;
+                self.connection.handle_verdict(&verdict, out)?;
+            }
             let (event, taken) = match self.connection.handle_input(&mut self.input.bytes, out)? {
                 Step::Event(event, taken) => (event, taken),
                 Step::Incomplete { .. } | Step::AwaitVerdict => return Ok(None),
             };
-            let (mut peer, mut verdict) = (None, None);
+            let (mut peer, mut decision) = (None, None);
             match event {
                 Event::Ready(found) => peer = Some(found),
                 Event::Authenticate(credentials) => {
                     let address = &self.address;
-                    verdict = Some(self.options.security.verdict(&Applicant {
+                    decision = Some(self.options.security.decision(&Applicant {
                         credentials,
                         address,
                     }));
@@ -162,8 +217,10 @@ impl<S: Stream> Wire<S> {
                 | Event::Ignored => {}
             }
             self.input.bytes.advance(taken);
-            if let Some(verdict) = verdict {
-                self.connection.handle_verdict(&verdict, out)?;
+            match decision {
+                Some(Decision::Now(verdict)) => self.connection.handle_verdict(&verdict, out)?,
+                Some(Decision::Later(deciding)) => self.deciding = Some(deciding),
+                None => {}
             }
             if peer.is_some() {
                 return Ok(peer);
@@ -266,11 +323,8 @@ impl<S: Stream> Wire<S> {
         let result = self.fill_from(ends, topics, &mut rings);
         // Whatever came of it: the socket may wait for the room.
         rings.into_iter().for_each(Ring::ring);
-        if self.linger_until.is_none()
-            && ends.outgoing.is_closed()
-            && let Some(linger) = ends.outgoing.linger()
-        {
-            self.linger_until = Instant::now().checked_add(linger);
+        if self.linger_until.is_none() {
+            self.linger_until = ends.linger_until();
         }
         result
     }
@@ -281,13 +335,12 @@ impl<S: Stream> Wire<S> {
         topics: &mut Topics,
         rings: &mut Rings,
     ) -> Result<(), End> {
+        let mut message = Message::new();
         while !self.is_ending && !self.output.is_full() {
-            match ends.outgoing.pop(rings) {
-                Popped::Item(Item::Message(message)) => {
-                    self.output.put(&mut self.connection, message)?;
-                }
-                Popped::Item(item) => {
-                    topics.put(item, &mut self.connection, &mut self.output)?;
+            match ends.outgoing.pop(&mut message, rings) {
+                Popped::Message => self.output.put(&mut self.connection, &mut message)?,
+                Popped::Notice(notice) => {
+                    topics.put(notice, &mut self.connection, &mut self.output)?;
                 }
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
@@ -302,20 +355,37 @@ impl<S: Stream> Wire<S> {
 
     /// Reads once and takes what is whole; true if there may be more.
     fn read(&mut self, ends: &mut Ends, cx: &mut Context<'_>) -> Result<bool, End> {
-        let out = &mut self.output.heads;
-        if self.input.take(&mut self.connection, ends, out)? == Taken::Full {
+        if self.output.is_empty() {
+            self.answered_bytes = 0;
+        }
+        // Who asks and does not read the answers is not read from either.
+        if self.answered_bytes >= ANSWERS_BYTES_MAX {
+            return Ok(false);
+        }
+        if self.take(ends)? == Taken::Full {
+            // What it says of its life is behind what waits.
+            let now_ms = self.now_ms();
+            self.connection.handle_received(now_ms);
             return Ok(false);
         }
         match self.input.poll_read(&mut self.stream, cx)? {
             Poll::Ready(true) => {
                 let now_ms = self.now_ms();
                 self.connection.handle_received(now_ms);
-                let out = &mut self.output.heads;
-                Ok(self.input.take(&mut self.connection, ends, out)? == Taken::All)
+                Ok(self.take(ends)? == Taken::All)
             }
             Poll::Ready(false) => Err(End::PeerClosed),
             Poll::Pending => Ok(false),
         }
+    }
+
+    /// Takes what was read and is whole, and counts what that is answered by.
+    fn take(&mut self, ends: &mut Ends) -> Result<Taken, End> {
+        let before = self.output.heads.len();
+        let out = &mut self.output.heads;
+        let taken = self.input.take(&mut self.connection, ends, out);
+        self.answered_bytes += self.output.heads.len() - before;
+        Ok(taken?)
     }
 
     /// Tells the peer that nothing more comes.
@@ -352,29 +422,29 @@ impl Topics {
 
     fn put(
         &mut self,
-        item: Item,
+        notice: Notice,
         connection: &mut Connection,
         output: &mut Output,
     ) -> Result<(), zmtp::SendError> {
         let heads = &mut output.heads;
-        match item {
-            Item::Subscribe(topic) => {
+        match notice {
+            Notice::Subscribe(topic) => {
                 connection.put_subscribe(heads, &topic)?;
                 self.topics.insert(topic);
             }
-            Item::Cancel(topic) => {
+            Notice::Cancel(topic) => {
                 connection.put_cancel(heads, &topic)?;
                 self.topics.remove(&topic);
             }
-            Item::Join(group) => {
+            Notice::Join(group) => {
                 connection.put_join(heads, &group)?;
                 self.groups.insert(group);
             }
-            Item::Leave(group) => {
+            Notice::Leave(group) => {
                 connection.put_leave(heads, &group)?;
                 self.groups.remove(&group);
             }
-            Item::Message(_) | Item::Newest | Item::Opened(_) => {}
+            Notice::Opened(_) => {}
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
+use super::seats::Seat;
 use super::transport::{Connected, Stream, connect};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
@@ -9,8 +10,9 @@ use crate::cell::random;
 use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::monitor::MonitorEvent;
-use crate::pipe::{Item, Ring, Rings};
+use crate::monitor::{HandshakeFailure, MonitorEvent};
+use crate::pipe::{Notice, Ring, Rings};
+use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use zmtp::SocketType;
 
 pub(super) struct Connector {
@@ -30,6 +32,8 @@ pub(super) struct Connector {
     /// Has changed for good when the socket does not connect there any more.
     stopped: watch::Receiver<()>,
     topics: Topics,
+    /// What the socket was told last that the peer calls itself.
+    told: Option<Bytes>,
     /// The next pause.
     pause: Duration,
 }
@@ -58,6 +62,7 @@ impl Connector {
             stopped,
             running: Running::new(Arc::clone(hub)),
             topics: Topics::default(),
+            told: None,
             pause: hub.options.reconnect.unwrap_or_default().first,
         }
     }
@@ -93,12 +98,24 @@ impl Connector {
     fn next_pause(&mut self) -> Option<Duration> {
         let reconnect = self.hub.options.reconnect?;
         let pause = self.pause;
-        self.pause = (pause * 2).min(reconnect.max).max(reconnect.first);
+        self.pause = pause
+            .saturating_mul(2)
+            .min(reconnect.max)
+            .max(reconnect.first);
         let share = f64::from(random()) / f64::from(u32::MAX) / 2.0;
-        Some(pause + pause.mul_f64(share))
+        let longer = Duration::try_from_secs_f64(pause.as_secs_f64() * share);
+        Some(pause.saturating_add(longer.unwrap_or_default()))
     }
 
     async fn attempt(&mut self, ends: &mut Option<Ends>) -> Attempt {
+        let mut seat = None;
+        if ends.is_none() {
+            // Before anybody is there who would have to wait.
+            seat = self.take_seat(ends).await;
+            if seat.is_none() {
+                return Attempt::Over;
+            }
+        }
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         let connecting = async move {
             match hub.options.connect_timeout {
@@ -116,28 +133,40 @@ impl Connector {
                 // Somebody is there, who does not speak as this socket does.
                 if error.kind() == io::ErrorKind::InvalidData {
                     let (endpoint, reason) = (self.endpoint.clone(), reason.clone());
-                    self.hub
-                        .monitors
-                        .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                    self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                        endpoint,
+                        failure: HandshakeFailure::Protocol,
+                        reason,
+                    });
                 }
                 Attempt::Failed(reason)
             }
-            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream).await,
-            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream).await,
-            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream).await,
+            Some(Ok(Connected::Tcp(stream))) => self.speak(ends, stream, seat).await,
+            Some(Ok(Connected::Unix(stream))) => self.speak(ends, stream, seat).await,
+            Some(Ok(Connected::Ws(stream))) => self.speak(ends, *stream, seat).await,
         }
     }
 
-    async fn speak<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    async fn speak<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         if self.hub.socket_type == SocketType::Stream {
-            self.carry_raw(ends, stream).await
+            self.carry_raw(ends, stream, seat).await
         } else {
-            self.speak_messages(ends, stream).await
+            self.speak_messages(ends, stream, seat).await
         }
     }
 
     /// Carries bytes to and from the peer as they are.
-    async fn carry_raw<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    async fn carry_raw<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         hub.monitors.tell(|| MonitorEvent::Connected {
             endpoint: endpoint.clone(),
@@ -148,10 +177,12 @@ impl Connector {
             Some(ends) => ends,
             None => {
                 let given_name = self.given_name.clone();
-                let (attachment, ends) = Ends::new(&hub, self.number, given_name);
+                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                attachment.seat.clone_from(&seat);
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
-                fresh.insert(ends)
+                let (ends, _) = fresh.insert((ends, seat));
+                ends
             }
         };
         let presence = Presence::new(&hub);
@@ -162,13 +193,18 @@ impl Connector {
         self.finish(fresh, presence, &end)
     }
 
-    async fn speak_messages<S: Stream>(&mut self, ends: &mut Option<Ends>, stream: S) -> Attempt {
+    async fn speak_messages<S: Stream>(
+        &mut self,
+        ends: &mut Option<Ends>,
+        stream: S,
+        seat: Option<Arc<Seat>>,
+    ) -> Attempt {
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
         hub.monitors.tell(|| MonitorEvent::Connected {
             endpoint: endpoint.clone(),
         });
         let address = stream.address();
-        let mut wire = match Wire::new(&hub, stream, address) {
+        let mut wire = match Wire::new(&hub, stream, address.clone()) {
             Ok(wire) => wire,
             Err(error) => return Attempt::Failed(error.to_string()),
         };
@@ -179,6 +215,7 @@ impl Connector {
                 let (reason, is_temporary) = (end.to_string(), end.is_temporary());
                 hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
                     endpoint,
+                    failure: end.failure(),
                     reason: reason.clone(),
                 });
                 return if is_temporary {
@@ -190,23 +227,32 @@ impl Connector {
         };
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
+        let properties = PeerProperties::new(&peer, &address);
         let mut fresh = None;
         let current = match ends {
             Some(ends) => {
-                let mut rings = Rings::new();
-                ends.incoming.push(Item::Opened(name));
-                ends.incoming.publish(&mut rings);
-                rings.into_iter().for_each(Ring::ring);
+                ends.known.set(properties);
+                // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
+                if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
+                    let mut rings = Rings::new();
+                    self.told = Some(name.clone());
+                    ends.incoming.push_notice(Notice::Opened(name));
+                    ends.incoming.publish(&mut rings);
+                    rings.into_iter().for_each(Ring::ring);
+                }
                 ends
             }
             None => {
                 let given_name = self.given_name.clone();
                 let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
+                ends.known.set(properties);
                 attachment.told_name = Some(name);
+                attachment.seat.clone_from(&seat);
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
-                fresh.insert(ends)
+                let (ends, _) = fresh.insert((ends, seat));
+                ends
             }
         };
         let presence = Presence::new(&hub);
@@ -217,11 +263,22 @@ impl Connector {
         self.finish(fresh, presence, &end)
     }
 
+    /// Takes a place for pipes that last as long as this connection.
+    async fn take_seat(&mut self, ends: &mut Option<Ends>) -> Option<Arc<Seat>> {
+        let seats = Arc::clone(&self.hub.seats);
+        let (seat, _cut) = self.unless_gone(ends, seats.take()).await?;
+        seat.shaken();
+        Some(seat)
+    }
+
     /// Ends a connection over which messages flowed; `fresh` are its pipes if they end with it.
-    fn finish(&self, fresh: Option<Ends>, presence: Presence, end: &End) -> Attempt {
+    fn finish(&self, fresh: Option<Fresh>, presence: Presence, end: &End) -> Attempt {
         // The socket knows that the peer is gone before anybody else does.
-        if fresh.is_some() {
-            drop(fresh);
+        if let Some((mut ends, seat)) = fresh {
+            if let Some(seat) = &seat {
+                seat.leave(&mut ends.incoming);
+            }
+            drop((ends, seat));
             self.hub.look();
         }
         drop(presence);
@@ -254,6 +311,9 @@ impl Connector {
     }
 }
 
+/// Pipes that end with their connection, and the place of that.
+type Fresh = (Ends, Option<Arc<Seat>>);
+
 /// Waits until the socket sends no more, and nothing is left or the linger time is over.
 async fn lingered(ends: &mut Ends) {
     let outgoing = &mut ends.outgoing;
@@ -269,8 +329,8 @@ async fn lingered(ends: &mut Ends) {
     if ends.outgoing.is_empty() {
         return;
     }
-    match ends.outgoing.linger() {
-        Some(linger) => sleep(linger).await,
+    match ends.linger_until() {
+        Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Ends;
 use crate::message::{Frame, Message};
-use crate::pipe::{Item, Ring, Rings};
+use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
@@ -10,8 +10,9 @@ use std::{future::Future as _, io};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use zmtp::{Connection, Event, Step};
 
-/// Room that is made for a read.
-const READ_BYTES: usize = 64 << 10;
+/// Room that is made for a read; as much as twice what the last one took, in between.
+const READ_BYTES_MIN: usize = 64 << 10;
+const READ_BYTES_MAX: usize = 512 << 10;
 /// From here on a body is not copied, but keeps what it was read with alive.
 const SLICED_BYTES: usize = 1 << 10;
 /// What a frame counts beside its body, so that empty ones are not free.
@@ -37,6 +38,8 @@ pub(super) enum Taken {
 
 pub(super) struct Input {
     pub(super) bytes: BytesMut,
+    /// Room to be made for the next read.
+    room: usize,
     /// How much the frame that has begun still needs.
     missing: usize,
     /// The frames of the message that has begun.
@@ -49,6 +52,7 @@ impl Input {
     pub(super) fn new(message_bytes_max: usize) -> Self {
         Self {
             bytes: BytesMut::new(),
+            room: READ_BYTES_MIN,
             missing: 0,
             message: Message::new(),
             message_bytes: 0,
@@ -63,11 +67,12 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<bool>> {
         // Room for a large frame is made as its bytes come: no more than has come already.
-        let wanted = self.missing.min(self.bytes.len()).max(READ_BYTES);
-        if self.bytes.capacity() - self.bytes.len() < READ_BYTES / 2 || self.bytes.is_empty() {
+        let wanted = self.missing.min(self.bytes.len()).max(self.room);
+        if self.bytes.capacity() - self.bytes.len() < self.room / 2 || self.bytes.is_empty() {
             self.bytes.reserve(wanted);
         }
         let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
+        self.room = (2 * count).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         Poll::Ready(Ok(count > 0))
     }
 
@@ -106,7 +111,9 @@ impl Input {
         out: &mut BytesMut,
     ) -> Result<Taken, InputError> {
         loop {
-            if !ends.incoming.has_room() && ends.incoming.wait() {
+            // Who is not there any more takes nothing.
+            let incoming = &mut ends.incoming;
+            if !incoming.has_room() && (incoming.is_closed() || incoming.wait()) {
                 return Ok(Taken::Full);
             }
             let (event, taken) = match connection.handle_input(&mut self.bytes[*at..], out)? {
@@ -118,7 +125,7 @@ impl Input {
                 // A verdict is given in the handshake.
                 Step::AwaitVerdict => return Ok(Taken::All),
             };
-            let item = match event {
+            let notice = match event {
                 Event::Frame(zmtp::Frame { more, body }) => {
                     let frame = if body.len() < SLICED_BYTES {
                         *at += taken;
@@ -129,14 +136,14 @@ impl Input {
                         Frame::from(self.bytes.split_to(len).freeze())
                     };
                     if !more && self.message.is_empty() {
-                        ends.incoming.push(Item::Message(Message::from(frame)));
+                        ends.incoming.push(Message::from(frame));
                         continue;
                     }
                     self.add(frame)?;
                     if !more {
                         self.message_bytes = 0;
                         let message = std::mem::take(&mut self.message);
-                        ends.incoming.push(Item::Message(message));
+                        ends.incoming.push(message);
                     }
                     continue;
                 }
@@ -146,10 +153,10 @@ impl Input {
                     self.add(frame)?;
                     continue;
                 }
-                Event::Subscribe(topic) => Some(Item::Subscribe(Bytes::copy_from_slice(topic))),
-                Event::Cancel(topic) => Some(Item::Cancel(Bytes::copy_from_slice(topic))),
-                Event::Join(group) => Some(Item::Join(Bytes::copy_from_slice(group))),
-                Event::Leave(group) => Some(Item::Leave(Bytes::copy_from_slice(group))),
+                Event::Subscribe(topic) => Some(Notice::Subscribe(Bytes::copy_from_slice(topic))),
+                Event::Cancel(topic) => Some(Notice::Cancel(Bytes::copy_from_slice(topic))),
+                Event::Join(group) => Some(Notice::Join(Bytes::copy_from_slice(group))),
+                Event::Leave(group) => Some(Notice::Leave(Bytes::copy_from_slice(group))),
                 Event::Version(_)
                 | Event::Handshake
                 | Event::Authenticate(_)
@@ -159,8 +166,8 @@ impl Input {
                 | Event::Ignored => None,
             };
             *at += taken;
-            if let Some(item) = item {
-                ends.incoming.push(item);
+            if let Some(notice) = notice {
+                ends.incoming.push_notice(notice);
             }
         }
     }

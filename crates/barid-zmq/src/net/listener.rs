@@ -2,17 +2,19 @@
 
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
+use super::seats::{Seat, Taken};
 use super::transport::{Connected, Listener, Stream, open};
 use super::{Ends, dropped, unless};
 use crate::attachment::Presence;
 use crate::endpoint::Endpoint;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::monitor::MonitorEvent;
+use crate::monitor::{HandshakeFailure, MonitorEvent};
+use crate::properties::PeerProperties;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 use zmtp::SocketType;
 
@@ -55,7 +57,13 @@ impl Listening {
                     self.hub
                         .monitors
                         .tell(|| MonitorEvent::Accepted { endpoint });
-                    self.spawn(connected);
+                    // The system keeps those behind it until there is room for this one.
+                    let seats = Arc::clone(&self.hub.seats);
+                    let taken = unless(dropped(&mut self.stopped), seats.take()).await;
+                    let Some(taken) = taken else {
+                        return;
+                    };
+                    self.spawn(connected, taken);
                 }
                 Err(error) => {
                     let reason = error.to_string();
@@ -68,7 +76,7 @@ impl Listening {
         }
     }
 
-    fn spawn(&self, connected: Connected) {
+    fn spawn(&self, connected: Connected, taken: Taken) {
         let this = self.clone();
         // Without a thread for it the peer is turned away.
         let (Ok(io), Ok(moving)) = (self.hub.context.io(), connected.leave()) else {
@@ -77,47 +85,52 @@ impl Listening {
         io.spawn(async move {
             match moving.arrive() {
                 Ok(Connected::Tcp(stream)) if this.endpoint.is_websocket() => {
-                    this.open(stream).await;
+                    this.open(stream, taken).await;
                 }
-                Ok(Connected::Tcp(stream)) => this.serve(stream).await,
-                Ok(Connected::Unix(stream)) => this.serve(stream).await,
-                Ok(Connected::Ws(stream)) => this.serve(*stream).await,
+                Ok(Connected::Tcp(stream)) => this.serve(stream, taken).await,
+                Ok(Connected::Unix(stream)) => this.serve(stream, taken).await,
+                Ok(Connected::Ws(stream)) => this.serve(*stream, taken).await,
                 Err(_) => {}
             }
         });
     }
 
     /// Opens a WebSocket, then serves it.
-    async fn open(mut self, stream: TcpStream) {
+    async fn open(mut self, stream: TcpStream, (seat, mut cut): Taken) {
         let running = Running::new(Arc::clone(&self.hub));
-        let opened = unless(dropped(&mut self.stopped), open(stream, &self.hub)).await;
+        let opening = unless(crowded_out(&mut cut), open(stream, &self.hub));
+        let opened = unless(dropped(&mut self.stopped), opening).await;
         let websocket = match opened {
             None => return,
-            Some(Ok(websocket)) => websocket,
-            Some(Err(error)) => {
+            Some(None) => return self.tell_crowded_out(),
+            Some(Some(Ok(websocket))) => websocket,
+            Some(Some(Err(error))) => {
                 let (endpoint, reason) = (self.endpoint, error.to_string());
-                return self
-                    .hub
-                    .monitors
-                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                return self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: HandshakeFailure::Protocol,
+                    reason,
+                });
             }
         };
-        self.serve(websocket).await;
+        self.serve(websocket, (seat, cut)).await;
         drop(running);
     }
 
-    async fn serve<S: Stream>(self, stream: S) {
+    async fn serve<S: Stream>(self, stream: S, taken: Taken) {
         if self.hub.socket_type == SocketType::Stream {
-            self.serve_raw(stream).await;
+            self.serve_raw(stream, taken.0).await;
         } else {
-            self.serve_messages(stream).await;
+            self.serve_messages(stream, taken).await;
         }
     }
 
     /// Carries bytes of a peer as they are.
-    async fn serve_raw<S: Stream>(self, stream: S) {
+    async fn serve_raw<S: Stream>(self, stream: S, seat: Arc<Seat>) {
         let running = Running::new(Arc::clone(&self.hub));
-        let (attachment, mut ends) = Ends::new(&self.hub, self.number, None);
+        seat.shaken();
+        let (mut attachment, mut ends) = Ends::new(&self.hub, self.number, None);
+        attachment.seat = Some(Arc::clone(&seat));
         self.hub.gate.push(Signal::Attach(Box::new(attachment)));
         self.hub.look();
         let presence = Presence::new(&self.hub);
@@ -126,32 +139,50 @@ impl Listening {
             .monitors
             .tell(|| MonitorEvent::HandshakeSucceeded { endpoint });
         let end = Raw::new(&self.hub, stream).run(&mut ends).await;
-        self.finish(&running, ends, presence, &end);
+        self.finish(&running, (ends, seat), presence, &end);
     }
 
-    async fn serve_messages<S: Stream>(mut self, stream: S) {
+    /// Tells that a peer was cut, as too many newer ones have not shaken hands.
+    fn tell_crowded_out(self) {
+        let (endpoint, reason) = (self.endpoint, "newer peers have come".to_owned());
+        self.hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+            endpoint,
+            failure: HandshakeFailure::Lost,
+            reason,
+        });
+    }
+
+    async fn serve_messages<S: Stream>(mut self, stream: S, (seat, mut cut): Taken) {
         let running = Running::new(Arc::clone(&self.hub));
         let address = stream.address();
         // Without random numbers nobody is spoken with.
-        let Ok(mut wire) = Wire::new(&self.hub, stream, address) else {
-            return;
-        };
-        let shaken = unless(dropped(&mut self.stopped), wire.shake_hands()).await;
-        let Some(shaken) = shaken else {
+        let Ok(mut wire) = Wire::new(&self.hub, stream, address.clone()) else {
             return;
         };
         let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
+        let shaking = unless(crowded_out(&mut cut), wire.shake_hands());
+        let shaken = unless(dropped(&mut self.stopped), shaking).await;
+        let Some(shaken) = shaken else {
+            return;
+        };
+        let Some(shaken) = shaken else {
+            return self.tell_crowded_out();
+        };
+        seat.shaken();
         let peer = match shaken {
             Ok(peer) => peer,
             Err(end) => {
-                let reason = end.to_string();
-                return hub
-                    .monitors
-                    .tell(|| MonitorEvent::HandshakeFailed { endpoint, reason });
+                return hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
+                    endpoint,
+                    failure: end.failure(),
+                    reason: end.to_string(),
+                });
             }
         };
         let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
+        ends.known.set(PeerProperties::new(&peer, &address));
         attachment.told_name = Some(peer.identity.as_bytes().clone());
+        attachment.seat = Some(Arc::clone(&seat));
         hub.gate.push(Signal::Attach(Box::new(attachment)));
         hub.look();
         let presence = Presence::new(&hub);
@@ -160,16 +191,23 @@ impl Listening {
         });
         // The listener's end is not the connection's: what waits for the peer is sent.
         let end = wire.run(&mut ends, &mut Topics::default()).await;
-        self.finish(&running, ends, presence, &end);
+        self.finish(&running, (ends, seat), presence, &end);
     }
 
     /// Ends a connection over which messages flowed.
-    fn finish(self, running: &Running, mut ends: Ends, presence: Presence, end: &End) {
+    fn finish(
+        self,
+        running: &Running,
+        (mut ends, seat): (Ends, Arc<Seat>),
+        presence: Presence,
+        end: &End,
+    ) {
         if matches!(end, End::Lingered) {
             running.add_unsent(ends.outgoing.discard());
         }
-        // The socket knows that the peer is gone before anybody else does.
-        drop(ends);
+        // The socket knows that the peer is gone before anybody else does, and has its place.
+        seat.leave(&mut ends.incoming);
+        drop((ends, seat));
         self.hub.look();
         drop(presence);
         let (endpoint, reason) = (self.endpoint, end.to_string());
@@ -177,4 +215,10 @@ impl Listening {
             .monitors
             .tell(|| MonitorEvent::Disconnected { endpoint, reason });
     }
+}
+
+/// Waits until the place is to be given up.
+async fn crowded_out(cut: &mut oneshot::Receiver<()>) {
+    // Nothing is ever sent: the other end is dropped.
+    let _dropped: Result<(), _> = cut.await;
 }

@@ -61,7 +61,7 @@ impl Output {
     pub(super) fn put(
         &mut self,
         connection: &mut Connection,
-        message: Message,
+        message: &mut Message,
     ) -> Result<(), zmtp::SendError> {
         if let [frame] = message.frames()
             && frame.len() < LARGE_BYTES
@@ -69,7 +69,7 @@ impl Output {
             return connection.put_frame(&mut self.heads, zmtp::Frame::last(frame));
         }
         let count = message.len();
-        for (index, frame) in message.into_frames().into_iter().enumerate() {
+        for (index, frame) in mem::take(message).into_frames().into_iter().enumerate() {
             self.put_frame(connection, frame, index + 1 < count)?;
         }
         Ok(())
@@ -245,9 +245,9 @@ mod tests {
             let mut cx = Context::from_waker(Waker::noop());
             let mut expected = Vec::new();
             for (index, lengths) in messages.iter().enumerate() {
-                let message: Message = lengths.iter().map(|len| vec![u8::try_from(index).unwrap(); *len]).collect();
+                let mut message: Message = lengths.iter().map(|len| vec![u8::try_from(index).unwrap(); *len]).collect();
                 expected.extend(message.frames().iter().map(|frame| frame.to_vec()));
-                output.put(&mut push, message).unwrap();
+                output.put(&mut push, &mut message).unwrap();
                 if output.is_full() {
                     let _is_done = output.poll_write(&mut stream, &mut cx);
                 }

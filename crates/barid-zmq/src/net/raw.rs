@@ -5,14 +5,14 @@ use super::connection::End;
 use super::transport::Stream;
 use crate::hub::Hub;
 use crate::message::{Frame, Message};
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Popped, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 /// Rounds of reading and writing before others of the thread get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -97,9 +97,10 @@ impl<S: Stream> Raw<S> {
     /// Takes from the socket until there is enough to write, or nothing is left.
     fn fill(&mut self, ends: &mut Ends) {
         let mut rings = Rings::new();
+        let mut message = Message::new();
         while !self.is_ending && self.large.is_empty() && self.output.len() < OUTPUT_BYTES_MAX {
-            match ends.outgoing.pop(&mut rings) {
-                Popped::Item(Item::Message(mut message)) => {
+            match ends.outgoing.pop(&mut message, &mut rings) {
+                Popped::Message => {
                     let bytes = message.pop_front().unwrap_or_default();
                     if bytes.len() < LARGE_BYTES {
                         self.output.extend_from_slice(&bytes);
@@ -107,7 +108,7 @@ impl<S: Stream> Raw<S> {
                         self.large = bytes.into_bytes();
                     }
                 }
-                Popped::Item(_) => {}
+                Popped::Notice(_) => {}
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
                         break;
@@ -119,11 +120,7 @@ impl<S: Stream> Raw<S> {
         // The socket may wait for the room.
         rings.into_iter().for_each(Ring::ring);
         if self.timer.is_none()
-            && ends.outgoing.is_closed()
-            && let Some(until) = ends
-                .outgoing
-                .linger()
-                .and_then(|linger| Instant::now().checked_add(linger))
+            && let Some(until) = ends.linger_until()
         {
             self.timer = Some(Box::pin(sleep_until(until)));
         }
@@ -153,7 +150,9 @@ impl<S: Stream> Raw<S> {
 
     /// Reads once, if the socket has room; true if there may be more.
     fn read(&mut self, ends: &mut Ends, cx: &mut Context<'_>) -> Result<bool, End> {
-        if !ends.incoming.has_room() && ends.incoming.wait() {
+        // Who is not there any more takes nothing.
+        let incoming = &mut ends.incoming;
+        if !incoming.has_room() && (incoming.is_closed() || incoming.wait()) {
             return Ok(false);
         }
         if self.notifies && !self.is_told {
@@ -194,7 +193,7 @@ impl<S: Stream> Raw<S> {
 /// Hands a message to the socket.
 fn push(ends: &mut Ends, message: Message) {
     let mut rings = Rings::new();
-    ends.incoming.push(Item::Message(message));
+    ends.incoming.push(message);
     ends.incoming.publish(&mut rings);
     rings.into_iter().for_each(Ring::ring);
 }

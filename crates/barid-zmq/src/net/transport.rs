@@ -4,9 +4,9 @@ use super::websocket::{self, WebSocket};
 use crate::cell::random;
 use crate::endpoint::{Endpoint, IpcName, Transport};
 use crate::hub::Hub;
-use crate::options::Options;
+use crate::options::{IpVersions, Options};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,13 +82,36 @@ pub(super) enum Listener {
 }
 
 /// The file of a Unix socket, which goes with its listener.
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Which file it is, wherever it lies.
+    inode: Option<Inode>,
+}
+
+/// The device of a file, and its number there.
+type Inode = (u64, u64);
+
+impl SocketFile {
+    /// One that has just been made.
+    fn made(path: PathBuf) -> Self {
+        let inode = inode_of(&path);
+        Self { path, inode }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it.
-        let _is_removed = std::fs::remove_file(&self.0);
+        // Somebody else may have removed it, and made another one in its place.
+        if self.inode.is_some() && inode_of(&self.path) == self.inode {
+            let _is_removed = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn inode_of(path: &Path) -> Option<Inode> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Listener {
@@ -102,16 +125,22 @@ impl Listener {
         match &endpoint.0 {
             Transport::Tcp { host, port } | Transport::Ws { host, port, .. } => {
                 let address = match host {
+                    None if options.ip_versions == IpVersions::Both => {
+                        SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))
+                    }
                     None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)),
                     Some(host) => (host.as_str(), *port)
                         .to_socket_addrs()?
-                        .next()
+                        .find(|address| is_wanted(*address, options))
                         .ok_or_else(|| {
                             io::Error::new(io::ErrorKind::NotFound, "the host has no address")
                         })?,
                 };
                 let socket = tcp_socket(address, options)?;
                 socket.set_reuseaddr(true)?;
+                if host.is_none() && address.is_ipv6() {
+                    socket2::SockRef::from(&socket).set_only_v6(false)?;
+                }
                 socket.bind(address)?;
                 let listener = socket.listen(options.backlog)?;
                 let address = listener.local_addr()?;
@@ -140,7 +169,7 @@ impl Listener {
                     remove_stale(&path)?;
                 }
                 let listener = UnixListener::bind(&path)?;
-                let file = is_file.then(|| SocketFile(path));
+                let file = is_file.then(|| SocketFile::made(path));
                 let listener = Self::Unix {
                     listener,
                     _file: file,
@@ -188,7 +217,8 @@ pub(super) async fn connect(endpoint: &Endpoint, hub: &Hub) -> io::Result<Connec
 
 async fn connect_tcp(host: Option<&str>, port: u16, options: &Options) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in lookup_host((host.unwrap_or_default(), port)).await? {
+    let addresses = lookup_host((host.unwrap_or_default(), port)).await?;
+    for address in addresses.filter(|address| is_wanted(*address, options)) {
         match tcp_socket(address, options)?.connect(address).await {
             Ok(stream) => {
                 prepare(&stream, options)?;
@@ -198,6 +228,13 @@ async fn connect_tcp(host: Option<&str>, port: u16, options: &Options) -> io::Re
         }
     }
     Err(last)
+}
+
+fn is_wanted(address: SocketAddr, options: &Options) -> bool {
+    match options.ip_versions {
+        IpVersions::V4 => address.is_ipv4(),
+        IpVersions::Any | IpVersions::Both => true,
+    }
 }
 
 fn tcp_socket(address: SocketAddr, options: &Options) -> io::Result<TcpSocket> {
@@ -221,7 +258,13 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if let Some(idle) = options.keepalive {
         let idle = idle.max(Duration::from_secs(1));
-        let keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        let mut keepalive = socket2::TcpKeepalive::new().with_time(idle);
+        if let Some(interval) = options.keepalive_interval {
+            keepalive = keepalive.with_interval(interval.max(Duration::from_secs(1)));
+        }
+        if let Some(count) = options.keepalive_count {
+            keepalive = keepalive.with_retries(count);
+        }
         socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::message::{Frame, Message};
 use crate::monitor::MonitorEvent;
-use crate::pipe::{Item, Popped, Ring, Rings};
+use crate::pipe::{Popped, Ring, Rings};
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::io;
@@ -203,10 +203,11 @@ async fn next(ends: &mut Ends) -> Option<Message> {
     poll_fn(|cx| {
         outgoing.register(cx.waker());
         let mut rings = Rings::new();
+        let mut message = Message::new();
         let found = loop {
-            match outgoing.pop(&mut rings) {
-                Popped::Item(Item::Message(message)) => break Poll::Ready(Some(message)),
-                Popped::Item(_) => {}
+            match outgoing.pop(&mut message, &mut rings) {
+                Popped::Message => break Poll::Ready(Some(std::mem::take(&mut message))),
+                Popped::Notice(_) => {}
                 Popped::Closed => break Poll::Ready(None),
                 Popped::Empty => {
                     if outgoing.sleep() {
@@ -234,8 +235,7 @@ async fn receive_all(hub: &Hub, socket: &UdpSocket, ends: &mut Ends) {
                 Ok(len) => match read(&datagram[..len]) {
                     Some((group, body)) if len <= DATAGRAM_BYTES_MAX => {
                         let frames = [group, body].map(Frame::copy_from);
-                        ends.incoming
-                            .push(Item::Message(Message::from_iter(frames)));
+                        ends.incoming.push(Message::from_iter(frames));
                     }
                     Some(_) | None => hub.count_dropped_receives(1),
                 },
@@ -256,9 +256,10 @@ async fn readable(socket: &UdpSocket, ends: &mut Ends) -> io::Result<()> {
         ends.incoming.register(cx.waker());
         ends.outgoing.register(cx.waker());
         let mut rings = Rings::new();
+        let mut message = Message::new();
         loop {
-            match ends.outgoing.pop(&mut rings) {
-                Popped::Item(_) => {}
+            match ends.outgoing.pop(&mut message, &mut rings) {
+                Popped::Message | Popped::Notice(_) => {}
                 Popped::Empty if !ends.outgoing.sleep() => {}
                 Popped::Empty | Popped::Closed => break,
             }

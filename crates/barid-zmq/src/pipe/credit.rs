@@ -148,6 +148,12 @@ impl Spent {
             && self.bytes - self.bytes_back < self.bytes_max
     }
 
+    /// How far the writer is ahead: items and bytes.
+    pub(crate) fn ahead(&mut self) -> (u64, u64) {
+        self.look();
+        (self.items - self.items_back, self.bytes - self.bytes_back)
+    }
+
     fn look(&mut self) {
         self.items_back = self.returned.items.load(Ordering::Acquire);
         self.bytes_back = self.returned.bytes.load(Ordering::Acquire);

@@ -167,9 +167,9 @@ impl<T> Writer<T> {
 }
 
 impl<T> Reader<T> {
-    /// The next item, if one is published.
+    /// Shows the next item, if one is published, in its place, and lets go of what is left of it there.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<T> {
+    pub(crate) fn take<R>(&mut self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         if self.taken == self.seen {
             self.seen = self.shared.published.0.load(Ordering::Acquire) >> 1;
             if self.taken == self.seen {
@@ -181,13 +181,17 @@ impl<T> Reader<T> {
         }
         // SAFETY: the block is not freed before the reader leaves it.
         let block = unsafe { &*self.block };
-        let item = block.slots[self.slot].with_mut(|slot| {
-            // SAFETY: the item is published and taken once.
-            unsafe { (*slot).assume_init_read() }
+        let result = block.slots[self.slot].with_mut(|slot| {
+            // SAFETY: the item is published; it is dropped once, as it counts as taken from then on.
+            unsafe {
+                let result = f((*slot).assume_init_mut());
+                (*slot).assume_init_drop();
+                result
+            }
         });
         self.slot += 1;
         self.taken += 1;
-        Some(item)
+        Some(result)
     }
 
     #[cold]

@@ -1,7 +1,8 @@
 //! What begins with what: values under prefixes, found by the bytes of a topic.
 //!
 //! A radix tree in one vector: nodes refer to each other by number, so that neither a look-up nor
-//! freeing it descends on the stack, however long the prefixes are that a peer chooses.
+//! freeing it descends on the stack, however long the prefixes are that a peer chooses. Each has its own label: one
+//! that shared a longer prefix's memory would keep that alive when it is gone.
 
 use bytes::Bytes;
 
@@ -11,7 +12,7 @@ const ROOT: usize = 0;
 #[derive(Debug)]
 struct Node<V> {
     /// What follows the parent's prefix.
-    label: Bytes,
+    label: Box<[u8]>,
     value: V,
     /// By the first byte of their labels, in order.
     children: Vec<(u8, usize)>,
@@ -29,7 +30,7 @@ pub(crate) struct Trie<V> {
 impl<V: Default + PartialEq> Default for Trie<V> {
     fn default() -> Self {
         Self {
-            nodes: vec![Node::new(Bytes::new())],
+            nodes: vec![Node::new(&[])],
             free: Vec::new(),
             count: 0,
         }
@@ -37,9 +38,9 @@ impl<V: Default + PartialEq> Default for Trie<V> {
 }
 
 impl<V: Default> Node<V> {
-    fn new(label: Bytes) -> Self {
+    fn new(label: &[u8]) -> Self {
         Self {
-            label,
+            label: label.into(),
             value: V::default(),
             children: Vec::new(),
         }
@@ -92,7 +93,7 @@ impl<V: Default + PartialEq> Trie<V> {
     }
 
     /// Changes the value of a prefix. One that is its default afterwards is gone.
-    pub(crate) fn update<R>(&mut self, prefix: &Bytes, change: impl FnOnce(&mut V) -> R) -> R {
+    pub(crate) fn update<R>(&mut self, prefix: &[u8], change: impl FnOnce(&mut V) -> R) -> R {
         let path = self.path_to(prefix);
         let index = path.last().copied().unwrap_or(ROOT);
         let value = &mut self.nodes[index].value;
@@ -108,13 +109,13 @@ impl<V: Default + PartialEq> Trie<V> {
     }
 
     /// The nodes from below the root to that of a prefix, which are made where they are missing.
-    fn path_to(&mut self, prefix: &Bytes) -> Vec<usize> {
+    fn path_to(&mut self, prefix: &[u8]) -> Vec<usize> {
         let mut path = Vec::new();
         let (mut at, mut done) = (ROOT, 0);
         while let Some(byte) = prefix.get(done).copied() {
             match self.nodes[at].child(byte) {
                 Err(place) => {
-                    let leaf = self.insert(Node::new(prefix.slice(done..)));
+                    let leaf = self.insert(Node::new(&prefix[done..]));
                     self.nodes[at].children.insert(place, (byte, leaf));
                     path.push(leaf);
                     return path;
@@ -138,8 +139,11 @@ impl<V: Default + PartialEq> Trie<V> {
     /// Makes a node end after so many bytes of its label; the rest becomes its only child.
     fn split(&mut self, index: usize, at: usize) {
         let node = &mut self.nodes[index];
+        let (upper, lower) = node.label.split_at(at);
+        let (upper, lower) = (upper.into(), lower.into());
+        node.label = upper;
         let lower = Node {
-            label: node.label.split_off(at),
+            label: lower,
             value: std::mem::take(&mut node.value),
             children: std::mem::take(&mut node.children),
         };
@@ -170,7 +174,7 @@ impl<V: Default + PartialEq> Trie<V> {
 
     /// Puts the only child of a node in its place.
     fn merge(&mut self, index: usize, child: usize) {
-        let lower = std::mem::replace(&mut self.nodes[child], Node::new(Bytes::new()));
+        let lower = std::mem::replace(&mut self.nodes[child], Node::new(&[]));
         let node = &mut self.nodes[index];
         node.label = [&*node.label, &*lower.label].concat().into();
         node.value = lower.value;
@@ -188,7 +192,7 @@ impl<V: Default + PartialEq> Trie<V> {
     }
 
     fn remove(&mut self, index: usize) {
-        self.nodes[index] = Node::new(Bytes::new());
+        self.nodes[index] = Node::new(&[]);
         self.free.push(index);
     }
 
@@ -257,6 +261,17 @@ mod tests {
         }
         assert_eq!(found(&trie, &long).len(), long.len());
         drop(trie);
+    }
+
+    #[test]
+    fn a_short_prefix_keeps_no_long_one_alive() {
+        let mut trie: Trie<u32> = Trie::default();
+        let (long, short) = (Bytes::from(vec![b'a'; 1000]), Bytes::from(vec![b'a'; 10]));
+        trie.update(&long, |value| *value = 1);
+        trie.update(&short, |value| *value = 1);
+        trie.update(&long, |value| *value = 0);
+        assert_eq!(found(&trie, &long), [1]);
+        assert!(long.is_unique());
     }
 
     proptest! {

@@ -266,3 +266,40 @@ fn groups_are_exact() {
     let error = radio.try_send_group(vec![b'x'; 256], "y").unwrap_err();
     assert_eq!(error.reason, SendRefusal::LongGroup);
 }
+
+#[test]
+fn what_waits_for_the_user_of_an_xpub_has_its_limit() {
+    let context = Context::new();
+    let publisher: XPub = bound(&context, "all");
+    let subscriber: XSub = connected(&context, "all");
+    for _ in 0..80 {
+        subscriber.try_send(vec![b'x'; 1 << 20]).unwrap();
+    }
+    let dropped = publisher.counters().dropped_receives;
+    let received = all(&publisher).len();
+    assert!(received <= 64, "{received} MiB wait");
+    assert_eq!(
+        u64::try_from(received).unwrap() + publisher.counters().dropped_receives,
+        80,
+        "{dropped} before"
+    );
+    // Room comes back.
+    subscriber.try_send("x").unwrap();
+    assert_eq!(next(&publisher), ["x"]);
+}
+
+#[test]
+fn in_manual_mode_nothing_is_granted_to_who_is_gone() {
+    let context = Context::new();
+    let publisher = XPub::builder(&context)
+        .subscriptions(Subscriptions::Manual)
+        .build();
+    publisher.bind("inproc://manual").unwrap();
+    let subscriber: XSub = connected(&context, "manual");
+    subscriber.subscribe("a");
+    assert_eq!(publisher.subscribers("a"), 0);
+    drop(subscriber);
+    assert_eq!(next(&publisher), ["\u{1}a"]);
+    assert!(!publisher.grant("a"));
+    assert_eq!(publisher.subscribers("a"), 0);
+}

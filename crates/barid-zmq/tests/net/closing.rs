@@ -97,3 +97,25 @@ fn threads_end_with_the_last_socket() {
         thread::yield_now();
     }
 }
+
+/// Each attempt to connect is short, and so is each pause.
+#[test]
+fn the_linger_time_is_one_however_often_it_is_tried() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let pause = Duration::from_millis(20);
+    let push = Push::builder(&Context::new())
+        .reconnect(Some(barid_zmq::Reconnect {
+            first: pause,
+            max: pause,
+        }))
+        .linger(Some(Duration::from_millis(200)))
+        .build();
+    push.connect(format!("tcp://{address}")).unwrap();
+    send(&push, "to nobody");
+    let (done, closed) = std::sync::mpsc::channel();
+    thread::spawn(move || done.send(push.blocking().close()));
+    let unsent = closed.recv_timeout(LONG).unwrap();
+    assert_eq!(unsent.messages, 1);
+}

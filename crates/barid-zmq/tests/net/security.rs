@@ -2,9 +2,14 @@
 
 use crate::{LONG, TRANSPORTS, recv, send};
 use barid_zmq::{
-    Applicant, Context, Credentials, MonitorEvent, Pull, Push, Req, SocketBuilder, StatusCode,
-    Verdict, curve_keypair, kinds,
+    Applicant, Authenticator, Context, Credentials, Decision, MonitorEvent, Pull, Push, Req,
+    SocketBuilder, StatusCode, Verdict, curve_keypair, kinds,
 };
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+use tokio::sync::watch;
 
 const REFUSED: Verdict = Verdict::Failure(StatusCode::AuthenticationFailure);
 
@@ -141,4 +146,87 @@ fn who_connects_may_be_the_server() {
     send(&rep, "r");
     assert_eq!(recv(&req), "r".into());
     assert!(req.blocking().wait_connected(1, LONG).unwrap());
+}
+
+/// Decides when it is told.
+struct Slow {
+    asked: Mutex<mpsc::Sender<()>>,
+    verdict: watch::Receiver<Option<Verdict>>,
+}
+
+impl Slow {
+    fn new() -> (Self, mpsc::Receiver<()>, watch::Sender<Option<Verdict>>) {
+        let (sender, asked) = mpsc::channel();
+        let (answer, verdict) = watch::channel(None);
+        let this = Self {
+            asked: Mutex::new(sender),
+            verdict,
+        };
+        (this, asked, answer)
+    }
+}
+
+impl Authenticator for Slow {
+    fn authenticate(&self, _applicant: &Applicant<'_>) -> Decision {
+        self.asked.lock().unwrap().send(()).unwrap();
+        let mut verdict = self.verdict.clone();
+        Decision::Later(Box::pin(async move {
+            let found = verdict.wait_for(Option::is_some).await;
+            found
+                .ok()
+                .and_then(|found| found.clone())
+                .unwrap_or(REFUSED)
+        }))
+    }
+}
+
+#[test]
+fn a_peer_waits_for_a_verdict_that_takes_time_and_is_known_by_it() {
+    let (slow, asked, answer) = Slow::new();
+    let pull = Pull::builder(&Context::new()).plain_server(slow).build();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap();
+    let builder = Push::builder(&Context::new()).plain_client("anna", "secret");
+    let push = builder.unwrap().build();
+    push.connect(&endpoint).unwrap();
+    send(&push, "early");
+    asked.recv_timeout(LONG).unwrap();
+    assert_eq!((pull.connected(), push.connected()), (0, 0));
+    let verdict = Verdict::Success {
+        user_id: "somebody".into(),
+        metadata: bytes::Bytes::from_static(b"\x05Hello\x00\x00\x00\x05World"),
+    };
+    answer.send(Some(verdict)).unwrap();
+    assert_eq!(recv(&pull), "early".into());
+    let sender = pull.last_sender().unwrap();
+    for (name, value) in [
+        ("User-Id", Some(c"somebody")),
+        ("Hello", Some(c"World")),
+        ("Socket-Type", Some(c"PUSH")),
+        ("Peer-Address", Some(c"127.0.0.1")),
+        ("Other", None),
+    ] {
+        assert_eq!(sender.get(name), value, "{name}");
+    }
+}
+
+#[test]
+fn a_peer_without_a_verdict_does_not_fill_the_memory() {
+    let (slow, asked, _answer) = Slow::new();
+    let pull = Pull::builder(&Context::new()).plain_server(slow).build();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+    let mut greeting = [0; 64];
+    greeting[0] = 0xFF;
+    greeting[9] = 0x7F;
+    greeting[10] = 3;
+    greeting[12..17].copy_from_slice(b"PLAIN");
+    stream.write_all(&greeting).unwrap();
+    stream.write_all(b"\x04\x08\x05HELLO\x00\x00").unwrap();
+    asked.recv_timeout(LONG).unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    // The system has room for some of it.
+    let flood = vec![0; 64 << 20];
+    stream.write_all(&flood).unwrap_err();
 }

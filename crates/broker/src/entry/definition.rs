@@ -5,7 +5,7 @@
 //!            3 = drop head) · highest priority u8 · single active u8 · present u16 · those of these whose bit is
 //!            set, from bit 0: expires u64 · ttl u64 · length u64 · bytes u64 · dead letter exchange · dead letter
 //!            key · delivery limit u32 (all bits = none) · redelivery (delay u64 · multiplier u32 · longest u64 ·
-//!            jitter u8) · last value header · kind u8 (0 = classic, 1 = quorum)
+//!            jitter u8) · last value header · kind u8 (0 = classic, 1 = quorum) · time to settle u64
 //! exchange   kind u8 [ header's name | property u8 ] · bits u8 (1 internal, 2 grants delays) · alternate u8 [ name ]
 //! binding    source name · to u8 (0 = queue, 1 = exchange) · name · key · arguments u16 · { name · value } ...
 //! key        0 · bytes | 1 · levels u16 · { 0 · bytes | 1 (one) | 2 (many) } ...
@@ -71,6 +71,7 @@ pub(super) fn put_queue(to: &mut Vec<u8>, definition: &QueueDefinition) {
         rules.redelivery.is_some(),
         rules.last_value_header.is_some(),
         definition.kind.is_some(),
+        rules.settle_ms.is_some(),
     ];
     let bit = |(at, is_present): (usize, bool)| u16::from(is_present) << at;
     to.u16(present.into_iter().enumerate().map(bit).sum());
@@ -106,6 +107,7 @@ pub(super) fn put_queue(to: &mut Vec<u8>, definition: &QueueDefinition) {
             QueueKind::Quorum => 1,
         });
     }
+    rules.settle_ms.into_iter().for_each(|ms| to.u64(ms));
 }
 
 pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryError> {
@@ -125,7 +127,7 @@ pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryErr
     let single_active = flag(fields, "single active")?;
     let present = fields.u16("present")?;
     let has = |bit: u16| present >> bit & 1 == 1;
-    if present >> 10 != 0 {
+    if present >> 11 != 0 {
         return Err(fields.bad("present"));
     }
     let mut number = |bit, name| has(bit).then(|| fields.u64(name)).transpose();
@@ -148,6 +150,7 @@ pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryErr
         .transpose()?
         .map(Box::from);
     let kind = has(9).then(|| kind(fields)).transpose()?;
+    let settle_ms = has(10).then(|| fields.u64("time to settle")).transpose()?;
     Ok(QueueDefinition {
         durability: Durability::Durable,
         ownership: Ownership::Shared,
@@ -165,6 +168,7 @@ pub(super) fn queue(fields: &mut Fields<'_>) -> Result<QueueDefinition, EntryErr
             redelivery,
             single_active,
             last_value_header,
+            settle_ms,
         },
     })
 }

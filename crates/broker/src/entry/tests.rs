@@ -180,8 +180,16 @@ fn records_of_topology_read_back() {
             }),
             single_active: true,
             last_value_header: Some((*b"stock").into()),
+            settle_ms: None,
         },
         ..QueueDefinition::DURABLE
+    };
+    let timed = QueueDefinition {
+        rules: QueueRules {
+            settle_ms: Some(11),
+            ..full.rules.clone()
+        },
+        ..full
     };
     let quorum = QueueDefinition {
         kind: Some(QueueKind::Quorum),
@@ -196,7 +204,7 @@ fn records_of_topology_read_back() {
         kind: Some(QueueKind::Classic),
         ..QueueDefinition::DURABLE
     };
-    for definition in [QueueDefinition::DURABLE, full, quorum, classic] {
+    for definition in [QueueDefinition::DURABLE, full, timed, quorum, classic] {
         let entry = Entry::QueueDeclared {
             queue,
             shard,

@@ -36,11 +36,14 @@ pub(crate) fn assemble(
         let id = log.shard();
         log.wake_on_commit(Waker::from(Arc::clone(&executor.mailbox)));
         let refused = recovered.refused.get(&id).cloned();
+        // Those that nobody refers to go.
+        let last_page = log.last_page();
         if refused.is_none() {
             let kept = pages.remove(&id).unwrap_or_default();
             missing.insert(id, log.keep_pages(&kept));
         }
         let mut shard = Shard::new(node, log);
+        shard.number_pages_behind(last_page);
         match refused {
             Some(reason) => {
                 error!("shard {id} is out of service: {reason}");
@@ -202,6 +205,7 @@ impl Executor {
             taken: Taken::default(),
             news: Vec::new(),
             confirmed: Vec::new(),
+            declared: Vec::new(),
             ride_deadline: None,
             queue_deadline: None,
             now: Instant::default(),

@@ -46,6 +46,16 @@ pub(super) struct Outgoing {
     waiting: BTreeSet<ShardId>,
 }
 
+/// A message on its way to a shard, which has not said that it has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnItsWay {
+    from: ShardId,
+    id: u64,
+    to: ShardId,
+    /// What it will be charged with where it goes.
+    pub cost_bytes: usize,
+}
+
 impl Default for Forwards {
     fn default() -> Self {
         Self {
@@ -98,6 +108,26 @@ impl Outgoing {
 }
 
 impl Shard {
+    /// What is on its way to others.
+    pub(crate) fn on_their_way(&self) -> impl Iterator<Item = OnItsWay> {
+        let from = self.id;
+        self.forwards.outgoing.iter().flat_map(move |(id, it)| {
+            it.waiting.iter().map(move |shard| OnItsWay {
+                from,
+                id: *id,
+                to: *shard,
+                cost_bytes: it.message.cost_bytes()
+                    * it.to.iter().filter(|(to, _)| to == shard).count(),
+            })
+        })
+    }
+
+    /// Whether it has taken in a message that is on its way to it.
+    pub(crate) fn has_received(&self, one: &OnItsWay) -> bool {
+        let received = self.forwards.received.get(&one.from);
+        one.to == self.id && received.is_some_and(|received| *received >= one.id)
+    }
+
     /// Takes back what was on its way before a crash, and sends it again.
     pub(crate) fn recover_forwards(
         &mut self,

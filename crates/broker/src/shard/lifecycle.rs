@@ -67,6 +67,11 @@ impl Shard {
         }
     }
 
+    /// How long subscribers of a queue may keep a delivery that they have not settled.
+    pub(crate) fn settle_ms(&self, id: QueueId) -> Option<u64> {
+        self.queues.get(&id)?.queue.rules().settle_ms
+    }
+
     /// Ends a subscription; what it has not settled goes back to the queue. The queue may end with it.
     pub(crate) fn cancel(
         &mut self,

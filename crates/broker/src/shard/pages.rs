@@ -505,13 +505,13 @@ impl Shard {
             }
             return;
         }
-        self.pages.reading.remove(&page);
         let node = &self.node;
         let rules = node.shared_rules(hosted.queue.rules());
         let mut keys = |message: &Message| super::keys(node, &rules, message);
         let left = &mut self.left;
         match hosted.queue.page_read(page, messages, &mut keys, left) {
             Ok(embodied) => {
+                self.pages.reading.remove(&page);
                 // What is due leaves or becomes ready before the page may be let go of again.
                 hosted.queue.tick(now, EXPIRED_MAX, left);
                 self.handle_moved(now, id);
@@ -548,9 +548,15 @@ impl Shard {
         }
     }
 
-    /// Numbers go on behind those that were used before a restart.
+    /// Numbers go on behind those that were used before a restart, as far as the log knows.
     pub(crate) fn recover_pages(&mut self, next: PageNumber) {
-        self.pages.next = next;
+        self.pages.next = self.pages.next.max(next);
+    }
+
+    /// The same of those that are on the disk, whether the log knows them or not: where the newest copy of a page is lost,
+    /// an older one must be of the same messages.
+    pub(crate) fn number_pages_behind(&mut self, last: PageNumber) {
+        self.recover_pages(PageNumber(last.0 + 1));
     }
 
     /// The end of a queue is durable.

@@ -240,6 +240,12 @@ const DECLARE_QUEUE: &[Argument] = &[
         Kind::Text("HEADER"),
         "The header that names what a message is about: a newer one replaces an older one",
     ),
+    defined(
+        "consumer-timeout",
+        "consumer_timeout_ms",
+        Kind::Number("MS", ANY),
+        "How long a consumer of AMQP 0-9-1 may keep a delivery that it has not settled, in milliseconds",
+    ),
 ];
 
 const BINDING: &[Argument] = &[

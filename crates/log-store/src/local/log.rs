@@ -170,6 +170,10 @@ impl ShardLog for LocalLog {
         self.shared.pages.keep(self.shard, pages)
     }
 
+    fn last_page(&self) -> PageNumber {
+        self.shared.pages.last(self.shard)
+    }
+
     fn space(&self) -> Space {
         self.shared.space()
     }

@@ -56,6 +56,11 @@ impl Pages {
         missing.copied().collect()
     }
 
+    pub(super) fn last(&self) -> PageNumber {
+        let last = self.saved.last_key_value();
+        last.map_or_else(PageNumber::default, |(page, _)| *page)
+    }
+
     pub(super) fn damage(&mut self, page: PageNumber) {
         self.damaged.insert(page);
     }

@@ -95,6 +95,7 @@ prop_compose! {
         redelivery in prop::option::of(redelivery()),
         single_active: bool,
         last_value_header in prop::option::of(bytes(0)),
+        settle_ms: Option<u64>,
     ) -> QueueRules {
         QueueRules {
             message_ttl_ms,
@@ -110,6 +111,7 @@ prop_compose! {
             redelivery,
             single_active,
             last_value_header: last_value_header.map(Into::into),
+            settle_ms,
         }
     }
 }

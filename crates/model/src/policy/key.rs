@@ -13,6 +13,8 @@ const ROUTING_KEY_BYTES_MAX: usize = 255;
 pub enum PolicyKey {
     /// Where a message goes that matches no binding of an exchange.
     AlternateExchange,
+    /// How long subscribers may keep a delivery that they have not settled, in milliseconds.
+    ConsumerTimeout,
     /// Where messages go that leave a queue unconsumed.
     DeadLetterExchange,
     /// With which routing key.
@@ -123,8 +125,9 @@ impl Row {
 
 impl PolicyKey {
     /// All, in the order of their names.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AlternateExchange,
+        Self::ConsumerTimeout,
         Self::DeadLetterExchange,
         Self::DeadLetterRoutingKey,
         Self::DeadLetterStrategy,
@@ -151,6 +154,7 @@ impl PolicyKey {
         const MS: &str = "a number of milliseconds, at least 0";
         match self {
             Self::AlternateExchange => row("alternate-exchange", Exchange, EXCHANGE),
+            Self::ConsumerTimeout => row("consumer-timeout", From(0), MS),
             Self::DeadLetterExchange => row("dead-letter-exchange", Exchange, EXCHANGE),
             Self::DeadLetterRoutingKey => {
                 let allowed = "a routing key, at most 255 bytes";
@@ -274,6 +278,7 @@ impl PolicyKey {
             | Self::MaxLengthBytes
             | Self::MessageTtl
             | Self::AlternateExchange
+            | Self::ConsumerTimeout
             | Self::DeadLetterExchange
             | Self::DeadLetterRoutingKey
             | Self::DeadLetterStrategy

@@ -223,6 +223,7 @@ fn declared_arguments_win_but_for_higher_limits() {
             ("message-ttl", 10.into()),
             ("max-length", 10.into()),
             ("max-length-bytes", 10.into()),
+            ("consumer-timeout", 10.into()),
             ("overflow", "reject-publish".into()),
             ("dead-letter-exchange", "policy".into()),
             ("dead-letter-routing-key", "policy-key".into()),
@@ -240,6 +241,7 @@ fn declared_arguments_win_but_for_higher_limits() {
             exchange: exchange(b"policy"),
             key: Some((*b"policy-key").into()),
         }),
+        settle_ms: Some(10),
         ..QueueRules::PLAIN
     };
     assert_eq!(said, expected);
@@ -253,6 +255,7 @@ fn declared_arguments_win_but_for_higher_limits() {
             key: None,
         }),
         priority_max: 7,
+        settle_ms: Some(20),
         ..QueueRules::PLAIN
     };
     let both = applied.rules(&declared(None, own.clone()));
@@ -265,6 +268,7 @@ fn declared_arguments_win_but_for_higher_limits() {
             exchange: exchange(b"own"),
             key: Some((*b"policy-key").into()),
         }),
+        settle_ms: Some(10),
         ..own
     };
     assert_eq!(both, expected);

@@ -110,7 +110,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
         // Noted here, for the answer may come, and take the barrier away, before the next read.
         self.reading.is_held = self.out.is_held();
         let limit = self.environment.limits.input_bytes_max;
-        if self.kept.set(self.input.len(), limit) && !self.out.is_closing() {
+        let kept_bytes = self.input.len() + self.session.gathered_bytes();
+        if self.kept.set(kept_bytes, limit) && !self.out.is_closing() {
             let what = "bytes of unfinished frames of all connections";
             let refusal = Refusal::LimitReached {
                 what,

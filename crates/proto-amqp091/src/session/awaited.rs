@@ -8,6 +8,7 @@ use super::{Link, put};
 use crate::{Method, MethodId, ReplyCode};
 use broker_api::{Command, Out, Refusal, Reply};
 use model::{CommandId, SubscriptionId};
+use std::time::Duration;
 
 /// A command on whose answer a method waits.
 #[derive(Debug)]
@@ -158,6 +159,9 @@ impl Open {
                     self.put_consume_ok(awaited.channel, id, out);
                 }
                 self.share_out(link, awaited.channel, out);
+                if let Reply::SettleWithin(ms) = reply {
+                    self.set_settle_within(link, asked, id, Duration::from_millis(ms))?;
+                }
                 Ok(())
             }
             Purpose::PreparingReplies { id, no_wait } => {
@@ -165,7 +169,7 @@ impl Open {
             }
             Purpose::Getting { id } => self.finish_get(link, asked, id, &reply, out),
             Purpose::Canceling { id, no_wait } => {
-                self.finish_cancel(awaited.channel, id, no_wait, out);
+                self.finish_cancel(awaited.channel, (id, no_wait), true, out);
                 self.flush(link, out);
                 Ok(())
             }
@@ -182,7 +186,7 @@ impl Open {
         match (awaited.purpose, refusal) {
             // The broker has ended it by itself.
             (Purpose::Canceling { id, no_wait }, _) => {
-                self.finish_cancel(awaited.channel, id, no_wait, out);
+                self.finish_cancel(awaited.channel, (id, no_wait), false, out);
                 return Ok(());
             }
             (Purpose::ClosingChannel, _) => {

@@ -5,7 +5,7 @@ use super::consumers::Unsettled;
 use super::failure::Failure;
 use super::publish::ChannelId;
 use super::replies::Replies;
-use super::timeouts::Mark;
+use super::timeouts::{Marks, Own};
 use super::transaction::Gathered;
 use crate::content::Assembler;
 use crate::{MethodId, ReplyCode, ShortStr};
@@ -47,8 +47,10 @@ pub(super) struct Channel {
     unsettled: SequenceMap<Unsettled>,
     /// The tag of the last delivery.
     last_tag: u64,
-    /// What had been delivered when: by ascending tag.
-    pub(super) marks: VecDeque<Mark>,
+    /// What had been delivered when.
+    pub(super) marks: Marks,
+    /// The same for each other time within which consumers of it are to settle what they have.
+    pub(super) own_marks: Vec<Own>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +113,11 @@ impl Channel {
     /// The tag of the first delivery that is to be settled.
     pub(super) fn first_unsettled(&self) -> Option<u64> {
         self.unsettled.first().map(|(tag, _)| tag)
+    }
+
+    /// What is to be settled, by ascending tag.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = (u64, &Unsettled)> {
+        self.unsettled.iter()
     }
 
     pub(super) const fn last_tag(&self) -> u64 {

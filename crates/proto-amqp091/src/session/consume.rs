@@ -12,12 +12,14 @@ use crate::encode::{put_body_frames, put_body_head, put_content_header, put_deli
 use crate::frame::{FRAME_END, FRAME_OVERHEAD_BYTES};
 use crate::properties::Properties;
 use crate::translate::{
-    DIRECT_REPLY_TO, put_foreign_properties_within, shown_properties, with_delivery_count,
+    DIRECT_REPLY_TO, MILLISECONDS_MAX, put_foreign_properties_within, shown_properties, value_of,
+    with_delivery_count,
 };
-use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, Table, basic};
+use crate::{FieldValue, Method, MethodId, ReplyCode, ShortStr, basic};
 use broker_api::{Command, Confirm, Delivery, Out, Settle, SettleMode, Sharing, Source, Subscribe};
 use bytes::{BufMut, BytesMut};
-use model::{Dialect, Message, Outcome, Sequence, SubscriptionId};
+use model::{Dialect, Message, Outcome, Sequence, SubscriptionId, Value};
+use std::time::Duration;
 
 impl Open {
     /// How much the consumers may have in hand that begin from now on.
@@ -72,6 +74,7 @@ impl Open {
             return self.handle_consume_replies(link, number, (tag, consume), out);
         }
         let sharing = sharing(consume)?;
+        let settle_within = settle_within(consume)?;
         let prefetch = channel.prefetch.filter(|_| !consume.no_ack);
         channel.consumers.insert(tag.clone(), id);
         let mut consumer = Consumer::new(tag, number, consume.no_ack, prefetch);
@@ -86,6 +89,9 @@ impl Open {
             grant.limit = 0;
         }
         self.consumers.insert(consumer);
+        if let Some(limit) = settle_within {
+            self.set_settle_within(link, (number, method), id, limit)?;
+        }
         let subscribe = Subscribe {
             sharing,
             ..Subscribe::new(id, Source::Queue(queue), settle_mode, grant)
@@ -138,30 +144,24 @@ impl Open {
             return put_cancel_ok(number, &cancel, out);
         };
         consumer.is_leaving = true;
-        let waiting = self.take_waiting(number, id);
-        let has_in_hand = self.consumers.get_mut(id).is_some_and(|consumer| {
-            consumer.give_back(waiting.len() as u64);
-            consumer.has_in_hand()
-        });
-        if has_in_hand && !waiting.is_empty() {
-            link.submit(out, Command::Settle(released(id, waiting)));
-        }
-        let command = if has_in_hand {
-            Command::StepAside(id)
-        } else {
+        // If it settles nothing, nothing can come back.
+        let command = if consumer.no_ack {
             Command::Cancel(id)
+        } else {
+            Command::StepAside(id)
         };
+        self.give_back_waiting(link, number, id, out);
         let no_wait = cancel.no_wait;
         let purpose = Purpose::Canceling { id, no_wait };
         self.ask(link, (number, basic::Cancel::ID), command, purpose, out);
     }
 
-    /// The broker has ended a consumer that was canceled, but for what it has in hand.
+    /// The broker delivers nothing more to a consumer that was canceled; `is_known` says whether it still knows it.
     pub(super) fn finish_cancel(
         &mut self,
         number: u16,
-        id: SubscriptionId,
-        no_wait: bool,
+        (id, no_wait): (SubscriptionId, bool),
+        is_known: bool,
         out: &mut Out,
     ) {
         let Some(consumer) = self.consumers.get_mut(id) else {
@@ -169,7 +169,11 @@ impl Open {
         };
         put_cancel_ok(number, &canceled(consumer, no_wait), out);
         if !consumer.has_in_hand() {
-            self.consumers.remove(id);
+            if is_known && !consumer.no_ack {
+                self.settling.note_over(id);
+            } else {
+                self.consumers.remove(id);
+            }
         }
         self.settling.note_room(number);
     }
@@ -177,6 +181,12 @@ impl Open {
     /// Ends all consumers of a channel; what they have in hand goes back.
     pub(super) fn end_consumers(&mut self, link: &mut Link, number: u16, out: &mut Out) {
         self.flush(link, out);
+        if let Some(channel) = self.channels.get_mut(&number) {
+            for delivery in channel.waiting.drain(..) {
+                let settle = unseen(delivery.subscription, vec![delivery.sequence]);
+                link.submit(out, Command::Settle(settle));
+            }
+        }
         for id in self.consumers.of_channel(number) {
             self.consumers.remove(id);
             link.submit(out, Command::Cancel(id));
@@ -213,11 +223,9 @@ impl Open {
             return;
         };
         if consumer.is_leaving && !consumer.no_ack {
-            // It crossed `basic.cancel`. If nothing is in hand, all goes back with the subscription.
-            if consumer.has_in_hand() {
-                let settle = released(delivery.subscription, vec![delivery.sequence]);
-                link.submit(out, Command::Settle(settle));
-            }
+            // It crossed `basic.cancel`.
+            let settle = unseen(delivery.subscription, vec![delivery.sequence]);
+            link.submit(out, Command::Settle(settle));
             return;
         }
         consumer.add_delivery();
@@ -270,11 +278,11 @@ pub(super) fn hand_out(
 }
 
 /// What gives back deliveries that the client has not been told of.
-pub(super) const fn released(subscription: SubscriptionId, sequences: Vec<Sequence>) -> Settle {
+pub(super) const fn unseen(subscription: SubscriptionId, sequences: Vec<Sequence>) -> Settle {
     Settle {
         subscription,
         sequences,
-        outcome: Outcome::Release,
+        outcome: Outcome::Unseen,
         confirm: Confirm::Unwanted,
     }
 }
@@ -370,7 +378,9 @@ pub(super) fn check_count(
 /// How a consumer shares its queue.
 fn sharing(consume: &basic::Consume<'_>) -> Result<Sharing, Failure> {
     let method = basic::Consume::ID;
-    let priority = priority(consume.arguments).ok_or_else(|| {
+    let value = consume.arguments.find(b"x-priority");
+    let priority = value.map_or(Some(0), |value| i32::try_from(number(&value)?).ok());
+    let priority = priority.ok_or_else(|| {
         let text = "invalid arg 'x-priority': it must be a number of 32 bits";
         Failure::new(ReplyCode::PreconditionFailed, method, text)
     })?;
@@ -381,28 +391,27 @@ fn sharing(consume: &basic::Consume<'_>) -> Result<Sharing, Failure> {
     })
 }
 
-fn priority(arguments: Table<'_>) -> Option<i32> {
-    match arguments.find(b"x-priority") {
-        None => Some(0),
-        Some(value) => match value {
-            FieldValue::SignedByte(it) => Some(it.into()),
-            FieldValue::UnsignedByte(it) => Some(it.into()),
-            FieldValue::SignedShort(it) => Some(it.into()),
-            FieldValue::UnsignedShort(it) => Some(it.into()),
-            FieldValue::SignedInt(it) => Some(it),
-            FieldValue::UnsignedInt(it) => i32::try_from(it).ok(),
-            FieldValue::SignedLong(it) => i32::try_from(it).ok(),
-            FieldValue::Boolean(_)
-            | FieldValue::Float(_)
-            | FieldValue::Double(_)
-            | FieldValue::Decimal { .. }
-            | FieldValue::LongString(_)
-            | FieldValue::Bytes(_)
-            | FieldValue::Timestamp(_)
-            | FieldValue::Table(_)
-            | FieldValue::Array(_)
-            | FieldValue::Void => None,
-        },
+/// Within which time it is to settle a delivery, if it says so.
+fn settle_within(consume: &basic::Consume<'_>) -> Result<Option<Duration>, Failure> {
+    let Some(value) = consume.arguments.find(b"x-consumer-timeout") else {
+        return Ok(None);
+    };
+    let ms = number(&value).and_then(|number| u64::try_from(number).ok());
+    let ms = ms.filter(|ms| *ms <= MILLISECONDS_MAX).ok_or_else(|| {
+        let text =
+            "invalid arg 'x-consumer-timeout': it must be a number of milliseconds, 0 to 315360000000";
+        Failure::new(ReplyCode::PreconditionFailed, basic::Consume::ID, text)
+    })?;
+    Ok(Some(Duration::from_millis(ms)))
+}
+
+fn number(value: &FieldValue<'_>) -> Option<i128> {
+    if let FieldValue::Timestamp(_) = value {
+        return None;
+    }
+    match value_of(value) {
+        Value::Integer(number) => Some(number),
+        Value::Void | Value::Bool(_) | Value::Float(_) | Value::Text(_) | Value::Opaque(_) => None,
     }
 }
 

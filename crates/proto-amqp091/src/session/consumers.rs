@@ -2,6 +2,7 @@
 
 use broker_api::Grant;
 use model::{Sequence, SequenceMap, SubscriptionId};
+use std::time::Duration;
 
 /// A delivery that the client has not settled.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Consumer {
     pub(super) no_ack: bool,
     /// How many deliveries may be unsettled; none if there is no bound.
     pub(super) prefetch: Option<u64>,
+    /// Within which time it is to settle a delivery, if that is not the same for it as for others.
+    pub(super) settle_within: Option<Duration>,
     /// All deliveries.
     delivered: u64,
     /// The deliveries up to which it was granted last, where it shares a bound with others.
@@ -48,6 +51,7 @@ impl Consumer {
             channel,
             no_ack,
             prefetch,
+            settle_within: None,
             delivered: 0,
             granted: None,
             share: 0,

@@ -37,6 +37,7 @@ pub(super) fn user_of(authenticate: &Authenticate) -> &[u8] {
         Authenticate::Begin {
             data: Some(data), ..
         } => data.split(|octet| *octet == 0).nth(1).unwrap_or_default(),
+        Authenticate::Vouched { user } => user.as_bytes(),
         Authenticate::Begin { data: None, .. } | Authenticate::Continue { .. } => &[],
     }
 }

@@ -227,6 +227,7 @@ impl Open {
             Ok(
                 Reply::Nothing
                 | Reply::Count(_)
+                | Reply::SettleWithin(_)
                 | Reply::Got(_)
                 | Reply::Queues(_)
                 | Reply::Exchanges(_)

@@ -113,7 +113,7 @@ pub(super) const fn room_beside(properties_len: usize, frame_bytes_max: usize) -
 }
 
 /// Appends the headers that tell what the annotations do, if that is how a message died, in so many bytes: a content header
-/// cannot be split, so the oldest deaths but the first of all are left out that have no room.
+/// cannot be split, so further keys, and the oldest deaths but the first of all, are left out that have no room.
 pub(super) fn push_deaths(headers: &mut TableBuf, annotations: &[u8], room: usize) {
     let Some(deaths) = Deaths::decode(annotations) else {
         return;
@@ -121,20 +121,21 @@ pub(super) fn push_deaths(headers: &mut TableBuf, annotations: &[u8], room: usiz
     let Some(first) = deaths.first() else {
         return;
     };
-    let first_table = table_of(first, deaths.original_ttl_ms());
     let summaries = Summary::ALL.iter().filter_map(|it| {
         let value = it.value(&deaths)?;
         Some(FIELD_BYTES + it.name().len() + value.len())
     });
-    let fixed = summaries.sum::<usize>() + FIELD_BYTES + X_DEATH.len() + value_bytes(&first_table);
+    let fixed = summaries.sum::<usize>() + FIELD_BYTES + X_DEATH.len();
     let mut left = room.saturating_sub(fixed);
+    let first_table = table_within(first, deaths.original_ttl_ms(), left);
+    left = left.saturating_sub(value_bytes(&first_table));
     let mut list = TableBuf::new();
     for death in deaths.iter() {
         if std::ptr::eq(death, first) {
             push_table(&mut list, &first_table);
             continue;
         }
-        let table = table_of(death, None);
+        let table = table_within(death, None, left);
         match left.checked_sub(value_bytes(&table)) {
             Some(rest) => {
                 left = rest;
@@ -170,7 +171,17 @@ fn value_bytes(table: &TableBuf) -> usize {
     table.len() + 5
 }
 
-fn table_of(death: &Death, original_expiration: Option<u64>) -> TableBuf {
+/// A death as it is told in so many bytes, if need be without further keys.
+fn table_within(death: &Death, original_expiration: Option<u64>, room: usize) -> TableBuf {
+    let table = table_of(death, original_expiration, usize::MAX);
+    if value_bytes(&table) <= room || death.further_keys.is_empty() {
+        return table;
+    }
+    table_of(death, original_expiration, 1)
+}
+
+/// A death as it is told, with so many of its keys at most.
+fn table_of(death: &Death, original_expiration: Option<u64>, keys_max: usize) -> TableBuf {
     let mut table = TableBuf::new();
     let mut push = |name: &str, value: &FieldValue<'_>| table.push(ShortStr::cut(name), value);
     if let Some(ttl_ms) = original_expiration {
@@ -188,7 +199,9 @@ fn table_of(death: &Death, original_expiration: Option<u64>) -> TableBuf {
     push("time", &FieldValue::Timestamp(death.time_ms / 1_000));
     push("exchange", &FieldValue::LongString(&death.exchange));
     let mut keys = TableBuf::new();
-    keys.push_value(&FieldValue::LongString(&death.key));
+    for key in death.keys().take(keys_max) {
+        keys.push_value(&FieldValue::LongString(key));
+    }
     if let Ok(keys) = keys.as_array() {
         push("routing-keys", &FieldValue::Array(keys));
     }

@@ -2,7 +2,9 @@
 
 use super::deaths::{is_of_deaths, value_of_death};
 use super::headers::{Headers, TIMESTAMP_IN_MS, is_number_of_table};
-use super::routing::{asked_delay, further_keys, is_hidden, without_further_keys};
+use super::routing::{
+    asked_delay, further_keys, is_hidden, shown_further_keys, without_further_keys,
+};
 use super::value::value_of;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, Table};
 use broker_api::{AskedDelay, Field, HeadReader};
@@ -111,6 +113,12 @@ impl HeadReader for AmqpHeads {
     fn further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
         if let Some(list) = list_of(message) {
             further_keys(&list, each);
+        }
+    }
+
+    fn shown_further_keys<'m>(&self, message: &'m Message, each: &mut dyn FnMut(&'m [u8])) {
+        if let Some(list) = list_of(message) {
+            shown_further_keys(&list, each);
         }
     }
 

@@ -14,7 +14,7 @@ use model::{DeadLetter, ExchangeName, Overflow, QueueKind, QueueRules, Redeliver
 const TEXT_BYTES_MAX: usize = 255;
 
 /// The longest time that RabbitMQ takes, in milliseconds: ten years.
-const MILLISECONDS_MAX: u64 = 315_360_000_000;
+pub(crate) const MILLISECONDS_MAX: u64 = 315_360_000_000;
 
 /// What the arguments of `queue.declare` say. Those that are not known mean nothing, as in RabbitMQ.
 #[derive(Debug, PartialEq, Eq)]
@@ -152,6 +152,10 @@ impl Reading {
                 rules.priority_max = number.map_err(|_| it.problem(expected))?;
             }
             b"x-delivery-limit" => rules.delivery_limit = Some(delivery_limit(it)?),
+            b"x-consumer-timeout" => {
+                let expected = "a number of milliseconds, 0 to 315360000000";
+                rules.settle_ms = Some(it.milliseconds(0, expected)?);
+            }
             b"x-single-active-consumer" => rules.single_active = it.boolean()?,
             _ => self.take_compound(it, rules)?,
         }

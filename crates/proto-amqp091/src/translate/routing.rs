@@ -58,9 +58,18 @@ pub(super) fn note_further_keys(
 
 /// Gives the keys of `CC`, then those of `BCC`.
 pub(super) fn further_keys<'m>(list: &PropertyList<'m>, each: &mut dyn FnMut(&'m [u8])) {
+    keys_of(list, &[CC, BCC], each);
+}
+
+/// Gives the keys of `CC`.
+pub(super) fn shown_further_keys<'m>(list: &PropertyList<'m>, each: &mut dyn FnMut(&'m [u8])) {
+    keys_of(list, &[CC], each);
+}
+
+fn keys_of<'m>(list: &PropertyList<'m>, names: &[&[u8]], each: &mut dyn FnMut(&'m [u8])) {
     let headers = list.headers.unwrap_or(Table::EMPTY);
-    for name in [CC, BCC] {
-        let arrays = headers.iter().filter(|(it, _)| *it == name);
+    for name in names {
+        let arrays = headers.iter().filter(|(it, _)| it == name);
         let keys = arrays.filter_map(|(_, value)| array_of(&value));
         keys.flat_map(Array::iter)
             .filter_map(|key| text_of(&key))

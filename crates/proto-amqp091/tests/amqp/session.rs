@@ -52,6 +52,8 @@ pub(crate) struct Driven {
     ready: VecDeque<Message>,
     /// What was got and not delivered yet.
     got: Vec<Delivery>,
+    /// What queues say of the time within which deliveries are to be settled, in milliseconds.
+    settle_ms: Option<u64>,
     /// How many names were made up.
     made_up: usize,
     /// What was published, in order.
@@ -128,6 +130,7 @@ impl Driven {
             last_asked: None,
             ready: VecDeque::new(),
             got: Vec::new(),
+            settle_ms: None,
             made_up: 0,
             published: Vec::new(),
         }
@@ -387,6 +390,7 @@ impl Driven {
                 });
                 self.ready.len() as u64
             })),
+            Command::Subscribe(_) => self.settle_ms.map_or(Reply::Nothing, Reply::SettleWithin),
             _ => Reply::Nothing,
         }
     }

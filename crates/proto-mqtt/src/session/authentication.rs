@@ -125,6 +125,7 @@ impl Authentication {
                 | Reply::Bindings(_)
                 | Reply::Users(_)
                 | Reply::Notes(_)
+                | Reply::SettleWithin(_)
                 | Reply::Got(_),
             ) => Err(Ending::Unexpected),
             Err(refusal) => Err(Ending::NotAuthenticated(refusal)),

@@ -308,6 +308,7 @@ impl Driven {
                     Authenticate::Continue { data } => {
                         format!("Continue({})", String::from_utf8_lossy(data))
                     }
+                    Authenticate::Vouched { user } => format!("Vouched({user})"),
                 };
                 (Answer::Shown(self.shown.pop_front()), text)
             }

@@ -189,6 +189,7 @@ fn queue_in(reply: Reply) -> Option<QueueName> {
         | Reply::Challenge(_)
         | Reply::Authenticated(_)
         | Reply::Notes(_)
+        | Reply::SettleWithin(_)
         | Reply::Got(_) => None,
     }
 }

@@ -180,7 +180,7 @@ impl Open {
             let settle = Settle {
                 subscription: id,
                 sequences: vec![delivery.sequence],
-                outcome: Outcome::Release,
+                outcome: Outcome::Unseen,
                 confirm: Confirm::Unwanted,
             };
             link.submit(out, Command::Settle(settle));

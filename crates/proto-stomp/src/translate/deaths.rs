@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 /// of JSON, a list with the latest death first, each
 ///
 /// ```text
-/// {"queue":"Q","reason":"R","count":N,"exchange":"X","routing-keys":["K"],"time":MS}
+/// {"queue":"Q","reason":"R","count":N,"exchange":"X","routing-keys":["K", ...],"time":MS}
 /// ```
 ///
 /// with MS in milliseconds since 1970. What is not UTF-8 in a name is replaced. Nothing is appended if the
@@ -41,13 +41,14 @@ pub(super) fn put_deaths(buffer: &mut BytesMut, version: Version, annotations: &
 }
 
 fn json(death: &Death) -> String {
+    let keys: Vec<String> = death.keys().map(quoted).collect();
     format!(
         r#"{{"queue":{},"reason":"{}","count":{},"exchange":{},"routing-keys":[{}],"time":{}}}"#,
         quoted(&death.queue),
         death.reason.word(),
         death.count,
         quoted(&death.exchange),
-        quoted(&death.key),
+        keys.join(","),
         death.time_ms,
     )
 }

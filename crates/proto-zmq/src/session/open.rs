@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::translate::{Content, Frames, Gathered, Shown, published_message, pushed_message};
 use broker_api::{Command, Event, Grant, Out, Reply, SettleMode};
 use bytes::{Buf as _, BytesMut};
-use model::{CommandId, Instant, Message, QueueName};
+use model::{CommandId, Message, QueueName};
 use zmtp::{Connection, Frame, Metadata, Peer, SocketType, Step};
 
 /// The property by which a peer may name its queue.
@@ -140,17 +140,17 @@ impl Open {
         })
     }
 
-    pub(super) fn handle_received(&mut self, now: Instant) {
-        self.connection.handle_received(now.millis());
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    pub(super) fn handle_deadline(&mut self, now: Instant, out: &mut Out) -> Result<(), Failure> {
-        let buffer = out.wire.buffer();
-        Ok(self.connection.handle_deadline(now.millis(), buffer)?)
+    pub(super) const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.connection.deadline_ms().map(Instant::from_millis)
+    /// What has come of a message that is not whole.
+    pub(super) const fn gathered_bytes(&self) -> usize {
+        self.gathered.bytes()
     }
 
     /// Takes the first thing out of the input. Says how much of it is missing, if it is.

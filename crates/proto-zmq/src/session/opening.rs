@@ -1,14 +1,18 @@
 //! From the greeting to READY.
 
 use super::Link;
+use crate::curve::{Curve, Owner};
 use crate::failure::Failure;
 use crate::refusal::status_code;
-use broker_api::{Command, Connect, Event, Login, Out};
+use broker_api::{Authenticate, Command, Connect, Event, Login, Out};
 use bytes::BytesMut;
 use model::{CommandId, Instant};
+use std::sync::Arc;
+use zmtp::curve::{PublicKey, ServerRandom};
 use zmtp::{
-    Authentication, Connection, Credentials, Decoded, FrameKind, Framing, GREETING_BYTES, Limits,
-    Mechanism, Metadata, Peer, SocketType, Step, Verdict, Version,
+    Authentication, Connection, Credentials, CurveServer, Decoded, FrameKind, Framing,
+    GREETING_BYTES, Limits, Mechanism, MechanismName, Metadata, Peer, SocketType, StatusCode, Step,
+    Verdict, Version,
 };
 
 /// The signature and the version: what a peer waits for before it says its mechanism.
@@ -27,9 +31,43 @@ pub(super) struct Opening {
 
 /// A mechanism that is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+enum Named {
     Null,
     Plain,
+    Curve,
+}
+
+/// A mechanism, with what the server of it needs.
+pub(super) struct Spoken(Named, Mechanism);
+
+impl Spoken {
+    /// What the peer asks for, if the settings allow that.
+    pub(super) fn new(
+        name: &MechanismName,
+        curve: Option<&Curve>,
+        random: &mut Option<Box<ServerRandom>>,
+    ) -> Result<Self, Failure> {
+        let authentication = Authentication::Asked;
+        let is_curve_required = curve.is_some_and(|it| it.is_required);
+        let spoken = match *name {
+            MechanismName::NULL if !is_curve_required => {
+                Some(Self(Named::Null, Mechanism::Null(authentication)))
+            }
+            MechanismName::PLAIN if !is_curve_required => {
+                Some(Self(Named::Plain, Mechanism::PlainServer))
+            }
+            MechanismName::CURVE => curve.zip(random.take()).map(|(curve, random)| {
+                let server = CurveServer {
+                    secret_key: curve.secret_key.clone(),
+                    random: *random,
+                    authentication,
+                };
+                Self(Named::Curve, Mechanism::CurveServer(Box::new(server)))
+            }),
+            _ => None,
+        };
+        spoken.ok_or_else(|| Failure::Mechanism(name.to_string()))
+    }
 }
 
 /// What input has done.
@@ -51,22 +89,14 @@ pub(super) fn put_start(input: &[u8], out: &mut Out) {
 }
 
 /// The mechanism that the peer's greeting names, once that is there.
-pub(super) fn mechanism(input: &[u8]) -> Result<Option<Named>, Failure> {
+pub(super) fn mechanism(input: &[u8]) -> Result<Option<MechanismName>, Failure> {
     let is = |at: usize, fits: fn(u8) -> bool| input.get(at).is_none_or(|byte| fits(*byte));
     // Older versions have no mechanism; what is no greeting may have anything.
     if !is(0, |byte| byte == 0xFF) || !is(9, |byte| byte & 1 == 1) || !is(10, |byte| byte >= 3) {
         return Err(Failure::Version);
     }
-    let Some(greeting) = input.first_chunk::<GREETING_BYTES>() else {
-        return Ok(None);
-    };
-    let name = &greeting[12..32];
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    match name {
-        b"NULL" => Ok(Some(Named::Null)),
-        b"PLAIN" => Ok(Some(Named::Plain)),
-        _ => Err(Failure::Mechanism(name.escape_ascii().to_string())),
-    }
+    let greeting = input.first_chunk::<GREETING_BYTES>();
+    Ok(greeting.map(MechanismName::of_greeting))
 }
 
 /// What the broker is to a socket of that type, if anything.
@@ -95,19 +125,23 @@ const fn counterpart(theirs: SocketType) -> Option<SocketType> {
 
 impl Opening {
     /// Behind [`put_start`], with the peer's greeting in the input.
-    pub(super) fn new(now: Instant, link: &Link, mechanism: Named, out: &mut Out) -> Self {
+    pub(super) fn new(
+        (now, until): (Instant, Instant),
+        link: &Link,
+        Spoken(named, mechanism): Spoken,
+        out: &mut Out,
+    ) -> Self {
         let settings = &link.settings;
         // Which type it is comes later.
         let settings = zmtp::Settings {
-            mechanism: match mechanism {
-                Named::Null => Mechanism::Null(Authentication::Asked),
-                Named::Plain => Mechanism::PlainServer,
-            },
+            mechanism,
+            counterpart: Some(counterpart),
             version_min: Version::V3_0,
             limits: Limits {
                 frame_bytes_max: settings.message_bytes_max,
                 handshake_bytes_max: settings.handshake_bytes_max,
-                handshake_ms: settings.handshake_ms,
+                // What the greeting has left of it; 0 is for ever.
+                handshake_ms: until.millis().saturating_sub(now.millis()).max(1),
             },
             ..zmtp::Settings::new(SocketType::Pull)
         };
@@ -121,7 +155,7 @@ impl Opening {
         out.wire.put(&greeting[START.len()..]);
         Self {
             connection,
-            mechanism,
+            mechanism: named,
             connect: None,
             is_let_in: false,
             has_type: false,
@@ -132,17 +166,12 @@ impl Opening {
         self.connection
     }
 
-    pub(super) fn handle_received(&mut self, now: Instant) {
-        self.connection.handle_received(now.millis());
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    pub(super) fn handle_deadline(&mut self, now: Instant, out: &mut Out) -> Result<(), Failure> {
-        let buffer = out.wire.buffer();
-        Ok(self.connection.handle_deadline(now.millis(), buffer)?)
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.connection.deadline_ms().map(Instant::from_millis)
+    pub(super) const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     pub(super) fn handle_input(
@@ -173,12 +202,17 @@ impl Opening {
                 Ok(Progress::Taken(0))
             }
             Step::Event(zmtp::Event::Authenticate(credentials), taken) => {
-                if let Credentials::Plain { username, password } = credentials {
-                    let login = Login {
-                        user: username.to_vec(),
-                        password: password.to_vec(),
-                    };
-                    self.connect(link, Some(login), out);
+                match credentials {
+                    // Behind its READY.
+                    Credentials::Null => {}
+                    Credentials::Plain { username, password } => {
+                        let login = Login {
+                            user: username.to_vec(),
+                            password: password.to_vec(),
+                        };
+                        self.connect(link, Some(login), out);
+                    }
+                    Credentials::Curve(key) => self.connect_owner(link, &key, out)?,
                 }
                 Ok(Progress::Taken(taken))
             }
@@ -210,6 +244,32 @@ impl Opening {
         self.connection.become_type(ours);
         self.has_type = true;
         Ok(None)
+    }
+
+    /// Connects as whom a key is of.
+    fn connect_owner(
+        &mut self,
+        link: &mut Link,
+        key: &PublicKey,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let settings = Arc::clone(&link.settings);
+        let owner = settings.curve.as_ref().map(|curve| curve.owner(key));
+        match owner.unwrap_or(Owner::Stranger) {
+            Owner::Guest => {}
+            Owner::User(user) => {
+                let user = user.into();
+                let vouched = Box::new(Authenticate::Vouched { user });
+                link.submit(out, Command::Authenticate(vouched));
+            }
+            Owner::Stranger => {
+                let verdict = Verdict::Failure(StatusCode::AuthenticationFailure);
+                let buffer = out.wire.buffer();
+                return Ok(self.connection.handle_verdict(&verdict, buffer)?);
+            }
+        }
+        self.connect(link, None, out);
+        Ok(())
     }
 
     fn connect(&mut self, link: &mut Link, login: Option<Login>, out: &mut Out) {

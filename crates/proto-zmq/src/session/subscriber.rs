@@ -6,6 +6,7 @@ use crate::translate::{Frames, KEY_BYTES_MAX, Shown, first_word};
 use broker_api::{Bind, BindTo, Command, Out};
 use model::{Arguments, BindingKey, ExchangeName, Message, Pattern, PatternLevel, QueueName};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// What a SUB has asked for.
 #[derive(Debug, Default)]
@@ -14,8 +15,6 @@ pub(super) struct Subscriber {
     queue: Option<QueueName>,
     /// How often each prefix was asked for.
     prefixes: BTreeMap<Box<[u8]>, u64>,
-    /// How many prefixes have each length.
-    lengths: BTreeMap<usize, usize>,
     /// How many prefixes each binding is for, by the levels that are whole in them.
     bindings: BTreeMap<Box<[u8]>, usize>,
 }
@@ -43,7 +42,6 @@ impl Subscriber {
             return Err(Failure::TooManySubscriptions(settings.subscriptions_max));
         }
         self.prefixes.insert(prefix.into(), 1);
-        *self.lengths.entry(prefix.len()).or_default() += 1;
         let levels = whole_levels(prefix);
         let count = self.bindings.entry(levels.into()).or_default();
         *count += 1;
@@ -65,7 +63,6 @@ impl Subscriber {
             return;
         }
         self.prefixes.remove(prefix);
-        take_one(&mut self.lengths, &prefix.len());
         let levels = whole_levels(prefix);
         if take_one(&mut self.bindings, levels)
             && let Some(bind) = self.binding(levels)
@@ -92,8 +89,27 @@ impl Subscriber {
     pub(super) fn wants(&self, message: &Message) -> bool {
         let first = Frames::of(message, Shown::Topic).next();
         let (first, _) = first.unwrap_or_default();
-        let mut lengths = self.lengths.keys().take_while(|len| **len <= first.len());
-        lengths.any(|len| self.prefixes.contains_key(&first[..*len]))
+        begins_with_any(&self.prefixes, first)
+    }
+}
+
+/// Whether a frame begins with one of the prefixes.
+///
+/// 1. The last prefix that is not behind the frame in their order is one of it, or:
+/// 2. Any other that is one of the frame is one of that, too, since it lies between them. So what the two do not share
+///    can be left out of the frame, and the search begins again.
+fn begins_with_any<V>(prefixes: &BTreeMap<Box<[u8]>, V>, mut frame: &[u8]) -> bool {
+    loop {
+        let before = (Bound::Unbounded, Bound::Included(frame));
+        let Some((prefix, _)) = prefixes.range::<[u8], _>(before).next_back() else {
+            return false;
+        };
+        let both = prefix.iter().zip(frame);
+        let shared = both.take_while(|(a, b)| a == b).count();
+        if shared == prefix.len() {
+            return true;
+        }
+        frame = &frame[..shared];
     }
 }
 
@@ -119,4 +135,23 @@ fn whole_levels(prefix: &[u8]) -> &[u8] {
     let in_key = first_word(&prefix[..prefix.len().min(KEY_BYTES_MAX)]);
     let end = in_key.iter().rposition(|byte| *byte == b'.');
     &in_key[..end.map_or(0, |end| end + 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_frame_begins_with_what_a_list_says(
+            prefixes in prop::collection::vec("[abc]{0,5}", 0..12),
+            frame in "[abc]{0,7}",
+        ) {
+            let map: BTreeMap<Box<[u8]>, ()> =
+                prefixes.iter().map(|it| (it.as_bytes().into(), ())).collect();
+            let expected = prefixes.iter().any(|it| frame.starts_with(it.as_str()));
+            prop_assert_eq!(begins_with_any(&map, frame.as_bytes()), expected);
+        }
+    }
 }

@@ -27,6 +27,11 @@ impl Gathered {
         self.lengths.is_empty()
     }
 
+    /// What its frames take.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes.len() + self.lengths.len() * size_of::<u32>()
+    }
+
     /// Adds a frame, if there is room for it.
     pub(crate) fn push(&mut self, settings: &Settings, frame: &[u8]) -> Result<(), Failure> {
         let limit = settings.message_bytes_max;

@@ -1,6 +1,8 @@
 //! Who is let in, and as what.
 
-use crate::stage::{Stage, metadata, plain, settings, socket_settings};
+use crate::stage::{
+    Stage, client_key, curve, metadata, plain, settings, socket_settings, with_keys,
+};
 use broker_api::{Command, Event, Refusal, Reply, Session as _};
 use model::Instant;
 use zmtp::{SocketType, StatusCode, Version};
@@ -35,6 +37,57 @@ fn plain_is_a_login() {
 }
 
 #[test]
+fn the_owner_of_a_key_is_its_user() {
+    let users = [(client_key(), "ann")];
+    let mut stage = Stage::new(with_keys(&users, true), curve(SocketType::Sub));
+    stage.run();
+    let (_, vouched) = stage.take_command();
+    let vouched = crate::stage::shown(&vouched);
+    assert_eq!(vouched, "Vouched { user: \"ann\" }");
+    let (id, connect) = stage.take_command();
+    assert_eq!(crate::stage::shown(&connect), "connect None");
+    assert!(!stage.socket.is_open());
+    stage.done(id, Ok(Reply::Nothing));
+    assert!(stage.socket.is_open());
+    // Though the socket has said nothing since.
+    assert_eq!(stage.asked(), ["declare "]);
+}
+
+#[test]
+fn who_has_any_key_is_the_guest_where_none_are_listed() {
+    let mut stage = Stage::new(with_keys(&[], false), curve(SocketType::Push));
+    stage.run();
+    assert_eq!(stage.asked(), ["connect None"]);
+}
+
+#[test]
+fn the_owner_of_no_listed_key_is_refused() {
+    let users = [(zmtp::curve::PublicKey([9; 32]), "ann")];
+    let mut stage = Stage::new(with_keys(&users, false), curve(SocketType::Push));
+    stage.run();
+    assert!(stage.out.is_closing());
+    assert!(stage.commands.is_empty(), "{:?}", stage.commands);
+    let Some(zmtp::Error::Refused(reason)) = stage.failure else {
+        panic!("{:?}", stage.failure);
+    };
+    let expected = Some(StatusCode::AuthenticationFailure);
+    assert_eq!(reason.status_code(), expected);
+}
+
+#[test]
+fn where_curve_is_required_nothing_else_is_spoken() {
+    for socket in [socket_settings, plain] {
+        let mut stage = Stage::new(with_keys(&[], true), socket(SocketType::Push));
+        stage.run();
+        assert!(stage.out.is_closing());
+        assert!(stage.commands.is_empty());
+        let mut stage = Stage::new(with_keys(&[], false), socket(SocketType::Push));
+        stage.run();
+        assert!(!stage.out.is_closing());
+    }
+}
+
+#[test]
 fn a_refusal_says_its_code() {
     let check = |refusal: Refusal, code: Option<StatusCode>| {
         let mut stage = Stage::new(settings(), plain(SocketType::Push));
@@ -59,9 +112,9 @@ fn a_refusal_says_its_code() {
 
 #[test]
 fn each_type_is_spoken_with_by_its_counterpart() {
-    for socket in [socket_settings, plain] {
+    for socket in [socket_settings, plain, curve] {
         for theirs in SocketType::ALL {
-            let mut stage = Stage::new(settings(), socket(theirs));
+            let mut stage = Stage::new(with_keys(&[], false), socket(theirs));
             stage.run();
             if let Some((id, _)) = stage.commands.pop() {
                 stage.done(id, Ok(Reply::Nothing));
@@ -133,7 +186,8 @@ fn a_handshake_has_its_time() {
     assert!(stage.out.is_closing());
     let mut stage = Stage::new(settings(), socket_settings(SocketType::Push));
     stage.run();
-    let until = stage.session.deadline().unwrap();
+    // A greeting gives no more of it.
+    assert_eq!(stage.session.deadline(), Some(until));
     stage.session.handle_deadline(until, &mut stage.out);
     assert!(stage.out.is_closing());
 }

@@ -8,9 +8,10 @@ use model::{
     CommandId, Dialect, Instant, Message, Persistence, Property, QueueName, Sequence,
     SubscriptionId, Value,
 };
-use proto_zmq::{Settings, Zmq, ZmqHeads};
+use proto_zmq::{Curve, Settings, Zmq, ZmqHeads};
 use std::sync::Arc;
-use zmtp::{Connection, Frame, Mechanism, MetadataBuf, PlainLogin, SocketType, Step};
+use zmtp::curve::{ClientRandom, PublicKey, SecretKey, ServerRandom};
+use zmtp::{Connection, CurveClient, Frame, Mechanism, MetadataBuf, PlainLogin, SocketType, Step};
 
 /// One side of the stage is the session, the other a socket.
 pub(crate) struct Stage {
@@ -39,6 +40,39 @@ pub(crate) fn plain(socket_type: SocketType) -> zmtp::Settings {
     zmtp::Settings {
         mechanism: Mechanism::PlainClient(PlainLogin::new("ann", "secret").unwrap()),
         ..socket_settings(socket_type)
+    }
+}
+
+const SERVER_KEY: [u8; 32] = [1; 32];
+const CLIENT_KEY: [u8; 32] = [2; 32];
+
+/// The client's key with CURVE.
+pub(crate) fn client_key() -> PublicKey {
+    SecretKey::new(CLIENT_KEY).public_key()
+}
+
+pub(crate) fn curve(socket_type: SocketType) -> zmtp::Settings {
+    let client = CurveClient {
+        server_key: SecretKey::new(SERVER_KEY).public_key(),
+        secret_key: SecretKey::new(CLIENT_KEY),
+        random: ClientRandom::new(&[3; 48]),
+    };
+    zmtp::Settings {
+        mechanism: Mechanism::CurveClient(Box::new(client)),
+        ..socket_settings(socket_type)
+    }
+}
+
+/// Settings with the keys of CURVE.
+pub(crate) fn with_keys(users: &[(PublicKey, &str)], is_required: bool) -> Settings {
+    let users = users.iter().map(|(key, user)| (*key, (*user).into()));
+    Settings {
+        curve: Some(Curve {
+            secret_key: SecretKey::new(SERVER_KEY),
+            users: users.collect(),
+            is_required,
+        }),
+        ..settings()
     }
 }
 
@@ -81,7 +115,8 @@ impl Stage {
         let mut to_session = BytesMut::new();
         let socket = Connection::new(socket, 0, &mut to_session);
         Self {
-            session: Zmq::new(Instant::from_millis(0), Arc::new(settings), heads),
+            session: Zmq::new(Instant::from_millis(0), Arc::new(settings), heads)
+                .with_curve(ServerRandom::new(&[4; 96])),
             socket,
             to_session,
             to_socket: BytesMut::new(),
@@ -265,6 +300,7 @@ pub(crate) fn shown(command: &Command) -> String {
                 login.map(|it| [&it.user[..], &it.password[..]].map(String::from_utf8_lossy));
             format!("connect {login:?}")
         }
+        Command::Authenticate(it) => format!("{it:?}"),
         Command::DeclareQueue(it) => {
             let name = it.name.as_ref().map(ToString::to_string);
             format!("declare {}", name.unwrap_or_default())

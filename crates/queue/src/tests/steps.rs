@@ -90,6 +90,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Accept),
         Just(Outcome::Reject),
         Just(Outcome::Release),
+        Just(Outcome::Unseen),
         Just(Outcome::Fail)
     ]
 }
@@ -145,6 +146,7 @@ pub(super) fn rules() -> impl Strategy<Value = QueueRules> {
         redelivery: rules.6,
         single_active: rules.7,
         last_value_header: rules.8.then(|| Box::from(*b"about")),
+        settle_ms: None,
     });
     (ruled, 0u8..8).prop_map(|(ruled, kind)| match kind {
         0 => QueueRules::PLAIN,
@@ -153,6 +155,7 @@ pub(super) fn rules() -> impl Strategy<Value = QueueRules> {
             length_max: None,
             bytes_max: None,
             last_value_header: None,
+            settle_ms: None,
             ..ruled
         },
         4.. => ruled,
@@ -170,6 +173,7 @@ pub(super) fn rules_with_letters() -> impl Strategy<Value = QueueRules> {
         length_max: rules.length_max.map(|max| max + 2),
         bytes_max: None,
         last_value_header: None,
+        settle_ms: None,
         ..rules
     })
 }

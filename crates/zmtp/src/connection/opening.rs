@@ -1,7 +1,7 @@
 //! Until messages are spoken: greeting, identity of older peers, handshake, verdict.
 
 use super::traffic::Traffic;
-use super::{Connection, Event, Peer, Phantom, Phase, Step};
+use super::{Connection, Event, Peer, Phantom, Phase, Step, own_metadata};
 use crate::error::Error;
 use crate::frame::{Decoded, Frame, FrameKind, Framing, decode, put_frame};
 use crate::greeting::{
@@ -9,6 +9,7 @@ use crate::greeting::{
 };
 use crate::handshake::{Begun, Done, Handshake, LetIn, Progress, put_refusal};
 use crate::identity::{IDENTITY_BYTES_MAX, Identity};
+use crate::metadata::{Metadata, SOCKET_TYPE};
 use crate::settings::Settings;
 use crate::socket_type::SocketType;
 use crate::version::Version;
@@ -297,7 +298,6 @@ impl Connection {
             }
         };
         let taken = body.end;
-        let ours = self.settings.socket_type;
         match handshake.handle_command(&mut input[body], &self.metadata, out)? {
             Progress::Awaits => {
                 self.phase = Phase::Handshake(version, handshake);
@@ -305,7 +305,10 @@ impl Connection {
             }
             Progress::Asks(credentials, metadata) => {
                 let mut peer = match metadata {
-                    Some(metadata) => Some(Peer::read(metadata, ours)?),
+                    Some(metadata) => {
+                        self.adapt(metadata)?;
+                        Some(Peer::read(metadata, self.settings.socket_type)?)
+                    }
                     None => None,
                 };
                 if let (Credentials::Curve(key), Some(peer)) = (credentials, &mut peer) {
@@ -315,7 +318,7 @@ impl Connection {
                 Ok(Step::Event(Event::Authenticate(credentials), taken))
             }
             Progress::Done(done, metadata) => {
-                let mut peer = Peer::read(metadata, ours)?;
+                let mut peer = Peer::read(metadata, self.settings.socket_type)?;
                 if let Some(verdict) = self.let_in.take() {
                     peer.let_in(verdict);
                 }
@@ -323,6 +326,21 @@ impl Connection {
                 Ok(Step::Event(Event::Handshake, taken))
             }
         }
+    }
+
+    /// Becomes what speaks with a peer that has told its type, if that is set.
+    fn adapt(&mut self, theirs: &[u8]) -> Result<(), Error> {
+        let Some(counterpart) = self.settings.counterpart else {
+            return Ok(());
+        };
+        let theirs = Metadata::read(theirs)?.value(SOCKET_TYPE);
+        let theirs = theirs.and_then(SocketType::from_name);
+        let theirs = theirs.ok_or(Error::UnknownSocketType)?;
+        let ours = self.settings.socket_type;
+        let ours = counterpart(theirs).ok_or(Error::SocketTypes { ours, theirs })?;
+        self.settings.socket_type = ours;
+        self.metadata = own_metadata(&self.settings);
+        Ok(())
     }
 
     fn announce(&mut self, version: Version, mut peer: Box<Peer>, done: Done) {

@@ -1,7 +1,7 @@
 //! The NULL mechanism, and the properties that peers of any mechanism tell.
 
 use crate::pair::{
-    End, command, greeting, mechanisms, opened, plain, property, ready, run, settings, with,
+    End, command, curve, greeting, mechanisms, opened, plain, property, ready, run, settings, with,
 };
 use bytes::Bytes;
 use zmtp::{
@@ -36,6 +36,39 @@ fn a_server_may_become_what_its_peer_wants() {
         assert_eq!(client.peer().socket_type, Some(SocketType::XPub));
         // It has been told.
         assert!(!server.connection.become_type(SocketType::Pull));
+    }
+}
+
+#[test]
+fn a_server_of_curve_becomes_what_is_set_for_its_peer() {
+    let rows = [
+        (SocketType::Sub, Some(SocketType::XPub)),
+        (SocketType::Push, Some(SocketType::Pull)),
+        // One that it is nothing to, and what is set does not fit.
+        (SocketType::Router, None),
+        (SocketType::Rep, None),
+    ];
+    for (theirs, expected) in rows {
+        let (client, mechanism) = curve();
+        let server = Settings {
+            counterpart: Some(|theirs| {
+                let known = [
+                    (SocketType::Sub, SocketType::XPub),
+                    (SocketType::Push, SocketType::Pull),
+                    (SocketType::Rep, SocketType::Pair),
+                ];
+                let found = known.into_iter().find(|(it, _)| *it == theirs);
+                found.map(|(_, ours)| ours)
+            }),
+            ..with(SocketType::Pair, mechanism)
+        };
+        let (mut client, mut server) = (End::new(with(theirs, client)), End::new(server));
+        run(&mut client, &mut server);
+        assert_eq!(server.connection.is_open(), expected.is_some(), "{theirs}");
+        match expected {
+            Some(expected) => assert_eq!(client.peer().socket_type, Some(expected)),
+            None => assert!(matches!(server.error, Some(Error::SocketTypes { .. }))),
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Answer {
 /// A message that was delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
-    /// The tag of its consumer.
+    /// The tag of its consumer; empty if it was got.
     pub consumer: String,
     /// Its own, ascending on its channel from 1.
     pub tag: u64,
@@ -64,6 +64,8 @@ pub struct Delivered {
     pub redelivered: bool,
     /// Its routing key.
     pub key: String,
+    /// Where its answers are to go.
+    pub reply_to: Option<String>,
     /// Its headers that are text.
     pub headers: Vec<(String, String)>,
     /// Its body.
@@ -173,9 +175,10 @@ fn take(
             ensure!(of.body_bytes.is_none(), "a second header");
             fields.skip(4)?;
             of.body_bytes = Some(usize::try_from(fields.u64()?)?);
-            let headers = fields.headers()?;
+            let properties = fields.properties()?;
             if let Some(delivered) = &mut of.delivered {
-                delivered.headers = headers;
+                delivered.headers = properties.headers;
+                delivered.reply_to = properties.reply_to;
             }
         }
         3 => {
@@ -223,8 +226,15 @@ fn method(id: MethodId, fields: &mut Fields<'_>) -> Result<Option<Answer>> {
         (60, 30) => Answer::Ended(fields.short()?),
         (60, 31) => Answer::Canceled(fields.short()?),
         (60, 50) => Answer::Returned(Vec::new()),
-        (60, 60) => {
-            let (consumer, tag) = (fields.short()?, fields.u64()?);
+        // `get-ok` differs in having no consumer, and behind all else a count.
+        (60, it @ (60 | 71)) => {
+            let is_got = it == 71;
+            let consumer = if is_got {
+                String::new()
+            } else {
+                fields.short()?
+            };
+            let tag = fields.u64()?;
             let redelivered = fields.u8()? & 1 != 0;
             fields.short()?;
             let key = fields.short()?;
@@ -246,6 +256,13 @@ fn method(id: MethodId, fields: &mut Fields<'_>) -> Result<Option<Answer>> {
         },
         other => Answer::Done(other),
     }))
+}
+
+/// What a client reads of a content's properties.
+struct Properties {
+    /// Headers that are text.
+    headers: Vec<(String, String)>,
+    reply_to: Option<String>,
 }
 
 /// What is left of a payload.
@@ -292,8 +309,8 @@ impl<'a> Fields<'a> {
         self.take(len as usize)
     }
 
-    /// The headers among a content's properties that are text.
-    fn headers(&mut self) -> Result<Vec<(String, String)>> {
+    /// Of a content's properties, those that a client reads.
+    fn properties(&mut self) -> Result<Properties> {
         let flags = self.u16()?;
         for flag in [15, 14] {
             if flags >> flag & 1 != 0 {
@@ -309,7 +326,13 @@ impl<'a> Fields<'a> {
                 headers.extend(value.map(|value| (name, value)));
             }
         }
-        Ok(headers)
+        // The delivery mode and the priority are octets.
+        self.skip((flags >> 12 & 1) as usize + (flags >> 11 & 1) as usize)?;
+        if flags >> 10 & 1 != 0 {
+            self.short()?;
+        }
+        let reply_to = (flags >> 9 & 1 != 0).then(|| self.short()).transpose()?;
+        Ok(Properties { headers, reply_to })
     }
 
     /// A value, if it is text.

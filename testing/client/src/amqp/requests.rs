@@ -50,6 +50,8 @@ pub struct Publish<'a> {
     pub priority: u8,
     /// Its time to live.
     pub expiration_ms: Option<u64>,
+    /// Where answers are to go; not said if empty.
+    pub reply_to: &'a str,
     /// Its headers, all of them text.
     pub headers: &'a [(&'a str, &'a str)],
     /// Its body.
@@ -245,6 +247,15 @@ impl Requests {
         });
     }
 
+    /// `basic.get`.
+    pub fn get(&mut self, channel: u16, queue: &str, no_ack: bool) {
+        self.method(channel, (60, 70), |to| {
+            to.extend([0, 0]);
+            put_short(to, queue);
+            put_bits(to, &[no_ack]);
+        });
+    }
+
     /// `basic.cancel`.
     pub fn cancel(&mut self, channel: u16, tag: &str) {
         self.method(channel, (60, 30), |to| {
@@ -301,6 +312,7 @@ fn put_header(to: &mut Vec<u8>, publish: &Publish<'_>) {
         persistent,
         priority,
         expiration_ms,
+        reply_to,
         headers,
         body,
         ..
@@ -310,6 +322,7 @@ fn put_header(to: &mut Vec<u8>, publish: &Publish<'_>) {
     let flags = u16::from(!headers.is_empty()) << 13
         | u16::from(*persistent) << 12
         | u16::from(*priority > 0) << 11
+        | u16::from(!reply_to.is_empty()) << 9
         | u16::from(expiration_ms.is_some()) << 8;
     to.extend(flags.to_be_bytes());
     if !headers.is_empty() {
@@ -326,6 +339,9 @@ fn put_header(to: &mut Vec<u8>, publish: &Publish<'_>) {
     }
     if *priority > 0 {
         to.push(*priority);
+    }
+    if !reply_to.is_empty() {
+        put_short(to, reply_to);
     }
     if let Some(expiration_ms) = expiration_ms {
         put_short(to, &expiration_ms.to_string());

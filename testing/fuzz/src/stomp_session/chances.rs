@@ -169,6 +169,7 @@ fn dead_letter(message: &Message) -> Message {
             time_ms: 7,
             exchange: message.exchange().to_vec(),
             key: message.key().to_vec(),
+            further_keys: Vec::new(),
         });
     }
     Message::new(&Parts {

@@ -53,7 +53,7 @@ impl Maker {
     fn command(self) -> Result<Command> {
         match self {
             Self::Pyzmq => pyzmq_script("sockets.py"),
-            Self::Libzmq => ClientKind::Libzmq.command(),
+            Self::Libzmq => ClientKind::LibzmqDrafts.command(),
         }
     }
 }

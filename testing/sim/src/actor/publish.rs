@@ -92,6 +92,9 @@ impl Actor {
 
     pub(super) fn commit(&mut self, rng: &mut Rng, script: &mut Script, history: &mut History) {
         let Some(open) = self.open.take() else { return };
+        if self.line.is_amqp() {
+            self.note_commit(history);
+        }
         let client = self.number();
         let held = open.held.iter();
         history
@@ -113,6 +116,12 @@ impl Actor {
             let sent = history.sent.get_mut(name).expect("it was sent");
             sent.turn = Some(last.turn);
         }
+    }
+
+    /// It sends a commit, which may be refused.
+    pub(super) fn note_commit(&mut self, history: &mut History) {
+        self.commits.push_back(history.seen.len());
+        history.events.push(Event::CommitSent(self.number()));
     }
 
     pub(super) fn abort(&mut self, history: &mut History) {

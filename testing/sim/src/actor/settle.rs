@@ -84,6 +84,9 @@ impl Actor {
         wants_receipt: bool,
         history: &mut History,
     ) {
+        if self.line.is_amqp() && self.line.confirms_settlements() {
+            self.note_commit(history);
+        }
         let mut frame = frame_of(verdict, message);
         let client = self.number();
         let event = |key| match verdict {

@@ -29,6 +29,11 @@ impl Actor {
             "MESSAGE" => self.take_message(frame, life, history),
             "ERROR" => self.take_error(&frame, history),
             "REFUSED" => self.take_refused(&frame, history),
+            "COMMITTED" => {
+                self.commits.pop_front();
+                history.events.push(Event::CommitDone(self.number()));
+            }
+            "ANSWERED" => history.answers += 1,
             "GONE" => self.awaited.clear(),
             other => panic!("the broker sent {other}: {}", frame.text()),
         }
@@ -52,11 +57,25 @@ impl Actor {
         } else {
             panic!("the broker sent an ERROR: {text}");
         }
+        if frame.header("refused").is_some() {
+            self.take_refused_commit(history);
+        }
         self.awaited.clear();
         self.held.clear();
         self.open = None;
         self.has_left = true;
         history.events.push(Event::Left(self.number()));
+    }
+
+    /// What it has got since it has sent the commit may have been others' when it came.
+    fn take_refused_commit(&mut self, history: &mut History) {
+        let client = self.number();
+        history.events.push(Event::CommitRefused(client));
+        let sent = self.commits.pop_front().expect("it was sent");
+        let since = history.seen[sent..].iter_mut();
+        since
+            .filter(|seen| seen.client == client)
+            .for_each(|seen| seen.crossed = Some(sent));
     }
 
     /// The broker refuses a message, and nothing else happens.
@@ -102,6 +121,7 @@ impl Actor {
             redelivered: frame.header("redelivered") == Some("true"),
             life,
             at: history.now,
+            crossed: None,
         };
         let key = (message, place);
         if let Role::Browser(_) = self.role {
@@ -115,6 +135,7 @@ impl Actor {
             return;
         }
         history.seen.push(seen);
+        history.gets += u32::from(frame.header("got").is_some());
         if self.role.ack() == Ack::Auto {
             history.acked.insert(key);
             // What it gets behind its UNSUBSCRIBE may come again to others.

@@ -1,6 +1,6 @@
 //! What of a history is left when something of it has lost what the disk did not keep.
 
-use super::{Event, History, Name, Spot, Transaction};
+use super::{History, Name, Spot, Transaction};
 use crate::scene::{Place, Reading, Source};
 use std::collections::BTreeSet;
 
@@ -35,6 +35,8 @@ impl History {
             }
             before[index + 1] = left.seen.len();
         }
+        let crossed = left.seen.iter_mut().filter_map(|it| it.crossed.as_mut());
+        crossed.for_each(|count| *count = before[*count]);
         left.settled.retain(|spot, _| !lost.has(*spot));
         left.settled
             .values_mut()
@@ -47,13 +49,8 @@ impl History {
         }
         let of = |(seen, _): &(super::Seen, bool)| (seen.message, seen.place);
         left.browsed.retain(|browsed| !lost.has(of(browsed)));
-        left.events.retain(|event| match event {
-            Event::Got(spot, _)
-            | Event::GotForGood(spot, _)
-            | Event::Settled(spot, _)
-            | Event::Returned(spot, _) => !lost.has(*spot),
-            Event::Left(_) | Event::Restart => true,
-        });
+        left.events
+            .retain(|event| event.spot().is_none_or(|spot| !lost.has(spot)));
         left
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::history::History;
 use crate::scene::Place;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 pub(super) fn check(history: &History) -> Result<(), String> {
     let arrivals = history.arrivals();
@@ -32,14 +32,15 @@ pub(super) fn check(history: &History) -> Result<(), String> {
 }
 
 fn comes_back(history: &History) -> Result<(), String> {
-    let mut dead = BTreeSet::new();
-    for seen in &history.seen {
+    let mut dead = BTreeMap::new();
+    for (index, seen) in history.seen.iter().enumerate() {
         match seen.place {
             Place::Dead(source) => {
-                dead.insert((seen.message, source));
+                dead.entry((seen.message, source)).or_insert(index);
             }
             Place::At(source) => {
-                if dead.contains(&(seen.message, source)) {
+                let died = dead.get(&(seen.message, source));
+                if died.is_some_and(|died| *died < seen.since(index)) {
                     return Err(format!("{seen:?} was a dead letter before"));
                 }
             }

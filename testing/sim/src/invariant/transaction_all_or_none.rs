@@ -11,7 +11,8 @@ pub(super) fn check(history: &History) -> Result<(), String> {
     let arrivals = history.arrivals();
     let mut last = BTreeMap::new();
     for (index, seen) in history.seen.iter().enumerate() {
-        last.insert((seen.message, seen.place), index);
+        let last = last.entry((seen.message, seen.place)).or_insert(0);
+        *last = seen.since(index).max(*last);
     }
     for (name, transaction) in &history.transactions {
         messages(history, *name, transaction, &arrivals)?;

@@ -89,7 +89,7 @@ impl Amqp {
             ready: VecDeque::new(),
             publishing: Publishing::default(),
             reading: None,
-            echo: (rng.u32(..3) == 0).then(Echo::default),
+            echo: (rng.u32(..3) == 0).then(|| Echo::draw(&mut rng)),
             is_transactional: settles_together || rng.bool(),
             rng,
             transactions: Transactions::default(),
@@ -229,6 +229,11 @@ impl Amqp {
         assert_eq!(expected.as_bytes(), body, "returned in order");
     }
 
+    /// Whether it has said, or was told, that this is the end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.end != End::None
+    }
+
     pub(super) const fn is_in_transaction(&self) -> bool {
         self.transactions.is_open
     }
@@ -236,6 +241,11 @@ impl Amqp {
     pub(super) fn read(&mut self) -> Option<Frame> {
         let bytes = std::mem::take(&mut self.wire.to_client);
         self.answers.push(&bytes);
+        self.get();
+        let bytes = self.requests.take();
+        if !bytes.is_empty() {
+            self.wire.push(&bytes);
+        }
         while self.ready.is_empty() {
             let next = self.answers.read().expect("the broker sends frames");
             let (channel, answer) = next?;
@@ -299,11 +309,15 @@ impl Amqp {
                 let commit = self.transactions.commits.pop_front();
                 let commit = commit.expect("a commit that was asked for");
                 assert_eq!(commit.to_be_returned, [""; 0], "it comes back before");
+                self.ready.push_back(Frame::new("COMMITTED", &[]));
                 self.ready.extend(commit.receipt.as_deref().map(receipt));
             }
             method::ROLLBACK_OK => self.transactions.rollbacks -= 1,
             method::CONSUME_OK if channel == READING => {
                 self.reading.as_mut().expect("a consumer").take_begun();
+            }
+            method::GET_EMPTY if channel == READING => {
+                self.reading.as_mut().expect("a reader").take_empty();
             }
             method::RECOVER_OK => self.reading.as_mut().expect("a reader").take_recovered(),
             method::CHANNEL_CLOSE_OK if channel == READING => {
@@ -330,6 +344,11 @@ impl Amqp {
         self.end = End::Failed;
         let mut frame = Frame::new("ERROR", &[]);
         frame.body = format!("{code} {text}").into_bytes();
+        let is_refused = channel == self.transactional_channel() && code > 0;
+        if is_refused && !self.transactions.commits.is_empty() {
+            let header = ("refused".to_owned(), "commit".to_owned());
+            frame.headers.push(header);
+        }
         self.ready.push_back(frame);
         if channel == 0 {
             self.requests.close_ok();

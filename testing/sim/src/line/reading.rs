@@ -1,5 +1,5 @@
 //! What a client that speaks AMQP reads, from a queue: tags ascend by one on their channel, no more is in hand than the
-//! prefetch, and nothing comes before `consume-ok` or behind `cancel-ok`.
+//! prefetch, and nothing comes before `consume-ok` or behind `cancel-ok`. Or it has no consumer, and gets one by one.
 
 use super::amqp::{Amqp, READING};
 use client::Frame;
@@ -16,6 +16,8 @@ pub(super) struct Reading {
     /// Whether an ACK is of all before it, too.
     is_cumulative: bool,
     prefetch_count: Option<u16>,
+    /// If it gets, rather than consumes: whether an answer to that is awaited.
+    gets: Option<bool>,
     stage: Stage,
     last_tag: u64,
     /// What is not settled.
@@ -61,6 +63,29 @@ impl Reading {
         self.recovers -= 1;
     }
 
+    /// There was nothing to get.
+    pub(super) fn take_empty(&mut self) {
+        self.take_got();
+    }
+
+    /// What the last channel was asked for has no answer on this one.
+    fn take_got(&mut self) {
+        if self.closings == 0 {
+            assert_eq!(
+                self.gets.replace(false),
+                Some(true),
+                "nothing was asked for"
+            );
+        }
+    }
+
+    /// Whether it is to get another one.
+    fn wants(&self) -> bool {
+        let count = self.in_hand.len() + self.gathered.len();
+        let prefetch = self.prefetch_count.map_or(usize::MAX, usize::from);
+        self.gets == Some(false) && self.stage == Stage::Runs && count < prefetch
+    }
+
     pub(super) fn take_closed(&mut self) {
         self.closings -= 1;
         self.last_tag = 0;
@@ -76,7 +101,12 @@ impl Reading {
 
     /// Counts what has come. Returns whether it is the client's to settle.
     fn take(&mut self, delivered: &Delivered) -> bool {
-        assert_eq!(delivered.consumer, TAG);
+        if self.gets.is_some() {
+            assert_eq!(delivered.consumer, "", "there is no consumer");
+            self.take_got();
+        } else {
+            assert_eq!(delivered.consumer, TAG);
+        }
         assert!(
             matches!(self.stage, Stage::Runs | Stage::Ends) || self.closings > 0,
             "{:?}: {delivered:?}",
@@ -109,12 +139,14 @@ impl Amqp {
             }
         };
         let prefetch_count = frame.header("prefetch-count");
-        let prefetch_count = prefetch_count.map(|it| it.parse().expect("a number"));
+        let prefetch_count: Option<u16> = prefetch_count.map(|it| it.parse().expect("a number"));
+        let gets = prefetch_count.is_some() && self.rng.u32(..5) == 0;
         self.reading = Some(Reading {
             queue,
             no_ack: frame.header("ack") == Some("auto"),
             is_cumulative: frame.header("ack") == Some("client"),
             prefetch_count,
+            gets: gets.then_some(false),
             stage: Stage::Begins,
             last_tag: 0,
             in_hand: BTreeSet::new(),
@@ -135,12 +167,29 @@ impl Amqp {
         let Some(reading) = &mut self.reading else {
             return;
         };
+        if reading.gets.is_some() {
+            reading.gets = Some(false);
+            reading.stage = Stage::Runs;
+            return;
+        }
         if let Some(prefetch_count) = reading.prefetch_count {
             self.requests.qos(READING, prefetch_count, is_global);
         }
         reading.stage = Stage::Begins;
         self.requests
             .consume(READING, &reading.queue, TAG, reading.no_ack);
+    }
+
+    /// Gets another one, now and then.
+    pub(super) fn get(&mut self) {
+        if self.is_ending() || self.rng.u32(..3) > 0 {
+            return;
+        }
+        let wants = self.reading.as_mut().filter(|it| it.wants());
+        if let Some(reading) = wants {
+            reading.gets = Some(true);
+            self.requests.get(READING, &reading.queue, reading.no_ack);
+        }
     }
 
     /// Settles, by `basic.ack`, `nack` or `reject`; where what it reads is settled by transactions, in the one that is
@@ -184,6 +233,9 @@ impl Amqp {
     pub(super) fn cancel(&mut self) {
         let reading = self.reading.as_mut().expect("who cancels reads");
         reading.stage = Stage::Ends;
+        if reading.gets.is_some() {
+            return;
+        }
         self.requests.cancel(READING, TAG);
     }
 
@@ -219,6 +271,9 @@ impl Amqp {
             frame
                 .headers
                 .push(("returned".to_owned(), "true".to_owned()));
+        }
+        if reading.gets.is_some() {
+            frame.headers.push(("got".to_owned(), "true".to_owned()));
         }
         let died_in = delivered.header("x-first-death-queue");
         let died_in = died_in.map(|queue| ("x-first-death-queue".to_owned(), queue.to_owned()));

@@ -104,7 +104,7 @@ impl Run {
             self.start()?;
         }
         // What was not known to be in a page when the last life ended is in memory again.
-        self.full_from = self.world.queued_bytes();
+        self.note_full();
         if !self.is_over {
             self.people();
         }

@@ -46,14 +46,16 @@ fn commands_become_requests() {
          --max-length-bytes 4 --overflow reject-publish-dlx --dead-letter-exchange x \
          --dead-letter-routing-key -k --max-priority 255 --delivery-limit 5 --redelivery-delay 6 \
          --redelivery-multiplier-percent 200 --redelivery-delay-max 7 \
-         --redelivery-jitter-percent 100 --single-active-consumer --last-value-key about",
+         --redelivery-jitter-percent 100 --single-active-consumer --last-value-key about \
+         --consumer-timeout 8",
         r#"{"command":"declare_queue","name":"q","definition":{"durable":false,
             "auto_delete":true,"message_ttl_ms":1,"expires_ms":2,"max_length":3,
             "max_length_bytes":4,"overflow":"reject-publish-dlx","dead_letter_exchange":"x",
             "dead_letter_routing_key":"-k","max_priority":255,"delivery_limit":5,
             "redelivery_delay_ms":6,"redelivery_multiplier_percent":200,
             "redelivery_delay_max_ms":7,"redelivery_jitter_percent":100,
-            "single_active_consumer":true,"last_value_key":"about"}}"#,
+            "single_active_consumer":true,"last_value_key":"about",
+            "consumer_timeout_ms":8}}"#,
     );
     check(
         "queue delete q --if-unused --if-empty",

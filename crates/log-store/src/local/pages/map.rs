@@ -224,6 +224,13 @@ impl PageMap {
         missing
     }
 
+    /// The highest number of a shard's pages; 0 if it has none.
+    pub(super) fn last(&self, shard: ShardId) -> PageNumber {
+        let places = self.shards.get(usize::from(shard.0));
+        let pages = places.into_iter().flat_map(HashMap::keys);
+        pages.map(|key| key.page()).max().unwrap_or_default()
+    }
+
     pub(super) fn place(&self, shard: ShardId, page: PageNumber) -> Option<Place> {
         let places = self.shards.get(usize::from(shard.0))?;
         places.get(&Key::new(page)).copied()

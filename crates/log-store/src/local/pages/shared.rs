@@ -142,6 +142,10 @@ impl SharedPages {
         }
     }
 
+    pub(in crate::local) fn last(&self, shard: ShardId) -> PageNumber {
+        self.state.lock().map.last(shard)
+    }
+
     pub(in crate::local) fn keep(&self, shard: ShardId, pages: &[PageNumber]) -> Vec<PageNumber> {
         let mut state = self.state.lock();
         let missing = state.map.keep(shard, pages);

@@ -26,6 +26,7 @@ fn deaths() -> Vec<u8> {
             time_ms: 1_700_000_000_900 + nth * 1_000,
             exchange: exchange.into(),
             key: key.into(),
+            further_keys: Vec::new(),
         });
     }
     deaths.note_ttl_ms(5);
@@ -221,6 +222,7 @@ fn tell_as_much_as_the_frame_has_room_for() {
             time_ms: 0,
             exchange: vec![b'e'; 255],
             key: vec![b'k'; 255],
+            further_keys: Vec::new(),
         });
     }
     let mut head = BytesMut::new();
@@ -249,4 +251,37 @@ fn tell_as_much_as_the_frame_has_room_for() {
         let all: Vec<u8> = (0..64).rev().filter(|nth| told(*nth)).collect();
         assert_eq!(all, [63, 62, 61, 60, 0]);
     }
+}
+
+#[test]
+fn tell_the_further_keys_as_far_as_there_is_room() {
+    let mut deaths = Deaths::default();
+    let mut add = |queue: &str, key_len: usize| {
+        deaths.add(Death {
+            queue: queue.into(),
+            reason: DeathReason::Rejected,
+            count: 1,
+            time_ms: 0,
+            exchange: Vec::new(),
+            key: b"k".to_vec(),
+            further_keys: vec![vec![b'c'; key_len], b"d".to_vec()],
+        });
+    };
+    add("a", 2);
+    add("b", 4_000);
+    let mut head = BytesMut::new();
+    PropertyList::default().put(&mut head);
+    let envelope = Envelope::new(Dialect::Amqp091, Persistence::Transient);
+    let message = message_of(envelope, &deaths.encode(), &head);
+    let keys = |frame_bytes: u32, message: &Message| {
+        let mut driven = Driven::opened_in_frames_of(frame_bytes);
+        let header = delivered(&mut driven, message.clone());
+        assert!(driven.longest_frame() <= frame_bytes as usize);
+        let keys = header.split("\"routing-keys\": ").skip(1);
+        keys.filter_map(|it| it.split("])])").next())
+            .map(|it| it.matches("LongString").count())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(131_072, &message), [3, 3]);
+    assert_eq!(keys(4_096, &message), [1, 3]);
 }

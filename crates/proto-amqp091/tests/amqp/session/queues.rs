@@ -112,6 +112,10 @@ fn arguments_say_how_they_keep_messages() {
         &[("x-delivery-limit", FieldValue::SignedInt(-1))],
         "delivery_limit: Some(4294967295)",
     );
+    check(
+        &[("x-consumer-timeout", FieldValue::SignedLong(9))],
+        "settle_ms: Some(9)",
+    );
     let active = [("x-single-active-consumer", FieldValue::Boolean(true))];
     check(&active, "single_active: true");
     let dead = [

@@ -64,6 +64,9 @@ fn cc_and_bcc_are_further_keys() {
     let message = copied(&mut driven);
     assert!(message.envelope().head_routes);
     assert_eq!(keys_of(&message), ["a", "b", "c"]);
+    let mut shown = Vec::new();
+    AmqpHeads.shown_further_keys(&message, &mut |key| shown.push(key.to_vec()));
+    assert_eq!(shown, [b"a", b"b"]);
     // Without any they have no say.
     let mut headers = TableBuf::new();
     let empty = TableBuf::new();
@@ -135,6 +138,7 @@ fn bcc_of_a_dead_letter_is_shown_to_nobody() {
         time_ms: 1_000,
         exchange: Vec::new(),
         key: b"k".to_vec(),
+        further_keys: Vec::new(),
     });
     let message = Message::new(&model::Parts {
         envelope: message.envelope(),

@@ -3,7 +3,7 @@
 use super::consumers::{ack, consume, deliver, message, start};
 use super::{Driven, short};
 use broker_api::{Event, Reply};
-use proto_amqp091::{Limits, Method, basic, channel, queue, tx};
+use proto_amqp091::{FieldValue, Limits, Method, TableBuf, basic, channel, queue, tx};
 use std::time::Duration;
 
 /// In milliseconds; it is looked every second.
@@ -217,4 +217,121 @@ fn are_no_longer_for_who_is_not_read_for_a_moment() {
             driven.pause();
         }
     }));
+}
+
+/// Starts a consumer with a time of its own, in milliseconds.
+fn start_within(driven: &mut Driven, tag: &str, value: &FieldValue<'_>) -> Vec<String> {
+    let mut table = TableBuf::new();
+    table.push(short("x-consumer-timeout"), value);
+    let with_time = basic::Consume {
+        arguments: table.as_table().unwrap(),
+        ..consume(tag)
+    };
+    start(driven, with_time)
+}
+
+/// As `closed_at`, with the time that was told.
+fn closed_for(driven: &mut Driven) -> Option<(u128, String)> {
+    let (at, closed) = closed_at(driven)?;
+    let (_, behind) = closed.split_once("value used: ").unwrap();
+    Some((at, behind.split(' ').next().unwrap().to_owned()))
+}
+
+#[test]
+fn are_those_of_a_consumer_with_a_shorter_time() {
+    let mut driven = consuming();
+    start_within(&mut driven, "u", &FieldValue::SignedLong(6_000));
+    deliver(&mut driven, 1, 1, b"m");
+    deliver(&mut driven, 2, 1, b"m");
+    let (at, used) = closed_for(&mut driven).unwrap();
+    assert!((6_000..=6_300).contains(&at), "{at}");
+    assert_eq!(used, "6000");
+}
+
+#[test]
+fn are_none_of_a_consumer_with_a_longer_time_before_that_is_over() {
+    let mut driven = consuming();
+    start_within(&mut driven, "u", &FieldValue::SignedInt(120_000));
+    deliver(&mut driven, 2, 1, b"m");
+    while driven.elapsed() < 10_000 {
+        driven.wait_for_deadline();
+    }
+    deliver(&mut driven, 1, 1, b"m");
+    // Behind one that still has time.
+    let mut other = consuming();
+    start_within(&mut other, "u", &FieldValue::SignedInt(120_000));
+    deliver(&mut other, 2, 1, b"m");
+    let (at, used) = closed_for(&mut driven).unwrap();
+    assert!((70_000..=72_000).contains(&at), "{at}");
+    assert_eq!(used, "60000");
+    let (at, used) = closed_for(&mut other).unwrap();
+    assert!((120_000..=124_000).contains(&at), "{at}");
+    assert_eq!(used, "120000");
+}
+
+#[test]
+fn are_those_of_a_queue_with_another_time() {
+    for (common, own, expected) in [
+        (60_000, None, 6_000..=6_300),
+        (0, None, 6_000..=6_300),
+        // A consumer's own goes before it.
+        (60_000, Some(12_000), 12_000..=12_500),
+    ] {
+        let limits = Limits {
+            consumer_timeout: Duration::from_millis(common),
+            ..Limits::default()
+        };
+        let mut driven = Driven::opened_with(limits, &[]);
+        driven.send(1, &Method::ChannelOpen(channel::Open));
+        driven.settle_ms = Some(6_000);
+        match own {
+            Some(own) => start_within(&mut driven, "t", &FieldValue::SignedInt(own)),
+            None => start(&mut driven, consume("t")),
+        };
+        deliver(&mut driven, 1, 1, b"m");
+        let (at, _) = closed_at(&mut driven).unwrap();
+        assert!(expected.contains(&at), "{at}");
+    }
+}
+
+#[test]
+fn are_none_of_a_consumer_with_another_time_once_it_has_settled_them() {
+    let mut driven = consuming();
+    start_within(&mut driven, "u", &FieldValue::SignedInt(6_000));
+    // The first stays with the other.
+    deliver(&mut driven, 1, 1, b"m");
+    for sequence in 1..=9 {
+        deliver(&mut driven, 2, sequence, b"m");
+        for _ in 0..50 {
+            driven.wait_for_deadline();
+        }
+        driven.feed(&crate::wire::frame(8, 0, &[]));
+        let answers = driven.send(1, &ack(sequence + 1, false));
+        assert_eq!(answers, [""; 0]);
+    }
+    assert!(driven.elapsed() < LIMIT);
+    let (_, used) = closed_for(&mut driven).unwrap();
+    assert_eq!(used, "60000");
+}
+
+#[test]
+fn have_times_that_are_numbers_and_not_too_many() {
+    for value in [
+        FieldValue::LongString(b"1"),
+        FieldValue::SignedInt(-1),
+        FieldValue::SignedLong(i64::MAX),
+    ] {
+        let answers = start_within(&mut consuming(), "u", &value);
+        assert!(answers[0].contains("reply_code: 406"), "{answers:?}");
+    }
+    let mut driven = consuming();
+    for nth in 0..16 {
+        let tag = format!("u{nth}");
+        for tag in [format!("{tag}a"), format!("{tag}b")] {
+            let answers = start_within(&mut driven, &tag, &FieldValue::SignedInt(9_000 + nth));
+            assert!(answers[0].contains("ConsumeOk"), "{answers:?}");
+        }
+    }
+    let answers = start_within(&mut driven, "v", &FieldValue::SignedInt(8_000));
+    assert!(answers[0].contains("reply_code: 506"), "{answers:?}");
 }

@@ -1,6 +1,6 @@
 //! `tx`.
 
-use super::consumers::deliver;
+use super::consumers::{ack, deliver};
 use super::publishing::{content, publish};
 use super::{Driven, bytes_of, short};
 use broker_api::{Event, Refusal, Reply};
@@ -69,6 +69,36 @@ fn a_refused_commit_closes_the_channel() {
         answers[0].starts_with("1 ChannelClose(Close { reply_code: 404"),
         "{answers:?}"
     );
+}
+
+#[test]
+fn what_is_in_hand_goes_back_with_a_refused_commit() {
+    let mut driven = transactional();
+    let name = ExchangeName::new(b"e").unwrap();
+    driven.refusals = vec![("Commit", Refusal::ExchangeNotFound(name))];
+    consume(&mut driven);
+    for sequence in 1..=2 {
+        deliver(&mut driven, 1, sequence, b"x");
+    }
+    driven.send(1, &ack(1, false));
+    driven.take_log();
+    // What is settled behind the commit is not, either: its channel is closed.
+    let pipelined = [
+        Method::TxCommit(tx::Commit),
+        ack(2, false),
+        Method::TxCommit(tx::Commit),
+    ];
+    let pipelined: Vec<_> = pipelined
+        .iter()
+        .flat_map(|method| bytes_of(1, method))
+        .collect();
+    driven.feed(&pipelined);
+    let answers = driven.read();
+    assert!(answers[0].contains("reply_code: 404"), "{answers:?}");
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    let log = driven.take_log();
+    assert!(log[0].starts_with("1 Commit("), "{log:?}");
+    assert_eq!(log[1..], ["0 Cancel(SubscriptionId(1))"]);
 }
 
 #[test]

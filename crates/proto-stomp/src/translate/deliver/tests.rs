@@ -154,6 +154,7 @@ fn a_dead_letter_tells_its_deaths() {
         time_ms: 1_700_000_000_000,
         exchange: b"".to_vec(),
         key: b"k\x01".to_vec(),
+        further_keys: Vec::new(),
     };
     deaths.add(death("a:\"q\"\\\n", DeathReason::Expired));
     deaths.add(death("b", DeathReason::Rejected));

@@ -71,6 +71,7 @@ fn arguments_become_rules() {
         }),
         single_active: true,
         last_value_header: Some((*b"stock").into()),
+        settle_ms: None,
     };
     let expected = QueueDefinition {
         expires_ms: Some(5),

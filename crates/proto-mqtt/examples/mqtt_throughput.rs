@@ -1,6 +1,6 @@
 //! Prints what reading and writing a PUBLISH costs, and a PUBACK, in nanoseconds each.
 //!
-//! `cargo run --release -p proto-mqtt --example throughput`
+//! `cargo run --release -p proto-mqtt --example mqtt_throughput`
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 

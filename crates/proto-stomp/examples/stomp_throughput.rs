@@ -1,6 +1,6 @@
 //! Prints what a SEND, a MESSAGE and an ACK cost a session, in nanoseconds each.
 //!
-//! `cargo run --release -p proto-stomp --example throughput`
+//! `cargo run --release -p proto-stomp --example stomp_throughput`
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 

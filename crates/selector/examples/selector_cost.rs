@@ -1,6 +1,6 @@
 //! Prints what evaluating and parsing cost, in nanoseconds each, and what the worst selectors do.
 //!
-//! `cargo run --release -p selector --example cost`
+//! `cargo run --release -p selector --example selector_cost`
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]

@@ -1,6 +1,6 @@
 //! Prints what reading and writing a frame costs, in nanoseconds each.
 //!
-//! `cargo run --release -p zmtp --example throughput`
+//! `cargo run --release -p zmtp --example zmtp_throughput`
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 

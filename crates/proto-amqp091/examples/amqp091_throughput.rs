@@ -1,6 +1,6 @@
 //! Prints what reading and writing a publish, a delivery and an ack costs, in nanoseconds each.
 //!
-//! `cargo run --release -p proto-amqp091 --example throughput`
+//! `cargo run --release -p proto-amqp091 --example amqp091_throughput`
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 

@@ -1,0 +1,298 @@
+//! `libbarid_zmq_c` in libzmq's place: pyzmq with it speaks with pyzmq with libzmq, pyzmq's own tests pass on it, and a
+//! program in C says the same with either.
+
+use anyhow::{Context as _, Result, ensure};
+use client::{target_dir, zmq_library};
+use interop::{ClientKind, installed, pyzmq_script};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+const TRANSPORTS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
+
+/// pyzmq's tests that are not run.
+const DESELECTED: [&str; 4] = [
+    // They check types and build other packages.
+    "--ignore=tests/test_mypy.py",
+    "--ignore=tests/test_cython.py",
+    // They fail with libzmq, too: what pytest does with log lines is not what they expect.
+    "--ignore=tests/test_log.py",
+    // It closes a descriptor while the loop watches it, and fails with libzmq now and then.
+    "--deselect=tests/test_zmqstream.py::test_shadow_socket_close",
+];
+
+/// Which library a script runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Library {
+    Libzmq,
+    Ours,
+}
+
+/// Packages of Python in which the library of pyzmq is ours.
+fn swapped() -> Result<PathBuf> {
+    static SWAPPED: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let swapped = SWAPPED.get_or_init(|| swap().map_err(|error| format!("{error:#}")));
+    swapped.clone().map_err(anyhow::Error::msg)
+}
+
+fn swap() -> Result<PathBuf> {
+    let packages = packages(&installed(ClientKind::PyzmqTests)?)?;
+    let swapped = target_dir()?.join("interop/zmq_c");
+    if swapped.exists() {
+        fs::remove_dir_all(&swapped)?;
+    }
+    fs::create_dir_all(&swapped)?;
+    for folder in ["zmq", "pyzmq.libs"] {
+        let mut copy = Command::new("cp");
+        copy.arg("-r").arg(packages.join(folder)).arg(&swapped);
+        ensure!(copy.status()?.success(), "{folder} is not copied");
+    }
+    let mut count = 0;
+    for entry in fs::read_dir(swapped.join("pyzmq.libs"))? {
+        let path = entry?.path();
+        fs::remove_file(&path)?;
+        // The other libraries there are libzmq's own.
+        if path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"libzmq"))
+        {
+            fs::copy(zmq_library()?, &path)?;
+            count += 1;
+        }
+    }
+    ensure!(count == 1, "{count} libraries are in pyzmq");
+    Ok(swapped)
+}
+
+/// Where the packages of an environment are.
+fn packages(home: &Path) -> Result<PathBuf> {
+    let python = fs::read_dir(home.join("lib"))?.next();
+    let python = python.context("an environment has a folder of packages")??;
+    Ok(python.path().join("site-packages"))
+}
+
+/// One side of a dialogue, ended with this one.
+struct Script(Child);
+
+impl Script {
+    fn start(library: Library, role: &str, args: [&str; 3]) -> Result<Self> {
+        let mut command = pyzmq_script("sockets.py")?;
+        if library == Library::Ours {
+            command.env("PYTHONPATH", swapped()?);
+        }
+        command.arg(role).args(args);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Ok(Self(command.spawn()?))
+    }
+
+    /// Where it has bound.
+    fn endpoint(&mut self) -> Result<String> {
+        let stdout = self.0.stdout.take().context("a pipe")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Waits until it has found all as it should be.
+    fn end(mut self) -> Result<()> {
+        drop(self.0.stdin.take());
+        let mut said = String::new();
+        let mut stderr = self.0.stderr.take().context("a pipe")?;
+        stderr.read_to_string(&mut said)?;
+        let status = self.0.wait()?;
+        ensure!(status.success(), "{status}: {said}");
+        Ok(())
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        // It has ended if all went well.
+        let _is_killed = self.0.kill();
+        let _is_waited_for = self.0.wait();
+    }
+}
+
+/// Has two roles speak with each other, one on each library; each binds once with each. The second goes on until the
+/// first has ended.
+fn talk(first: &str, second: &str, security: &str) -> Result<()> {
+    use Library::{Libzmq, Ours};
+    for (library_of_first, library_of_second) in [(Ours, Libzmq), (Libzmq, Ours), (Ours, Ours)] {
+        for transport in TRANSPORTS {
+            for first_binds in [true, false] {
+                let told = || {
+                    format!(
+                        "{first} on {library_of_first:?} and {second} on {library_of_second:?}, \
+                         {transport}, {security}, first binds: {first_binds}"
+                    )
+                };
+                let bind = ["bind", transport, security];
+                let (one, other) = if first_binds {
+                    let mut one = Script::start(library_of_first, first, bind)?;
+                    let connect = ["connect", &one.endpoint()?, security];
+                    (one, Script::start(library_of_second, second, connect)?)
+                } else {
+                    let mut other = Script::start(library_of_second, second, bind)?;
+                    let connect = ["connect", &other.endpoint()?, security];
+                    (Script::start(library_of_first, first, connect)?, other)
+                };
+                one.end().with_context(told)?;
+                other.end().with_context(told)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+}
+
+#[test]
+fn pyzmq_has_the_library_that_it_is_given() -> Result<()> {
+    // libzmq is C++, and has libsodium beside it.
+    let script = "import zmq; maps = open('/proc/self/maps').read(); \
+                  print(zmq.zmq_version(), 'libstdc++' in maps, 'sodium' in maps, zmq.has('curve'))";
+    let python = installed(ClientKind::PyzmqTests)?.join("bin/python");
+    let mut command = Command::new(python);
+    command.args(["-c", script]);
+    let theirs = command.output()?;
+    let ours = command.env("PYTHONPATH", swapped()?).output()?;
+    ensure!(
+        theirs.stdout == b"4.3.5 True True True\n",
+        "{}",
+        said(&theirs)
+    );
+    ensure!(
+        ours.stdout == b"4.3.5 False False True\n",
+        "{}",
+        said(&ours)
+    );
+    Ok(())
+}
+
+#[test]
+fn messages_go_one_way() -> Result<()> {
+    talk("pull", "push", "null")
+}
+
+#[test]
+fn requests_are_answered() -> Result<()> {
+    for (asks, answers) in [
+        ("req", "rep"),
+        ("req", "router"),
+        ("dealer", "rep"),
+        ("dealer", "router"),
+    ] {
+        talk(asks, answers, "null")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn topics_are_subscribed_to() -> Result<()> {
+    talk("other_sub", "xpub", "null")?;
+    talk("other_sub", "pub", "null")?;
+    talk("xsub", "other_xpub", "null")
+}
+
+#[test]
+fn pairs_speak() -> Result<()> {
+    talk("pair", "other_pair", "null")
+}
+
+#[test]
+fn names_and_passwords_are_asked_for_by_the_program() -> Result<()> {
+    talk("pull", "push", "plain")?;
+    talk("req", "rep", "plain")
+}
+
+#[test]
+fn keys_encrypt_everything() -> Result<()> {
+    talk("pull", "push", "curve")?;
+    talk("dealer", "router", "curve")?;
+    talk("xsub", "other_xpub", "curve")
+}
+
+#[test]
+fn the_tests_of_pyzmq_pass() -> Result<()> {
+    let home = installed(ClientKind::PyzmqTests)?;
+    let mut pytest = Command::new(home.join("bin/python"));
+    pytest.args(["-B", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]);
+    pytest
+        .args(["--timeout=120", "-m", "not large"])
+        .args(DESELECTED);
+    let output = pytest
+        .arg("tests")
+        .current_dir(home.join("source"))
+        .env("PYTHONPATH", swapped()?)
+        .stdin(Stdio::null())
+        .output()?;
+    ensure!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let passed = text.lines().find_map(|line| {
+        line.split_once(" passed")?
+            .0
+            .split(' ')
+            .next_back()?
+            .parse::<u32>()
+            .ok()
+    });
+    ensure!(passed.is_some_and(|passed| passed >= 310), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_program_in_c_says_the_same() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let probe = folder.path().join("probe");
+    let source = ClientKind::Libzmq.folder().join("probe.c");
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(&probe)
+        .arg(source);
+    let compiled = compiler.args(["-lzmq", "-lpthread", "-ldl"]).output()?;
+    ensure!(compiled.status.success(), "{}", said(&compiled));
+    let library = folder.path().join("libzmq.so.5");
+    fs::copy(zmq_library()?, &library)?;
+    let theirs = Command::new(&probe).output()?;
+    let ours = Command::new(&probe)
+        .env("LD_LIBRARY_PATH", folder.path())
+        .output()?;
+    ensure!(theirs.status.success(), "{}", said(&theirs));
+    ensure!(ours.status.success(), "{}", said(&ours));
+    // Each says last which library it had.
+    let had_ours = |output: &Output| {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        stderr.trim_end() == library.to_string_lossy()
+    };
+    ensure!(
+        had_ours(&ours) && !had_ours(&theirs),
+        "{}{}",
+        said(&theirs),
+        said(&ours)
+    );
+    let lines = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let (theirs, ours) = (lines(&theirs), lines(&ours));
+    for (index, (theirs, ours)) in theirs.lines().zip(ours.lines()).enumerate() {
+        ensure!(
+            theirs == ours,
+            "line {}: libzmq says\n{theirs}\nwe say\n{ours}",
+            index + 1
+        );
+    }
+    ensure!(theirs == ours, "one says more than the other");
+    Ok(())
+}
