@@ -191,18 +191,13 @@ impl WebSocket {
             if decoded? || self.is_ended {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(pulse) = &mut self.pulse {
-                pulse.poll(cx)?;
-                if pulse.is_due
-                    && let Poll::Ready(Err(error)) = self.poll_out(cx)
-                {
-                    return Poll::Ready(Err(error));
-                }
-            }
             if self.raw.capacity() - self.raw.len() < READ_BYTES / 2 {
                 self.raw.reserve(READ_BYTES);
             }
             let read = pin!(self.stream.read_buf(&mut self.raw)).poll(cx);
+            if read.is_pending() {
+                return self.poll_pulse(cx);
+            }
             if ready!(read)? == 0 {
                 self.is_ended = true;
                 return Poll::Ready(Ok(()));
@@ -212,6 +207,20 @@ impl WebSocket {
             }
         }
         cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Asks whether the peer is there, if nothing of it is there to be read: what waits for the reader is a sign of life.
+    fn poll_pulse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.poll(cx)?;
+            if pulse.is_due {
+                // What does not go out now wakes this task.
+                if let Poll::Ready(Err(error)) = self.poll_out(cx) {
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
         Poll::Pending
     }
 }
