@@ -12,7 +12,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 # Never waited out when all is well.
 WAIT_MS = 60_000
-SIZES = [0, 1, 33, 54, 55, 255, 256, 1023, 1024, 8191, 8192, 65_536, 1_000_000]
+SIZES = [0, 1, 33, 54, 55, 124, 125, 126, 255, 256, 1023, 1024, 8191, 8192, 65_534, 65_535, 65_536, 1_000_000]
 
 # The keys of libzmq's own test.
 SERVER_PUBLIC = b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
@@ -153,6 +153,36 @@ def pair():
     of = socket(zmq.PAIR)
     of.send(b"hi")
     same(of.recv_multipart(), [b"ho", b"ho"])
+
+
+def read(of, name, count):
+    """As many bytes of a peer, which come in any pieces."""
+    found = b""
+    while len(found) < count:
+        sender, piece = of.recv_multipart()
+        same(sender, name)
+        assert piece, f"it has gone after {len(found)} bytes"
+        found += piece
+    return found
+
+
+def stream():
+    """Who connects asks and closes, who binds sends back what comes."""
+    of = socket(zmq.STREAM)
+    name, none = of.recv_multipart()
+    same(none, b"")
+    if MODE == "connect":
+        same(name, of.routing_id)
+    for size in SIZES[1:]:
+        if MODE == "connect":
+            of.send_multipart([name, b"x" * size])
+        same(read(of, name, size), b"x" * size)
+        if MODE == "bind":
+            of.send_multipart([name, b"x" * size])
+    if MODE == "connect":
+        of.send_multipart([name, b""])
+    else:
+        same(of.recv_multipart(), [name, b""])
 
 
 def other_pair():

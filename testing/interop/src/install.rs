@@ -52,6 +52,7 @@ pub fn install(kind: ClientKind) -> Result<()> {
         Source::Cargo(_) => build(&home, &kind.folder())?,
         Source::Debian(packages, _) => apt_install(packages)?,
         Source::Java(_) => compile(&home, &kind.folder())?,
+        Source::Library(_) => build_library(&home, &kind.folder())?,
     }
     if let Some(stamp) = stamp(kind) {
         fs::write(home.join("installed"), stamp)?;
@@ -143,6 +144,19 @@ fn build(home: &Path, folder: &Path) -> Result<()> {
     run(cargo.arg("--target-dir").arg(home))
 }
 
+/// Builds a library of C++ by its script, which takes a few minutes, once.
+fn build_library(home: &Path, folder: &Path) -> Result<()> {
+    let has_tools = works("g++", &["--version"])
+        && works("patch", &["--version"])
+        && works("xz", &["--version"])
+        && works("python3", &["--version"]);
+    if !has_tools {
+        apt_install(&["g++", "patch", "xz-utils", "python3"])?;
+    }
+    clear(home)?;
+    run(Command::new(folder.join("build.sh")).arg(home))
+}
+
 fn compile(home: &Path, folder: &Path) -> Result<()> {
     let has_jars = JARS.split(':').all(|jar| Path::new(jar).is_file());
     if !has_jars || !works("javac", &["-version"]) || !works("java", &["-version"]) {
@@ -180,7 +194,7 @@ fn stamp(kind: ClientKind) -> Option<String> {
         Source::Pip(text) | Source::Unpacked(text, _) | Source::Npm(text) | Source::Java(text) => {
             Some(text.to_owned())
         }
-        Source::Cargo(texts) => Some(texts.concat()),
+        Source::Cargo(texts) | Source::Library(texts) => Some(texts.concat()),
         Source::Debian(..) => None,
     }
 }
@@ -195,7 +209,8 @@ fn is_installed(kind: ClientKind, home: &Path) -> bool {
         | Source::Unpacked(..)
         | Source::Npm(_)
         | Source::Cargo(_)
-        | Source::Java(_) => stamp(kind).is_some_and(|stamp| stamped(&stamp)),
+        | Source::Java(_)
+        | Source::Library(_) => stamp(kind).is_some_and(|stamp| stamped(&stamp)),
     }
 }
 

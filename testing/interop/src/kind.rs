@@ -44,6 +44,8 @@ pub enum ClientKind {
     PyzmqTests,
     /// libzmq with its header, from Debian, and a compiler.
     Libzmq,
+    /// libzmq from the source of Debian's package, with the draft types and WebSocket, which pyzmq's has not.
+    LibzmqDrafts,
 }
 
 /// Where a client comes from.
@@ -61,6 +63,8 @@ pub(crate) enum Source {
     Debian(&'static [&'static str], &'static [&'static str]),
     /// Debian, and a program with the cases that is compiled.
     Java(&'static str),
+    /// A script that fetches and builds a library, and what it is built with.
+    Library([&'static str; 2]),
 }
 
 /// Debian's own Perl: another one in the path does not see Debian's modules.
@@ -72,7 +76,7 @@ pub(crate) const JARS: &str =
 
 impl ClientKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::StompPy,
         Self::Stompit,
         Self::Stompjs,
@@ -91,6 +95,7 @@ impl ClientKind {
         Self::Pyzmq,
         Self::PyzmqTests,
         Self::Libzmq,
+        Self::LibzmqDrafts,
     ];
 
     /// The name that commands know it by, and its folder's.
@@ -115,6 +120,7 @@ impl ClientKind {
             Self::Pyzmq => "pyzmq",
             Self::PyzmqTests => "pyzmq_tests",
             Self::Libzmq => "libzmq",
+            Self::LibzmqDrafts => "libzmq_drafts",
         }
     }
 
@@ -133,7 +139,7 @@ impl ClientKind {
             | Self::AmqpTools
             | Self::Java
             | Self::Crossing => Some("amqp"),
-            Self::Pyzmq | Self::PyzmqTests | Self::Libzmq => None,
+            Self::Pyzmq | Self::PyzmqTests | Self::Libzmq | Self::LibzmqDrafts => None,
         }
     }
 
@@ -186,6 +192,10 @@ impl ClientKind {
                     "echo '#include <zmq.h>' | cc -fsyntax-only -x c -",
                 ],
             ),
+            Self::LibzmqDrafts => Source::Library([
+                include_str!("../libzmq_drafts/build.sh"),
+                include_str!("../libzmq_drafts/platform.hpp"),
+            ]),
         }
     }
 
@@ -225,6 +235,12 @@ impl ClientKind {
                 python
             }
             Source::Cargo(_) => Command::new(home.join("debug/lapin-cases")),
+            Source::Library(_) => {
+                let mut python = Command::new("python3");
+                python.env("LIBZMQ", home.join("libzmq.so"));
+                python.arg("-B").arg(folder.join("sockets.py"));
+                python
+            }
             Source::Java(_) => {
                 let mut java = Command::new("java");
                 let classes = home.display();

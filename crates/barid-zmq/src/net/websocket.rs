@@ -19,6 +19,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -31,6 +32,9 @@ const READ_BYTES: usize = 16 << 10;
 const PIECE_BYTES_MAX: usize = 64 << 10;
 /// Reads in one poll that bring no message; then others get their turn.
 const READS_MAX: usize = 16;
+
+/// Longer than anybody waits.
+const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The code of a close that nothing is wrong with. [RFC 6455 7.4.1]
 const CLOSE_NORMAL: u16 = 1000;
@@ -187,18 +191,13 @@ impl WebSocket {
             if decoded? || self.is_ended {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(pulse) = &mut self.pulse {
-                pulse.poll(cx)?;
-                if pulse.is_due
-                    && let Poll::Ready(Err(error)) = self.poll_out(cx)
-                {
-                    return Poll::Ready(Err(error));
-                }
-            }
             if self.raw.capacity() - self.raw.len() < READ_BYTES / 2 {
                 self.raw.reserve(READ_BYTES);
             }
             let read = pin!(self.stream.read_buf(&mut self.raw)).poll(cx);
+            if read.is_pending() {
+                return self.poll_pulse(cx);
+            }
             if ready!(read)? == 0 {
                 self.is_ended = true;
                 return Poll::Ready(Ok(()));
@@ -210,13 +209,33 @@ impl WebSocket {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+
+    /// Asks whether the peer is there, if nothing of it is there to be read: what waits for the reader is a sign of life.
+    fn poll_pulse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.poll(cx)?;
+            if pulse.is_due {
+                // What does not go out now wakes this task.
+                if let Poll::Ready(Err(error)) = self.poll_out(cx) {
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// When a time is over; as good as never if it is that long.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + FAR)
 }
 
 impl Pulse {
     fn new(heartbeat: Heartbeat) -> Self {
         Self {
             heartbeat,
-            timer: Box::pin(sleep_until(Instant::now() + heartbeat.interval)),
+            timer: Box::pin(sleep_until(after(heartbeat.interval))),
             is_asked: false,
             is_due: false,
         }
@@ -225,9 +244,7 @@ impl Pulse {
     /// The peer is there.
     fn hear(&mut self) {
         if std::mem::take(&mut self.is_asked) {
-            self.timer
-                .as_mut()
-                .reset(Instant::now() + self.heartbeat.interval);
+            self.timer.as_mut().reset(after(self.heartbeat.interval));
         }
     }
 
@@ -239,9 +256,7 @@ impl Pulse {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, silent));
             }
             (self.is_asked, self.is_due) = (true, true);
-            self.timer
-                .as_mut()
-                .reset(Instant::now() + self.heartbeat.timeout);
+            self.timer.as_mut().reset(after(self.heartbeat.timeout));
         }
         Ok(())
     }

@@ -2,9 +2,12 @@
 
 use super::octet;
 use super::websocket::{CONTROL_BYTES_MAX, Head, Opcode, Side, apply_mask};
-use crate::frame::{Decoded, FrameKind, Framing, HEAD_BYTES_MAX, decode};
+use crate::frame::FrameKind;
 use crate::greeting::GREETING_BYTES;
 use bytes::BytesMut;
+
+/// Octets of the longest head of 3.0.
+const FRAME_HEAD_BYTES_MAX: usize = 9;
 
 /// Writes what goes out behind the opening handshake of a WebSocket.
 ///
@@ -25,7 +28,7 @@ enum State {
     },
     /// The head of a frame, as far as it has come.
     Head {
-        bytes: [u8; HEAD_BYTES_MAX],
+        bytes: [u8; FRAME_HEAD_BYTES_MAX],
         len: usize,
     },
     Body {
@@ -40,7 +43,7 @@ enum State {
 }
 
 const HEAD: State = State::Head {
-    bytes: [0; HEAD_BYTES_MAX],
+    bytes: [0; FRAME_HEAD_BYTES_MAX],
     len: 0,
 };
 
@@ -105,9 +108,11 @@ impl Outbound {
                     bytes[*len] = input[0];
                     *len += 1;
                     input = &input[1..];
-                    let head = whole_head(&bytes[..*len]);
-                    if let Some((kind, body_len)) = head {
-                        self.begin(kind, body_len, out, mask);
+                    let is_full = *len == bytes.len();
+                    match whole_head(&bytes[..*len]) {
+                        Some((kind, body_len)) => self.begin(kind, body_len, out, mask),
+                        None if is_full => self.state = HEAD,
+                        None => {}
                     }
                 }
                 State::Body { left, at, mask } => {
@@ -193,23 +198,17 @@ impl Outbound {
 
 /// What a head says, once it is whole.
 fn whole_head(bytes: &[u8]) -> Option<(FrameKind, usize)> {
-    let head_len = if bytes.first()? & 2 == 0 { 2 } else { 9 };
-    if bytes.len() < head_len {
-        return None;
-    }
-    // The body is not there yet: what is missing of the frame is its length.
-    match decode(Framing::V3, bytes, usize::MAX - HEAD_BYTES_MAX) {
-        Ok(Decoded::Frame(kind, body)) => Some((kind, body.len())),
-        Ok(Decoded::Incomplete { missing_bytes }) => Some((kind_of(bytes), missing_bytes)),
-        // A connection writes none.
-        Err(_) => None,
-    }
-}
-
-fn kind_of(bytes: &[u8]) -> FrameKind {
-    match bytes.first().map(|flags| flags & !2) {
-        Some(1) => FrameKind::More,
-        Some(4) => FrameKind::Command,
-        Some(_) | None => FrameKind::Last,
-    }
+    let flags = *bytes.first()?;
+    let is_long = flags & 2 != 0;
+    let size = bytes.get(1..if is_long { 9 } else { 2 })?;
+    let len = size
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let kind = match flags & !2 {
+        1 => FrameKind::More,
+        4 => FrameKind::Command,
+        _ => FrameKind::Last,
+    };
+    // A connection writes no frame that does not fit into memory.
+    Some((kind, usize::try_from(len).ok()?))
 }

@@ -1,0 +1,30 @@
+// What libzmq is built with on Linux: what Debian's build has, and the draft types and WebSocket.
+#pragma once
+
+#define ZMQ_BUILD_DRAFT_API
+#define ZMQ_HAVE_WS
+#define ZMQ_USE_BUILTIN_SHA1
+#define ZMQ_HAVE_CURVE
+#define ZMQ_USE_TWEETNACL
+
+#define ZMQ_HAVE_LINUX
+#define ZMQ_HAVE_IPC
+#define ZMQ_IOTHREAD_POLLER_USE_EPOLL
+#define ZMQ_IOTHREAD_POLLER_USE_EPOLL_CLOEXEC
+#define ZMQ_POLL_BASED_ON_POLL
+#define ZMQ_USE_CV_IMPL_STL11
+#define ZMQ_HAVE_EVENTFD
+#define ZMQ_HAVE_EVENTFD_CLOEXEC
+#define ZMQ_HAVE_IFADDRS
+#define ZMQ_HAVE_UIO
+#define ZMQ_HAVE_SO_PEERCRED
+#define ZMQ_HAVE_SO_KEEPALIVE
+#define ZMQ_HAVE_TCP_KEEPCNT
+#define ZMQ_HAVE_TCP_KEEPIDLE
+#define ZMQ_HAVE_TCP_KEEPINTVL
+#define HAVE_ACCEPT4
+#define HAVE_CLOCK_GETTIME
+#define HAVE_FORK
+#define HAVE_MKDTEMP
+#define HAVE_STRNLEN
+#define ZMQ_CACHELINE_SIZE 64
