@@ -5,7 +5,10 @@ set -eu
 here=$(dirname "$(realpath "$0")")
 cd "$1"
 
-pool=http://deb.debian.org/debian/pool/main/z/zeromq3
+# The source is where the package comes from.
+uri() { apt-get download --print-uris libzmq5 2>/dev/null; }
+[ -n "$(uri)" ] || apt-get update --quiet
+pool=$(uri | sed "s|^'\(.*\)/[^/]*'.*|\1|")
 fetch() { /usr/lib/apt/apt-helper download-file "$pool/$1" "$1" "SHA256:$2"; }
 fetch zeromq3_4.3.4.orig.tar.gz 0ff5a531c9ffaf0dfdc7dc78d13d1383088f454896d252934c429b2554d10559
 fetch zeromq3_4.3.4-6.debian.tar.xz fbb0dcb4ffbf483d416d9af722db74ad4edd7004625ce10381e8cd3a71b6cd58
