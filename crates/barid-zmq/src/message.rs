@@ -37,6 +37,12 @@ impl Frame {
         Self::inline(bytes).unwrap_or_else(|| Self(Repr::Shared(Bytes::copy_from_slice(bytes))))
     }
 
+    /// A frame that holds these bytes where they are, however few: their owner is told when they are done with.
+    #[must_use]
+    pub const fn shared(bytes: Bytes) -> Self {
+        Self(Repr::Shared(bytes))
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "the length is at most 54")]
     #[inline]
     fn inline(bytes: &[u8]) -> Option<Self> {
@@ -393,6 +399,16 @@ mod tests {
                 assert_eq!(frame.into_bytes(), bytes, "{len}");
             }
         }
+    }
+
+    #[test]
+    fn few_bytes_stay_with_their_owner_if_that_is_asked_for() {
+        let owner = Bytes::from(vec![7; 3]);
+        let frame = Frame::shared(owner.clone());
+        assert_eq!(frame, [7; 3]);
+        assert!(!owner.is_unique());
+        drop(frame);
+        assert!(owner.is_unique());
     }
 
     #[test]
