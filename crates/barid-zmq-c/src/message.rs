@@ -94,7 +94,7 @@ impl Msg {
         self.share();
         match &self.body {
             Body::Inline { .. } | Body::Own(_) => Frame::copy_from(self.as_slice()),
-            Body::Shared(bytes) => Frame::from(bytes.clone()),
+            Body::Shared(bytes) => Frame::shared(bytes.clone()),
         }
     }
 

@@ -40,6 +40,12 @@ impl Frame {
         Self::inline(bytes)
     }
 
+    /// A frame that holds these bytes where they are, however few: their owner is told when they are done with.
+    #[must_use]
+    pub const fn shared(bytes: Bytes) -> Self {
+        Self(Repr::Shared(bytes))
+    }
+
     /// Filled in its place: there is nothing to be moved then.
     #[expect(clippy::cast_possible_truncation, reason = "the length is at most 54")]
     #[inline]
@@ -395,6 +401,16 @@ mod tests {
                 assert_eq!(frame.into_bytes(), bytes, "{len}");
             }
         }
+    }
+
+    #[test]
+    fn few_bytes_stay_with_their_owner_if_that_is_asked_for() {
+        let owner = Bytes::from(vec![7; 3]);
+        let frame = Frame::shared(owner.clone());
+        assert_eq!(frame, [7; 3]);
+        assert!(!owner.is_unique());
+        drop(frame);
+        assert!(owner.is_unique());
     }
 
     #[test]

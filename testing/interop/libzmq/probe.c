@@ -367,7 +367,12 @@ static void messages (void)
     SAY (count);
     SAY (zmq_msg_close (&first));
     SAY (count);
-    void *pair = open_socket (ZMQ_PAIR), *peer = open_socket (ZMQ_PAIR);
+    /* What waits for somebody to come is not given back. */
+    void *waits = open_socket (ZMQ_DEALER), *pair = open_socket (ZMQ_PAIR), *peer = open_socket (ZMQ_PAIR);
+    SAY (zmq_connect (waits, "inproc://later"));
+    SAY (zmq_msg_init_data (&second, malloc (3), 3, freed, &count));
+    SAY (zmq_msg_send (&second, waits, 0));
+    SAY (count);
     join (pair, peer, "tcp://127.0.0.1:*");
     SAY (zmq_msg_init_data (&second, malloc (100000), 100000, freed, &count));
     SAY (zmq_msg_send (&second, pair, ZMQ_SNDMORE));
@@ -392,7 +397,7 @@ static void messages (void)
     }
     SAY (zmq_msg_close (&first));
     SAY (zmq_msg_close (&second));
-    close_all (2, pair, peer);
+    close_all (3, waits, pair, peer);
 }
 
 static void polls (void)
