@@ -309,6 +309,11 @@ impl Wire {
         self.woken.set();
     }
 
+    /// What the client has sent, and has not come, never does.
+    pub fn lose_sent(&mut self) {
+        self.to_broker.clear();
+    }
+
     /// Hands over events, if the transport has taken what became of the last ones.
     fn hand_over(&mut self, now: Instant) -> bool {
         if self.is_unsent || !self.out.wire.is_empty() || self.out.is_closing() {

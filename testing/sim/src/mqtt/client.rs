@@ -275,8 +275,13 @@ impl Client {
         self.begin();
     }
 
-    /// The network is gone, and the broker does not see it.
+    /// The network is gone, and the broker does not see it. A CONNECT that is on its way is lost: were it to come behind
+    /// the next one, it would rightly take over from that.
     fn haunt(&mut self) {
+        let is_opening = !self.is_connected && !self.has_left;
+        if let Some(wire) = self.wire.as_mut().filter(|_| is_opening) {
+            wire.lose_sent();
+        }
         self.ghosts.extend(self.wire.take());
         self.begin();
     }
@@ -608,5 +613,55 @@ impl Client {
     #[must_use]
     pub fn settled_at(now: Instant) -> Instant {
         now.plus_millis(u64::from(WILL_DELAY_S) * 2000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, Fault, Habits};
+    use crate::store::{Kind, Store};
+    use crate::world::{Bounds, World};
+    use model::Instant;
+    use proto_mqtt::{Qos, Version};
+    use std::num::NonZeroU16;
+
+    /// A client that gives up a connection at once, and makes another, with so many bytes carried at a time.
+    fn come_twice(bytes: usize) -> Result<bool, Fault> {
+        let bounds = Bounds {
+            outbox_bytes: 8000,
+            queued_bytes: 60_000,
+            merged_pages_min: 2,
+            send_max: NonZeroU16::MIN,
+        };
+        let started = World::start(&Store::new(Kind::Apart), Instant::default(), bounds);
+        let mut world = started.map_err(|error| format!("{error:?}"))?;
+        let habits = Habits {
+            version: Version::V5,
+            messages_max: 0,
+            filters: Vec::new(),
+            will: Some(false),
+            is_clean: false,
+            retained_qos: Qos::AtLeastOnce,
+        };
+        let mut client = Client::new("c", habits);
+        // The first CONNECT is longer, as its will waits.
+        client.connect(&mut world, 1, 0, true);
+        client.haunt();
+        client.connect(&mut world, 2, 0, false);
+        for step in 1..500 {
+            client.carry(&world, bytes, step)?;
+            for part in 0..world.parts() {
+                let stepped = world.step(part);
+                stepped.map_err(|error| format!("{error:#}"))?;
+            }
+        }
+        Ok(client.is_connected)
+    }
+
+    #[test]
+    fn who_comes_twice_stays_with_the_second_connection() {
+        for bytes in 1..80 {
+            assert_eq!(come_twice(bytes), Ok(true), "{bytes} bytes at a time");
+        }
     }
 }
