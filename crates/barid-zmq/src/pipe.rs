@@ -444,10 +444,17 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
+impl Receiver {
+    /// Counts as gone from here on, though it may still look at what was written.
+    pub(crate) fn leave(&self) {
         self.link.reader_gone.store(true, Ordering::SeqCst);
         self.link.to_writer.ring(Signal::Writable);
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -52,8 +52,8 @@ impl<S: Stream> Raw<S> {
         }
     }
 
-    /// Carries bytes until the connection ends.
-    pub(super) async fn run(mut self, ends: &mut Ends) -> End {
+    /// Carries bytes until the connection ends, and with it the pipes if they are its own.
+    pub(super) async fn run(mut self, ends: &mut Ends, owns_pipes: bool) -> End {
         let end = poll_fn(|cx| {
             ends.outgoing.register(cx.waker());
             ends.incoming.register(cx.waker());
@@ -64,6 +64,10 @@ impl<S: Stream> Raw<S> {
         })
         .await;
         if self.is_told {
+            // Whoever has read that the peer is gone cannot send to it any more.
+            if owns_pipes {
+                ends.outgoing.leave();
+            }
             // There is always room for it: it is the last of this connection.
             push(ends, Message::from(""));
         }
