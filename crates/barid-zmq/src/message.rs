@@ -1,12 +1,16 @@
 //! What sockets carry: messages of one or more frames.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 
 /// Bytes that a frame holds in itself; longer ones are shared.
 const INLINE_MAX: usize = 54;
+/// Bodies that are copied stand in chunks of so many bytes, up to the longest that has memory of its own.
+const CHUNK_BYTES: usize = 16 << 10;
+const CHUNKED_MAX: usize = 2 << 10;
 
 /// One part of a message: immutable bytes, cheap to clone.
 ///
@@ -35,7 +39,7 @@ impl Frame {
     #[inline]
     pub fn copy_from(bytes: &[u8]) -> Self {
         if bytes.len() > INLINE_MAX {
-            return Self(Repr::Shared(Bytes::copy_from_slice(bytes)));
+            return Self(Repr::Shared(copied(bytes)));
         }
         Self::inline(bytes)
     }
@@ -76,6 +80,26 @@ impl Frame {
             Repr::Shared(bytes) => bytes,
         }
     }
+}
+
+thread_local! {
+    /// What is left of a chunk.
+    static CHUNK: RefCell<BytesMut> = RefCell::default();
+}
+
+/// A copy of bytes. Frames are dropped by other threads than have made them, where allocators are slow: so those of a
+/// chunk are allocated and freed as one.
+fn copied(bytes: &[u8]) -> Bytes {
+    if bytes.len() > CHUNKED_MAX {
+        return Bytes::copy_from_slice(bytes);
+    }
+    CHUNK.with_borrow_mut(|chunk| {
+        if chunk.capacity() < bytes.len() {
+            *chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        }
+        chunk.extend_from_slice(bytes);
+        chunk.split().freeze()
+    })
 }
 
 impl Default for Frame {
