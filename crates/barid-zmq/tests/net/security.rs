@@ -155,7 +155,6 @@ struct Slow {
 }
 
 impl Slow {
-    #[expect(clippy::type_complexity, reason = "the ends of what it has")]
     fn new() -> (Self, mpsc::Receiver<()>, watch::Sender<Option<Verdict>>) {
         let (sender, asked) = mpsc::channel();
         let (answer, verdict) = watch::channel(None);
