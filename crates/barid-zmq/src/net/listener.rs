@@ -138,7 +138,7 @@ impl Listening {
         self.hub
             .monitors
             .tell(|| MonitorEvent::HandshakeSucceeded { endpoint });
-        let end = Raw::new(&self.hub, stream).run(&mut ends).await;
+        let end = Raw::new(&self.hub, stream).run(&mut ends, true).await;
         self.finish(&running, (ends, seat), presence, &end);
     }
 

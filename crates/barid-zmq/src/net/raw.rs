@@ -52,8 +52,8 @@ impl<S: Stream> Raw<S> {
         }
     }
 
-    /// Carries bytes until the connection ends.
-    pub(super) async fn run(mut self, ends: &mut Ends) -> End {
+    /// Carries bytes until the connection ends; `is_last` is whether none follows it on these pipes.
+    pub(super) async fn run(mut self, ends: &mut Ends, is_last: bool) -> End {
         let end = poll_fn(|cx| {
             ends.outgoing.register(cx.waker());
             ends.incoming.register(cx.waker());
@@ -63,6 +63,10 @@ impl<S: Stream> Raw<S> {
             }
         })
         .await;
+        if is_last {
+            // Who has read that the peer is gone sends to it in vain.
+            ends.outgoing.close();
+        }
         if self.is_told {
             // There is always room for it: it is the last of this connection.
             push(ends, Message::from(""));
