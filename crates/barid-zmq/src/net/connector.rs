@@ -316,7 +316,7 @@ impl Connector {
 type Fresh = (Ends, Option<Arc<Seat>>);
 
 /// Waits until the socket sends no more, and nothing is left or the linger time is over.
-async fn lingered(ends: &mut Ends) {
+pub(super) async fn lingered(ends: &mut Ends) {
     let outgoing = &mut ends.outgoing;
     poll_fn(move |cx| {
         outgoing.register(cx.waker());

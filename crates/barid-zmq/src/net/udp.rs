@@ -3,6 +3,7 @@
 //! Nobody is told who is there, and nobody shakes hands: a RADIO sends all its groups, a DISH drops those that it has
 //! not joined. A datagram that is lost is lost.
 
+use super::connector::lingered;
 use super::{Ends, dropped, unless};
 use crate::endpoint::{Endpoint, Transport};
 use crate::gate::Signal;
@@ -119,7 +120,7 @@ impl Place {
     }
 
     /// Sends what the socket sends until it does not any more.
-    pub(super) async fn send(mut self, mut ends: Ends, running: Running) {
+    pub(super) async fn send(self, mut ends: Ends, running: Running) {
         if let Some((socket, to)) = self.open(&mut ends).await {
             let endpoint = self.endpoint.clone();
             self.hub
@@ -133,9 +134,9 @@ impl Place {
     }
 
     /// Finds out where to send to, however long that takes; none if the socket does not want to any more.
-    async fn open(&mut self, ends: &mut Ends) -> Option<(UdpSocket, SocketAddr)> {
+    async fn open(&self, ends: &mut Ends) -> Option<(UdpSocket, SocketAddr)> {
         loop {
-            let opened = unless(dropped(&mut self.stopped), open(&self.endpoint)).await?;
+            let opened = unless(lingered(ends), open(&self.endpoint)).await?;
             let error = match opened {
                 Ok(opened) => return Some(opened),
                 Err(error) => error,
@@ -149,7 +150,7 @@ impl Place {
             });
             // Datagrams do not wait for somebody to be there.
             self.hub.count_dropped_sends(ends.outgoing.discard());
-            unless(dropped(&mut self.stopped), sleep(after)).await?;
+            unless(lingered(ends), sleep(after)).await?;
         }
     }
 }
