@@ -428,6 +428,12 @@ impl Receiver {
         self.link.to_reader.register(waker);
     }
 
+    /// Reads no more: the writer finds the pipe closed.
+    pub(crate) fn close(&self) {
+        self.link.reader_gone.store(true, Ordering::SeqCst);
+        self.link.to_writer.ring(Signal::Writable);
+    }
+
     /// Counts the messages that nobody will take.
     pub(crate) fn discard(&mut self) -> u64 {
         let mut count = 0;
@@ -444,11 +450,9 @@ impl Receiver {
     }
 }
 
-impl Receiver {
-    /// Counts as gone from here on, though it may still look at what was written.
-    pub(crate) fn leave(&self) {
-        self.link.reader_gone.store(true, Ordering::SeqCst);
-        self.link.to_writer.ring(Signal::Writable);
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -172,7 +172,7 @@ impl Connector {
             endpoint: endpoint.clone(),
         });
         self.pause = hub.options.reconnect.unwrap_or_default().first;
-        let is_fresh = ends.is_none();
+        let is_last = ends.is_none() || hub.options.reconnect.is_none();
         let mut fresh = None;
         let current = match ends {
             Some(ends) => ends,
@@ -190,7 +190,7 @@ impl Connector {
         hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
             endpoint: endpoint.clone(),
         });
-        let end = Raw::new(&hub, stream).run(current, is_fresh).await;
+        let end = Raw::new(&hub, stream).run(current, is_last).await;
         self.finish(fresh, presence, &end)
     }
 

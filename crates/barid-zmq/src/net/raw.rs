@@ -52,8 +52,8 @@ impl<S: Stream> Raw<S> {
         }
     }
 
-    /// Carries bytes until the connection ends, and with it the pipes if they are its own.
-    pub(super) async fn run(mut self, ends: &mut Ends, owns_pipes: bool) -> End {
+    /// Carries bytes until the connection ends; `is_last` is whether none follows it on these pipes.
+    pub(super) async fn run(mut self, ends: &mut Ends, is_last: bool) -> End {
         let end = poll_fn(|cx| {
             ends.outgoing.register(cx.waker());
             ends.incoming.register(cx.waker());
@@ -63,6 +63,10 @@ impl<S: Stream> Raw<S> {
             }
         })
         .await;
+        if is_last {
+            // Who has read that the peer is gone sends to it in vain.
+            ends.outgoing.close();
+        }
         if self.is_told {
             // Whoever has read that the peer is gone cannot send to it any more.
             if owns_pipes {
