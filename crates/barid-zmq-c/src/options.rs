@@ -70,6 +70,7 @@ pub(crate) mod number {
     pub(crate) const XPUB_NODROP: i32 = 69;
     pub(crate) const XPUB_MANUAL: i32 = 71;
     pub(crate) const XPUB_WELCOME_MSG: i32 = 72;
+    pub(crate) const STREAM_NOTIFY: i32 = 73;
     pub(crate) const INVERT_MATCHING: i32 = 74;
     pub(crate) const HEARTBEAT_IVL: i32 = 75;
     pub(crate) const HEARTBEAT_TTL: i32 = 76;
@@ -140,6 +141,8 @@ pub(crate) struct Options {
     pub(crate) is_relaxed: bool,
     pub(crate) is_correlated: bool,
     pub(crate) is_conflating: bool,
+    /// Of a STREAM: it tells who came and who went.
+    pub(crate) notifies: bool,
     keepalive: i32,
     keepalive_count: i32,
     keepalive_idle: i32,
@@ -196,6 +199,7 @@ impl Options {
             is_relaxed: false,
             is_correlated: false,
             is_conflating: false,
+            notifies: true,
             keepalive: -1,
             keepalive_count: -1,
             keepalive_idle: -1,
@@ -328,6 +332,7 @@ impl Options {
             n::REQ_RELAXED if self.is(kind::REQ) => &mut self.is_relaxed,
             n::REQ_CORRELATE if self.is(kind::REQ) => &mut self.is_correlated,
             n::CONFLATE if can_conflate.contains(&self.socket_type) => &mut self.is_conflating,
+            n::STREAM_NOTIFY if self.is(kind::STREAM) => &mut self.notifies,
             n::IMMEDIATE => &mut self.is_immediate,
             n::PROBE_ROUTER
                 if [kind::REQ, kind::DEALER, kind::ROUTER].contains(&self.socket_type) =>

@@ -179,9 +179,11 @@ impl Socket {
             }
             Deadline::after_ms(this.state.lock().options.send_timeout.into())
         };
-        let has_more = flags & SNDMORE != 0;
+        let is_more = flags & SNDMORE != 0;
         self.until(deadline, |state| {
-            self.send_once(state, frame, has_more, flags & DONTWAIT != 0)
+            // To a STREAM the bytes behind the name are always the last of a message.
+            let is_last = self.socket_type == kind::STREAM && state.outgoing.is_some();
+            self.send_once(state, frame, is_more && !is_last, flags & DONTWAIT != 0)
         })
     }
 
@@ -441,7 +443,7 @@ impl Socket {
                 let topic = Bytes::copy_from_slice(value);
                 return self.wire.subscribe(topic, option == n::SUBSCRIBE);
             }
-            n::CONNECT_ROUTING_ID if self.socket_type == kind::ROUTER => {
+            n::CONNECT_ROUTING_ID if [kind::ROUTER, kind::STREAM].contains(&self.socket_type) => {
                 if value.is_empty() || value.len() > 255 {
                     return Err(Errno::EINVAL);
                 }

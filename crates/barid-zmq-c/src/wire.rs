@@ -24,6 +24,7 @@ pub(crate) mod kind {
     pub(crate) const PUSH: i32 = 8;
     pub(crate) const XPUB: i32 = 9;
     pub(crate) const XSUB: i32 = 10;
+    pub(crate) const STREAM: i32 = 11;
 }
 
 /// A socket of any type. What a type cannot do fails with `ENOTSUP`.
@@ -66,6 +67,7 @@ pub(crate) fn new(context: &Context, number: i32) -> Result<Box<dyn Wire>> {
         kind::PUSH => Box::new(barid_zmq::Push::new(context)),
         kind::XPUB => Box::new(barid_zmq::XPub::new(context)),
         kind::XSUB => Box::new(barid_zmq::XSub::new(context)),
+        kind::STREAM => Box::new(barid_zmq::Stream::new(context)),
         _ => return Err(Errno::EINVAL),
     })
 }
@@ -92,6 +94,9 @@ macro_rules! with_options {
         $builder
             .mandatory($options.is_mandatory)
             .handover($options.is_handover)
+    };
+    ($builder:ident, $options:ident, stream) => {
+        $builder.notify($options.notifies)
     };
     ($builder:ident, $options:ident, xpub) => {
         $options.xpub($builder)
@@ -131,6 +136,11 @@ macro_rules! if_receives {
 
 macro_rules! connect_as {
     ($this:ident, $endpoint:ident, $name:ident, router) => {
+        if let Some(name) = $name {
+            return $this.connect_as($endpoint, name);
+        }
+    };
+    ($this:ident, $endpoint:ident, $name:ident, stream) => {
         if let Some(name) = $name {
             return $this.connect_as($endpoint, name);
         }
@@ -254,4 +264,5 @@ wire! {
     Push: sends_only, unnamed, conflates, push;
     XPub: both, unnamed, all, xpub;
     XSub: both, unnamed, all, xsub;
+    Stream: both, unnamed, all, stream;
 }

@@ -509,6 +509,31 @@ static void say_events (void *monitor, int last)
     }
 }
 
+static void streams (void)
+{
+    SECTION ("streams");
+    void *stream = open_socket (ZMQ_STREAM), *other = open_socket (ZMQ_STREAM);
+    SAY (zmq_setsockopt (other, ZMQ_CONNECT_ROUTING_ID, "far", 3));
+    join (stream, other, "tcp://127.0.0.1:*");
+    char id[16];
+    int size = zmq_recv (stream, id, sizeof id, 0);
+    printf ("%d %d\n", size, id[0]);
+    say_received (stream);
+    say_received (other);
+    say_received (other);
+    SAY (zmq_send (stream, id, size, ZMQ_SNDMORE));
+    SAY (zmq_send (stream, "bytes", 5, ZMQ_SNDMORE));
+    say_received (other);
+    say_received (other);
+    SAY (zmq_send (other, "nobody", 6, ZMQ_SNDMORE));
+    SAY (zmq_send (other, "far", 3, ZMQ_SNDMORE));
+    SAY (zmq_send (other, "back", 4, 0));
+    SAY (zmq_recv (stream, id, sizeof id, 0));
+    say_received (stream);
+    SAY (get_int (stream, ZMQ_EVENTS));
+    close_all (2, stream, other);
+}
+
 static void monitors (void)
 {
     SECTION ("monitors");
@@ -669,6 +694,7 @@ int main (void)
     polls ();
     interrupted ();
     topics ();
+    streams ();
     monitors ();
     proxies ();
     tools ();

@@ -73,6 +73,20 @@ impl Rules for Stream {
         }
     }
 
+    fn admits(&mut self, links: &mut Links, first: &[u8]) -> Result<(), Refusal> {
+        match self.names.get(first).copied() {
+            None => Err(Refusal::Unroutable),
+            Some(peer) if links.has_room(peer) => Ok(()),
+            Some(peer) if links.is_deaf(peer) => Err(Refusal::Unroutable),
+            Some(_) => Err(Refusal::Full),
+        }
+    }
+
+    /// Always, as in libzmq: whom a message is for has yet to be said.
+    fn is_writable(&mut self, _links: &mut Links) -> bool {
+        true
+    }
+
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
         let Some(peer) = self.names.get(message.first()).copied() else {
             return Err(Refusal::Unroutable);
