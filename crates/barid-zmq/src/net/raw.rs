@@ -68,10 +68,6 @@ impl<S: Stream> Raw<S> {
             ends.outgoing.close();
         }
         if self.is_told {
-            // Whoever has read that the peer is gone cannot send to it any more.
-            if owns_pipes {
-                ends.outgoing.leave();
-            }
             // There is always room for it: it is the last of this connection.
             push(ends, Message::from(""));
         }
