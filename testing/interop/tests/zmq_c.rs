@@ -238,8 +238,9 @@ fn the_tests_of_pyzmq_pass() -> Result<()> {
     let home = installed(ClientKind::PyzmqTests)?;
     let mut pytest = Command::new(home.join("bin/python"));
     pytest.args(["-B", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"]);
+    // Some give a message a few milliseconds, which a busy machine does not.
     pytest
-        .args(["--timeout=120", "-m", "not large"])
+        .args(["--timeout=120", "--reruns=3", "-m", "not large"])
         .args(DESELECTED);
     let output = pytest
         .arg("tests")
