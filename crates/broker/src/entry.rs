@@ -488,7 +488,6 @@ pub(crate) fn encode_prepared(to: &mut Vec<u8>, id: TransactionId, prepared: &Pr
             Outcome::Reject => 1,
             Outcome::Release => 2,
             Outcome::Fail => 3,
-            Outcome::Unseen => 4,
         });
         to.u32(count_u32(settle.sequences.len()));
         settle
@@ -810,7 +809,6 @@ fn prepared(fields: &mut Fields<'_>) -> Result<Prepared, EntryError> {
             1 => Outcome::Reject,
             2 => Outcome::Release,
             3 => Outcome::Fail,
-            4 => Outcome::Unseen,
             _ => return Err(fields.bad("outcome")),
         };
         let count = fields.u32("count")?;

@@ -10,8 +10,6 @@ pub enum Outcome {
     /// Not handled, for no fault of the message: it goes back to its place in the queue, and nothing is
     /// counted against it.
     Release,
-    /// Not shown to whom it was for: it goes back to its place as if it had never been handed over.
-    Unseen,
     /// Tried in vain: as `Release`, but it counts as a delivery that failed. The queue's delivery limit
     /// may make it leave, its redelivery policy may make it wait.
     Fail,

@@ -227,7 +227,7 @@ impl Queue {
         let may_die = match outcome {
             Outcome::Reject => true,
             Outcome::Fail => self.rules.delivery_limit.is_some(),
-            Outcome::Accept | Outcome::Release | Outcome::Unseen => false,
+            Outcome::Accept | Outcome::Release => false,
         };
         let sequences = if may_die && self.rules.dead_letter.is_some() {
             sequences

@@ -12,8 +12,6 @@ use model::{Instant, Outcome, Redelivery, Sequence, SequenceMap};
 pub(crate) enum GoneBack {
     /// Nothing is counted against them.
     Released,
-    /// Nor is it known that they were gone.
-    Unseen,
     /// Their deliveries failed, now.
     Failed(Instant),
 }
@@ -51,7 +49,6 @@ impl Queue {
                 return;
             }
             Outcome::Release => GoneBack::Released,
-            Outcome::Unseen => GoneBack::Unseen,
             Outcome::Fail => GoneBack::Failed(now),
         };
         let entries = ended.collect();
@@ -88,7 +85,6 @@ impl Queue {
             Outcome::Accept => LeaveReason::Accepted,
             Outcome::Reject => LeaveReason::Rejected,
             Outcome::Release => return self.go_back(entries, GoneBack::Released, left, returned),
-            Outcome::Unseen => return self.go_back(entries, GoneBack::Unseen, left, returned),
             Outcome::Fail => return self.go_back(entries, GoneBack::Failed(now), left, returned),
         };
         for entry in entries {
@@ -121,10 +117,7 @@ impl Queue {
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.sequence));
         let mut spots = Vec::new();
         for mut entry in entries {
-            match back {
-                GoneBack::Unseen => {}
-                GoneBack::Released | GoneBack::Failed(_) => entry.come_back(),
-            }
+            entry.come_back();
             if let GoneBack::Failed(now) = back
                 && self.count_failure(now, &mut entry)
             {

@@ -169,7 +169,7 @@ impl Open {
             }
             Purpose::Getting { id } => self.finish_get(link, asked, id, &reply, out),
             Purpose::Canceling { id, no_wait } => {
-                self.finish_cancel(awaited.channel, (id, no_wait), true, out);
+                self.finish_cancel(awaited.channel, id, no_wait, out);
                 self.flush(link, out);
                 Ok(())
             }
@@ -186,7 +186,7 @@ impl Open {
         match (awaited.purpose, refusal) {
             // The broker has ended it by itself.
             (Purpose::Canceling { id, no_wait }, _) => {
-                self.finish_cancel(awaited.channel, (id, no_wait), false, out);
+                self.finish_cancel(awaited.channel, id, no_wait, out);
                 return Ok(());
             }
             (Purpose::ClosingChannel, _) => {

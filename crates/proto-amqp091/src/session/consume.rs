@@ -144,24 +144,30 @@ impl Open {
             return put_cancel_ok(number, &cancel, out);
         };
         consumer.is_leaving = true;
-        // If it settles nothing, nothing can come back.
-        let command = if consumer.no_ack {
-            Command::Cancel(id)
-        } else {
+        let waiting = self.take_waiting(number, id);
+        let has_in_hand = self.consumers.get_mut(id).is_some_and(|consumer| {
+            consumer.give_back(waiting.len() as u64);
+            consumer.has_in_hand()
+        });
+        if has_in_hand && !waiting.is_empty() {
+            link.submit(out, Command::Settle(released(id, waiting)));
+        }
+        let command = if has_in_hand {
             Command::StepAside(id)
+        } else {
+            Command::Cancel(id)
         };
-        self.give_back_waiting(link, number, id, out);
         let no_wait = cancel.no_wait;
         let purpose = Purpose::Canceling { id, no_wait };
         self.ask(link, (number, basic::Cancel::ID), command, purpose, out);
     }
 
-    /// The broker delivers nothing more to a consumer that was canceled; `is_known` says whether it still knows it.
+    /// The broker has ended a consumer that was canceled, but for what it has in hand.
     pub(super) fn finish_cancel(
         &mut self,
         number: u16,
-        (id, no_wait): (SubscriptionId, bool),
-        is_known: bool,
+        id: SubscriptionId,
+        no_wait: bool,
         out: &mut Out,
     ) {
         let Some(consumer) = self.consumers.get_mut(id) else {
@@ -169,11 +175,7 @@ impl Open {
         };
         put_cancel_ok(number, &canceled(consumer, no_wait), out);
         if !consumer.has_in_hand() {
-            if is_known && !consumer.no_ack {
-                self.settling.note_over(id);
-            } else {
-                self.consumers.remove(id);
-            }
+            self.consumers.remove(id);
         }
         self.settling.note_room(number);
     }
@@ -181,12 +183,6 @@ impl Open {
     /// Ends all consumers of a channel; what they have in hand goes back.
     pub(super) fn end_consumers(&mut self, link: &mut Link, number: u16, out: &mut Out) {
         self.flush(link, out);
-        if let Some(channel) = self.channels.get_mut(&number) {
-            for delivery in channel.waiting.drain(..) {
-                let settle = unseen(delivery.subscription, vec![delivery.sequence]);
-                link.submit(out, Command::Settle(settle));
-            }
-        }
         for id in self.consumers.of_channel(number) {
             self.consumers.remove(id);
             link.submit(out, Command::Cancel(id));
@@ -223,9 +219,11 @@ impl Open {
             return;
         };
         if consumer.is_leaving && !consumer.no_ack {
-            // It crossed `basic.cancel`.
-            let settle = unseen(delivery.subscription, vec![delivery.sequence]);
-            link.submit(out, Command::Settle(settle));
+            // It crossed `basic.cancel`. If nothing is in hand, all goes back with the subscription.
+            if consumer.has_in_hand() {
+                let settle = released(delivery.subscription, vec![delivery.sequence]);
+                link.submit(out, Command::Settle(settle));
+            }
             return;
         }
         consumer.add_delivery();
@@ -278,11 +276,11 @@ pub(super) fn hand_out(
 }
 
 /// What gives back deliveries that the client has not been told of.
-pub(super) const fn unseen(subscription: SubscriptionId, sequences: Vec<Sequence>) -> Settle {
+pub(super) const fn released(subscription: SubscriptionId, sequences: Vec<Sequence>) -> Settle {
     Settle {
         subscription,
         sequences,
-        outcome: Outcome::Unseen,
+        outcome: Outcome::Release,
         confirm: Confirm::Unwanted,
     }
 }

@@ -11,7 +11,7 @@
 
 use super::Link;
 use super::channel::Channel;
-use super::consume::{hand_out, unseen};
+use super::consume::{hand_out, released};
 use super::consumers::Consumers;
 use super::open::Open;
 use broker_api::{Command, Out};
@@ -185,7 +185,7 @@ impl Open {
                 let id = delivery.subscription;
                 if let Some(consumer) = self.consumers.get_mut(id) {
                     consumer.give_back(1);
-                    let settle = unseen(id, vec![delivery.sequence]);
+                    let settle = released(id, vec![delivery.sequence]);
                     link.submit(out, Command::Settle(settle));
                 }
             }
@@ -195,25 +195,7 @@ impl Open {
         self.waits.start(now);
     }
 
-    /// Gives back what waits for room and is a consumer's, which ends.
-    pub(super) fn give_back_waiting(
-        &mut self,
-        link: &mut Link,
-        number: u16,
-        id: SubscriptionId,
-        out: &mut Out,
-    ) {
-        let waiting = self.take_waiting(number, id);
-        if waiting.is_empty() {
-            return;
-        }
-        if let Some(consumer) = self.consumers.get_mut(id) {
-            consumer.give_back(waiting.len() as u64);
-        }
-        link.submit(out, Command::Settle(unseen(id, waiting)));
-    }
-
-    /// Takes what waits for room and is a consumer's, which ends.
+    /// Takes back what waits for room and is a consumer's, which ends.
     pub(super) fn take_waiting(&mut self, number: u16, id: SubscriptionId) -> Vec<Sequence> {
         let mut sequences = Vec::new();
         if let Some(channel) = self.channels.get_mut(&number) {

@@ -36,11 +36,6 @@ impl Settling {
         }
     }
 
-    /// A subscription ends that has nothing in hand.
-    pub(super) fn note_over(&mut self, id: SubscriptionId) {
-        self.due.push(id);
-    }
-
     /// The consumers of a channel may have room again.
     pub(super) fn note_room(&mut self, number: u16) {
         if self.roomy.last() != Some(&number) {

@@ -180,7 +180,7 @@ impl Open {
             let settle = Settle {
                 subscription: id,
                 sequences: vec![delivery.sequence],
-                outcome: Outcome::Unseen,
+                outcome: Outcome::Release,
                 confirm: Confirm::Unwanted,
             };
             link.submit(out, Command::Settle(settle));

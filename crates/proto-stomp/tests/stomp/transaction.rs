@@ -224,7 +224,7 @@ fn a_subscription_that_a_transaction_needs_leaves_when_that_has_ended() {
         assert_eq!(driven.granted[&SubscriptionId(1)], 4, "no more");
         driven.deliver(1, 5, &message("", "crossed"));
         assert_eq!(driven.take_wire(), "");
-        assert_eq!(driven.take_log(), ["Unseen 1/5"]);
+        assert_eq!(driven.take_log(), ["Release 1/5"]);
         driven.talk(end);
         assert_eq!(driven.take_log(), ended);
         assert_eq!(

@@ -279,8 +279,8 @@ impl Naive {
             match outcome {
                 Outcome::Accept => gone.push(self.leave(sequence, LeaveReason::Accepted)),
                 Outcome::Reject => gone.extend(self.depart(sequence, LeaveReason::Rejected)),
-                Outcome::Release | Outcome::Unseen | Outcome::Fail => {
-                    self.go_back(sequence, outcome, &mut gone, &mut returned);
+                Outcome::Release | Outcome::Fail => {
+                    self.go_back(sequence, outcome == Outcome::Fail, &mut gone, &mut returned);
                 }
             }
         }
@@ -290,7 +290,7 @@ impl Naive {
     fn go_back(
         &mut self,
         sequence: Sequence,
-        outcome: Outcome,
+        fails: bool,
         gone: &mut Vec<Gone>,
         returned: &mut Vec<Returned>,
     ) {
@@ -303,11 +303,8 @@ impl Naive {
         };
         let mut all = self.messages.iter_mut();
         let known = all.find(|k| k.sequence == sequence).expect("it is there");
-        let fails = outcome == Outcome::Fail;
-        if outcome != Outcome::Unseen {
-            known.redelivered = true;
-            known.acquired_count += 1;
-        }
+        known.redelivered = true;
+        known.acquired_count += 1;
         if fails {
             let count = known.delivery_count + 1;
             if rules.delivery_limit.is_some_and(|limit| count > limit) {

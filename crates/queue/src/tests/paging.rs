@@ -136,7 +136,7 @@ impl Pair {
             let dies = match outcome {
                 Outcome::Reject => true,
                 Outcome::Fail => is_last(known.delivery_count),
-                Outcome::Accept | Outcome::Release | Outcome::Unseen => false,
+                Outcome::Accept | Outcome::Release => false,
             };
             dies && rules.dead_letter.is_some() && self.naive.away.contains(sequence)
         };

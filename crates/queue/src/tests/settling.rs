@@ -27,19 +27,6 @@ fn a_message_that_fails_too_often_leaves_and_releases_are_not_counted() {
 }
 
 #[test]
-fn what_nobody_has_seen_is_as_it_was() {
-    let mut queue = taken_queue(|rules| rules.delivery_limit = Some(0));
-    plain(&mut queue, 1);
-    let mut port = Taken::default();
-    for _ in 0..2 {
-        pump(&mut queue, at(0), &mut port);
-        assert_eq!(settle(&mut queue, at(0), 1, 1, Outcome::Unseen), []);
-    }
-    let delivery = (subscriber(1), Sequence(1), false, (0, 0));
-    assert_eq!(port.deliveries, [delivery, delivery]);
-}
-
-#[test]
 fn a_broken_connection_counts_and_a_cancellation_does_not() {
     for (cause, told) in [(CancelCause::Asked, 0), (CancelCause::ConnectionLost, 1)] {
         let mut queue = taken_queue(|_| {});

@@ -90,7 +90,6 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Accept),
         Just(Outcome::Reject),
         Just(Outcome::Release),
-        Just(Outcome::Unseen),
         Just(Outcome::Fail)
     ]
 }

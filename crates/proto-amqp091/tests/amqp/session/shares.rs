@@ -84,7 +84,7 @@ impl Run {
             };
             if line.contains("Grant(") {
                 queue.granted = number("count: ").unwrap() + number("limit: ").unwrap();
-            } else if line.contains("Unseen") {
+            } else if line.contains("Release") {
                 queue.ready += line.matches("Sequence(").count() as u64;
             }
         }
