@@ -88,7 +88,7 @@ fn a_radio_reaches_a_dish_and_one_by_tcp_at_once() {
     let (by_tcp, tcp) = dish("tcp://127.0.0.1:*", &["g"]);
     let radio = radio(&endpoint);
     radio.connect(&tcp).unwrap();
-    radio.blocking().wait_subscribed("g", 2, LONG).unwrap();
+    assert!(radio.blocking().wait_subscribed("g", 2, LONG).unwrap());
     assert_eq!(radio.subscribers("other"), 1);
     radio.blocking().send_group("g", "to all").unwrap();
     assert_eq!(recv(&by_udp).1, b"to all");

@@ -177,8 +177,8 @@ fn routers_know_those_that_they_connect_to_by_what_they_say() {
         .mandatory(true)
         .build();
     right.connect(&endpoint).unwrap();
-    left.blocking().wait_connected(1, LONG).unwrap();
-    right.blocking().wait_connected(1, LONG).unwrap();
+    assert!(left.blocking().wait_connected(1, LONG).unwrap());
+    assert!(right.blocking().wait_connected(1, LONG).unwrap());
     send(&right, message(&["left", "hi"]));
     assert_eq!(recv(&left), message(&["right", "hi"]));
     send(&left, message(&["right", "ho"]));

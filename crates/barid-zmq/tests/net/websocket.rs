@@ -295,8 +295,8 @@ fn an_answer_that_is_none_is_tried_again() {
         stream.write_all(answer.as_bytes()).unwrap();
         Client(stream).expect_end();
     }
-    answer(&listener, "ZWS2.0", b"\x82\x01\x00");
-    sub.blocking().wait_connected(1, LONG).unwrap();
+    let _peer = answer(&listener, "ZWS2.0", b"\x82\x01\x00");
+    assert!(sub.blocking().wait_connected(1, LONG).unwrap());
 }
 
 #[test]
