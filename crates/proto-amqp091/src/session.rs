@@ -458,6 +458,16 @@ impl Session for Amqp091 {
         }
     }
 
+    fn gathered_bytes(&self) -> usize {
+        match &self.state {
+            State::Open(open) => open.held_bytes,
+            State::AwaitHeader { .. }
+            | State::Opening(_)
+            | State::Closing { .. }
+            | State::Closed => 0,
+        }
+    }
+
     fn missing_bytes(&self) -> usize {
         self.missing_bytes
     }

@@ -279,6 +279,11 @@ impl Driven {
         self.now = self.now + duration;
     }
 
+    /// What the driver counts of contents under way.
+    pub(crate) fn gathered_bytes(&self) -> usize {
+        self.session.gathered_bytes()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.out.is_closing()
     }

@@ -480,3 +480,15 @@ fn what_finds_no_room_is_not_confirmed() {
     assert_eq!(driven.read(), [expected]);
     assert_eq!(confirmed(&mut driven, &[1]), [ack(2, false)]);
 }
+
+#[test]
+fn contents_under_way_are_told_to_the_driver() {
+    let mut driven = Driven::with_channel();
+    let whole = plain(&publish("", false), &[b'x'; 10_000]);
+    let (begun, rest) = whole.split_at(whole.len() - 2_000);
+    driven.feed(begun);
+    let gathered = driven.gathered_bytes();
+    assert!((4_096..20_000).contains(&gathered), "{gathered}");
+    driven.feed(rest);
+    assert_eq!(driven.gathered_bytes(), 0);
+}
