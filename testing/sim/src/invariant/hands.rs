@@ -83,7 +83,8 @@ pub(super) fn conflict(
     Ok(())
 }
 
-/// By client, the events between which the broker has refused its commit: it was sent, and the refusal was read.
+/// By client, the events between which the broker has refused its commit, or may have: it was sent, and the refusal was
+/// read, or the client or the broker was gone.
 struct Refusals(BTreeMap<u32, (usize, usize)>);
 
 impl Refusals {
@@ -102,12 +103,22 @@ impl Refusals {
                     let sent = unanswered.entry(client).or_default().pop_front();
                     refusals.extend(sent.map(|sent| (client, (sent, index))));
                 }
+                // The refusal may have been on its way.
+                Event::Left(client) => {
+                    let commits = unanswered.remove(&client);
+                    let sent = commits.and_then(|mut commits| commits.pop_front());
+                    refusals.extend(sent.map(|sent| (client, (sent, index))));
+                }
+                Event::Restart => {
+                    for (client, mut commits) in std::mem::take(&mut unanswered) {
+                        let sent = commits.pop_front();
+                        refusals.extend(sent.map(|sent| (client, (sent, index))));
+                    }
+                }
                 Event::Got(..)
                 | Event::GotForGood(..)
                 | Event::Settled(..)
-                | Event::Returned(..)
-                | Event::Left(_)
-                | Event::Restart => {}
+                | Event::Returned(..) => {}
             }
         }
         Self(refusals)
@@ -211,6 +222,22 @@ mod tests {
         assert_eq!(found(&events(Event::CommitRefused(A))), None);
         let done = events(Event::CommitDone(A));
         assert_eq!(found(&done), Some(Conflict::Held(A)));
+    }
+
+    #[test]
+    fn a_commit_without_an_answer_may_have_been_refused() {
+        for end in [Event::Left(A), Event::Restart] {
+            let events = |answer| {
+                let sent = [Event::CommitSent(A), Event::Got(SPOT, A)];
+                let mut events = sent.to_vec();
+                events.extend(answer);
+                events.extend([Event::Got(SPOT, B), end]);
+                events
+            };
+            assert_eq!(found(&events(None)), None);
+            let done = events(Some(Event::CommitDone(A)));
+            assert_eq!(found(&done), Some(Conflict::Held(A)));
+        }
     }
 
     #[test]
