@@ -27,7 +27,7 @@ cases! {
     bodies_have_a_limit,
     properties_stay,
     deliveries_are_settled,
-    what_waits_for_room_goes_back_unseen,
+    what_waits_for_room_goes_back,
     messages_are_got_one_by_one,
     rejected_messages_become_dead_letters,
     dead_letters_tell_how_they_died,

@@ -100,7 +100,9 @@ impl Refusals {
                     unanswered.entry(client).or_default().pop_front();
                 }
                 Event::CommitRefused(client) => {
-                    let sent = unanswered.entry(client).or_default().pop_front();
+                    // Those behind it count for nothing.
+                    let commits = unanswered.remove(&client);
+                    let sent = commits.and_then(|mut commits| commits.pop_front());
                     refusals.extend(sent.map(|sent| (client, (sent, index))));
                 }
                 // The refusal may have been on its way.
@@ -253,6 +255,19 @@ mod tests {
         // In front of it, it is.
         events.swap(1, 2);
         assert_eq!(found(&events), Some(Conflict::Settled(A)));
+    }
+
+    #[test]
+    fn commits_behind_a_refused_one_count_for_nothing() {
+        let events = [
+            Event::Got(SPOT, A),
+            Event::CommitSent(A),
+            Event::Got(SPOT, B),
+            Event::CommitSent(A),
+            Event::CommitRefused(A),
+            Event::Left(A),
+        ];
+        assert_eq!(found(&events), None);
     }
 
     #[test]
