@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// What the broker may take of memory in any of these tests, in KiB: what it needs when idle, the budgets that the tests
-/// set, and room for a debug build.
+/// What the broker may take of memory in these tests where they do not say more, in KiB: what it needs when idle, the
+/// budgets that the tests set, and room for a debug build.
 const MEMORY_KIB_MAX: u64 = 96 * 1024;
 
 /// Never waited out when all is well.
@@ -22,6 +22,8 @@ struct Stage {
     broker: Broker,
     neighbor: MqttClient,
     rounds: u16,
+    /// What the broker may take of memory.
+    memory_kib_max: u64,
     _folder: tempfile::TempDir,
 }
 
@@ -65,6 +67,7 @@ impl Stage {
             broker,
             neighbor,
             rounds: 0,
+            memory_kib_max: MEMORY_KIB_MAX,
             _folder: folder,
         })
     }
@@ -79,10 +82,8 @@ impl Stage {
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
         let kib: u64 = kib.context("no VmRSS")?.parse()?;
-        ensure!(
-            kib <= MEMORY_KIB_MAX,
-            "the broker takes {kib} KiB of {MEMORY_KIB_MAX}"
-        );
+        let max = self.memory_kib_max;
+        ensure!(kib <= max, "the broker takes {kib} KiB of {max}");
         Ok(())
     }
 
@@ -249,8 +250,10 @@ fn messages_have_their_limits() -> Result<()> {
 #[test]
 fn messages_that_never_end_have_a_limit_together() -> Result<()> {
     let mut stage = Stage::new()?;
+    // The allocator keeps some of what grew and was moved; without a limit it would be 600 MiB.
+    stage.memory_kib_max = 2 * MEMORY_KIB_MAX;
     let mut streams = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..60 {
         let mut stream = stage.open("PUSH")?;
         flood(&mut stream, &frame(1, &[b'x'; 1 << 20]), 10 << 20)?;
         streams.push(stream);
