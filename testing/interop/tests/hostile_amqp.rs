@@ -435,7 +435,14 @@ fn consumers_have_a_bound_and_end_with_their_connection() -> Result<()> {
         }
         let closed = flood.receive()?.context("the connection ended")?;
         ensure!(closed.code().is_some(), "{closed:02x?}");
-        // A channel has no consumers once it is closed, so that the neighbor's messages are its own again.
     }
-    stage.neighbor_goes_on()
+    // A closed channel's consumers leave, so that the neighbor's messages are its own again.
+    loop {
+        stage.neighbor.send(&declare("neighbor"));
+        stage.neighbor.flush()?;
+        let declared = stage.neighbor.receive_method((50, 11))?;
+        if declared.payload.ends_with(&[0; 4]) {
+            return stage.neighbor_goes_on();
+        }
+    }
 }
