@@ -2,6 +2,7 @@
 
 mod attachment;
 mod blocking;
+mod buffers;
 mod builder;
 mod cell;
 mod changes;

@@ -1,5 +1,6 @@
 //! What sockets carry: messages of one or more frames.
 
+use crate::buffers::Buffers;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -11,6 +12,11 @@ const INLINE_MAX: usize = 54;
 /// Bodies that are copied stand in chunks of so many bytes, up to the longest that has memory of its own.
 const CHUNK_BYTES: usize = 16 << 10;
 const CHUNKED_MAX: usize = 2 << 10;
+/// Longer ones have a buffer each, which is used again, but for the longest.
+const REUSED_MAX: usize = 256 << 10;
+/// What a thread keeps of both.
+const CHUNKS_BYTES_MAX: usize = 1 << 20;
+const LONG_BYTES_MAX: usize = 4 << 20;
 
 /// One part of a message: immutable bytes, cheap to clone.
 ///
@@ -82,24 +88,58 @@ impl Frame {
     }
 }
 
-thread_local! {
+/// Where a thread copies bodies to.
+struct Bodies {
     /// What is left of a chunk.
-    static CHUNK: RefCell<BytesMut> = RefCell::default();
+    chunk: Option<BytesMut>,
+    chunks: Buffers,
+    long: Buffers,
 }
 
-/// A copy of bytes. Frames are dropped by other threads than have made them, where allocators are slow: so those of a
-/// chunk are allocated and freed as one.
+thread_local! {
+    static BODIES: RefCell<Bodies> = const {
+        RefCell::new(Bodies {
+            chunk: None,
+            chunks: Buffers::new(CHUNKS_BYTES_MAX),
+            long: Buffers::new(LONG_BYTES_MAX),
+        })
+    };
+}
+
+/// A copy of bytes. Short ones stand in chunks, which are allocated and freed as one.
 fn copied(bytes: &[u8]) -> Bytes {
-    if bytes.len() > CHUNKED_MAX {
+    if bytes.len() > REUSED_MAX {
         return Bytes::copy_from_slice(bytes);
     }
-    CHUNK.with_borrow_mut(|chunk| {
-        if chunk.capacity() < bytes.len() {
-            *chunk = BytesMut::with_capacity(CHUNK_BYTES);
+    BODIES.with_borrow_mut(|bodies| bodies.copy(bytes))
+}
+
+impl Bodies {
+    fn copy(&mut self, bytes: &[u8]) -> Bytes {
+        if bytes.len() > CHUNKED_MAX {
+            return self.copy_long(bytes);
         }
+        if let Some(full) = self
+            .chunk
+            .take_if(|chunk| chunk.capacity() < bytes.len())
+        {
+            self.chunks.keep(full, CHUNK_BYTES);
+        }
+        let chunk = self
+            .chunk
+            .get_or_insert_with(|| self.chunks.take(CHUNK_BYTES));
         chunk.extend_from_slice(bytes);
         chunk.split().freeze()
-    })
+    }
+
+    fn copy_long(&mut self, bytes: &[u8]) -> Bytes {
+        let room = bytes.len().next_power_of_two();
+        let mut buffer = self.long.take(room);
+        buffer.extend_from_slice(bytes);
+        let body = buffer.split().freeze();
+        self.long.keep(buffer, room);
+        body
+    }
 }
 
 impl Default for Frame {
