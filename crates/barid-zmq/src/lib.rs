@@ -20,12 +20,14 @@ mod net;
 mod options;
 mod peers;
 mod pipe;
+mod prefetch;
 mod properties;
 mod proxy;
 mod routing;
 mod security;
 mod socket;
 mod special;
+mod spin;
 mod wait;
 
 pub use blocking::Blocking;

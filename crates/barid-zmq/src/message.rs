@@ -1,6 +1,7 @@
 //! What sockets carry: messages of one or more frames.
 
 use crate::buffers::Buffers;
+use crate::prefetch::prefetch;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -375,6 +376,20 @@ impl Message {
             0 | 1 => frames.pop().map_or(Parts::None, Parts::One),
             _ => Parts::Many(frames),
         };
+    }
+
+    /// Begins to bring the first and the last bytes near, if they stand elsewhere.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        match &self.parts {
+            Parts::One(Frame(Repr::Shared(bytes))) => {
+                let ends = bytes.as_ptr_range();
+                prefetch(ends.start);
+                prefetch(ends.end.wrapping_sub(1));
+            }
+            Parts::One(Frame(Repr::Inline { .. })) | Parts::None => {}
+            Parts::Many(frames) => prefetch(frames.as_ptr()),
+        }
     }
 
     /// Whom a message of a SERVER or PEER came from or goes to.
