@@ -6,6 +6,7 @@ mod buffers;
 mod builder;
 mod cell;
 mod changes;
+mod chunk;
 mod context;
 mod core;
 mod endpoint;
@@ -28,6 +29,7 @@ mod security;
 mod socket;
 mod special;
 mod spin;
+mod sync;
 mod wait;
 
 pub use blocking::Blocking;

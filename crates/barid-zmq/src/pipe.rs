@@ -11,7 +11,6 @@ pub(crate) mod credit;
 #[cfg(test)]
 mod credit_tests;
 mod queue;
-mod sync;
 
 use crate::gate::{Gate, Signal};
 use crate::message::Message;

@@ -20,7 +20,7 @@
 )]
 
 use crate::prefetch::prefetch;
-use super::sync::{Arc, AtomicPtr, AtomicU64, Ordering, SLOTS, UnsafeCell};
+use crate::sync::{Arc, AtomicPtr, AtomicU64, Ordering, SLOTS, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr;
 
@@ -188,12 +188,16 @@ impl<T> Reader<T> {
         }
         // SAFETY: the block is not freed before the reader leaves it.
         let block = unsafe { &*self.block };
-        if let Some([next, later]) = block.slots.get(self.slot + 1..=self.slot + 2)
-            && self.taken + 2 < self.seen
+        if self.taken + 1 < self.seen
+            && let Some(next) = block.slots.get(self.slot + 1)
         {
             // SAFETY: the item is published.
             next.with_mut(|slot| fetch(unsafe { (*slot).assume_init_ref() }));
-            // A line that the writer still writes is left to it.
+        }
+        // A line that the writer still writes is left to it.
+        if self.taken + 2 < self.seen
+            && let Some(later) = block.slots.get(self.slot + 2)
+        {
             prefetch(later);
         }
         let result = block.slots[self.slot].with_mut(|slot| {
