@@ -7,12 +7,13 @@
 //! at its function, so that a corpus can be written by hand. It must not know how the code under test
 //! works: only what that promises.
 //!
-//! Read first: [`TARGETS`], then [`log_recovery`].
+//! Read first: [`TARGETS`], then [`log_recovery`]. What all sessions of clients promise is in `driven`.
 
 mod admin;
 mod amqp_codec;
 mod amqp_session;
 mod broker_entry;
+mod driven;
 mod input;
 mod log_recovery;
 mod mqtt_codec;
