@@ -478,6 +478,11 @@ mod tests {
     }
 
     #[test]
+    fn an_item_takes_no_more_than_a_message() {
+        assert_eq!(size_of::<Item>(), size_of::<Message>());
+    }
+
+    #[test]
     fn what_was_written_is_read_after_the_writer_is_gone() {
         let (mut sender, mut receiver) =
             pipe(Keep::All(Hwm::messages(2)), Bell::task(), Bell::task());
