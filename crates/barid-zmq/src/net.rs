@@ -10,6 +10,7 @@
 //! transport does: never per message. Each time it encodes all that waits into one buffer and writes it at once,
 //! and hands over all that it has read with one publish.
 
+mod carrier;
 mod connection;
 mod connector;
 mod input;

@@ -21,7 +21,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -91,7 +91,28 @@ pub(crate) enum Bell {
     /// A socket, once it is known, and which of its peers this is (`u64::MAX` before it has a number).
     Socket(OnceLock<Arc<Gate>>, AtomicU64),
     /// The task of a connection.
-    Task(AtomicWaker),
+    Task(Task),
+}
+
+/// Does the work of a connection's task on another thread.
+pub(crate) trait Carry: Send + Sync {
+    /// Writes what was put in. False if the task has to be woken.
+    fn carry_now(&self) -> bool;
+}
+
+#[derive(Default)]
+pub(crate) struct Task {
+    waker: AtomicWaker,
+    carrier: Mutex<Option<Weak<dyn Carry>>>,
+}
+
+impl Task {
+    fn ring(&self) {
+        let carrier = self.carrier.lock().as_ref().and_then(Weak::upgrade);
+        if !carrier.is_some_and(|carrier| carrier.carry_now()) {
+            self.waker.wake();
+        }
+    }
 }
 
 impl Bell {
@@ -104,8 +125,8 @@ impl Bell {
         Self::Socket(OnceLock::new(), AtomicU64::new(u64::MAX))
     }
 
-    pub(crate) const fn task() -> Self {
-        Self::Task(AtomicWaker::new())
+    pub(crate) fn task() -> Self {
+        Self::Task(Task::default())
     }
 
     fn ring(&self, signal: fn(PeerId) -> Signal) {
@@ -118,7 +139,7 @@ impl Bell {
                     gate.push(signal(peer));
                 }
             }
-            Self::Task(waker) => waker.wake(),
+            Self::Task(task) => task.ring(),
         }
     }
 
@@ -142,7 +163,7 @@ impl Bell {
     fn register(&self, waker: &Waker) {
         match self {
             Self::Socket(..) => {}
-            Self::Task(registered) => registered.register(waker),
+            Self::Task(task) => task.waker.register(waker),
         }
     }
 }
@@ -435,6 +456,14 @@ impl Receiver {
         self.link.to_reader.register(waker);
     }
 
+    /// Says who, on the thread that writes, may read what was written.
+    pub(crate) fn set_carrier(&self, carrier: Weak<dyn Carry>) {
+        match &self.link.to_reader {
+            Bell::Socket(..) => {}
+            Bell::Task(task) => *task.carrier.lock() = Some(carrier),
+        }
+    }
+
     /// Reads no more: the writer finds the pipe closed.
     pub(crate) fn close(&self) {
         self.link.reader_gone.store(true, Ordering::SeqCst);
@@ -466,6 +495,16 @@ impl Drop for Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicU64);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     fn pop(receiver: &mut Receiver, rings: &mut Rings) -> String {
         let mut place = Message::new();
@@ -480,6 +519,41 @@ mod tests {
     #[test]
     fn an_item_takes_no_more_than_a_message() {
         assert_eq!(size_of::<Item>(), size_of::<Message>());
+    }
+
+    /// Does as much of the task's work as it was told.
+    struct Carrier(AtomicBool);
+
+    impl Carry for Carrier {
+        fn carry_now(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_task_is_woken_only_for_what_nobody_has_done_for_it() {
+        let (mut sender, mut receiver) =
+            pipe(Keep::All(Hwm::UNLIMITED), Bell::task(), Bell::task());
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let carrier = Arc::new(Carrier(AtomicBool::new(true)));
+        let this = Arc::downgrade(&carrier);
+        receiver.set_carrier(this);
+        let mut write = |receiver: &mut Receiver| {
+            receiver.register(&waker);
+            while pop(receiver, &mut Rings::new()) != "Empty" {}
+            assert!(receiver.sleep());
+            let mut rings = Rings::new();
+            sender.push("a".into());
+            sender.publish(&mut rings);
+            rings.into_iter().for_each(Ring::ring);
+            count.0.load(Ordering::Relaxed)
+        };
+        assert_eq!(write(&mut receiver), 0);
+        carrier.0.store(false, Ordering::Relaxed);
+        assert_eq!(write(&mut receiver), 1);
+        drop(carrier);
+        assert_eq!(write(&mut receiver), 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Connecting, and connecting again.
 
+use super::carrier::carry;
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::Seat;
@@ -15,10 +16,10 @@ use crate::pipe::{Notice, Ring, Rings};
 use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use std::{io, mem};
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 use zmtp::SocketType;
@@ -229,9 +230,9 @@ impl Connector {
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
         let properties = PeerProperties::new(&peer, &address);
-        let mut fresh = None;
-        let current = match ends {
-            Some(ends) => {
+        let is_kept = ends.is_some();
+        let current = match ends.take() {
+            Some(mut ends) => {
                 ends.known.set(properties);
                 // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
                 if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
@@ -252,7 +253,6 @@ impl Connector {
                 hub.gate.push(Signal::Attach(Box::new(attachment)));
                 hub.look();
                 self.topics = Topics::default();
-                let (ends, _) = fresh.insert((ends, seat));
                 ends
             }
         };
@@ -260,7 +260,15 @@ impl Connector {
         hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
             endpoint: endpoint.clone(),
         });
-        let end = wire.run(current, &mut self.topics).await;
+        let topics = mem::take(&mut self.topics);
+        let (end, current, topics) = carry(wire, current, topics, hub.senders_write()).await;
+        self.topics = topics;
+        let fresh = if is_kept {
+            *ends = Some(current);
+            None
+        } else {
+            Some((current, seat))
+        };
         self.finish(fresh, presence, &end)
     }
 

@@ -1,5 +1,6 @@
 //! Accepting peers.
 
+use super::carrier::carry;
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::{Seat, Taken};
@@ -179,7 +180,7 @@ impl Listening {
                 });
             }
         };
-        let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
+        let (mut attachment, ends) = Ends::new(&hub, self.number, None);
         ends.known.set(PeerProperties::new(&peer, &address));
         attachment.told_name = Some(peer.identity.as_bytes().clone());
         attachment.seat = Some(Arc::clone(&seat));
@@ -190,7 +191,7 @@ impl Listening {
             endpoint: endpoint.clone(),
         });
         // The listener's end is not the connection's: what waits for the peer is sent.
-        let end = wire.run(&mut ends, &mut Topics::default()).await;
+        let (end, ends, _) = carry(wire, ends, Topics::default(), hub.senders_write()).await;
         self.finish(&running, (ends, seat), presence, &end);
     }
 
