@@ -13,6 +13,9 @@ use zmtp::{Connection, Event, Step};
 /// Room that is made for a read; as much as twice what the last one took, in between.
 const READ_BYTES_MIN: usize = 64 << 10;
 const READ_BYTES_MAX: usize = 512 << 10;
+/// A buffer that became larger than this is not kept behind the frame that it was made for, if no more than `READ_BYTES_MIN` of
+/// the next are there.
+const KEPT_BYTES_MAX: usize = 2 << 20;
 /// From here on a body is not copied, but keeps what it was read with alive.
 const SLICED_BYTES: usize = 1 << 10;
 /// What a frame counts beside its body, so that empty ones are not free.
@@ -40,12 +43,16 @@ pub(super) struct Input {
     pub(super) bytes: BytesMut,
     /// Room to be made for the next read.
     room: usize,
+    /// The buffer has become larger than what is kept.
+    is_large: bool,
     /// How much the frame that has begun still needs.
     missing: usize,
     /// The frames of the message that has begun.
     message: Message,
     message_bytes: usize,
     message_bytes_max: usize,
+    /// Bytes that were read and count for nobody, such as those of commands. A slice would keep them alive beside itself.
+    uncounted_bytes: usize,
 }
 
 impl Input {
@@ -53,10 +60,12 @@ impl Input {
         Self {
             bytes: BytesMut::new(),
             room: READ_BYTES_MIN,
+            is_large: false,
             missing: 0,
             message: Message::new(),
             message_bytes: 0,
             message_bytes_max,
+            uncounted_bytes: 0,
         }
     }
 
@@ -70,6 +79,7 @@ impl Input {
         let wanted = self.missing.min(self.bytes.len()).max(self.room);
         if self.bytes.capacity() - self.bytes.len() < self.room / 2 || self.bytes.is_empty() {
             self.bytes.reserve(wanted);
+            self.is_large |= self.bytes.capacity() > KEPT_BYTES_MAX;
         }
         let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
         self.room = (2 * count).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
@@ -100,6 +110,10 @@ impl Input {
         let mut at = 0;
         let result = self.take_from(&mut at, connection, ends, out);
         self.bytes.advance(at);
+        if self.is_large && self.bytes.len() <= READ_BYTES_MIN {
+            self.is_large = false;
+            self.bytes = BytesMut::from(&self.bytes[..]);
+        }
         result
     }
 
@@ -127,11 +141,15 @@ impl Input {
             };
             let notice = match event {
                 Event::Frame(zmtp::Frame { more, body }) => {
-                    let frame = if body.len() < SLICED_BYTES {
+                    let len = body.len();
+                    let is_sliced = len >= SLICED_BYTES && self.uncounted_bytes <= len;
+                    if len >= SLICED_BYTES {
+                        self.uncounted_bytes = self.uncounted_bytes.saturating_sub(len);
+                    }
+                    let frame = if !is_sliced {
                         *at += taken;
                         Frame::copy_from(body)
                     } else {
-                        let len = body.len();
                         self.bytes.advance(std::mem::take(at) + taken - len);
                         Frame::from(self.bytes.split_to(len).freeze())
                     };
@@ -166,6 +184,7 @@ impl Input {
                 | Event::Ignored => None,
             };
             *at += taken;
+            self.uncounted_bytes = self.uncounted_bytes.saturating_add(taken);
             if let Some(notice) = notice {
                 ends.incoming.push_notice(notice);
             }
