@@ -93,13 +93,17 @@ fn copied(bytes: &[u8]) -> Bytes {
     if bytes.len() > CHUNKED_MAX {
         return Bytes::copy_from_slice(bytes);
     }
-    CHUNK.with_borrow_mut(|chunk| {
+    let copy = |chunk: &RefCell<BytesMut>| {
+        let mut chunk = chunk.borrow_mut();
         if chunk.capacity() < bytes.len() {
             *chunk = BytesMut::with_capacity(CHUNK_BYTES);
         }
         chunk.extend_from_slice(bytes);
         chunk.split().freeze()
-    })
+    };
+    // What else a thread drops at its end may still send.
+    let copied = CHUNK.try_with(copy);
+    copied.unwrap_or_else(|_| Bytes::copy_from_slice(bytes))
 }
 
 impl Default for Frame {
@@ -435,6 +439,25 @@ mod tests {
         assert!(!owner.is_unique());
         drop(frame);
         assert!(owner.is_unique());
+    }
+
+    #[test]
+    fn a_thread_may_copy_up_to_its_end() {
+        struct Last;
+        impl Drop for Last {
+            fn drop(&mut self) {
+                assert_eq!(Frame::copy_from(&[7; 100]), [7; 100]);
+            }
+        }
+        thread_local! {
+            static LAST: Last = const { Last };
+        }
+        // What was touched first is dropped last.
+        let thread = std::thread::spawn(|| {
+            LAST.with(|_| {});
+            Frame::copy_from(&[7; 100])
+        });
+        assert_eq!(thread.join().unwrap(), [7; 100]);
     }
 
     #[test]
