@@ -25,8 +25,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-/// What a message costs of a byte limit beside its frames.
-const MESSAGE_BYTES: u64 = 64;
+/// What each frame costs of a byte limit beside its bytes, and a message without any: empty ones are not free.
+const FRAME_BYTES: u64 = 64;
 
 /// What goes through a pipe beside messages.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Notice {
             Self::Subscribe(bytes)
             | Self::Cancel(bytes)
             | Self::Join(bytes)
-            | Self::Leave(bytes) => Some(MESSAGE_BYTES + bytes.len() as u64),
+            | Self::Leave(bytes) => Some(FRAME_BYTES + bytes.len() as u64),
             Self::Opened(_) => None,
         }
     }
@@ -83,7 +83,7 @@ impl Item {
 
 #[inline]
 fn cost(message: &Message) -> u64 {
-    MESSAGE_BYTES + message.byte_count() as u64
+    FRAME_BYTES * message.len().max(1) as u64 + message.byte_count() as u64
 }
 
 /// Who is told that an end of a pipe has something to do.

@@ -8,8 +8,7 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
 
 /// How much may wait in a queue. It is full when either number is reached.
 ///
-/// A message counts what its frames hold and 64 bytes. One that is larger than `bytes` passes when nothing
-/// else waits.
+/// A frame counts what it holds and 64 bytes. A message that is larger than `bytes` passes when nothing else waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hwm {
     /// Messages; 0 is no limit.
