@@ -53,7 +53,8 @@ pub(crate) struct Forwarder {
 }
 
 struct State {
-    monitor: Monitor,
+    /// None once it has stopped.
+    monitor: Option<Monitor>,
     /// The end that the program's PAIR connects to.
     pair: Pair,
     changes: Changes,
@@ -84,7 +85,7 @@ impl Forwarder {
             is_due: AtomicBool::new(false),
             state: Mutex::new(State {
                 changes: pair.changes(),
-                monitor,
+                monitor: Some(monitor),
                 pair,
                 waiting: VecDeque::new(),
                 is_delayed: false,
@@ -97,7 +98,9 @@ impl Forwarder {
     /// Says that there will be no more, and closes.
     pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
-        while let Some(event) = state.monitor.try_next() {
+        // From here on nobody wakes it any more, nor keeps it.
+        let mut monitor = state.monitor.take();
+        while let Some(event) = monitor.as_mut().and_then(Monitor::try_next) {
             state.tell(&event, self.events);
         }
         if self.events & event::MONITOR_STOPPED != 0 {
@@ -127,7 +130,10 @@ impl Forwarder {
         let waker = Waker::from(Arc::clone(self));
         let mut cx = task::Context::from_waker(&waker);
         loop {
-            let next = pin!(state.monitor.next()).poll(&mut cx);
+            let Some(monitor) = &mut state.monitor else {
+                return;
+            };
+            let next = pin!(monitor.next()).poll(&mut cx);
             match next {
                 task::Poll::Ready(Some(event)) => state.tell(&event, self.events),
                 task::Poll::Ready(None) => return,
