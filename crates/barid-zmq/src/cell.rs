@@ -16,7 +16,6 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use tokio::sync::watch;
 use zmtp::SocketType;
 
 /// Attempts, while peers signal all the time, before others of the thread get their turn.
@@ -30,7 +29,7 @@ struct Place {
     number: u64,
     is_bound: bool,
     /// Dropped to end the listener, or the attempts to connect.
-    _stop: Option<watch::Sender<()>>,
+    _stop: Option<net::Stop>,
 }
 
 pub(crate) struct Cell {
@@ -111,18 +110,13 @@ impl Cell {
         Poll::Pending
     }
 
-    fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
-        let is_secure = self.hub.options.security.is_asked_for();
-        endpoint.suits(self.hub.socket_type, binds, is_secure)
-    }
-
     /// Binds; returns the endpoint with what was open in it filled in.
     pub(crate) fn bind(&self, endpoint: &Endpoint) -> Result<Endpoint, BindError> {
         let mut places = self.places.lock();
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
         }
-        if !self.suits(endpoint, true) {
+        if !places.hub.suits(endpoint, true) {
             return Err(BindError::Unsuitable(endpoint.clone()));
         }
         let hub = Arc::clone(&places.hub);
@@ -161,7 +155,7 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
-        if !self.suits(endpoint, false) {
+        if !places.hub.suits(endpoint, false) {
             return Err(ConnectError::Unsuitable(endpoint.clone()));
         }
         let hub = Arc::clone(&places.hub);
