@@ -64,7 +64,8 @@ impl Cell {
         }
     }
 
-    /// Changes the options: those of connections for what is bound and connected from here on, all others at once.
+    /// Changes the options: those of connections for what is bound and connected from here on, limits of queues and all
+    /// others at once.
     pub(crate) fn set_options(&self, options: Options) {
         let options = Arc::new(options);
         let mut places = self.places.lock();

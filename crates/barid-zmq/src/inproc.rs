@@ -215,6 +215,11 @@ impl Ends {
         let far = || bound.map_or_else(Bell::later, |bound| Bell::socket(Arc::clone(&bound.gate)));
         let (sender, far_receiver) = pipe(out, bell(), far());
         let (far_sender, receiver) = pipe(back, far(), bell());
+        if let Some(bound) = bound {
+            let theirs = &bound.options;
+            sender.share(ours.send_hwm, theirs.receive_hwm);
+            far_sender.share(theirs.send_hwm, ours.receive_hwm);
+        }
         Self {
             ours: (sender, receiver),
             theirs: (far_sender, far_receiver),
