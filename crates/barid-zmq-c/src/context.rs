@@ -156,6 +156,8 @@ impl Context {
         // The first look closes it.
         let mut cx = task::Context::from_waker(&waker);
         let is_done = closing.as_mut().poll(&mut cx).is_ready();
+        // That it does not listen any more is told before.
+        socket.stop_monitor();
         let mut state = self.state.lock();
         let this = Arc::downgrade(socket);
         state.sockets.retain(|found| !found.ptr_eq(&this));

@@ -6,7 +6,7 @@ use barid_zmq::{
     SendError, StatusCode,
 };
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ struct State {
     pair: Pair,
     changes: Changes,
     waiting: VecDeque<Message>,
-    /// A connection that is waited for has been told of.
-    is_delayed: bool,
+    /// Where a connection was there that has ended, of which that has been told.
+    ended: BTreeSet<Endpoint>,
 }
 
 impl Forwarder {
@@ -88,7 +88,7 @@ impl Forwarder {
                 monitor: Some(monitor),
                 pair,
                 waiting: VecDeque::new(),
-                is_delayed: false,
+                ended: BTreeSet::new(),
             }),
         });
         this.run();
@@ -178,10 +178,16 @@ impl State {
     }
 
     fn tell(&mut self, seen: &MonitorEvent, wanted: u16) {
-        let was_delayed = std::mem::replace(
-            &mut self.is_delayed,
-            matches!(seen, MonitorEvent::Connected { .. }),
-        );
+        let mut has_ended = false;
+        if let MonitorEvent::HandshakeFailed { endpoint, .. }
+        | MonitorEvent::Disconnected { endpoint, .. } = seen
+        {
+            self.ended.insert(endpoint.clone());
+        } else if let MonitorEvent::ConnectRetried { endpoint, .. }
+        | MonitorEvent::Connected { endpoint, .. } = seen
+        {
+            has_ended = self.ended.remove(endpoint);
+        }
         let mut put = |event: u16, value: u32, endpoint: &Endpoint| {
             if wanted & event != 0 {
                 self.put(event, value, &endpoint.to_string());
@@ -202,7 +208,7 @@ impl State {
                 endpoint, after, ..
             } => {
                 // A connection that was there has said what became of it.
-                if !was_delayed {
+                if !has_ended {
                     put(event::CONNECT_DELAYED, number(libc::EINPROGRESS), endpoint);
                     put(event::CLOSED, NO_DESCRIPTOR, endpoint);
                 }
@@ -217,6 +223,8 @@ impl State {
             } => {
                 let (event, value) = failed(*failure);
                 put(event, value, endpoint);
+                // The transport was there.
+                put(event::DISCONNECTED, NO_DESCRIPTOR, endpoint);
             }
             MonitorEvent::Disconnected { endpoint, .. } => {
                 put(event::DISCONNECTED, NO_DESCRIPTOR, endpoint);

@@ -163,12 +163,15 @@ impl Socket {
 
     /// Closes it; what has been begun is not sent. Done when all else is sent, or the linger time is over.
     pub(crate) fn close(&self) -> Pin<Box<dyn Future<Output = Unsent> + Send>> {
+        self.wire.close()
+    }
+
+    /// Ends what tells of its connections.
+    pub(crate) fn stop_monitor(&self) {
         let monitor = self.state.lock().monitor.take();
-        let closing = self.wire.close();
         if let Some(monitor) = monitor {
             monitor.stop();
         }
-        closing
     }
 }
 
@@ -507,6 +510,11 @@ impl Socket {
         let state = self.state.lock();
         match option {
             n::RCVMORE => Ok(Value::Int(state.has_more.into())),
+            // Whoever has just connected asks so whom.
+            n::ROUTING_ID if self.socket_type == kind::STREAM => match self.wire.newest_peer() {
+                Some(name) => Ok(Value::Bytes(name.to_vec())),
+                None => state.options.get(option),
+            },
             n::LAST_ENDPOINT => Ok(Value::Text(terminated(state.last_endpoint.as_bytes()))),
             _ => state.options.get(option),
         }

@@ -7,6 +7,7 @@ use crate::endpoint::{Endpoint, Transport};
 use crate::error::{BindError, ConnectError};
 use crate::gate::{Interest, Signal};
 use crate::hub::Hub;
+use crate::monitor::MonitorEvent;
 use crate::net;
 use crate::options::Options;
 use crate::peers::PeerId;
@@ -205,7 +206,7 @@ impl Cell {
             self.hub.context.names.unbind(name, &place.hub);
         }
         let number = place.number;
-        drop(place);
+        self.unlisten(place);
         self.with(|core| core.detach(number));
         if !is_bound && let Some(name) = endpoint.inproc_name() {
             self.hub.context.names.withdraw(name);
@@ -232,7 +233,23 @@ impl Cell {
                 self.hub.context.names.withdraw(name);
             }
         }
-        drop(places);
+        for place in places {
+            self.unlisten(place);
+        }
+    }
+
+    /// Ends what is done for a place.
+    fn unlisten(&self, place: Place) {
+        let Place {
+            endpoint,
+            is_bound,
+            _stop: stop,
+            ..
+        } = place;
+        drop(stop);
+        if is_bound && endpoint.inproc_name().is_none() {
+            self.hub.monitors.tell(|| MonitorEvent::Closed { endpoint });
+        }
     }
 }
 

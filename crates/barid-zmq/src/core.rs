@@ -563,6 +563,15 @@ impl Core {
         self.links.peers.get_mut(peer)?.name.clone()
     }
 
+    /// The name of the peer that a STREAM has got last.
+    pub(crate) fn newest_name(&mut self) -> Option<Bytes> {
+        self.look();
+        let Pattern::Stream(rules) = &self.pattern else {
+            return None;
+        };
+        rules.newest()
+    }
+
     /// Whether a STREAM has a peer of that name.
     pub(crate) fn has_name(&self, name: &[u8]) -> bool {
         let Pattern::Stream(rules) = &self.pattern else {

@@ -28,6 +28,7 @@ use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::hub::{Hub, Running};
+use crate::monitor::MonitorEvent;
 use crate::pipe::{Bell, Receiver, Sender, pipe};
 use crate::properties::Known;
 use bytes::Bytes;
@@ -81,6 +82,10 @@ pub(crate) fn listen(
         number,
         stopped,
     };
+    // Before anybody is let in.
+    hub.monitors.tell(|| MonitorEvent::Listening {
+        endpoint: endpoint.clone(),
+    });
     io.spawn(listening.run(listener, Running::new(Arc::clone(hub))));
     Ok((endpoint, Stop::new(stop, file)))
 }

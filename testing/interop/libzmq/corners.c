@@ -389,6 +389,120 @@ static void limits (void)
     close_all (2, pull, push);
 }
 
+/* Whom a STREAM has connected to, and where that is. */
+static void stream_names (void)
+{
+    SECTION ("stream names");
+    void *stream = open_socket (ZMQ_STREAM), *other = open_socket (ZMQ_STREAM);
+    unsigned char name[256], again[256];
+    size_t size = sizeof name, size_again = sizeof again;
+    SAY (zmq_getsockopt (other, ZMQ_ROUTING_ID, name, &size));
+    SAY (size);
+    join (stream, other, "tcp://127.0.0.1:*");
+    size = sizeof name;
+    SAY (zmq_getsockopt (other, ZMQ_ROUTING_ID, name, &size));
+    printf ("%zu, first %d\n", size, name[0]);
+    zmq_msg_t msg;
+    zmq_msg_init (&msg);
+    SAY (zmq_msg_recv (&msg, stream, 0));
+    printf ("from %s\n", zmq_msg_gets (&msg, "Peer-Address"));
+    SAY (zmq_getsockopt (stream, ZMQ_ROUTING_ID, again, &size_again));
+    SAY (size_again == zmq_msg_size (&msg) && !memcmp (again, zmq_msg_data (&msg), size_again));
+    SAY (zmq_msg_recv (&msg, stream, 0));
+    SAY (zmq_msg_recv (&msg, other, 0));
+    SAY (size == zmq_msg_size (&msg) && !memcmp (name, zmq_msg_data (&msg), size));
+    printf ("from %s\n", zmq_msg_gets (&msg, "Peer-Address"));
+    SAY (zmq_msg_recv (&msg, other, 0));
+    SAY (zmq_send (other, name, size, ZMQ_SNDMORE));
+    SAY (zmq_send (other, "bytes", 5, 0));
+    SAY (zmq_msg_recv (&msg, stream, 0));
+    say_received (stream);
+    zmq_msg_close (&msg);
+    close_all (2, stream, other);
+}
+
+static void every_end (void)
+{
+    SECTION ("every end");
+    void *xpub = open_socket (ZMQ_XPUB), *subs[] = {open_socket (ZMQ_SUB), open_socket (ZMQ_SUB)};
+    char buffer[8];
+    SAY (set_int (xpub, ZMQ_XPUB_MANUAL, 1));
+    SAY (zmq_bind (xpub, "tcp://127.0.0.1:*"));
+    for (int index = 0; index < 2; index++) {
+        zmq_connect (subs[index], endpoint_of (xpub));
+        SAY (zmq_setsockopt (subs[index], ZMQ_SUBSCRIBE, "a", 1));
+        SAY (zmq_recv (xpub, buffer, sizeof buffer, 0));
+        SAY (zmq_setsockopt (xpub, ZMQ_SUBSCRIBE, "A", 1));
+    }
+    for (int index = 0; index < 2; index++) {
+        zmq_close (subs[index]);
+        SAY (zmq_recv (xpub, buffer, sizeof buffer, 0));
+        printf ("%d %c\n", buffer[0], buffer[1]);
+        /* Nobody is there who would get it. */
+        SAY (zmq_setsockopt (xpub, ZMQ_SUBSCRIBE, "B", 1));
+    }
+    close_all (1, xpub);
+}
+
+/* What was sent before somebody was there is there for who comes, though its sender has gone. */
+static void gone_early (void)
+{
+    SECTION ("gone early");
+    void *push = open_socket (ZMQ_PUSH), *pull = open_socket (ZMQ_PULL);
+    set_int (push, ZMQ_LINGER, -1);
+    SAY (zmq_connect (push, "inproc://gone-early"));
+    SAY (zmq_send (push, "first", 5, 0));
+    SAY (zmq_send (push, "other", 5, 0));
+    SAY (zmq_close (push));
+    SAY (zmq_bind (pull, "inproc://gone-early"));
+    say_received (pull);
+    say_received (pull);
+    SAY (zmq_recv (pull, NULL, 0, ZMQ_DONTWAIT));
+    close_all (1, pull);
+}
+
+/* Says the events of a monitor up to one. */
+static void say_events (void *monitor, int last)
+{
+    for (int event = 0; event != last;) {
+        unsigned char head[6];
+        uint16_t number;
+        if (zmq_recv (monitor, head, sizeof head, 0) != 6) {
+            printf ("no event: %s\n", name_of (zmq_errno ()));
+            return;
+        }
+        zmq_recv (monitor, NULL, 0, 0);
+        memcpy (&number, head, 2);
+        event = number;
+        printf ("event %#x\n", event);
+    }
+}
+
+static void ends_of_connections (void)
+{
+    SECTION ("ends of connections");
+    void *stream = open_socket (ZMQ_STREAM), *dealer = open_socket (ZMQ_DEALER), *pull = open_socket (ZMQ_PULL);
+    void *monitor = open_socket (ZMQ_PAIR), *of_pull = open_socket (ZMQ_PAIR);
+    /* Hands that are not shaken in time. */
+    SAY (set_int (dealer, ZMQ_HANDSHAKE_IVL, 50));
+    SAY (set_int (dealer, ZMQ_RECONNECT_IVL, 60000));
+    SAY (zmq_socket_monitor (dealer, "inproc://of-dealer", ZMQ_EVENT_ALL));
+    SAY (zmq_connect (monitor, "inproc://of-dealer"));
+    join (stream, dealer, "tcp://127.0.0.1:*");
+    say_events (monitor, ZMQ_EVENT_CONNECT_RETRIED);
+    SAY (zmq_close (dealer));
+    /* Who stops to listen says so. */
+    SAY (zmq_socket_monitor (pull, "inproc://of-pull", ZMQ_EVENT_ALL));
+    SAY (zmq_connect (of_pull, "inproc://of-pull"));
+    SAY (zmq_bind (pull, "tcp://127.0.0.1:*"));
+    SAY (zmq_unbind (pull, endpoint_of (pull)));
+    say_events (of_pull, ZMQ_EVENT_CLOSED);
+    SAY (zmq_bind (pull, "tcp://127.0.0.1:*"));
+    SAY (zmq_close (pull));
+    say_events (of_pull, ZMQ_EVENT_MONITOR_STOPPED);
+    close_all (3, stream, monitor, of_pull);
+}
+
 int main (void)
 {
     setvbuf (stdout, NULL, _IOLBF, 0);
@@ -404,6 +518,10 @@ int main (void)
     parts ();
     again_and_again ();
     limits ();
+    stream_names ();
+    every_end ();
+    gone_early ();
+    ends_of_connections ();
     SAY (zmq_ctx_term (context));
     say_library ();
     return 0;
