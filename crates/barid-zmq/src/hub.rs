@@ -3,6 +3,7 @@
 use crate::cell::Cell;
 use crate::context::Shared as ContextShared;
 use crate::core::{Core, Counters};
+use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
 use crate::net::Seats;
@@ -77,6 +78,12 @@ impl Hub {
             shared: Arc::new(shared),
             options,
         }
+    }
+
+    /// Whether the socket may bind or connect there as its options are now.
+    pub(crate) fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
+        let is_secure = self.options.security.is_asked_for();
+        endpoint.suits(self.socket_type, binds, is_secure)
     }
 
     /// The same with other options.

@@ -29,6 +29,7 @@ use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
 use crate::hub::{Hub, Running};
+use crate::monitor::MonitorEvent;
 use crate::pipe::{Bell, Receiver, Sender, pipe};
 use crate::properties::Known;
 use bytes::Bytes;
@@ -38,13 +39,30 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use transport::SocketFile;
 
-/// Listens; the listener ends when the returned sender is dropped.
+/// What ends a listener, or the attempts to connect, when it is dropped.
+pub(crate) struct Stop {
+    _sender: watch::Sender<()>,
+    /// Of a listener that has one.
+    _file: Option<SocketFile>,
+}
+
+impl Stop {
+    const fn new(sender: watch::Sender<()>, file: Option<SocketFile>) -> Self {
+        Self {
+            _sender: sender,
+            _file: file,
+        }
+    }
+}
+
+/// Listens; the listener ends when what is returned is dropped.
 pub(crate) fn listen(
     hub: &Arc<Hub>,
     endpoint: &Endpoint,
     number: u64,
-) -> Result<(Endpoint, watch::Sender<()>), BindError> {
+) -> Result<(Endpoint, Stop), BindError> {
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
     if endpoint.is_datagrams() {
@@ -56,17 +74,21 @@ pub(crate) fn listen(
             stopped,
         };
         io.spawn(place.receive(socket, Running::new(Arc::clone(hub))));
-        return Ok((endpoint, stop));
+        return Ok((endpoint, Stop::new(stop, None)));
     }
-    let (listener, endpoint) = transport::Listener::bind(endpoint, &hub.options, &io)?;
+    let (listener, endpoint, file) = transport::Listener::bind(endpoint, &hub.options, &io)?;
     let listening = listener::Listening {
         hub: Arc::clone(hub),
         endpoint: endpoint.clone(),
         number,
         stopped,
     };
+    // Before anybody is let in.
+    hub.monitors.tell(|| MonitorEvent::Listening {
+        endpoint: endpoint.clone(),
+    });
     io.spawn(listening.run(listener, Running::new(Arc::clone(hub))));
-    Ok((endpoint, stop))
+    Ok((endpoint, Stop::new(stop, file)))
 }
 
 /// Connects, and goes on trying; returns the socket's ends of the pipes if there are any before there is a peer.
@@ -75,7 +97,7 @@ pub(crate) fn connect(
     endpoint: &Endpoint,
     number: u64,
     given_name: Option<Bytes>,
-) -> Result<(Option<Attachment>, watch::Sender<()>), ConnectError> {
+) -> Result<(Option<Attachment>, Stop), ConnectError> {
     if endpoint.is_open() {
         return Err(ConnectError::Open(endpoint.clone()));
     }
@@ -91,7 +113,7 @@ pub(crate) fn connect(
             stopped,
         };
         io.spawn(place.send(ends, Running::new(Arc::clone(hub))));
-        return Ok((Some(attachment), stop));
+        return Ok((Some(attachment), Stop::new(stop, None)));
     }
     let (attachment, ends) = if hub.options.is_immediate {
         (None, None)
@@ -101,7 +123,7 @@ pub(crate) fn connect(
     };
     let connector = connector::Connector::new(hub, endpoint, number, given_name, stopped);
     io.spawn(connector.run(ends));
-    Ok((attachment, stop))
+    Ok((attachment, Stop::new(stop, None)))
 }
 
 /// Waits for something, unless something else ends the wait.

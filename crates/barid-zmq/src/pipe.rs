@@ -177,9 +177,29 @@ struct Link {
     linger_ms: AtomicU64,
     /// The place of the newest message, if older ones are not wanted.
     newest: Option<Mutex<Option<Message>>>,
+    /// What the sockets at the writer's and the reader's end let wait, as far as they have said so: the limit is both together.
+    shares: Mutex<[Option<Hwm>; 2]>,
 }
 
 impl Link {
+    /// The limit, when the socket at one end changes its share.
+    fn limit(&self, end: End, share: Hwm) -> Hwm {
+        let mut shares = self.shares.lock();
+        let [own, other] = match end {
+            End::Writer => [0, 1],
+            End::Reader => [1, 0],
+        };
+        shares[own] = Some(share);
+        shares[other].map_or(share, |other| share.with(other))
+    }
+
+    fn ring_both(self: &Arc<Self>, rings: &mut Rings) {
+        for end in [End::Writer, End::Reader] {
+            let link = Arc::clone(self);
+            rings.push(Ring { link, end });
+        }
+    }
+
     #[cold]
     fn take_newest(&self, place: &mut Message) -> Popped {
         let newest = self.newest.as_ref().and_then(|newest| newest.lock().take());
@@ -262,6 +282,7 @@ pub(crate) fn pipe(keep: Keep, to_writer: Bell, to_reader: Bell) -> (Sender, Rec
         reader_gone: AtomicBool::new(false),
         linger_ms: AtomicU64::new(u64::MAX),
         newest,
+        shares: Mutex::new([None; 2]),
     });
     let (writer, reader) = queue::queue();
     let (spent, earned) = credit(hwm);
@@ -349,13 +370,31 @@ impl Sender {
         self.link.to_writer.set_peer(peer);
     }
 
+    /// Says how much the socket at this end lets wait from here on.
+    pub(crate) fn set_hwm(&mut self, hwm: Hwm, rings: &mut Rings) {
+        if self.link.newest.is_none() && self.credit.set_limit(self.link.limit(End::Writer, hwm)) {
+            self.link.ring_both(rings);
+        }
+    }
+
     /// Says whose end this is, if that was not known.
     pub(crate) fn set_gate(&self, gate: &Arc<Gate>) {
         self.link.to_writer.set_gate(gate);
     }
 
-    pub(crate) fn register(&self, waker: &Waker) {
+    pub(crate) fn register(&mut self, waker: &Waker) {
         self.link.to_writer.register(waker);
+        self.refresh();
+    }
+
+    /// Sees whether another limit was set meanwhile. Whoever is woken does.
+    pub(crate) fn refresh(&mut self) {
+        self.credit.refresh();
+    }
+
+    /// Says how much the sockets at both ends let wait, if that is what the pipe was made with.
+    pub(crate) fn share(&self, writer: Hwm, reader: Hwm) {
+        *self.link.shares.lock() = [Some(writer), Some(reader)];
     }
 
     fn ring_reader(&self) -> Ring {
@@ -382,18 +421,27 @@ impl Receiver {
     pub(crate) fn pop(&mut self, place: &mut Message, rings: &mut Rings) -> Popped {
         let (popped, cost) = match self.take(place) {
             Some(taken) => taken,
-            None => match self.take_last(place) {
-                Ok(taken) => taken,
-                Err(end) => return end,
-            },
+            None => {
+                if self.credit.refresh() {
+                    rings.push(self.ring_writer());
+                }
+                match self.take_last(place) {
+                    Ok(taken) => taken,
+                    Err(end) => return end,
+                }
+            }
         };
         if cost.is_some_and(|cost| self.credit.earn(cost)) {
-            rings.push(Ring {
-                link: Arc::clone(&self.link),
-                end: End::Writer,
-            });
+            rings.push(self.ring_writer());
         }
         popped
+    }
+
+    fn ring_writer(&self) -> Ring {
+        Ring {
+            link: Arc::clone(&self.link),
+            end: End::Writer,
+        }
     }
 
     #[inline]
@@ -445,6 +493,13 @@ impl Receiver {
 
     pub(crate) fn set_peer(&self, peer: PeerId) {
         self.link.to_reader.set_peer(peer);
+    }
+
+    /// As [`Sender::set_hwm`].
+    pub(crate) fn set_hwm(&mut self, hwm: Hwm, rings: &mut Rings) {
+        if self.link.newest.is_none() && self.credit.set_limit(self.link.limit(End::Reader, hwm)) {
+            self.link.ring_both(rings);
+        }
     }
 
     /// Says whose end this is, if that was not known.

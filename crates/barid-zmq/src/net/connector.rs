@@ -187,6 +187,9 @@ impl Connector {
                 ends
             }
         };
+        current
+            .known
+            .set(PeerProperties::of_address(&stream.address()));
         let presence = Presence::new(&hub);
         hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
             endpoint: endpoint.clone(),

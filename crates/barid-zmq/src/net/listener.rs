@@ -42,10 +42,6 @@ impl Listening {
     }
 
     async fn accept_all(&mut self, listener: &Listener) {
-        let endpoint = self.endpoint.clone();
-        self.hub
-            .monitors
-            .tell(|| MonitorEvent::Listening { endpoint });
         let options = Arc::clone(&self.hub.options);
         loop {
             let accepted = unless(dropped(&mut self.stopped), listener.accept(&options)).await;
@@ -131,6 +127,8 @@ impl Listening {
         let running = Running::new(Arc::clone(&self.hub));
         seat.shaken();
         let (mut attachment, mut ends) = Ends::new(&self.hub, self.number, None);
+        ends.known
+            .set(PeerProperties::of_address(&stream.address()));
         attachment.seat = Some(Arc::clone(&seat));
         self.hub.gate.push(Signal::Attach(Box::new(attachment)));
         self.hub.look();
