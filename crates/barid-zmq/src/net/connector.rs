@@ -4,11 +4,10 @@ use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::Seat;
 use super::transport::{Connected, Stream, connect};
-use super::{Ends, dropped, unless};
+use super::{Ends, begin, dropped, unless};
 use crate::attachment::Presence;
 use crate::cell::random;
 use crate::endpoint::Endpoint;
-use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::{HandshakeFailure, MonitorEvent};
 use crate::pipe::{Notice, Ring, Rings};
@@ -153,6 +152,10 @@ impl Connector {
         stream: S,
         seat: Option<Arc<Seat>>,
     ) -> Attempt {
+        let endpoint = self.endpoint.clone();
+        self.hub
+            .monitors
+            .tell(|| MonitorEvent::Connected { endpoint });
         if self.hub.socket_type == SocketType::Stream {
             self.carry_raw(ends, stream, seat).await
         } else {
@@ -167,29 +170,18 @@ impl Connector {
         stream: S,
         seat: Option<Arc<Seat>>,
     ) -> Attempt {
-        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
-        hub.monitors.tell(|| MonitorEvent::Connected {
-            endpoint: endpoint.clone(),
-        });
+        let hub = Arc::clone(&self.hub);
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let is_last = ends.is_none() || hub.options.reconnect.is_none();
         let mut fresh = None;
         let current = match ends {
             Some(ends) => ends,
             None => {
-                let given_name = self.given_name.clone();
-                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
-                attachment.seat.clone_from(&seat);
-                hub.gate.push(Signal::Attach(Box::new(attachment)));
-                hub.look();
-                let (ends, _) = fresh.insert((ends, seat));
+                let (ends, _) = fresh.insert(self.attach(seat, None));
                 ends
             }
         };
-        let presence = Presence::new(&hub);
-        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
-            endpoint: endpoint.clone(),
-        });
+        let presence = begin(&hub, &self.endpoint);
         let end = Raw::new(&hub, stream).run(current, is_last).await;
         self.finish(fresh, presence, &end)
     }
@@ -200,10 +192,7 @@ impl Connector {
         stream: S,
         seat: Option<Arc<Seat>>,
     ) -> Attempt {
-        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
-        hub.monitors.tell(|| MonitorEvent::Connected {
-            endpoint: endpoint.clone(),
-        });
+        let hub = Arc::clone(&self.hub);
         let address = stream.address();
         let mut wire = match Wire::new(&hub, stream, address.clone()) {
             Ok(wire) => wire,
@@ -214,6 +203,7 @@ impl Connector {
             Some(Ok(peer)) => peer,
             Some(Err(end)) => {
                 let (reason, is_temporary) = (end.to_string(), end.is_temporary());
+                let endpoint = self.endpoint.clone();
                 hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
                     endpoint,
                     failure: end.failure(),
@@ -244,24 +234,21 @@ impl Connector {
                 ends
             }
             None => {
-                let given_name = self.given_name.clone();
-                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
-                ends.known.set(properties);
-                attachment.told_name = Some(name);
-                attachment.seat.clone_from(&seat);
-                hub.gate.push(Signal::Attach(Box::new(attachment)));
-                hub.look();
                 self.topics = Topics::default();
-                let (ends, _) = fresh.insert((ends, seat));
+                let (ends, _) = fresh.insert(self.attach(seat, Some((name, properties))));
                 ends
             }
         };
-        let presence = Presence::new(&hub);
-        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
-            endpoint: endpoint.clone(),
-        });
+        let presence = begin(&hub, &self.endpoint);
         let end = wire.run(current, &mut self.topics).await;
         self.finish(fresh, presence, &end)
+    }
+
+    /// Pipes that end with this connection.
+    fn attach(&self, seat: Option<Arc<Seat>>, peer: Option<(Bytes, PeerProperties)>) -> Fresh {
+        let given_name = self.given_name.clone();
+        let ends = Ends::attached(&self.hub, self.number, given_name, seat.as_ref(), peer);
+        (ends, seat)
     }
 
     /// Takes a place for pipes that last as long as this connection.
