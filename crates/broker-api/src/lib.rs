@@ -4,6 +4,7 @@ mod attachment;
 mod command;
 mod estate;
 mod event;
+mod excerpt;
 mod head;
 mod out;
 mod refusal;
@@ -20,6 +21,7 @@ pub use command::{
 };
 pub use estate::{Bequest, Keep, Note, Notes, Recalled, Will};
 pub use event::{BlockCause, Delivery, Event, Reply};
+pub use excerpt::Excerpt;
 pub use head::{AskedDelay, Field, HeadReader, Heads};
 pub use out::Out;
 pub use refusal::Refusal;
