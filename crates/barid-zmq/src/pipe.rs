@@ -11,7 +11,6 @@ pub(crate) mod credit;
 #[cfg(test)]
 mod credit_tests;
 mod queue;
-mod sync;
 
 use crate::gate::{Gate, Signal};
 use crate::message::Message;
@@ -63,6 +62,14 @@ enum Item {
 }
 
 impl Item {
+    #[inline]
+    fn fetch(&self) {
+        match self {
+            Self::Message(message) => message.fetch(),
+            Self::Newest | Self::Notice(_) => {}
+        }
+    }
+
     /// What it takes of the credit; none if it takes nothing, not even a place.
     #[inline]
     fn cost(&self) -> Option<u64> {
@@ -370,7 +377,7 @@ impl Receiver {
 
     #[inline]
     fn take(&mut self, place: &mut Message) -> Option<(Popped, Option<u64>)> {
-        self.queue.take(|item| {
+        self.queue.take(Item::fetch, |item| {
             let cost = item.cost();
             let popped = match item {
                 Item::Message(message) => {

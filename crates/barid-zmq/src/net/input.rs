@@ -1,9 +1,12 @@
 //! What was read, and what it is to the socket.
 
 use super::Ends;
+use crate::buffers::Buffers;
 use crate::message::{Frame, Message};
 use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
+use std::cell::RefCell;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::{future::Future as _, io};
@@ -17,6 +20,14 @@ const READ_BYTES_MAX: usize = 512 << 10;
 const SLICED_BYTES: usize = 1 << 10;
 /// What a frame counts beside its body, so that empty ones are not free.
 const FRAME_BYTES: usize = 64;
+
+/// Buffers that a thread keeps.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
+thread_local! {
+    /// What the connections of a thread have read to.
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new(KEPT_BYTES_MAX)) };
+}
 
 /// Why nothing more can be taken from a peer.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +49,8 @@ pub(super) enum Taken {
 
 pub(super) struct Input {
     pub(super) bytes: BytesMut,
+    /// All bytes of the buffer that these stand in.
+    buffer_bytes: usize,
     /// Room to be made for the next read.
     room: usize,
     /// How much the frame that has begun still needs.
@@ -52,6 +65,7 @@ impl Input {
     pub(super) fn new(message_bytes_max: usize) -> Self {
         Self {
             bytes: BytesMut::new(),
+            buffer_bytes: 0,
             room: READ_BYTES_MIN,
             missing: 0,
             message: Message::new(),
@@ -69,11 +83,27 @@ impl Input {
         // Room for a large frame is made as its bytes come: no more than has come already.
         let wanted = self.missing.min(self.bytes.len()).max(self.room);
         if self.bytes.capacity() - self.bytes.len() < self.room / 2 || self.bytes.is_empty() {
-            self.bytes.reserve(wanted);
+            self.make_room(wanted);
         }
         let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
         self.room = (2 * count).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         Poll::Ready(Ok(count > 0))
+    }
+
+    /// Makes room for so many bytes behind those that are there.
+    fn make_room(&mut self, room: usize) {
+        if self.bytes.try_reclaim(room) {
+            return;
+        }
+        BUFFERS.with_borrow_mut(|buffers| {
+            let wanted = (self.bytes.len() + room).next_power_of_two();
+            let mut buffer = buffers.take(wanted);
+            let buffer_bytes = buffer.capacity();
+            buffer.extend_from_slice(&self.bytes);
+            let former = mem::replace(&mut self.bytes, buffer);
+            let former_bytes = mem::replace(&mut self.buffer_bytes, buffer_bytes);
+            buffers.keep(former, former_bytes);
+        });
     }
 
     /// Takes all that is whole and that the socket has room for, and hands it over at once.
@@ -132,7 +162,7 @@ impl Input {
                         Frame::copy_from(body)
                     } else {
                         let len = body.len();
-                        self.bytes.advance(std::mem::take(at) + taken - len);
+                        self.bytes.advance(mem::take(at) + taken - len);
                         Frame::from(self.bytes.split_to(len).freeze())
                     };
                     if !more && self.message.is_empty() {
@@ -142,7 +172,7 @@ impl Input {
                     self.add(frame)?;
                     if !more {
                         self.message_bytes = 0;
-                        let message = std::mem::take(&mut self.message);
+                        let message = mem::take(&mut self.message);
                         ends.incoming.push(message);
                     }
                     continue;

@@ -4,7 +4,7 @@
 //! in many items. A writer that finds no room asks to be woken ([`Spent::wait`]), in the same way as a
 //! reader of the queue lies down.
 
-use super::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
 
 /// How much may wait in a queue. It is full when either number is reached.
 ///
