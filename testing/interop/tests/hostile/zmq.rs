@@ -41,10 +41,6 @@ fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn stage() -> Result<Stage<Publisher>> {
-    stage_with(&[])
-}
-
 /// One that speaks nothing but CURVE, to whoever has any key.
 fn stage_with_curve(secret_key: &SecretKey) -> Result<Stage<Publisher>> {
     let folder = tempfile::tempdir()?;
@@ -53,10 +49,10 @@ fn stage_with_curve(secret_key: &SecretKey) -> Result<Stage<Publisher>> {
     let mut file = options.write(true).create(true).mode(0o600).open(&keys)?;
     writeln!(file, "secret {}", *secret_key.to_z85())?;
     let keys = keys.display().to_string();
-    stage_with(&["--zmtp-curve-required", "true", "--zmtp-curve-file", &keys])
+    stage(&["--zmtp-curve-required", "true", "--zmtp-curve-file", &keys])
 }
 
-fn stage_with(more: &[&str]) -> Result<Stage<Publisher>> {
+fn stage(more: &[&str]) -> Result<Stage<Publisher>> {
     let args = [
         "--zmtp",
         "127.0.0.1:0",
@@ -111,7 +107,7 @@ fn flood(stream: &mut TcpStream, piece: &[u8], bytes_max: usize) -> Result<usize
 
 #[test]
 fn strangers_are_cut() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     for bytes in [
         &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
         b"\x16\x03\x01\x02\x00\x01",
@@ -132,7 +128,7 @@ fn strangers_are_cut() -> Result<()> {
 
 #[test]
 fn what_has_no_place_in_a_handshake_ends_it() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     for bytes in [
         // A message, PING, SUBSCRIBE, ERROR, no properties, a socket that there is not.
         frame(0, b"x"),
@@ -156,7 +152,7 @@ fn what_has_no_place_in_a_handshake_ends_it() -> Result<()> {
 
 #[test]
 fn a_huge_frame_is_refused_before_it_comes() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     for length in [17 << 20, (1 << 63) - 1, 1 << 63, u64::MAX] {
         for flags in [2, 3, 6] {
             let head = [&[flags], &length.to_be_bytes()[..]].concat();
@@ -171,7 +167,7 @@ fn a_huge_frame_is_refused_before_it_comes() -> Result<()> {
 
 #[test]
 fn half_conversations_hurt_nobody() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     let whole = [
         greeting(),
         ready("PUSH")?,
@@ -237,7 +233,7 @@ fn handshakes_that_never_end_cost_little_and_have_their_time() -> Result<()> {
 
 #[test]
 fn who_asks_and_does_not_read_is_not_read_from() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     let mut stream = open(&stage, "PUSH")?;
     let ping = b"\x04\x17\x04PING\0\x000123456789abcdef";
     let sent = flood(&mut stream, ping, 128 << 20)?;
@@ -247,7 +243,7 @@ fn who_asks_and_does_not_read_is_not_read_from() -> Result<()> {
 
 #[test]
 fn messages_have_their_limits() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     // Too many frames, and too many bytes in a few.
     let stream = open(&stage, "PUSH")?;
     stage.answer(stream, &frame(1, b"").repeat(2_000))?;
@@ -262,7 +258,7 @@ fn messages_have_their_limits() -> Result<()> {
 
 #[test]
 fn messages_that_never_end_have_a_limit_together() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     // The allocator keeps some of what grew and was moved; without a limit it would be 600 MiB.
     stage.memory_kib_max = 2 * MEMORY_KIB_MAX;
     let mut streams = Vec::new();
@@ -278,7 +274,7 @@ fn messages_that_never_end_have_a_limit_together() -> Result<()> {
 
 #[test]
 fn subscriptions_have_their_limits() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     let many = (0..11_000).flat_map(|number: u32| {
         let topic = format!("\x01topic{number}.");
         frame(0, topic.as_bytes())
@@ -296,7 +292,7 @@ fn subscriptions_have_their_limits() -> Result<()> {
 
 #[test]
 fn a_subscriber_that_never_reads_holds_no_memory() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     let mut sleeper = open(&stage, "SUB")?;
     sleeper.write_all(&frame(0, b"\x01"))?;
     stage.neighbor.publish_much()?;
@@ -306,7 +302,7 @@ fn a_subscriber_that_never_reads_holds_no_memory() -> Result<()> {
 /// Large answers to small requests, of which none is read.
 #[test]
 fn a_requester_that_never_reads_holds_no_memory() -> Result<()> {
-    let mut stage = stage()?;
+    let mut stage = stage(&[])?;
     let rep = Rep::new(&Context::new());
     rep.connect(format!("tcp://{}", stage.broker.listener("zmtp")?))?;
     let mut dealer = open(&stage, "DEALER")?;
