@@ -284,6 +284,37 @@ mod tests {
     }
 
     #[test]
+    fn other_threads_read_and_drop_while_the_owner_fills_on() {
+        let rounds: u32 = if cfg!(miri) { 300 } else { 100_000 };
+        let channels = || std::sync::mpsc::sync_channel::<(u32, Slice)>(8);
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| channels()).unzip();
+        let readers = receivers.into_iter().map(|receiver| {
+            thread::spawn(move || {
+                let mut last = None;
+                for (number, slice) in receiver {
+                    assert_eq!(slice.as_slice(), number.to_le_bytes().repeat(200));
+                    // Dropped later, by turns after and before those that came with it.
+                    last = Some(slice.clone());
+                }
+                last
+            })
+        });
+        let readers: Vec<_> = readers.collect();
+        let mut chunks = Chunks::default();
+        for number in 0..rounds {
+            let slice = chunks.copy(&number.to_le_bytes().repeat(200));
+            for (sender, copy) in senders.iter().zip(slice.copies(3)) {
+                sender.send((number, copy)).unwrap();
+            }
+        }
+        drop((senders, chunks));
+        for reader in readers {
+            let last = reader.join().unwrap().unwrap();
+            assert_eq!(last.as_slice(), (rounds - 1).to_le_bytes().repeat(200));
+        }
+    }
+
+    #[test]
     fn copies_that_are_not_taken_are_given_back() {
         let mut chunks = Chunks::default();
         let slice = chunks.copy(b"body");
