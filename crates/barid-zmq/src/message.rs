@@ -90,6 +90,15 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// Moves the bytes to memory of their own: what is kept long then keeps nothing that they came with.
+    fn detach(&mut self) {
+        if let Repr::Chunked(_) | Repr::Shared(_) = &self.0 {
+            *self = Self(Repr::Shared(Bytes::copy_from_slice(self)));
+        }
+    }
+}
+
 /// Where a thread copies bodies to.
 struct Bodies {
     short: Chunks,
@@ -375,6 +384,15 @@ impl Message {
             }
             Parts::One(Frame(Repr::Inline { .. })) | Parts::None => {}
             Parts::Many(frames) => prefetch(frames.as_ptr()),
+        }
+    }
+
+    /// Moves each frame to memory of its own.
+    pub(crate) fn detach(&mut self) {
+        match &mut self.parts {
+            Parts::None => {}
+            Parts::One(frame) => frame.detach(),
+            Parts::Many(frames) => frames.iter_mut().for_each(Frame::detach),
         }
     }
 

@@ -12,6 +12,10 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use zmtp::SocketType;
 
+/// Messages of peers that wait for the user with all that they came with. More of them may wait for long, and others that
+/// came with them may be gone: those are copied.
+const ATTACHED_MAX: usize = 1000;
+
 /// Who wants what. A topic is a peer's or not, however often it says so: libzmq sends several subscriptions to a
 /// topic, but only one end of them.
 #[derive(Default)]
@@ -238,7 +242,11 @@ impl Rules for Publish {
     /// What peers of an XPUB send stands in a row with their subscriptions.
     fn take(&mut self, links: &mut Links, _peer: PeerId, message: &mut Message) -> bool {
         if self.is_xpub {
-            self.hand_over(links, std::mem::take(message), None);
+            let mut message = std::mem::take(message);
+            if self.waiting.len() >= ATTACHED_MAX {
+                message.detach();
+            }
+            self.hand_over(links, message, None);
         } else {
             links.counters.dropped_receives += 1;
         }
@@ -322,6 +330,32 @@ mod tests {
     use crate::pipe::credit::Hwm;
     use crate::pipe::{Bell, Keep, Rings, pipe};
     use std::sync::Arc;
+
+    #[test]
+    fn messages_that_wait_in_great_number_keep_nothing_that_they_came_with() {
+        let (options, gate) = (Arc::new(Options::default()), Arc::new(Gate::default()));
+        let mut core = Core::new(SocketType::XPub, &options, Arc::clone(&gate), 0);
+        let keep = Keep::All(Hwm::UNLIMITED);
+        let bell = || Bell::socket(Arc::clone(&gate));
+        let (mut to_core, receiver) = pipe(keep, Bell::task(), bell());
+        let (sender, _from_core) = pipe(keep, bell(), Bell::task());
+        let short = Message::from(&[7; 100]);
+        let long = Message::from(Bytes::from(vec![8; 5000]).slice(..1024));
+        for _ in 0..ATTACHED_MAX {
+            to_core.push(short.clone());
+            to_core.push(long.clone());
+        }
+        to_core.publish(&mut Rings::new());
+        core.attach(Attachment::of_pipes(sender, receiver));
+        let mut place = Message::new();
+        for index in 0..2 * ATTACHED_MAX {
+            core.receive(&mut place).unwrap();
+            let sent = [&short, &long][index % 2];
+            assert_eq!(place, *sent);
+            let is_attached = place.first().as_ptr() == sent.first().as_ptr();
+            assert_eq!(is_attached, index < ATTACHED_MAX, "{index}");
+        }
+    }
 
     #[test]
     fn who_subscribes_without_an_end_does_not_hold_the_socket_up() {
