@@ -504,6 +504,18 @@ static void ends_of_connections (void)
     close_all (3, stream, monitor, of_pull);
 }
 
+static void names_alone (void)
+{
+    SECTION ("names alone");
+    void *router = open_socket (ZMQ_ROUTER);
+    SAY (zmq_bind (router, "inproc://names-alone"));
+    SAY (set_int (router, ZMQ_ROUTER_MANDATORY, 1));
+    SAY (zmq_send (router, "nobody", 6, 0));
+    SAY (zmq_send (router, "nobody", 6, ZMQ_SNDMORE));
+    printf ("%s; %s; %s\n", zmq_strerror (EHOSTUNREACH), zmq_strerror (EAGAIN), zmq_strerror (ENOCOMPATPROTO));
+    close_all (1, router);
+}
+
 static void noted (int number)
 {
     (void) number;
@@ -765,6 +777,7 @@ int main (void)
     every_end ();
     gone_early ();
     ends_of_connections ();
+    names_alone ();
     waits ();
     wrong_messages ();
     watched ();
