@@ -1,6 +1,7 @@
 //! Sockets for threads: the same operations, which block where a task would wait.
 
 use crate::error::{Closed, ReceiveError, SendError, SendRefusal, Unsent};
+use crate::gate::Interest;
 use crate::kind::{Audience, Kind, Numbers, Receives, Sends, kinds};
 use crate::message::{Frame, Message};
 use crate::socket::Socket;
@@ -206,6 +207,10 @@ fn send<K>(
     let cell = &socket.cell;
     let result = cell
         .try_sending_from(&mut message)
+        .or_else(|| {
+            cell.look_out(Interest::Send)
+                .then(|| cell.try_sending_from(&mut message))?
+        })
         .or_else(|| wait_for(cell.sending_from(&mut message), timeout))
         .unwrap_or(Err(SendRefusal::Full));
     result.map_err(|reason| SendError { reason, message })
@@ -214,7 +219,11 @@ fn send<K>(
 #[inline]
 fn recv<K>(socket: &Socket<K>, timeout: Option<Duration>) -> Result<Message, ReceiveError> {
     let cell = &socket.cell;
-    match cell.try_receiving() {
+    let mut result = cell.try_receiving();
+    if matches!(result, Err(ReceiveError::Empty)) && cell.look_out(Interest::Receive) {
+        result = cell.try_receiving();
+    }
+    match result {
         Err(ReceiveError::Empty) => {
             wait_for(cell.receiving(), timeout).unwrap_or(Err(ReceiveError::Empty))
         }

@@ -11,6 +11,7 @@ use crate::monitor::MonitorEvent;
 use crate::net;
 use crate::options::Options;
 use crate::peers::PeerId;
+use crate::spin::Spin;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::hash_map::RandomState;
@@ -37,6 +38,8 @@ pub(crate) struct Cell {
     core: Mutex<Core>,
     pub(crate) hub: Arc<Hub>,
     places: Mutex<Places>,
+    receiving: Spin,
+    sending: Spin,
 }
 
 struct Places {
@@ -62,6 +65,8 @@ impl Cell {
             core: Mutex::new(core),
             hub,
             places: Mutex::new(places),
+            receiving: Spin::default(),
+            sending: Spin::default(),
         }
     }
 
@@ -110,6 +115,16 @@ impl Cell {
         }
         waker.wake_by_ref();
         Poll::Pending
+    }
+
+    /// Looks out for a signal for a moment; false if there was none.
+    pub(crate) fn look_out(&self, interest: Interest) -> bool {
+        let spin = match interest {
+            Interest::Receive => &self.receiving,
+            Interest::Send => &self.sending,
+            Interest::Change => return false,
+        };
+        spin.look(&self.hub.gate)
     }
 
     /// Binds; returns the endpoint with what was open in it filled in.

@@ -50,6 +50,11 @@ impl Deref for Hub {
 }
 
 impl Hub {
+    /// Whether each message waits for the answer to the one before, so that nothing is gained by writing many at once.
+    pub(crate) fn senders_write(&self) -> bool {
+        matches!(self.socket_type, SocketType::Req | SocketType::Rep)
+    }
+
     pub(crate) fn new(
         socket_type: SocketType,
         options: Arc<Options>,

@@ -2,9 +2,11 @@
 
 mod attachment;
 mod blocking;
+mod buffers;
 mod builder;
 mod cell;
 mod changes;
+mod chunk;
 mod context;
 mod core;
 mod endpoint;
@@ -19,12 +21,15 @@ mod net;
 mod options;
 mod peers;
 mod pipe;
+mod prefetch;
 mod properties;
 mod proxy;
 mod routing;
 mod security;
 mod socket;
 mod special;
+mod spin;
+mod sync;
 mod wait;
 
 pub use blocking::Blocking;

@@ -1,6 +1,9 @@
 //! What sockets carry: messages of one or more frames.
 
-use bytes::{Bytes, BytesMut};
+use crate::buffers::Buffers;
+use crate::chunk::{self, Chunks, Slice};
+use crate::prefetch::prefetch;
+use bytes::Bytes;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::fmt;
@@ -8,19 +11,22 @@ use std::ops::Deref;
 
 /// Bytes that a frame holds in itself; longer ones are shared.
 const INLINE_MAX: usize = 54;
-/// Bodies that are copied stand in chunks of so many bytes, up to the longest that has memory of its own.
-const CHUNK_BYTES: usize = 16 << 10;
-const CHUNKED_MAX: usize = 2 << 10;
+/// Bodies too long for a chunk have a buffer each, which is used again up to this length.
+const REUSED_MAX: usize = 256 << 10;
+/// What a thread keeps of these.
+const LONG_BYTES_MAX: usize = 4 << 20;
 
 /// One part of a message: immutable bytes, cheap to clone.
 ///
-/// Up to 54 bytes stand in the frame itself; longer ones are counted [`Bytes`].
+/// Up to 54 bytes stand in the frame itself; longer ones are counted, and stand in memory that is used again if they were
+/// copied.
 #[derive(Clone)]
 pub struct Frame(Repr);
 
 #[derive(Clone)]
 enum Repr {
     Inline { len: u8, bytes: [u8; INLINE_MAX] },
+    Chunked(Slice),
     Shared(Bytes),
 }
 
@@ -39,7 +45,7 @@ impl Frame {
     #[inline]
     pub fn copy_from(bytes: &[u8]) -> Self {
         if bytes.len() > INLINE_MAX {
-            return Self(Repr::Shared(copied(bytes)));
+            return Self(copied(bytes));
         }
         Self::inline(bytes)
     }
@@ -68,38 +74,58 @@ impl Frame {
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Chunked(body) => body.as_slice(),
             Repr::Shared(bytes) => bytes,
         }
     }
 
-    /// The bytes as a counted buffer; long ones are not copied.
+    /// The bytes as a counted buffer; those of more than 2 KiB are not copied.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Repr::Inline { len, bytes } => Bytes::copy_from_slice(&bytes[..usize::from(len)]),
+            Repr::Chunked(body) => Bytes::copy_from_slice(body.as_slice()),
             Repr::Shared(bytes) => bytes,
         }
     }
 }
 
-thread_local! {
-    /// What is left of a chunk.
-    static CHUNK: RefCell<BytesMut> = RefCell::default();
+/// Where a thread copies bodies to.
+struct Bodies {
+    short: Chunks,
+    long: Buffers,
 }
 
-/// A copy of bytes. Frames are dropped by other threads than have made them, where allocators are slow: so those of a
-/// chunk are allocated and freed as one.
-fn copied(bytes: &[u8]) -> Bytes {
-    if bytes.len() > CHUNKED_MAX {
-        return Bytes::copy_from_slice(bytes);
-    }
-    CHUNK.with_borrow_mut(|chunk| {
-        if chunk.capacity() < bytes.len() {
-            *chunk = BytesMut::with_capacity(CHUNK_BYTES);
+thread_local! {
+    static BODIES: RefCell<Bodies> = RefCell::new(Bodies {
+        short: Chunks::default(),
+        long: Buffers::new(LONG_BYTES_MAX),
+    });
+}
+
+impl Bodies {
+    fn copy(&mut self, bytes: &[u8]) -> Repr {
+        if bytes.len() <= chunk::BODY_MAX {
+            return Repr::Chunked(self.short.copy(bytes));
         }
-        chunk.extend_from_slice(bytes);
-        chunk.split().freeze()
-    })
+        let room = bytes.len().next_power_of_two();
+        let mut buffer = self.long.take(room);
+        buffer.extend_from_slice(bytes);
+        let body = buffer.split().freeze();
+        self.long.keep(buffer, room);
+        Repr::Shared(body)
+    }
+}
+
+/// A copy of bytes that do not stand in the frame.
+fn copied(bytes: &[u8]) -> Repr {
+    if bytes.len() > REUSED_MAX {
+        return Repr::Shared(Bytes::copy_from_slice(bytes));
+    }
+    let copy = |bodies: &RefCell<Bodies>| bodies.borrow_mut().copy(bytes);
+    // What else a thread drops at its end may still send.
+    let copied = BODIES.try_with(copy);
+    copied.unwrap_or_else(|_| Repr::Shared(Bytes::copy_from_slice(bytes)))
 }
 
 impl Default for Frame {
@@ -337,6 +363,35 @@ impl Message {
         };
     }
 
+    /// Begins to bring the first and the last bytes near, if they stand elsewhere.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        match &self.parts {
+            Parts::One(frame @ Frame(Repr::Chunked(_) | Repr::Shared(_))) => {
+                let ends = frame.as_slice().as_ptr_range();
+                prefetch(ends.start);
+                prefetch(ends.end.wrapping_sub(1));
+            }
+            Parts::One(Frame(Repr::Inline { .. })) | Parts::None => {}
+            Parts::Many(frames) => prefetch(frames.as_ptr()),
+        }
+    }
+
+    /// So many more of it, counted at once.
+    pub(crate) fn copies(&self, count: usize) -> Copies<'_> {
+        let slices = match &self.parts {
+            Parts::One(Frame(Repr::Chunked(slice))) => Some(slice.copies(count as u64)),
+            Parts::One(Frame(Repr::Inline { .. } | Repr::Shared(_)))
+            | Parts::Many(_)
+            | Parts::None => None,
+        };
+        Copies {
+            of: self,
+            slices,
+            left: count,
+        }
+    }
+
     /// Whom a message of a SERVER or PEER came from or goes to.
     pub(crate) const fn peer(&self) -> u32 {
         self.peer
@@ -344,6 +399,30 @@ impl Message {
 
     pub(crate) const fn set_peer(&mut self, peer: u32) {
         self.peer = peer;
+    }
+}
+
+/// Copies of a message.
+pub(crate) struct Copies<'a> {
+    of: &'a Message,
+    /// Those of its only frame, if they could be counted at once.
+    slices: Option<chunk::Copies<'a>>,
+    left: usize,
+}
+
+impl Iterator for Copies<'_> {
+    type Item = Message;
+
+    #[inline]
+    fn next(&mut self) -> Option<Message> {
+        self.left = self.left.checked_sub(1)?;
+        let Some(slices) = &mut self.slices else {
+            return Some(self.of.clone());
+        };
+        Some(Message {
+            parts: Parts::One(Frame(Repr::Chunked(slices.next()?))),
+            peer: self.of.peer,
+        })
     }
 }
 
@@ -421,7 +500,7 @@ mod tests {
                 Frame::from(Bytes::from(bytes.clone())),
             ] {
                 assert_eq!(frame, bytes, "{len}");
-                assert_eq!(matches!(frame.0, Repr::Shared(_)), is_shared, "{len}");
+                assert_eq!(matches!(frame.0, Repr::Inline { .. }), !is_shared, "{len}");
                 assert_eq!(frame.into_bytes(), bytes, "{len}");
             }
         }
@@ -435,6 +514,25 @@ mod tests {
         assert!(!owner.is_unique());
         drop(frame);
         assert!(owner.is_unique());
+    }
+
+    #[test]
+    fn a_thread_may_copy_up_to_its_end() {
+        struct Last;
+        impl Drop for Last {
+            fn drop(&mut self) {
+                assert_eq!(Frame::copy_from(&[7; 100]), [7; 100]);
+            }
+        }
+        thread_local! {
+            static LAST: Last = const { Last };
+        }
+        // What was touched first is dropped last.
+        let thread = std::thread::spawn(|| {
+            LAST.with(|_| {});
+            Frame::copy_from(&[7; 100])
+        });
+        assert_eq!(thread.join().unwrap(), [7; 100]);
     }
 
     #[test]

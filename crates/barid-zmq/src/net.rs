@@ -10,6 +10,7 @@
 //! transport does: never per message. Each time it encodes all that waits into one buffer and writes it at once,
 //! and hands over all that it has read with one publish.
 
+mod carrier;
 mod connection;
 mod connector;
 mod input;
@@ -24,13 +25,14 @@ mod websocket;
 
 pub(crate) use seats::{Seat, SeatLimits, Seats};
 
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, Presence};
 use crate::endpoint::Endpoint;
 use crate::error::{BindError, ConnectError};
+use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::MonitorEvent;
 use crate::pipe::{Bell, Receiver, Sender, pipe};
-use crate::properties::Known;
+use crate::properties::{Known, PeerProperties};
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use std::future::Future;
@@ -139,6 +141,15 @@ async fn dropped(stopped: &mut watch::Receiver<()>) {
     while stopped.changed().await.is_ok() {}
 }
 
+/// Counts a peer that is spoken with from now on, and tells of it.
+fn begin(hub: &Arc<Hub>, endpoint: &Endpoint) -> Presence {
+    let presence = Presence::new(hub);
+    hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
+        endpoint: endpoint.clone(),
+    });
+    presence
+}
+
 /// A connection's ends of the pipes to and from its socket.
 struct Ends {
     /// What the socket sends.
@@ -176,6 +187,25 @@ impl Ends {
             linger_until: None,
         };
         (attachment, ends)
+    }
+
+    /// Pipes that last as long as their connection: the socket has its ends of them. `seat` is the connection's place,
+    /// `told_name` what the peer calls itself.
+    fn attached(
+        hub: &Arc<Hub>,
+        endpoint: u64,
+        given_name: Option<Bytes>,
+        seat: Option<&Arc<Seat>>,
+        told_name: Option<Bytes>,
+        properties: PeerProperties,
+    ) -> Self {
+        let (mut attachment, ends) = Self::new(hub, endpoint, given_name);
+        ends.known.set(properties);
+        attachment.told_name = told_name;
+        attachment.seat = seat.cloned();
+        hub.gate.push(Signal::Attach(Box::new(attachment)));
+        hub.look();
+        ends
     }
 
     /// When what is left is given up, once the socket sends no more.

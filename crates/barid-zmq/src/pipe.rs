@@ -11,7 +11,6 @@ pub(crate) mod credit;
 #[cfg(test)]
 mod credit_tests;
 mod queue;
-mod sync;
 
 use crate::gate::{Gate, Signal};
 use crate::message::Message;
@@ -22,12 +21,12 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-/// What a message costs of a byte limit beside its frames.
-const MESSAGE_BYTES: u64 = 64;
+/// What each frame costs of a byte limit beside its bytes, and a message without any: empty ones are not free.
+const FRAME_BYTES: u64 = 64;
 
 /// What goes through a pipe beside messages.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ impl Notice {
             Self::Subscribe(bytes)
             | Self::Cancel(bytes)
             | Self::Join(bytes)
-            | Self::Leave(bytes) => Some(MESSAGE_BYTES + bytes.len() as u64),
+            | Self::Leave(bytes) => Some(FRAME_BYTES + bytes.len() as u64),
             Self::Opened(_) => None,
         }
     }
@@ -63,6 +62,14 @@ enum Item {
 }
 
 impl Item {
+    #[inline]
+    fn fetch(&self) {
+        match self {
+            Self::Message(message) => message.fetch(),
+            Self::Newest | Self::Notice(_) => {}
+        }
+    }
+
     /// What it takes of the credit; none if it takes nothing, not even a place.
     #[inline]
     fn cost(&self) -> Option<u64> {
@@ -76,7 +83,7 @@ impl Item {
 
 #[inline]
 fn cost(message: &Message) -> u64 {
-    MESSAGE_BYTES + message.byte_count() as u64
+    FRAME_BYTES * message.len().max(1) as u64 + message.byte_count() as u64
 }
 
 /// Who is told that an end of a pipe has something to do.
@@ -84,7 +91,28 @@ pub(crate) enum Bell {
     /// A socket, once it is known, and which of its peers this is (`u64::MAX` before it has a number).
     Socket(OnceLock<Arc<Gate>>, AtomicU64),
     /// The task of a connection.
-    Task(AtomicWaker),
+    Task(Task),
+}
+
+/// Does the work of a connection's task on another thread.
+pub(crate) trait Carry: Send + Sync {
+    /// Writes what was put in. False if the task has to be woken.
+    fn carry_now(&self) -> bool;
+}
+
+#[derive(Default)]
+pub(crate) struct Task {
+    waker: AtomicWaker,
+    carrier: Mutex<Option<Weak<dyn Carry>>>,
+}
+
+impl Task {
+    fn ring(&self) {
+        let carrier = self.carrier.lock().as_ref().and_then(Weak::upgrade);
+        if !carrier.is_some_and(|carrier| carrier.carry_now()) {
+            self.waker.wake();
+        }
+    }
 }
 
 impl Bell {
@@ -97,8 +125,8 @@ impl Bell {
         Self::Socket(OnceLock::new(), AtomicU64::new(u64::MAX))
     }
 
-    pub(crate) const fn task() -> Self {
-        Self::Task(AtomicWaker::new())
+    pub(crate) fn task() -> Self {
+        Self::Task(Task::default())
     }
 
     fn ring(&self, signal: fn(PeerId) -> Signal) {
@@ -111,7 +139,7 @@ impl Bell {
                     gate.push(signal(peer));
                 }
             }
-            Self::Task(waker) => waker.wake(),
+            Self::Task(task) => task.ring(),
         }
     }
 
@@ -135,7 +163,7 @@ impl Bell {
     fn register(&self, waker: &Waker) {
         match self {
             Self::Socket(..) => {}
-            Self::Task(registered) => registered.register(waker),
+            Self::Task(task) => task.waker.register(waker),
         }
     }
 }
@@ -418,7 +446,7 @@ impl Receiver {
 
     #[inline]
     fn take(&mut self, place: &mut Message) -> Option<(Popped, Option<u64>)> {
-        self.queue.take(|item| {
+        self.queue.take(Item::fetch, |item| {
             let cost = item.cost();
             let popped = match item {
                 Item::Message(message) => {
@@ -483,6 +511,14 @@ impl Receiver {
         self.link.to_reader.register(waker);
     }
 
+    /// Says who, on the thread that writes, may read what was written.
+    pub(crate) fn set_carrier(&self, carrier: Weak<dyn Carry>) {
+        match &self.link.to_reader {
+            Bell::Socket(..) => {}
+            Bell::Task(task) => *task.carrier.lock() = Some(carrier),
+        }
+    }
+
     /// Reads no more: the writer finds the pipe closed.
     pub(crate) fn close(&self) {
         self.link.reader_gone.store(true, Ordering::SeqCst);
@@ -514,6 +550,16 @@ impl Drop for Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicU64);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     fn pop(receiver: &mut Receiver, rings: &mut Rings) -> String {
         let mut place = Message::new();
@@ -523,6 +569,46 @@ mod tests {
                 format!("{popped:?}")
             }
         }
+    }
+
+    #[test]
+    fn an_item_takes_no_more_than_a_message() {
+        assert_eq!(size_of::<Item>(), size_of::<Message>());
+    }
+
+    /// Does as much of the task's work as it was told.
+    struct Carrier(AtomicBool);
+
+    impl Carry for Carrier {
+        fn carry_now(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_task_is_woken_only_for_what_nobody_has_done_for_it() {
+        let (mut sender, mut receiver) =
+            pipe(Keep::All(Hwm::UNLIMITED), Bell::task(), Bell::task());
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let carrier = Arc::new(Carrier(AtomicBool::new(true)));
+        let this = Arc::downgrade(&carrier);
+        receiver.set_carrier(this);
+        let mut write = |receiver: &mut Receiver| {
+            receiver.register(&waker);
+            while pop(receiver, &mut Rings::new()) != "Empty" {}
+            assert!(receiver.sleep());
+            let mut rings = Rings::new();
+            sender.push("a".into());
+            sender.publish(&mut rings);
+            rings.into_iter().for_each(Ring::ring);
+            count.0.load(Ordering::Relaxed)
+        };
+        assert_eq!(write(&mut receiver), 0);
+        carrier.0.store(false, Ordering::Relaxed);
+        assert_eq!(write(&mut receiver), 1);
+        drop(carrier);
+        assert_eq!(write(&mut receiver), 2);
     }
 
     #[test]

@@ -4,8 +4,12 @@
 
 #[path = "../src/pipe/credit.rs"]
 mod credit;
+#[path = "../src/prefetch.rs"]
+mod prefetch;
 #[path = "../src/pipe/queue.rs"]
 mod queue;
+#[path = "../src/chunk/shares.rs"]
+mod shares;
 
 /// The model's primitives in the place of the crate's.
 mod sync {
@@ -21,6 +25,7 @@ use credit::{Hwm, credit};
 use loom::sync::{Arc, Notify};
 use loom::thread;
 use queue::queue;
+use shares::Shares;
 
 fn model(f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -46,7 +51,7 @@ fn items_arrive_in_order_and_no_wake_up_is_lost() {
         });
         for expected in 0..3 {
             let found = loop {
-                if let Some(item) = reader.take(std::mem::take) {
+                if let Some(item) = reader.take(|_next| {}, std::mem::take) {
                     break item;
                 }
                 if reader.sleep() {
@@ -72,7 +77,7 @@ fn what_is_not_taken_is_freed_by_whoever_is_last() {
             }
             writer.write(item);
         });
-        let _first = reader.take(std::mem::take);
+        let _first = reader.take(|_next| {}, std::mem::take);
         drop(reader);
         thread.join().unwrap();
         drop(_first);
@@ -92,7 +97,7 @@ fn a_block_is_written_again_after_it_was_read() {
         });
         for expected in 0..5 {
             let found = loop {
-                match reader.take(std::mem::take) {
+                match reader.take(|_next| {}, std::mem::take) {
                     Some(item) => break item,
                     None => thread::yield_now(),
                 }
@@ -126,7 +131,7 @@ fn a_writer_without_room_is_woken() {
         });
         for expected in 0..3 {
             let found = loop {
-                if let Some(item) = reader.take(std::mem::take) {
+                if let Some(item) = reader.take(|_next| {}, std::mem::take) {
                     break item;
                 }
                 if reader.sleep() {
@@ -139,5 +144,67 @@ fn a_writer_without_room_is_woken() {
             }
         }
         thread.join().unwrap();
+    });
+}
+
+/// A piece of memory, and how often it was freed.
+struct Memory {
+    shares: Shares,
+    content: loom::cell::UnsafeCell<()>,
+    freed: loom::sync::atomic::AtomicU64,
+}
+
+impl Memory {
+    /// The model sees it if somebody writes meanwhile.
+    fn read(&self) {
+        self.content.with(|_| ());
+    }
+
+    fn write(&self) {
+        self.content.with_mut(|_| ());
+    }
+
+    fn give_back(&self, is_last: bool) {
+        if is_last {
+            self.write();
+            self.freed.fetch_add(1, sync::Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn memory_is_filled_again_when_all_shares_are_back_and_freed_once() {
+    model(|| {
+        let memory = Arc::new(Memory {
+            shares: Shares::new(),
+            content: loom::cell::UnsafeCell::new(()),
+            freed: loom::sync::atomic::AtomicU64::new(0),
+        });
+        let threads: Vec<_> = [false, true]
+            .into_iter()
+            .map(|copies| {
+                let memory = Arc::clone(&memory);
+                thread::spawn(move || {
+                    memory.read();
+                    if copies {
+                        memory.shares.add(1);
+                        memory.give_back(memory.shares.give_back(1));
+                        memory.read();
+                    }
+                    memory.give_back(memory.shares.give_back(1));
+                })
+            })
+            .collect();
+        let mut given = 2;
+        if memory.shares.are_back(given) {
+            memory.write();
+            memory.shares.reset();
+            given = 0;
+        }
+        memory.give_back(memory.shares.give_back_all_but(given));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(memory.freed.load(sync::Ordering::Relaxed), 1);
     });
 }

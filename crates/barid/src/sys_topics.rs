@@ -1,10 +1,8 @@
 //! What the broker tells of itself, at topics below `$SYS/broker`, as Mosquitto does.
 
 use broker::{Broker, Connection, Totals};
-use broker_api::{Attachment as _, Command, Confirm, Connect, Publishing, Submission};
-use model::{
-    CommandId, ConversationId, Dialect, Envelope, Instant, Message, Parts, Persistence, Retain,
-};
+use broker_api::{Attachment as _, Command, Confirm, Connect, Numbering, Publishing, Submission};
+use model::{ConversationId, Dialect, Envelope, Instant, Message, Parts, Persistence, Retain};
 use net::{Clock, Counters};
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -147,7 +145,7 @@ pub(crate) struct SysTopics {
     loads: Loads,
     started: Instant,
     last: Instant,
-    command: u64,
+    numbering: Numbering,
 }
 
 impl SysTopics {
@@ -168,7 +166,7 @@ impl SysTopics {
             loads: Loads::default(),
             started: now,
             last: now,
-            command: 0,
+            numbering: Numbering::default(),
         };
         let connect = this.submission(Command::Connect(Box::new(Connect {
             login: None,
@@ -234,12 +232,7 @@ impl SysTopics {
     }
 
     fn submission(&mut self, command: Command) -> Submission {
-        self.command += 1;
-        Submission {
-            id: CommandId(self.command),
-            conversation: ConversationId(0),
-            command,
-        }
+        self.numbering.next(ConversationId(0), command)
     }
 }
 

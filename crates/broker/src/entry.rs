@@ -54,26 +54,43 @@
 //! 0x7FFFFFFFFFFFFFFF. Times are milliseconds since 1970. Definitions, bindings, messages and pages are drawn
 //! in the modules that write them.
 
+mod change;
 mod definition;
 mod fields;
 mod message;
 mod page;
 #[cfg(test)]
 mod tests;
+mod topology;
+mod transaction;
 
-use crate::estate::Bequeathed;
-use crate::retained::Setting;
-use crate::transaction::{Prepared, PreparedNotes, PreparedPublish, PreparedSettle, TransactionId};
-use broker_api::{Bind, Note, Will};
-use fields::{Fields, Put, count_u32};
+use crate::transaction::{Prepared, TransactionId};
+use broker_api::Bind;
+pub(crate) use change::{
+    Change, Enqueued, Forwarded, encode_bequeathed, encode_enqueued,
+    encode_enqueued_before_content, encode_forwarded, encode_noted, encode_retained,
+    encode_retained_before_content, encode_returned, encode_settled,
+};
+use change::{change, enqueued};
+use fields::{Fields, Put};
 use model::{
-    Address, ExchangeDefinition, ExchangeName, Lifetime, Message, Outcome, QueueDefinition,
-    QueueId, QueueName, Sequence, ShardId,
+    ExchangeDefinition, ExchangeName, Lifetime, Message, QueueDefinition, QueueId, QueueName,
+    Sequence, ShardId,
 };
 pub(crate) use page::{
     decode_messages, encode_messages, encode_page, encode_page_left, encode_paged,
 };
-use queue::{PageRecord, PageState, Placement, PurgedPage, Returned};
+use queue::{PageRecord, PageState, Placement, PurgedPage};
+use topology::topology;
+pub(crate) use topology::{
+    encode_binding, encode_exchange_declared, encode_exchange_deleted, encode_keep,
+    encode_queue_declared, encode_queue_deleted, encode_queue_ids,
+};
+use transaction::transaction;
+pub(crate) use transaction::{
+    Group, encode_decided, encode_finished, encode_prepared, encode_prepared_with_notes,
+    encode_transaction,
+};
 
 pub(crate) const QUEUE_DECLARED: u8 = 16;
 pub(crate) const QUEUE_DELETED: u8 = 17;
@@ -106,12 +123,6 @@ pub(crate) const BEQUEATHED: u8 = 43;
 pub(crate) const PREPARED_WITH_NOTES: u8 = 44;
 pub(crate) const KEPT: u8 = 45;
 pub(crate) const LET_GO: u8 = 46;
-
-const QUEUE_EXPIRES: u8 = 1;
-const HAS_WILL: u8 = 2;
-
-const EXPIRES: u8 = 1;
-const DELAYED: u8 = 2;
 
 /// A record, read back.
 #[derive(Debug, PartialEq, Eq)]
@@ -178,45 +189,6 @@ pub(crate) enum Entry {
     PageLeft(QueueId, PurgedPage),
 }
 
-/// What may be a part of a group.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Enqueued(Enqueued),
-    Settled {
-        queue: QueueId,
-        ranges: Vec<(Sequence, Sequence)>,
-    },
-    Returned(QueueId, Returned),
-    Forwarded(Forwarded),
-    Retained(Setting),
-    Noted(Noted),
-    Bequeathed(QueueId, Bequeathed),
-}
-
-/// Notes of a queue that were changed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Noted {
-    pub(crate) queue: QueueId,
-    pub(crate) entries: Vec<Note>,
-}
-
-/// A message that has come to queues of one shard.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Enqueued {
-    pub(crate) places: Vec<(QueueId, Placement)>,
-    pub(crate) message: Message,
-}
-
-/// A message that is on its way to queues of other shards.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Forwarded {
-    pub(crate) id: u64,
-    /// The place that it left, if it stood in the log.
-    pub(crate) source: Option<(QueueId, Sequence)>,
-    pub(crate) to: Vec<(ShardId, QueueId)>,
-    pub(crate) message: Message,
-}
-
 /// Why a record makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
@@ -233,104 +205,6 @@ pub enum EntryError {
     },
 }
 
-pub(crate) fn encode_queue_declared(
-    to: &mut Vec<u8>,
-    queue: QueueId,
-    shard: ShardId,
-    definition: &QueueDefinition,
-    name: &QueueName,
-) {
-    to.u64(queue.0);
-    to.u16(shard.0);
-    definition::put_queue(to, definition);
-    to.extend_from_slice(name.as_bytes());
-}
-
-pub(crate) fn encode_queue_deleted(to: &mut Vec<u8>, queue: QueueId) {
-    to.u64(queue.0);
-}
-
-pub(crate) fn encode_exchange_declared(
-    to: &mut Vec<u8>,
-    name: &ExchangeName,
-    definition: &ExchangeDefinition,
-    lifetime: Lifetime,
-) {
-    to.u8(u8::from(lifetime == Lifetime::UntilUnused));
-    definition::put_exchange(to, definition);
-    to.extend_from_slice(name.as_bytes());
-}
-
-pub(crate) fn encode_exchange_deleted(to: &mut Vec<u8>, name: &ExchangeName) {
-    to.extend_from_slice(name.as_bytes());
-}
-
-/// For `BOUND` and `UNBOUND`.
-pub(crate) fn encode_binding(to: &mut Vec<u8>, bind: &Bind) {
-    definition::put_binding(to, bind);
-}
-
-pub(crate) fn encode_queue_ids(to: &mut Vec<u8>, next: QueueId) {
-    to.u64(next.0);
-}
-
-/// For [`KEPT`] and [`LET_GO`].
-pub(crate) fn encode_keep(to: &mut Vec<u8>, queue: QueueId, keeper: QueueId) {
-    to.u64(queue.0);
-    to.u64(keeper.0);
-}
-
-/// For [`ENQUEUED`].
-pub(crate) fn encode_enqueued(
-    to: &mut Vec<u8>,
-    places: &[(QueueId, Placement)],
-    message: &Message,
-) {
-    encode_enqueued_before_content(to, places, message);
-    to.extend_from_slice(message.content());
-}
-
-/// The same but for the message's content, which is to follow.
-pub(crate) fn encode_enqueued_before_content(
-    to: &mut Vec<u8>,
-    places: &[(QueueId, Placement)],
-    message: &Message,
-) {
-    to.u32(count_u32(places.len()));
-    for (queue, place) in places {
-        let expires = if place.expires_at.is_some() {
-            EXPIRES
-        } else {
-            0
-        };
-        let delayed = if place.available_at.is_some() {
-            DELAYED
-        } else {
-            0
-        };
-        to.u64(queue.0);
-        to.u64(place.sequence.0);
-        to.u8(expires | delayed);
-        for moment in place.expires_at.into_iter().chain(place.available_at) {
-            to.u64(moment.millis());
-        }
-    }
-    message::put_before_content(to, message);
-}
-
-/// Encodes the sequences, which ascend, as ranges.
-pub(crate) fn encode_settled(to: &mut Vec<u8>, queue: QueueId, sequences: &[Sequence]) {
-    to.u64(queue.0);
-    for run in sequences.chunk_by(|one, other| one.next() == *other) {
-        if let [first, ..] = run
-            && let [.., last] = run
-        {
-            to.u64(first.0);
-            to.u64(last.0);
-        }
-    }
-}
-
 pub(crate) fn encode_marked(to: &mut Vec<u8>, queue: QueueId, mark: Sequence) {
     to.u64(queue.0);
     to.u64(mark.0);
@@ -339,39 +213,6 @@ pub(crate) fn encode_marked(to: &mut Vec<u8>, queue: QueueId, mark: Sequence) {
 pub(crate) fn encode_queue(to: &mut Vec<u8>, queue: QueueId, next: Sequence, mark: Sequence) {
     encode_marked(to, queue, next);
     to.u64(mark.0);
-}
-
-pub(crate) fn encode_returned(to: &mut Vec<u8>, queue: QueueId, returned: &Returned) {
-    to.u64(queue.0);
-    to.u64(returned.sequence.0);
-    to.u32(returned.delivery_count);
-    to.u64(returned.available_at.map_or(0, |at| at.millis()));
-}
-
-pub(crate) fn encode_forwarded(to: &mut Vec<u8>, forwarded: &Forwarded) {
-    let (queue, sequence) = forwarded.source.unwrap_or_default();
-    to.u64(forwarded.id);
-    to.u64(queue.0);
-    to.u64(sequence.0);
-    to.u32(count_u32(forwarded.to.len()));
-    for (shard, queue) in &forwarded.to {
-        to.u16(shard.0);
-        to.u64(queue.0);
-    }
-    message::put(to, &forwarded.message);
-}
-
-/// For [`RETAINED`].
-pub(crate) fn encode_retained(to: &mut Vec<u8>, setting: &Setting) {
-    encode_retained_before_content(to, setting);
-    to.extend_from_slice(setting.message.content());
-}
-
-/// The same but for the message's content, which is to follow.
-pub(crate) fn encode_retained_before_content(to: &mut Vec<u8>, setting: &Setting) {
-    to.u64(setting.version);
-    to.u64(setting.expires_at.map_or(0, |at| at.millis()));
-    message::put_before_content(to, &setting.message);
 }
 
 pub(crate) fn encode_forwards_done(to: &mut Vec<u8>, ids: &[u64]) {
@@ -394,116 +235,6 @@ pub(crate) fn encode_received(
 pub(crate) fn encode_numbers(to: &mut Vec<u8>, next_forward: u64, next_transaction: u64) {
     to.u64(next_forward);
     to.u64(next_transaction);
-}
-
-/// Changes that take effect together, encoded one by one.
-#[derive(Debug, Default)]
-pub(crate) struct Group(Vec<u8>);
-
-impl Group {
-    pub(crate) fn push(&mut self, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) {
-        self.0.u8(kind);
-        let at = self.0.len();
-        self.0.u32(0);
-        encode(&mut self.0);
-        let length = count_u32(self.0.len() - at - 4);
-        self.0[at..at + 4].copy_from_slice(&length.to_le_bytes());
-    }
-
-    /// For `TRANSACTED`.
-    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.0);
-    }
-}
-
-/// For `ABORTED`; `COMMITTED` goes on with its group.
-pub(crate) fn encode_transaction(to: &mut Vec<u8>, id: TransactionId) {
-    to.u16(id.coordinator.0);
-    to.u64(id.number);
-}
-
-/// For [`NOTED`].
-pub(crate) fn encode_noted(to: &mut Vec<u8>, queue: QueueId, entries: &[Note]) {
-    to.u64(queue.0);
-    for Note { key, value } in entries {
-        to.long(key);
-        to.u8(u8::from(value.is_some()));
-        value.iter().for_each(|value| to.long(value));
-    }
-}
-
-/// For [`BEQUEATHED`].
-pub(crate) fn encode_bequeathed(
-    to: &mut Vec<u8>,
-    queue: QueueId,
-    expires_ms: Option<u64>,
-    will: Option<&Will>,
-) {
-    let expires = if expires_ms.is_some() {
-        QUEUE_EXPIRES
-    } else {
-        0
-    };
-    let has_will = if will.is_some() { HAS_WILL } else { 0 };
-    to.u64(queue.0);
-    to.u8(expires | has_will);
-    expires_ms.into_iter().for_each(|expires| to.u64(expires));
-    if let Some(will) = will {
-        to.u64(will.delay_ms);
-        message::put(to, &will.message);
-    }
-}
-
-/// For [`PREPARED_WITH_NOTES`].
-pub(crate) fn encode_prepared_with_notes(to: &mut Vec<u8>, id: TransactionId, prepared: &Prepared) {
-    encode_prepared(to, id, prepared);
-    to.u32(count_u32(prepared.notes.len()));
-    for notes in &prepared.notes {
-        let at = to.len();
-        to.u32(0);
-        encode_noted(to, notes.queue, &notes.entries);
-        let length = count_u32(to.len() - at - 4);
-        to[at..at + 4].copy_from_slice(&length.to_le_bytes());
-    }
-}
-
-/// For [`PREPARED`], which says nothing of notes.
-pub(crate) fn encode_prepared(to: &mut Vec<u8>, id: TransactionId, prepared: &Prepared) {
-    encode_transaction(to, id);
-    to.u32(count_u32(prepared.publishes.len()));
-    for publish in &prepared.publishes {
-        to.u32(count_u32(publish.queues.len()));
-        publish.queues.iter().for_each(|queue| to.u64(queue.0));
-        let at = to.len();
-        to.u32(0);
-        message::put(to, &publish.message);
-        let length = count_u32(to.len() - at - 4);
-        to[at..at + 4].copy_from_slice(&length.to_le_bytes());
-    }
-    to.u32(count_u32(prepared.settles.len()));
-    for settle in &prepared.settles {
-        to.u64(settle.queue.0);
-        to.u8(match settle.outcome {
-            Outcome::Accept => 0,
-            Outcome::Reject => 1,
-            Outcome::Release => 2,
-            Outcome::Fail => 3,
-        });
-        to.u32(count_u32(settle.sequences.len()));
-        settle
-            .sequences
-            .iter()
-            .for_each(|sequence| to.u64(sequence.0));
-    }
-}
-
-pub(crate) fn encode_decided(to: &mut Vec<u8>, number: u64, shards: impl Iterator<Item = ShardId>) {
-    to.u64(number);
-    shards.for_each(|shard| to.u16(shard.0));
-}
-
-pub(crate) fn encode_finished(to: &mut Vec<u8>, number: u64) {
-    to.u64(number);
 }
 
 impl Entry {
@@ -564,278 +295,4 @@ impl Entry {
         fields.end()?;
         Ok(entry)
     }
-}
-
-fn topology(fields: &mut Fields<'_>) -> Result<Entry, EntryError> {
-    Ok(match fields.kind {
-        QUEUE_DECLARED => {
-            let queue = fields.queue()?;
-            let shard = fields.shard()?;
-            let definition = definition::queue(fields)?;
-            let name = fields.rest();
-            let name = QueueName::new(name).map_err(|_| fields.bad("name"))?;
-            Entry::QueueDeclared {
-                queue,
-                shard,
-                definition,
-                name,
-            }
-        }
-        QUEUE_DELETED => Entry::QueueDeleted(fields.queue()?),
-        EXCHANGE_DECLARED => {
-            let lifetime = if definition::flag(fields, "lifetime")? {
-                Lifetime::UntilUnused
-            } else {
-                Lifetime::Permanent
-            };
-            let definition = definition::exchange(fields)?;
-            Entry::ExchangeDeclared {
-                lifetime,
-                definition,
-                name: rest_name(fields)?,
-            }
-        }
-        EXCHANGE_DELETED => Entry::ExchangeDeleted(rest_name(fields)?),
-        BOUND => Entry::Bound(definition::binding(fields)?),
-        UNBOUND => Entry::Unbound(definition::binding(fields)?),
-        QUEUE_IDS => Entry::QueueIds {
-            next: QueueId(fields.number("next id")?),
-        },
-        KEPT => Entry::Kept {
-            queue: fields.queue()?,
-            keeper: fields.queue()?,
-        },
-        LET_GO => Entry::LetGo {
-            queue: fields.queue()?,
-            keeper: fields.queue()?,
-        },
-        other => return Err(EntryError::UnknownKind(other)),
-    })
-}
-
-fn rest_name(fields: &mut Fields<'_>) -> Result<ExchangeName, EntryError> {
-    let name = fields.rest();
-    ExchangeName::new(name).map_err(|_| fields.bad("name"))
-}
-
-fn change(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
-    Ok(match fields.kind {
-        ENQUEUED => Change::Enqueued(enqueued(fields)?),
-        SETTLED => {
-            let queue = fields.queue()?;
-            let mut ranges = Vec::with_capacity(fields.left.len() / 16);
-            while !fields.left.is_empty() {
-                let (first, last) = (fields.number("first")?, fields.number("last")?);
-                if first > last {
-                    return Err(fields.bad("range"));
-                }
-                ranges.push((Sequence(first), Sequence(last)));
-            }
-            Change::Settled { queue, ranges }
-        }
-        RETURNED => {
-            let queue = fields.queue()?;
-            let sequence = fields.sequence()?;
-            let delivery_count = fields.u32("count")?;
-            let available_at = fields.moment("available")?;
-            let is_delayed = available_at.millis() > 0;
-            Change::Returned(
-                queue,
-                Returned {
-                    sequence,
-                    delivery_count,
-                    available_at: is_delayed.then_some(available_at),
-                },
-            )
-        }
-        FORWARDED => {
-            let id = fields.number("id")?;
-            let (queue, sequence) = (fields.queue()?, fields.sequence()?);
-            let count = fields.u32("count")?;
-            let mut to = Vec::new();
-            for _ in 0..count {
-                to.push((fields.shard()?, fields.queue()?));
-            }
-            Change::Forwarded(Forwarded {
-                id,
-                source: (sequence.0 > 0).then_some((queue, sequence)),
-                to,
-                message: message::take(fields)?,
-            })
-        }
-        RETAINED => Change::Retained(retained(fields)?),
-        NOTED => Change::Noted(noted(fields)?),
-        BEQUEATHED => bequeathed(fields)?,
-        other => return Err(EntryError::UnknownKind(other)),
-    })
-}
-
-fn retained(fields: &mut Fields<'_>) -> Result<Setting, EntryError> {
-    let version = fields.number("version")?;
-    let expires_at = fields.moment("expires")?;
-    let message = message::take(fields)?;
-    if message.exchange() != Address::TOPIC_EXCHANGE {
-        return Err(fields.bad("exchange"));
-    }
-    Ok(Setting {
-        version,
-        expires_at: (expires_at.millis() > 0).then_some(expires_at),
-        message,
-    })
-}
-
-fn noted(fields: &mut Fields<'_>) -> Result<Noted, EntryError> {
-    let queue = fields.queue()?;
-    let mut entries = Vec::new();
-    while !fields.left.is_empty() {
-        let key = fields.long("key")?.into();
-        let value = match fields.u8("kept")? {
-            0 => None,
-            1 => Some(fields.long("value")?.into()),
-            _ => return Err(fields.bad("kept")),
-        };
-        entries.push(Note { key, value });
-    }
-    Ok(Noted { queue, entries })
-}
-
-fn bequeathed(fields: &mut Fields<'_>) -> Result<Change, EntryError> {
-    let queue = fields.queue()?;
-    let bits = fields.u8("bits")?;
-    if bits & !(QUEUE_EXPIRES | HAS_WILL) != 0 {
-        return Err(fields.bad("bits"));
-    }
-    let expires_ms = (bits & QUEUE_EXPIRES != 0)
-        .then(|| fields.u64("expires"))
-        .transpose()?;
-    let will = if bits & HAS_WILL == 0 {
-        None
-    } else {
-        Some(Will {
-            delay_ms: fields.u64("delay")?,
-            message: message::take(fields)?,
-        })
-    };
-    Ok(Change::Bequeathed(queue, Bequeathed { expires_ms, will }))
-}
-
-fn enqueued(fields: &mut Fields<'_>) -> Result<Enqueued, EntryError> {
-    let count = fields.u32("count")?;
-    let mut places = Vec::new();
-    for _ in 0..count {
-        let queue = fields.queue()?;
-        let sequence = fields.sequence()?;
-        let bits = fields.u8("bits")?;
-        if bits & !(EXPIRES | DELAYED) != 0 {
-            return Err(fields.bad("bits"));
-        }
-        let mut moment = |bit, name| (bits & bit != 0).then(|| fields.moment(name)).transpose();
-        let place = Placement {
-            sequence,
-            expires_at: moment(EXPIRES, "expires")?,
-            available_at: moment(DELAYED, "available")?,
-        };
-        places.push((queue, place));
-    }
-    Ok(Enqueued {
-        places,
-        message: message::take(fields)?,
-    })
-}
-
-fn transaction(fields: &mut Fields<'_>) -> Result<Entry, EntryError> {
-    Ok(match fields.kind {
-        TRANSACTED => Entry::Transacted(group(fields)?),
-        PREPARED | PREPARED_WITH_NOTES => {
-            Entry::Prepared(transaction_id(fields)?, prepared(fields)?)
-        }
-        COMMITTED => Entry::Committed(transaction_id(fields)?, group(fields)?),
-        ABORTED => Entry::Aborted(transaction_id(fields)?),
-        DECIDED => {
-            let number = fields.number("number")?;
-            let mut shards = Vec::new();
-            while !fields.left.is_empty() {
-                shards.push(fields.shard()?);
-            }
-            Entry::Decided { number, shards }
-        }
-        FINISHED => Entry::Finished {
-            number: fields.number("number")?,
-        },
-        other => return Err(EntryError::UnknownKind(other)),
-    })
-}
-
-fn transaction_id(fields: &mut Fields<'_>) -> Result<TransactionId, EntryError> {
-    Ok(TransactionId {
-        coordinator: fields.shard()?,
-        number: fields.number("number")?,
-    })
-}
-
-/// The changes of a group, none of which is a group.
-fn group(fields: &mut Fields<'_>) -> Result<Vec<Change>, EntryError> {
-    let mut changes = Vec::new();
-    while !fields.left.is_empty() {
-        let kind = fields.u8("kind")?;
-        let left = fields.long("record")?;
-        let mut inner = Fields { kind, left };
-        changes.push(change(&mut inner)?);
-        inner.end()?;
-    }
-    Ok(changes)
-}
-
-fn prepared(fields: &mut Fields<'_>) -> Result<Prepared, EntryError> {
-    let mut prepared = Prepared::default();
-    for _ in 0..fields.u32("publishes")? {
-        let count = fields.u32("count")?;
-        let mut queues = Vec::new();
-        for _ in 0..count {
-            queues.push(fields.queue()?);
-        }
-        let left = fields.long("message")?;
-        let mut inner = Fields {
-            kind: fields.kind,
-            left,
-        };
-        let message = message::take(&mut inner)?;
-        prepared.publishes.push(PreparedPublish { queues, message });
-    }
-    for _ in 0..fields.u32("settles")? {
-        let queue = fields.queue()?;
-        let outcome = match fields.u8("outcome")? {
-            0 => Outcome::Accept,
-            1 => Outcome::Reject,
-            2 => Outcome::Release,
-            3 => Outcome::Fail,
-            _ => return Err(fields.bad("outcome")),
-        };
-        let count = fields.u32("count")?;
-        let mut sequences = Vec::new();
-        for _ in 0..count {
-            sequences.push(fields.sequence()?);
-        }
-        prepared.settles.push(PreparedSettle {
-            queue,
-            outcome,
-            sequences,
-        });
-    }
-    if fields.kind == PREPARED_WITH_NOTES {
-        for _ in 0..fields.u32("notes")? {
-            let left = fields.long("notes")?;
-            let mut inner = Fields {
-                kind: fields.kind,
-                left,
-            };
-            let Noted { queue, entries } = noted(&mut inner)?;
-            prepared.notes.push(PreparedNotes {
-                queue,
-                subscriber: None,
-                entries,
-            });
-        }
-    }
-    Ok(prepared)
 }

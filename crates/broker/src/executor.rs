@@ -1,32 +1,27 @@
 //! One executor: runs its shards, a step at a time.
 
 mod assemble;
+mod control;
 mod fills;
+mod memory;
 
 use crate::Node;
 use crate::deliver::Deliveries;
-use crate::get::subscribed;
-use crate::mailbox::{
-    Admission, Control, Mailbox, Publish, PublishBatch, PublishTo, Subscribing, Taken,
-};
+use crate::mailbox::{Control, Mailbox, Publish, PublishBatch, PublishTo, Taken};
 use crate::outbox::Outbox;
-use crate::routes::QueueTarget;
-use crate::shard::{self, Effect, Enqueued, OnItsWay, Pressure, Shard, Turn, tell};
+use crate::shard::{Effect, Enqueued, OnItsWay, Shard, tell};
 use crate::shared_queue::SharedQueue;
 use crate::topology::Topology;
 use crate::transaction::Asker;
-use broker_api::{BlockCause, Event, Grant, Refusal, Reply};
-use log_store::{Space, StoreFailed};
+use broker_api::{Event, Reply};
+use log_store::StoreFailed;
 use model::{CommandId, Instant, ShardId};
-use queue::{Age, CancelCause, Queue, Sharing, SubscriberId};
+use queue::Age;
 use std::sync::Arc;
 use std::task::Context;
 
 pub(crate) use assemble::assemble;
 use fills::Fills;
-
-/// The store may be this many bytes behind an executor before publishes wait for it.
-const UNCOMMITTED_BYTES_MAX: usize = 16 << 20;
 
 /// Whether a step found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,82 +205,6 @@ impl Executor {
         Ok(())
     }
 
-    /// Moves messages out of memory where there are too many.
-    fn move_out(&mut self, now: Instant) {
-        let queued = self.node.queued.get();
-        let limit = self.node.settings.queued_bytes;
-        let pressure = pressure(queued, limit);
-        for shard in &mut self.shards {
-            shard.set_pressure(now, pressure);
-        }
-        if pressure == Pressure::None {
-            return;
-        }
-        // What is over three eighths, as far as this executor's shards have their share in it.
-        let excess = queued - limit / 8 * 3;
-        let mut fullest: Vec<_> = self.shards.iter_mut().collect();
-        fullest.sort_unstable_by_key(|shard| std::cmp::Reverse(shard.resident_bytes()));
-        let mut left = excess;
-        for shard in fullest {
-            let share = left.min(shard.resident_bytes());
-            if share == 0 {
-                break;
-            }
-            let moved = shard.move_out(pressure, share);
-            // One that cannot be moved out is not to keep the others where memory is short.
-            left -= if pressure >= Pressure::High {
-                moved.min(share)
-            } else {
-                share
-            };
-        }
-    }
-
-    /// Charges memory with what has come, and wakes who waits for what has gone.
-    fn note_moved_bytes(&mut self) {
-        let (mut added, mut freed) = (0, 0);
-        for shard in &mut self.shards {
-            let moved = shard.take_moved_bytes();
-            added += moved.0;
-            freed += moved.1;
-        }
-        let limit = self.node.settings.queued_bytes;
-        let before = pressure(self.node.queued.get(), limit);
-        if added > 0 {
-            self.node.queued.add(added);
-        }
-        let has_room = freed > 0 && self.node.queued.subtract(freed, limit);
-        let after = pressure(self.node.queued.get(), limit);
-        // Others are to move out what they hold, whether they have anything else to do or not.
-        let is_short = after > before && after >= Pressure::High;
-        if has_room || is_short {
-            let mailboxes = self.node.mailboxes.iter();
-            mailboxes.for_each(|mailbox| mailbox.nudge());
-        }
-    }
-
-    /// Whether publishes are taken: not while the store or the memory has to catch up, or the disk is full.
-    fn admission(&self) -> Admission {
-        let behind: usize = self.shards.iter().map(Shard::uncommitted_bytes).sum();
-        let is_low = |shard: &Shard| shard.log.space() == Space::Low;
-        let cause = if self.shards.iter().any(is_low) {
-            Some(BlockCause::Disk)
-        } else if self.node.queued.get() >= self.node.settings.queued_bytes {
-            Some(BlockCause::Memory)
-        } else {
-            None
-        };
-        if self.node.blocked.set(cause) {
-            let mailboxes = self.node.mailboxes.iter();
-            mailboxes.for_each(|mailbox| mailbox.wake_refused());
-        }
-        if cause.is_some() || behind > UNCOMMITTED_BYTES_MAX {
-            Admission::Closed
-        } else {
-            Admission::Open
-        }
-    }
-
     fn handle_store_news(&mut self, now: Instant) -> Result<(), StoreFailed> {
         for (index, shard) in self.shards.iter_mut().enumerate() {
             shard.handle_committed(&mut self.news)?;
@@ -360,257 +279,6 @@ impl Executor {
         if !at_once.is_empty() {
             self.confirmed.push((outbox, at_once));
         }
-    }
-
-    fn control(&mut self, now: Instant, control: Control) {
-        match control {
-            Control::Subscribe(subscribing) => self.subscribe(now, subscribing),
-            Control::Cancel {
-                outbox,
-                subscriber,
-                target,
-                command,
-            } => {
-                let cause = CancelCause::Asked;
-                self.shard(target.shard)
-                    .cancel(now, target.queue, subscriber, cause);
-                self.deliveries.end_get(subscriber);
-                self.deliveries.forget(subscriber);
-                self.answer_end(&outbox, subscriber, command);
-            }
-            Control::StepAside {
-                outbox,
-                subscriber,
-                target,
-                command,
-            } => {
-                self.shard(target.shard)
-                    .step_aside(now, target.queue, subscriber);
-                self.deliveries.end_get(subscriber);
-                self.answer_end(&outbox, subscriber, command);
-            }
-            Control::Grant {
-                subscriber,
-                target,
-                grant,
-            } => self.grant(now, subscriber, target, grant),
-            Control::Drain { subscriber, target } => self.drain(now, subscriber, target),
-            Control::Settle(settlement) => {
-                self.shard(settlement.target.shard).settle(now, settlement);
-            }
-            Control::Note(noting) => {
-                self.shard(noting.target.shard).change_notes(now, noting);
-            }
-            Control::Recall {
-                subscriber,
-                target,
-                asker,
-            } => self
-                .shard(target.shard)
-                .recall(target.queue, subscriber, asker),
-            Control::Bequeath(bequeathing) => {
-                self.shard(bequeathing.target.shard).bequeath(*bequeathing);
-            }
-            Control::Keep(keeping) => self.shard(keeping.target.shard).ask_to_keep(*keeping),
-            Control::Room(connection) => {
-                for target in self.deliveries.handle_room(connection) {
-                    self.shard(target.shard).touch(target.queue);
-                }
-            }
-            Control::Closed(connection) => {
-                let cause = CancelCause::ConnectionLost;
-                for (subscriber, target) in self.deliveries.remove(connection) {
-                    self.shard(target.shard)
-                        .cancel(now, target.queue, subscriber, cause);
-                }
-            }
-            Control::Topology(request, asker) => {
-                if let (Some(topology), Some(shard)) = (&mut self.topology, self.shards.first_mut())
-                {
-                    topology.handle(shard, *request, asker);
-                    topology.handle_committed(shard.log.committed());
-                }
-            }
-            Control::Adopt(shared) => {
-                let target = shared.target;
-                let rules = self.node.rules_of(&shared);
-                let seed = self.node.settings.seed ^ target.queue.0;
-                let queue = Queue::new(rules, seed);
-                self.shard(target.shard).host(now, &shared, queue);
-            }
-            Control::FreePages(target) => self.shard(target.shard).free_pages_of(target.queue),
-            Control::LetGo(target) => self.shard(target.shard).let_go(now, target.queue),
-            Control::Declared { queue, asker } => {
-                let target = queue.target;
-                self.shard(target.shard).use_queue(now, target.queue);
-                self.declared.push((queue, asker));
-            }
-            Control::End {
-                queue,
-                condition,
-                asker,
-            } => {
-                let target = queue.target;
-                self.shard(target.shard)
-                    .end_if(now, target.queue, condition, asker);
-            }
-            Control::Purge { target, asker } => {
-                self.shard(target.shard).purge(now, target.queue, asker);
-            }
-            Control::Fill(filling) => self.begin_fill(*filling),
-            Control::Forward(..)
-            | Control::Forwarded { .. }
-            | Control::Transact { .. }
-            | Control::Offer { .. }
-            | Control::Begin { .. }
-            | Control::Prepare { .. }
-            | Control::Voted { .. }
-            | Control::Decided(_)
-            | Control::Applied { .. } => self.control_between_shards(now, control),
-        }
-    }
-
-    fn control_between_shards(&mut self, now: Instant, control: Control) {
-        match control {
-            Control::Forward(forward) => self.shard(forward.shard).receive(now, *forward),
-            Control::Forwarded { from, id, by } => self.shard(from).handle_forwarded(id, by),
-            Control::Transact { shard, part, asker } => {
-                self.shard(shard).transact(now, *part, asker);
-            }
-            Control::Offer { shard, offer, part } => self.shard(shard).offer(offer, *part),
-            Control::Begin {
-                coordinator,
-                shards,
-                offer,
-                asker,
-            } => self.shard(coordinator).begin(shards, offer, asker),
-            Control::Prepare { shard, id, offer } => self.shard(shard).prepare(now, id, offer),
-            Control::Voted { id, by, vote } => {
-                self.shard(id.coordinator).handle_vote(id, by, vote);
-            }
-            Control::Decided(decided) => {
-                self.shard(decided.shard).handle_decision(now, *decided);
-            }
-            Control::Applied { id, by } => self.shard(id.coordinator).handle_applied(id, by),
-            Control::Subscribe(_)
-            | Control::Cancel { .. }
-            | Control::StepAside { .. }
-            | Control::Grant { .. }
-            | Control::Drain { .. }
-            | Control::Settle(_)
-            | Control::Note(_)
-            | Control::Recall { .. }
-            | Control::Bequeath(_)
-            | Control::Keep(_)
-            | Control::Room(_)
-            | Control::Closed(_)
-            | Control::Topology(..)
-            | Control::Adopt(_)
-            | Control::Declared { .. }
-            | Control::LetGo(_)
-            | Control::FreePages(_)
-            | Control::End { .. }
-            | Control::Fill(_)
-            | Control::Purge { .. } => unreachable!("these are of one shard"),
-        }
-    }
-
-    /// Answers who has asked for the end of a subscription, behind what it was delivered.
-    fn answer_end(&mut self, outbox: &Arc<Outbox>, subscriber: SubscriberId, command: CommandId) {
-        let done = Event::Done(command, Ok(Reply::Nothing));
-        if let Err(done) = self.deliveries.answer(subscriber.connection, done) {
-            // Its queue has ended before.
-            outbox.push(&mut vec![done]);
-        }
-    }
-
-    fn subscribe(&mut self, now: Instant, subscribing: Subscribing) {
-        let Subscribing {
-            outbox,
-            subscriber,
-            target,
-            name,
-            options,
-            drain,
-            takes_over,
-            command,
-        } = subscribing;
-        self.deliveries.add(outbox, subscriber, target);
-        let is_get = options.sharing == Sharing::Get;
-        let shard = self.shard(target.shard);
-        let done = if let Some(user) = takes_over {
-            shard.take_over(now, target.queue, (subscriber, &user), options)
-        } else {
-            shard.subscribe(now, target.queue, subscriber, options)
-        };
-        let is_ok = done.is_ok();
-        let settle_ms = shard.settle_ms(target.queue);
-        let done = done.map(|()| subscribed(settle_ms));
-        let done = done.map_err(|error| match error {
-            shard::Subscribing::NoQueue => Refusal::QueueDeleted(name.clone()),
-            shard::Subscribing::Refused(refusal) => refusal,
-            shard::Subscribing::InUse(shared) => Refusal::QueueInUse(shared.name.clone()),
-        });
-        if is_get && is_ok {
-            self.deliveries.await_get(subscriber, command);
-            return;
-        }
-        self.deliveries.tell(subscriber, Event::Done(command, done));
-        if !is_ok {
-            self.deliveries.forget(subscriber);
-        }
-        if drain && is_ok {
-            self.drain(now, subscriber, target);
-        }
-    }
-
-    fn grant(&mut self, now: Instant, subscriber: SubscriberId, target: QueueTarget, grant: Grant) {
-        let Some(queue) = self.shard(target.shard).touch(target.queue) else {
-            return;
-        };
-        queue.grant(subscriber, grant.total());
-        if grant.drain {
-            self.drain(now, subscriber, target);
-        }
-    }
-
-    /// Delivers what is ready and takes the rest of a grant away.
-    fn drain(&mut self, now: Instant, subscriber: SubscriberId, target: QueueTarget) {
-        let count = self.node.mailboxes.len();
-        let shard = &mut self.shards[usize::from(target.shard.0) / count];
-        match shard.pump_queue(now, target.queue, &mut self.deliveries) {
-            Turn::Done => {}
-            Turn::Busy => {
-                // There is more to look at: others have their turn first.
-                let drain = Control::Drain { subscriber, target };
-                self.mailbox.post(&mut vec![drain]);
-                return;
-            }
-            Turn::Held => {
-                shard.touch(target.queue);
-                shard.hold_drain(subscriber, target);
-                return;
-            }
-        }
-        if let Some(queue) = shard.touch(target.queue) {
-            queue.use_up_grant(subscriber);
-        }
-        let drained = Event::Drained(subscriber.subscription);
-        self.deliveries.tell(subscriber, drained);
-    }
-}
-
-/// How short memory is.
-fn pressure(queued: usize, limit: usize) -> Pressure {
-    let eighth = limit / 8;
-    if queued >= limit {
-        Pressure::Full
-    } else if queued >= eighth * 6 {
-        Pressure::High
-    } else if queued >= eighth * 4 {
-        Pressure::Some
-    } else {
-        Pressure::None
     }
 }
 

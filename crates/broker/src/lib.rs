@@ -50,6 +50,7 @@ mod recovery;
 mod retained;
 mod routes;
 mod settings;
+mod settle;
 mod shard;
 mod shared_queue;
 mod show;

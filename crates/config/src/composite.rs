@@ -1,7 +1,7 @@
 //! Names that stand for several others.
 
-use crate::error::{BadKey, Origin};
-use crate::sources::unknown;
+use crate::error::BadKey;
+use crate::place::{Place, text};
 use std::fmt;
 use std::path::Path;
 
@@ -67,62 +67,49 @@ impl Destination {
 /// Reads the list; what is wrong in it is added to `bad`.
 pub(crate) fn read(list: &toml::Value, file: &Path, bad: &mut Vec<BadKey>) -> Vec<Composite> {
     let mut composites: Vec<Composite> = Vec::new();
+    let mut reader = Reader(Place::new(TABLE, file, bad));
     let Some(list) = list.as_array() else {
         let allowed = "a list of tables, each below [[composite]]";
-        bad.push(refused(TABLE.to_owned(), file, &list.to_string(), allowed));
+        reader.0.refuse("", &list.to_string(), allowed);
         return composites;
     };
     for (index, value) in list.iter().enumerate() {
-        let mut reader = Reader {
-            path: format!("{TABLE}[{index}]"),
-            file,
-            bad,
-        };
+        reader.0.path = format!("{TABLE}[{index}]");
         let Some(composite) = reader.composite(value) else {
             continue;
         };
         if composites.iter().any(|other| other.name == composite.name) {
             let name = composite.name.to_string();
-            reader.refuse("", &name, "a name that no composite before it has");
+            reader
+                .0
+                .refuse("", &name, "a name that no composite before it has");
         }
         composites.push(composite);
     }
     composites
 }
 
-/// Reads one of the list.
-struct Reader<'a> {
-    /// Its place in the file.
-    path: String,
-    file: &'a Path,
-    bad: &'a mut Vec<BadKey>,
-}
+/// Reads one of the list, at its place in the file.
+struct Reader<'a>(Place<'a>);
 
 impl Reader<'_> {
     fn composite(&mut self, value: &toml::Value) -> Option<Composite> {
         let Some(table) = value.as_table() else {
-            self.refuse(
+            self.0.refuse(
                 "",
                 &value.to_string(),
                 "a table with queue or topic, and to",
             );
             return None;
         };
-        for key in table.keys() {
-            if !KEYS.contains(&key.as_str()) {
-                let names = KEYS.iter().map(|known| format!("{}.{known}", self.path));
-                let key = format!("{}.{key}", self.path);
-                let origin = Origin::File(self.file.to_owned());
-                self.bad.push(unknown(&key, origin, names));
-            }
-        }
+        self.0.refuse_unknown(table, &KEYS);
         let name = self.name(table);
         let to = self.to(table);
         let keep = match table.get("keep") {
             None => Some(false),
             Some(toml::Value::Boolean(keep)) => Some(*keep),
             Some(other) => {
-                self.refuse(".keep", &text(other), "true, false");
+                self.0.refuse(".keep", &text(Some(other)), "true, false");
                 None
             }
         };
@@ -140,14 +127,15 @@ impl Reader<'_> {
                 (None, Some(topic)) => (".topic", topic, Destination::Topic),
                 (queue, _) => {
                     let given = queue.map_or("neither", |_| "both");
-                    self.refuse("", given, "either queue or topic, with its name");
+                    self.0
+                        .refuse("", given, "either queue or topic, with its name");
                     return None;
                 }
             };
         match value.as_str().map(str::trim) {
             Some(name) if !name.is_empty() => Some(make(name.to_owned())),
             Some(_) | None => {
-                self.refuse(key, &text(value), "a name");
+                self.0.refuse(key, &text(Some(value)), "a name");
                 None
             }
         }
@@ -158,11 +146,11 @@ impl Reader<'_> {
         let list = match table.get("to") {
             Some(toml::Value::Array(list)) if !list.is_empty() => list,
             Some(other) => {
-                self.refuse(".to", &text(other), allowed);
+                self.0.refuse(".to", &text(Some(other)), allowed);
                 return None;
             }
             None => {
-                self.refuse(".to", "", allowed);
+                self.0.refuse(".to", "", allowed);
                 return None;
             }
         };
@@ -172,32 +160,11 @@ impl Reader<'_> {
                 Some(destination) => to.push(destination),
                 None => {
                     let key = format!(".to[{index}]");
-                    self.refuse(&key, &text(value), "queue://NAME, topic://NAME");
+                    self.0
+                        .refuse(&key, &text(Some(value)), "queue://NAME, topic://NAME");
                 }
             }
         }
         (to.len() == list.len()).then_some(to)
     }
-
-    /// Notes that what stands at this key, behind the path, cannot be.
-    fn refuse(&mut self, key: &str, value: &str, allowed: &str) {
-        let key = format!("{}{key}", self.path);
-        self.bad.push(refused(key, self.file, value, allowed));
-    }
-}
-
-fn refused(key: String, file: &Path, value: &str, allowed: &str) -> BadKey {
-    BadKey::Value {
-        key,
-        origin: Origin::File(file.to_owned()),
-        value: value.to_owned(),
-        allowed: allowed.to_owned(),
-    }
-}
-
-/// A value as it was written.
-fn text(value: &toml::Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -20,6 +20,7 @@ mod command;
 mod composite;
 mod error;
 mod key;
+mod place;
 mod policy;
 mod settings;
 mod sources;

@@ -1,7 +1,7 @@
 //! Policies: rules for queues and exchanges by their names.
 
-use crate::error::{BadKey, Origin};
-use crate::sources::unknown;
+use crate::error::BadKey;
+use crate::place::{Place, text};
 use model::{
     ApplyTo, Policies, Policy, PolicyClass, PolicyDefinition, PolicyKey, PolicyPattern, PolicyValue,
 };
@@ -64,29 +64,27 @@ fn read(class: PolicyClass, list: &toml::Value, file: &Path, bad: &mut Vec<BadKe
     };
     let mut policies: Vec<Policy> = Vec::new();
     let mut reader = Reader {
-        path: table.to_owned(),
+        place: Place::new(table, file, bad),
         class,
-        file,
-        bad,
     };
     let Some(list) = list.as_array() else {
         let allowed = format!("a list of tables, each below [[{table}]]");
-        reader.refuse("", &list.to_string(), &allowed);
+        reader.place.refuse("", &list.to_string(), &allowed);
         return policies;
     };
     if list.len() > COUNT_MAX {
         let allowed = format!("at most {COUNT_MAX} of them");
-        reader.refuse("", &list.len().to_string(), &allowed);
+        reader.place.refuse("", &list.len().to_string(), &allowed);
         return policies;
     }
     for (index, value) in list.iter().enumerate() {
-        reader.path = format!("{table}[{index}]");
+        reader.place.path = format!("{table}[{index}]");
         let Some(policy) = reader.policy(value) else {
             continue;
         };
         if policies.iter().any(|other| other.name == policy.name) {
             let allowed = format!("a name that no {table} before it has");
-            reader.refuse(".name", &policy.name, &allowed);
+            reader.place.refuse(".name", &policy.name, &allowed);
         }
         policies.push(policy);
     }
@@ -95,32 +93,23 @@ fn read(class: PolicyClass, list: &toml::Value, file: &Path, bad: &mut Vec<BadKe
 
 /// Reads one of the list.
 struct Reader<'a> {
-    /// Its place in the file, with its name once that is known.
-    path: String,
+    /// With its name once that is known.
+    place: Place<'a>,
     class: PolicyClass,
-    file: &'a Path,
-    bad: &'a mut Vec<BadKey>,
 }
 
 impl Reader<'_> {
     fn policy(&mut self, value: &toml::Value) -> Option<Policy> {
         let Some(table) = value.as_table() else {
             let allowed = "a table with name, pattern and definition";
-            self.refuse("", &value.to_string(), allowed);
+            self.place.refuse("", &value.to_string(), allowed);
             return None;
         };
         let name = self.name(table.get("name"));
         if let Some(name) = &name {
-            self.path = format!("{} ({name})", self.path);
+            self.place.path = format!("{} ({name})", self.place.path);
         }
-        for key in table.keys() {
-            if !KEYS.contains(&key.as_str()) {
-                let names = KEYS.iter().map(|known| format!("{}.{known}", self.path));
-                let key = format!("{}.{key}", self.path);
-                let origin = Origin::File(self.file.to_owned());
-                self.bad.push(unknown(&key, origin, names));
-            }
-        }
+        self.place.refuse_unknown(table, &KEYS);
         let pattern = self.pattern(table.get("pattern"));
         let apply_to = self.apply_to(table.get("apply-to"));
         let priority = self.priority(table.get("priority"));
@@ -138,7 +127,8 @@ impl Reader<'_> {
         match value.and_then(toml::Value::as_str) {
             Some(name) if (1..=NAME_BYTES_MAX).contains(&name.len()) => Some(name.into()),
             Some(_) | None => {
-                self.refuse(".name", &text(value), "a name, 1 to 255 bytes");
+                self.place
+                    .refuse(".name", &text(value), "a name, 1 to 255 bytes");
                 None
             }
         }
@@ -147,11 +137,14 @@ impl Reader<'_> {
     fn pattern(&mut self, value: Option<&toml::Value>) -> Option<PolicyPattern> {
         let allowed = "a regular expression on names, without look-around and back-references";
         let Some(pattern) = value.and_then(toml::Value::as_str) else {
-            self.refuse(".pattern", &text(value), allowed);
+            self.place.refuse(".pattern", &text(value), allowed);
             return None;
         };
-        let read = PolicyPattern::new(pattern);
-        read.map_err(|error| self.refuse(".pattern", pattern, &format!("{allowed} ({error})")))
+        PolicyPattern::new(pattern)
+            .map_err(|error| {
+                let allowed = format!("{allowed} ({error})");
+                self.place.refuse(".pattern", pattern, &allowed);
+            })
             .ok()
     }
 
@@ -162,7 +155,8 @@ impl Reader<'_> {
         let known = value.as_str().and_then(ApplyTo::named);
         if known.is_none() {
             let names = ApplyTo::ALL.map(|(_, name)| name);
-            self.refuse(".apply-to", &text(Some(value)), &names.join(", "));
+            self.place
+                .refuse(".apply-to", &text(Some(value)), &names.join(", "));
         }
         known
     }
@@ -173,7 +167,8 @@ impl Reader<'_> {
         };
         let number = value.as_integer();
         if number.is_none() {
-            self.refuse(".priority", &text(Some(value)), "a whole number");
+            self.place
+                .refuse(".priority", &text(Some(value)), "a whole number");
         }
         number
     }
@@ -182,7 +177,7 @@ impl Reader<'_> {
         let table = value.and_then(toml::Value::as_table);
         let Some(table) = table.filter(|table| !table.is_empty()) else {
             let allowed = "a table with at least one key";
-            self.refuse(".definition", &text(value), allowed);
+            self.place.refuse(".definition", &text(value), allowed);
             return None;
         };
         let mut definition = PolicyDefinition::default();
@@ -207,7 +202,7 @@ impl Reader<'_> {
             let keys: Vec<_> = keys.map(PolicyKey::name).collect();
             let found = format!("{name} = {value}");
             let allowed = format!("of these keys only: {}", keys.join(", "));
-            self.refuse(".definition", &found, &allowed);
+            self.place.refuse(".definition", &found, &allowed);
             return false;
         };
         let given = value
@@ -217,28 +212,8 @@ impl Reader<'_> {
         let is_set = given.is_some_and(|given| definition.set(key, given).is_ok());
         if !is_set {
             let path = format!(".definition.{name}");
-            self.refuse(&path, &text(Some(value)), key.allowed());
+            self.place.refuse(&path, &text(Some(value)), key.allowed());
         }
         is_set
     }
-
-    /// Notes that what stands at this key, behind the path, cannot be.
-    fn refuse(&mut self, key: &str, value: &str, allowed: &str) {
-        self.bad.push(BadKey::Value {
-            key: format!("{}{key}", self.path),
-            origin: Origin::File(self.file.to_owned()),
-            value: value.to_owned(),
-            allowed: allowed.to_owned(),
-        });
-    }
-}
-
-/// A value as it was written; empty if there is none.
-fn text(value: Option<&toml::Value>) -> String {
-    let text = |value: &toml::Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    value.map(text).unwrap_or_default()
 }

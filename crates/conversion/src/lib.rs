@@ -11,7 +11,7 @@ mod writing;
 pub use carrier::{EXCHANGE, OMITTED};
 pub use dialect::HeaderDialect;
 pub use page::page;
-pub use reading::Reading;
+pub use reading::{Reading, said};
 pub use table::{Cell, Column, Kind, Row, TABLE};
 pub use value::{number, text_of};
 pub use writing::{put_header, put_property};

@@ -1,12 +1,28 @@
 //! Headers of a message into what they say.
 
-use crate::HeaderDialect;
 use crate::carrier::{HEADER, TYPED, behind, core, decoded};
 use crate::dialect::{is_reserved, row_of};
-use crate::value::Type;
-use broker_api::Field;
-use model::{Envelope, Property, Value};
+use crate::value::{Type, number};
+use crate::{HeaderDialect, Kind, Row};
+use broker_api::{Field, HeadReader};
+use model::{Envelope, Message, Property, Value};
 use std::borrow::Cow;
+
+/// The value of a property that some header of a message may say, a number as such. Reads the whole head: to be asked
+/// where a header has the property's name.
+pub fn said<'m>(heads: &dyn HeadReader, message: &'m Message, row: &Row) -> Option<Value<'m>> {
+    // The first one that says the property may not be the first of this name.
+    let mut found = None;
+    heads.fields(message, &mut |field| match field {
+        Field::Property(said, value) if said == row.property => found = Some(value),
+        Field::Property(_, _) | Field::Header(_, _) => {}
+    });
+    let value = found?;
+    Some(match (row.kind, number(&value)) {
+        (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
+        _ => value,
+    })
+}
 
 /// Reads the headers of one message, one by one, and gives what they say.
 ///

@@ -113,22 +113,14 @@ impl MemoryStore {
     /// Commits everything that was submitted, saves the snapshots that were asked for, and does what was asked of
     /// pages. Returns how many records it committed.
     pub fn round(&self) -> u64 {
-        let (records, wakers) = {
-            let mut world = self.0.lock();
-            if world.failed {
-                return 0;
-            }
-            let mut wakers = Vec::new();
-            let refuses = world.refuses_pages;
+        self.work(|world, wakers| {
             let mut records = 0;
             for (shard, state) in (0..).map(ShardId).zip(&mut world.shards) {
-                records += state.commit(&mut wakers);
-                state.work_on_pages(shard, refuses, &mut wakers);
+                records += state.commit(wakers);
+                state.work_on_pages(shard, world.refuses_pages, wakers);
             }
-            (records, wakers)
-        };
-        wakers.iter().for_each(Waker::wake_by_ref);
-        records
+            records
+        })
     }
 
     /// Commits what one shard has submitted, saves its snapshot, and does what it asked of pages. Returns how many
@@ -137,20 +129,12 @@ impl MemoryStore {
     /// # Panics
     /// When there is no such shard.
     pub fn round_of(&self, shard: ShardId) -> u64 {
-        let (records, wakers) = {
-            let mut world = self.0.lock();
-            if world.failed {
-                return 0;
-            }
-            let mut wakers = Vec::new();
-            let refuses = world.refuses_pages;
+        self.work(|world, wakers| {
             let state = &mut world.shards[usize::from(shard.0)];
-            let records = state.commit(&mut wakers);
-            state.work_on_pages(shard, refuses, &mut wakers);
-            (records, wakers)
-        };
-        wakers.iter().for_each(Waker::wake_by_ref);
-        records
+            let records = state.commit(wakers);
+            state.work_on_pages(shard, world.refuses_pages, wakers);
+            records
+        })
     }
 
     /// Does what one shard has asked of pages, and nothing else. Returns how much that was.
@@ -158,18 +142,24 @@ impl MemoryStore {
     /// # Panics
     /// When there is no such shard.
     pub fn pages_of(&self, shard: ShardId) -> usize {
-        let (count, wakers) = {
+        self.work(|world, wakers| {
+            let state = &mut world.shards[usize::from(shard.0)];
+            state.work_on_pages(shard, world.refuses_pages, wakers)
+        })
+    }
+
+    /// Does something unless the store has failed, and wakes who waits for it once the lock is free.
+    fn work<N: Default>(&self, work: impl FnOnce(&mut World, &mut Vec<Waker>) -> N) -> N {
+        let mut wakers = Vec::new();
+        let done = {
             let mut world = self.0.lock();
             if world.failed {
-                return 0;
+                return N::default();
             }
-            let mut wakers = Vec::new();
-            let refuses = world.refuses_pages;
-            let state = &mut world.shards[usize::from(shard.0)];
-            (state.work_on_pages(shard, refuses, &mut wakers), wakers)
+            work(&mut world, &mut wakers)
         };
         wakers.iter().for_each(Waker::wake_by_ref);
-        count
+        done
     }
 
     /// From now on, pages that are saved become [`PageNews::NotSaved`], or no longer do.

@@ -1,7 +1,7 @@
 //! The broker's side of an admin connection.
 
 use crate::{Answer, Request, Response};
-use broker_api::{Command, Connect, Event, Out, Refusal, Reply, Session, Submission};
+use broker_api::{Command, Connect, Event, Numbering, Out, Refusal, Reply, Session};
 use bytes::{Buf, BytesMut};
 use model::{CommandId, ConversationId, Instant};
 
@@ -27,8 +27,7 @@ const WAITING_BYTES: usize = 1;
 #[derive(Debug, Default)]
 pub struct Admin {
     state: State,
-    /// The id given last.
-    command_id: u64,
+    numbering: Numbering,
     /// The first bytes of the input that are known to hold no line end.
     scanned: usize,
 }
@@ -61,14 +60,8 @@ impl Admin {
     }
 
     fn ask(&mut self, command: Command, asked: Asked, out: &mut Out) {
-        self.command_id += 1;
-        let id = CommandId(self.command_id);
-        self.state = State::Waiting { command: id, asked };
-        out.barrier(Submission {
-            id,
-            conversation: ConversationId(0),
-            command,
-        });
+        let command = self.numbering.barrier(out, ConversationId(0), command);
+        self.state = State::Waiting { command, asked };
     }
 
     fn handle_line(&mut self, line: &[u8], out: &mut Out) {

@@ -44,7 +44,7 @@ use crate::encode::{put_heartbeat, put_method};
 use crate::frame::{Frame, Payload};
 use crate::protocol_header::{PROTOCOL_HEADER, ProtocolHeader};
 use crate::{Limits, Method, MethodId, Side, connection};
-use broker_api::{Command, Event, Field, HeadReader, Heads, Out, Session, Submission};
+use broker_api::{Command, Event, Field, HeadReader, Heads, Numbering, Out, Session, Submission};
 use bytes::{Buf, BytesMut};
 pub(crate) use failure::Failure;
 use heartbeat::Heartbeat;
@@ -77,7 +77,7 @@ struct Link {
     heads: Heads,
     /// Where properties are put together.
     scratch: BytesMut,
-    next_command: u64,
+    numbering: Numbering,
     heartbeat: Heartbeat,
 }
 
@@ -101,26 +101,18 @@ enum Step {
 
 impl Link {
     fn next(&mut self, channel: u16, command: Command) -> Submission {
-        self.next_command += 1;
-        Submission {
-            id: CommandId(self.next_command),
-            conversation: ConversationId(channel.into()),
-            command,
-        }
+        self.numbering.next(ConversationId(channel.into()), command)
     }
 
     /// Sends a command of no channel's own.
     fn submit(&mut self, out: &mut Out, command: Command) {
-        let submission = self.next(0, command);
-        out.submit(submission);
+        self.numbering.submit(out, ConversationId(0), command);
     }
 
     /// Sends a command whose answer the input behind it needs.
     fn barrier(&mut self, out: &mut Out, channel: u16, command: Command) -> CommandId {
-        let submission = self.next(channel, command);
-        let id = submission.id;
-        out.barrier(submission);
-        id
+        self.numbering
+            .barrier(out, ConversationId(channel.into()), command)
     }
 }
 
@@ -157,7 +149,7 @@ impl Amqp091 {
                 limits,
                 heads: |_| &Headless,
                 scratch: BytesMut::new(),
-                next_command: 0,
+                numbering: Numbering::default(),
                 heartbeat: Heartbeat::new(now),
             },
             state: State::AwaitHeader { until },

@@ -1,8 +1,6 @@
 //! What a peer sent that no frame can be: one value per cause, with the code that it is answered by.
 
-mod excerpt;
-
-pub use excerpt::Excerpt;
+pub use broker_api::Excerpt;
 
 use crate::table::NESTING_MAX;
 use crate::{MethodId, ReplyCode, Side};

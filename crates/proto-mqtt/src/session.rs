@@ -39,7 +39,7 @@ use crate::{
     Codec, Decoded, Disconnect, DisconnectReason, MqttHeads, SessionLimits, Told, Version,
 };
 use await_connect::AwaitConnect;
-use broker_api::{Command, Event, Heads, Out, Session, Submission};
+use broker_api::{Command, Event, Heads, Numbering, Out, Session};
 use bytes::{Buf, BytesMut};
 use ending::Ending;
 pub(crate) use given_aliases::Alias;
@@ -78,7 +78,7 @@ struct Link {
     told: Option<Arc<Told>>,
     /// When what is being handled came.
     now: Instant,
-    next_command: u64,
+    numbering: Numbering,
 }
 
 #[derive(Debug)]
@@ -148,31 +148,15 @@ impl Link {
 
     /// A command's id for what the broker is not asked.
     fn skip(&mut self) -> CommandId {
-        self.next_command += 1;
-        CommandId(self.next_command)
-    }
-
-    fn next(&mut self, command: Command) -> Submission {
-        self.next_command += 1;
-        Submission {
-            id: CommandId(self.next_command),
-            conversation: ConversationId(0),
-            command,
-        }
+        self.numbering.skip()
     }
 
     fn submit(&mut self, out: &mut Out, command: Command) -> CommandId {
-        let submission = self.next(command);
-        let id = submission.id;
-        out.submit(submission);
-        id
+        self.numbering.submit(out, ConversationId(0), command)
     }
 
     fn barrier(&mut self, out: &mut Out, command: Command) -> CommandId {
-        let submission = self.next(command);
-        let id = submission.id;
-        out.barrier(submission);
-        id
+        self.numbering.barrier(out, ConversationId(0), command)
     }
 }
 
@@ -197,7 +181,7 @@ impl Mqtt {
                 heads: |_| &MqttHeads,
                 told: None,
                 now,
-                next_command: 0,
+                numbering: Numbering::default(),
             },
             state: State::AwaitConnect(AwaitConnect::new(deadline)),
             left_bytes: 0,

@@ -1,11 +1,10 @@
 //! What a peer sent that no packet can be: one value per cause, with what is to be answered.
 
 mod answer;
-mod excerpt;
 mod field;
 
 pub use answer::Answer;
-pub use excerpt::Excerpt;
+pub use broker_api::Excerpt;
 pub use field::Field;
 
 use crate::frame::{AuthReason, PacketKind, Place, PropertyKind, TEXT_BYTES_MAX, VARIABLE_INT_MAX};

@@ -36,7 +36,7 @@ use crate::render::{ErrorFrame, put_error};
 use crate::violation::Violation;
 use crate::{Codec, HostRule, Limits, StompHeads, Version, refusal};
 use await_connect::AwaitConnect;
-use broker_api::{Command, Event, Heads, Out, Refusal, Session, Submission};
+use broker_api::{Command, Event, Heads, Numbering, Out, Refusal, Session};
 use bytes::{Buf, BytesMut};
 use closing::Closing;
 use heart_beat::HeartBeat;
@@ -68,7 +68,7 @@ struct Link {
     heads: Heads,
     /// When what is being read came.
     now: Instant,
-    next_command: u64,
+    numbering: Numbering,
     /// Set by CONNECT.
     version: Option<Version>,
     heart_beat: HeartBeat,
@@ -143,27 +143,12 @@ impl Failure {
 }
 
 impl Link {
-    fn next(&mut self, command: Command) -> Submission {
-        self.next_command += 1;
-        Submission {
-            id: CommandId(self.next_command),
-            conversation: ConversationId(0),
-            command,
-        }
-    }
-
     fn submit(&mut self, out: &mut Out, command: Command) -> CommandId {
-        let submission = self.next(command);
-        let id = submission.id;
-        out.submit(submission);
-        id
+        self.numbering.submit(out, ConversationId(0), command)
     }
 
     fn barrier(&mut self, out: &mut Out, command: Command) -> CommandId {
-        let submission = self.next(command);
-        let id = submission.id;
-        out.barrier(submission);
-        id
+        self.numbering.barrier(out, ConversationId(0), command)
     }
 }
 
@@ -178,7 +163,7 @@ impl Stomp {
                 hosts: HostRule::default(),
                 heads: |_| &StompHeads,
                 now,
-                next_command: 0,
+                numbering: Numbering::default(),
                 version: None,
                 heart_beat: HeartBeat::new(now),
             },

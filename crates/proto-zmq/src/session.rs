@@ -19,8 +19,8 @@ mod subscriber;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use broker_api::{
-    Command, DeclareQueue, Event, Grant, Heads, IfExists, IfMissing, Out, Publishing, Session,
-    SettleMode, Source, Submission, Subscribe,
+    Command, DeclareQueue, Event, Grant, Heads, IfExists, IfMissing, Numbering, Out, Publishing,
+    Session, SettleMode, Source, Subscribe,
 };
 use bytes::{Buf as _, BytesMut};
 use model::{
@@ -55,7 +55,7 @@ struct Link {
     settings: Arc<Settings>,
     /// Reads what messages of any dialect say of their answers.
     heads: Heads,
-    next_command: u64,
+    numbering: Numbering,
 }
 
 #[derive(Debug)]
@@ -83,26 +83,13 @@ impl Stage {
 }
 
 impl Link {
-    fn next(&mut self, command: Command) -> Submission {
-        self.next_command += 1;
-        Submission {
-            id: CommandId(self.next_command),
-            conversation: ConversationId(0),
-            command,
-        }
-    }
-
     fn submit(&mut self, out: &mut Out, command: Command) {
-        let submission = self.next(command);
-        out.submit(submission);
+        self.numbering.submit(out, ConversationId(0), command);
     }
 
     /// Sends a command whose answer the input behind it needs.
     fn barrier(&mut self, out: &mut Out, command: Command) -> CommandId {
-        let submission = self.next(command);
-        let id = submission.id;
-        out.barrier(submission);
-        id
+        self.numbering.barrier(out, ConversationId(0), command)
     }
 
     /// Nobody is told what becomes of it: ZMTP has no word for that.
@@ -150,7 +137,7 @@ impl Zmq {
             link: Link {
                 settings,
                 heads,
-                next_command: 0,
+                numbering: Numbering::default(),
             },
             stage: Stage::Greeting {
                 until,

@@ -265,8 +265,9 @@ fn whole(
     Ok(Decoded::Frame(kind, head..end))
 }
 
+/// A number of up to eight bytes, as all of ZMTP and of WebSocket are written.
 #[inline]
-fn read_u64(bytes: &[u8]) -> u64 {
+pub(crate) fn read_u64(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0, |number, byte| number << 8 | u64::from(*byte))

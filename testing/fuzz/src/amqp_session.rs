@@ -1,17 +1,15 @@
 //! Any bytes through an AMQP session, with a broker that answers as it likes.
 
-use crate::input::{Chance, Input, pieces};
+use crate::driven::{Broker, Driven, Subscriptions, check};
+use crate::input::{Chance, Input};
 use broker_api::{
-    Authenticated, Command, Confirm, Delivery, Event, Out, Publishing, QueueStatus, Refusal, Reply,
-    Session, Settle, SettleMode, Submission, Unroutable,
+    Authenticated, Command, Confirm, Event, Publishing, QueueStatus, Refusal, Reply, Session as _,
+    Settle, Unroutable,
 };
-use bytes::BytesMut;
 use model::{
-    CommandId, Dialect, Envelope, Instant, Message, Parts, Persistence, QueueName, Sequence,
-    SubscriptionId,
+    CommandId, Dialect, Envelope, Instant, Message, Parts, Persistence, QueueName, SubscriptionId,
 };
 use proto_amqp091::{Amqp091, Limits};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a byte of input may be answered by, and what a call may say beside: `connection.start` is the longest.
 const ANSWER_BYTES_MAX: usize = 1_024;
@@ -37,56 +35,20 @@ pub fn amqp_session(data: &[u8]) {
         limits.consumers_max = 2;
         limits.frame_bytes_max = 4_096;
     }
-    let (cuts, script) = (input.u8(), input.u8());
-    let stream = input.rest();
-    let cut = converse(limits, script, &pieces(cuts, stream));
-    if script == 0 {
-        let whole = converse(limits, script, &[stream]);
-        assert_eq!(whole, cut, "the cuts make a difference");
-    }
+    check(input, |script| {
+        let now = Instant::from_millis(1);
+        let broker = AmqpBroker {
+            limits,
+            subscriptions: Subscriptions::default(),
+            answers_publishes: script != 0,
+        };
+        Driven::new(now, Amqp091::new(now, limits), broker)
+    });
 }
 
-/// A whole connection; returns what the client is sent.
-fn converse(limits: Limits, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
-    let mut driven = Driven::new(limits);
-    driven.answers_publishes = script != 0;
-    let mut chance = Chance::new(script);
-    for piece in pieces {
-        if driven.is_closed {
-            break;
-        }
-        driven.feed(piece, (script != 0).then_some(&mut chance));
-        if script != 0 {
-            driven.act(&mut chance);
-        }
-    }
-    if !driven.is_closed {
-        driven.call(0, |session, now, _, out| session.handle_close(now, out));
-    }
-    driven.sent
-}
-
-/// What the session was told of a subscription.
-struct Subscribed {
-    mode: SettleMode,
-    /// What the last grant allows in all.
-    granted: u64,
-    delivered: u64,
-    unsettled: BTreeSet<Sequence>,
-    is_ready: bool,
-}
-
-/// A session, its driver and its broker.
-struct Driven {
-    session: Amqp091,
-    out: Out,
-    input: BytesMut,
-    now: Instant,
-    is_closed: bool,
-    last_command: CommandId,
-    unanswered: VecDeque<(CommandId, Answer)>,
-    subscriptions: BTreeMap<SubscriptionId, Subscribed>,
-    sent: Vec<u8>,
+struct AmqpBroker {
+    limits: Limits,
+    subscriptions: Subscriptions,
     /// Whether publishes are answered: what else comes meanwhile depends on the cuts.
     answers_publishes: bool,
 }
@@ -99,56 +61,46 @@ enum Answer {
     Got(SubscriptionId),
 }
 
-impl Driven {
-    fn new(limits: Limits) -> Self {
-        let now = Instant::from_millis(1);
-        Self {
-            session: Amqp091::new(now, limits),
-            out: Out::new(),
-            input: BytesMut::new(),
-            now,
-            is_closed: false,
-            last_command: CommandId(0),
-            unanswered: VecDeque::new(),
-            subscriptions: BTreeMap::new(),
-            sent: Vec::new(),
-            answers_publishes: false,
+impl Broker for AmqpBroker {
+    type Session = Amqp091;
+    type Answer = Answer;
+
+    const BEHIND_THE_END: &'static [u8] =
+        b"\x08\0\0\0\0\0\0\xce\x01\0\x01\0\0\0\x05\0\x14\0\x0a\0\xce";
+
+    fn wire_bytes_max(&self, read_bytes: usize) -> usize {
+        ANSWER_BYTES_MAX * (1 + read_bytes / 12)
+    }
+
+    fn commands_max(&self, read_bytes: usize) -> usize {
+        1 + read_bytes / 12 + 3 * self.subscriptions.count()
+    }
+
+    fn left_bytes_max(&self) -> usize {
+        // The seven bytes in front of a frame, and the one behind it.
+        usize::try_from(self.limits.frame_bytes_max).map_or(usize::MAX, |bytes| bytes + 8)
+    }
+
+    fn event_bytes(event: &Event) -> usize {
+        12 + match event {
+            Event::Returned(_, message) => message.content().len(),
+            Event::Delivery(_)
+            | Event::Confirmed(_)
+            | Event::Done(..)
+            | Event::Drained(_)
+            | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
+            | Event::Disconnect(_) => 0,
         }
     }
 
-    /// Calls the session and checks what it puts out for `read_bytes` bytes of input.
-    fn call(
-        &mut self,
-        read_bytes: usize,
-        call: impl FnOnce(&mut Amqp091, Instant, &mut BytesMut, &mut Out),
-    ) {
-        call(&mut self.session, self.now, &mut self.input, &mut self.out);
-        let wire = self.out.wire.take();
-        let commands = std::mem::take(&mut self.out.commands);
-        let bytes_max = ANSWER_BYTES_MAX * (1 + read_bytes / 12);
-        assert!(wire.len() <= bytes_max, "{} bytes", wire.len());
-        let commands_max = 1 + read_bytes / 12 + 3 * self.subscriptions.len();
-        let count = commands.len();
-        assert!(count <= commands_max, "{count} commands");
-        if self.is_closed {
-            assert!(wire.is_empty() && commands.is_empty(), "behind its end");
-        }
-        self.sent.extend_from_slice(&wire);
-        for submission in commands {
-            self.take(submission);
-        }
-        self.is_closed |= self.out.is_closing();
-    }
-
-    fn take(&mut self, submission: Submission) {
-        let Submission { id, command, .. } = submission;
-        assert!(id > self.last_command, "ids of commands ascend");
-        self.last_command = id;
+    fn take(&mut self, command: Command) -> Option<Answer> {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "the session asks for none of the others"
         )]
-        let answer = match command {
+        Some(match command {
             Command::Authenticate(_) => {
                 Answer::Reply(Reply::Authenticated(Box::new(Authenticated {
                     user: "guest".into(),
@@ -164,54 +116,36 @@ impl Driven {
             }))),
             Command::DeleteQueue(_) | Command::PurgeQueue(_) => Answer::Reply(Reply::Count(1)),
             Command::Subscribe(subscribe) => {
-                let subscribed = Subscribed {
-                    mode: subscribe.settle_mode,
-                    granted: subscribe.grant.total(),
-                    delivered: 0,
-                    unsettled: BTreeSet::new(),
-                    is_ready: false,
-                };
-                let before = self
-                    .subscriptions
-                    .insert(subscribe.subscription, subscribed);
-                assert!(before.is_none(), "ids of subscriptions are new");
-                Answer::Subscribed(subscribe.subscription)
+                let (id, mode) = (subscribe.subscription, subscribe.settle_mode);
+                self.subscriptions.open(id, mode, subscribe.grant.total());
+                Answer::Subscribed(id)
             }
             Command::Get(get) => {
-                let subscribed = Subscribed {
-                    mode: get.settle_mode,
-                    granted: 1,
-                    delivered: 0,
-                    unsettled: BTreeSet::new(),
-                    is_ready: false,
-                };
-                let before = self.subscriptions.insert(get.subscription, subscribed);
-                assert!(before.is_none(), "ids of subscriptions are new");
+                self.subscriptions
+                    .open(get.subscription, get.settle_mode, 1);
                 Answer::Got(get.subscription)
             }
             Command::StepAside(id) => {
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    assert!(!subscribed.unsettled.is_empty(), "it has nothing in hand");
-                    subscribed.granted = 0;
-                }
+                self.subscriptions.step_aside(id);
                 Answer::Reply(Reply::Nothing)
             }
             Command::Cancel(id) => {
-                self.subscriptions.remove(&id);
+                self.subscriptions.end(id);
                 Answer::Reply(Reply::Nothing)
             }
             Command::Grant(id, grant) => {
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    subscribed.granted = grant.total();
-                }
-                return;
+                self.subscriptions.grant(id, grant);
+                return None;
             }
-            Command::Settle(settle) => return self.settle(&settle),
+            Command::Settle(settle) => {
+                self.settle(&settle);
+                return None;
+            }
             Command::Commit(transaction) => {
                 transaction.settles.iter().for_each(|it| self.settle(it));
                 Answer::Reply(Reply::Nothing)
             }
-            Command::Publish(..) if !self.answers_publishes => return,
+            Command::Publish(..) if !self.answers_publishes => return None,
             Command::Publish(message, publishing) => Answer::Published(message, publishing),
             Command::Connect(_)
             | Command::DeclareExchange(_)
@@ -219,161 +153,123 @@ impl Driven {
             | Command::Bind(_)
             | Command::Unbind(_) => Answer::Reply(Reply::Nothing),
             other => panic!("{other:?} was asked"),
-        };
-        self.unanswered.push_back((id, answer));
+        })
     }
 
-    fn settle(&mut self, settle: &Settle) {
-        if let Some(subscribed) = self.subscriptions.get_mut(&settle.subscription) {
-            for sequence in &settle.sequences {
-                assert!(subscribed.unsettled.remove(sequence), "{sequence:?}");
-            }
-        }
-    }
-
-    /// Gives bytes to the session, and answers what it waits for; with a chance, it may be refused.
-    fn feed(&mut self, piece: &[u8], mut chance: Option<&mut Chance>) {
-        self.input.extend_from_slice(piece);
-        loop {
-            let read = self.input.len();
-            self.call(read, |session, now, input, out| {
-                session.handle_input(now, input, out);
-            });
-            let Some((id, answer)) = self.unanswered.pop_front() else {
-                return;
-            };
-            let is_refused = chance.as_mut().is_some_and(|it| it.below(8) == 0);
-            self.answer(id, answer, is_refused);
-            while let Some((id, answer)) = self.unanswered.pop_front() {
-                self.answer(id, answer, false);
-            }
-            if self.is_closed {
-                return;
-            }
-        }
-    }
-
-    fn answer(&mut self, id: CommandId, answer: Answer, is_refused: bool) {
-        let result = match (answer, is_refused) {
-            (Answer::Published(message, publishing), _) => {
-                return self.answer_publish(id, message, publishing, is_refused);
-            }
-            (Answer::Subscribed(id), true) => {
-                self.subscriptions.remove(&id);
-                Err(Refusal::QueueNotFound(made_up_name()))
-            }
-            (Answer::Got(id), true) => {
-                self.subscriptions.remove(&id);
-                Err(Refusal::QueueInUse(made_up_name()))
-            }
-            // Every other one has a message.
-            (Answer::Got(id), false) => {
-                let has_message = id.0 % 2 == 1;
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    subscribed.is_ready = has_message;
-                    self.deliver(id);
-                }
-                Ok(Reply::Got(has_message.then_some(1)))
-            }
-            (Answer::Reply(_), true) => Err(Refusal::AccessRefused("no".to_owned())),
-            (Answer::Reply(reply), false) => Ok(reply),
-            (Answer::Subscribed(id), false) => {
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    subscribed.is_ready = true;
-                }
-                Ok(Reply::Nothing)
-            }
-        };
-        self.tell(Event::Done(id, result));
-    }
-
-    /// Every other message has nobody to get it; of those that are refused, too, for want of room.
-    fn answer_publish(
-        &mut self,
-        id: CommandId,
-        message: Message,
-        publishing: Publishing,
-        is_refused: bool,
-    ) {
+    /// Of messages, every other has nobody to get it; and every other queue has one.
+    fn answer(&mut self, id: CommandId, answer: Answer) -> Vec<Event> {
         let is_odd = id.0 % 2 == 1;
-        if is_refused {
-            let refusal = if is_odd {
-                Refusal::QueueFull(made_up_name())
-            } else {
-                Refusal::AccessRefused("no".to_owned())
-            };
-            return self.tell(Event::Done(id, Err(refusal)));
-        }
-        if is_odd && publishing.unroutable == Unroutable::Return {
-            self.tell(Event::Returned(id, message));
-        }
-        if publishing.confirm == Confirm::Wanted {
-            self.tell(Event::Confirmed(id));
-        }
+        let mut events = Vec::new();
+        let reply = match answer {
+            Answer::Published(message, publishing) => {
+                if is_odd && publishing.unroutable == Unroutable::Return {
+                    events.push(Event::Returned(id, message));
+                }
+                if publishing.confirm == Confirm::Wanted {
+                    events.push(Event::Confirmed(id));
+                }
+                return events;
+            }
+            Answer::Got(subscription) => {
+                let has_message = subscription.0 % 2 == 1;
+                if has_message {
+                    self.subscriptions.make_ready(subscription);
+                    let delivery = self.subscriptions.deliver(subscription, message());
+                    events.extend(delivery.map(Event::Delivery));
+                }
+                Reply::Got(has_message.then_some(1))
+            }
+            Answer::Reply(reply) => reply,
+            Answer::Subscribed(subscription) => {
+                self.subscriptions.make_ready(subscription);
+                Reply::Nothing
+            }
+        };
+        events.push(Event::Done(id, Ok(reply)));
+        events
     }
 
-    fn tell(&mut self, event: Event) {
-        let mut bytes = 0;
-        if let Event::Returned(_, message) = &event {
-            bytes = message.content().len();
-        }
-        if !self.is_closed {
-            self.call(12 + bytes, |session, now, _, out| {
-                session.handle_event(now, event, out);
-            });
-        }
-    }
-
-    /// Something that nobody asked for.
-    fn act(&mut self, chance: &mut Chance) {
-        let count = self.subscriptions.len();
+    fn act(driven: &mut Driven<Self>, chance: &mut Chance) {
+        let count = driven.broker.subscriptions.count();
         match chance.below(6) {
             0 => {
-                if let Some(at) = self.session.deadline() {
-                    self.now = at;
-                    self.call(0, |session, now, _, out| session.handle_deadline(now, out));
+                if let Some(at) = driven.session.deadline() {
+                    driven.pass(at);
                 }
             }
             1 if count > 0 && chance.below(8) == 0 => {
-                let id = self.subscriptions.keys().nth(chance.below(count)).copied();
-                if let Some(id) = id {
-                    self.subscriptions.remove(&id);
+                if let Some(id) = driven.broker.subscriptions.some(chance) {
+                    driven.broker.subscriptions.end(id);
                     let refusal = Refusal::QueueDeleted(made_up_name());
-                    self.tell(Event::Ended(id, refusal));
+                    driven.tell(Event::Ended(id, refusal));
                 }
             }
-            2 if chance.below(16) == 0 => self.tell(Event::Disconnect(Refusal::ShuttingDown)),
+            2 if chance.below(16) == 0 => driven.tell(Event::Disconnect(Refusal::ShuttingDown)),
             _ if count > 0 => {
-                let id = self.subscriptions.keys().nth(chance.below(count)).copied();
-                id.into_iter().for_each(|id| self.deliver(id));
+                let id = driven.broker.subscriptions.some(chance);
+                id.into_iter().for_each(|id| deliver(driven, id));
             }
             _ => {}
         }
     }
 
-    fn deliver(&mut self, id: SubscriptionId) {
-        for _ in 0..DELIVERIES_MAX {
-            let Some(subscribed) = self.subscriptions.get_mut(&id) else {
-                return;
+    /// All that the session asks for is answered at once; by chance, the first of it is refused.
+    fn feed(driven: &mut Driven<Self>, bytes: &[u8], mut chance: Option<&mut Chance>) {
+        driven.input.extend_from_slice(bytes);
+        loop {
+            driven.read();
+            let Some((id, answer)) = driven.unanswered.pop_front() else {
+                return driven.check_left();
             };
-            if !subscribed.is_ready || subscribed.delivered >= subscribed.granted {
+            let is_refused = chance.as_mut().is_some_and(|it| it.below(8) == 0);
+            let events = if is_refused {
+                driven.broker.refuse(id, &answer)
+            } else {
+                driven.broker.answer(id, answer)
+            };
+            events.into_iter().for_each(|it| driven.hand_over(it));
+            while let Some((id, answer)) = driven.unanswered.pop_front() {
+                let events = driven.broker.answer(id, answer);
+                events.into_iter().for_each(|it| driven.hand_over(it));
+            }
+            if driven.is_closed {
                 return;
             }
-            subscribed.delivered += 1;
-            let sequence = Sequence(subscribed.delivered);
-            if subscribed.mode == SettleMode::Explicit {
-                subscribed.unsettled.insert(sequence);
-            }
-            self.tell(Event::Delivery(Delivery {
-                subscription: id,
-                sequence,
-                redelivered: false,
-                delivery_count: 0,
-                acquired_count: 0,
-                expires_at: None,
-                message: message(),
-            }));
         }
+    }
+}
+
+impl AmqpBroker {
+    fn settle(&mut self, settle: &Settle) {
+        let id = settle.subscription;
+        self.subscriptions.settle(id, &settle.sequences);
+    }
+
+    /// Every other message that is refused is so for want of room.
+    fn refuse(&mut self, id: CommandId, answer: &Answer) -> Vec<Event> {
+        let refusal = match answer {
+            Answer::Published(..) if id.0 % 2 == 1 => Refusal::QueueFull(made_up_name()),
+            Answer::Published(..) | Answer::Reply(_) => Refusal::AccessRefused("no".to_owned()),
+            Answer::Subscribed(subscription) => {
+                self.subscriptions.end(*subscription);
+                Refusal::QueueNotFound(made_up_name())
+            }
+            Answer::Got(subscription) => {
+                self.subscriptions.end(*subscription);
+                Refusal::QueueInUse(made_up_name())
+            }
+        };
+        vec![Event::Done(id, Err(refusal))]
+    }
+}
+
+fn deliver(driven: &mut Driven<AmqpBroker>, id: SubscriptionId) {
+    for _ in 0..DELIVERIES_MAX {
+        let delivery = driven.broker.subscriptions.deliver(id, message());
+        let Some(delivery) = delivery else {
+            return;
+        };
+        driven.tell(Event::Delivery(delivery));
     }
 }
 

@@ -7,12 +7,15 @@
 //! at its function, so that a corpus can be written by hand. It must not know how the code under test
 //! works: only what that promises.
 //!
-//! Read first: [`TARGETS`], then [`log_recovery`].
+//! Read first: [`TARGETS`], then [`log_recovery`]. What all sessions of clients promise is in `driven`; what files of
+//! the store have in common, in `files`.
 
 mod admin;
 mod amqp_codec;
 mod amqp_session;
 mod broker_entry;
+mod driven;
+mod files;
 mod input;
 mod log_recovery;
 mod mqtt_codec;

@@ -1,12 +1,12 @@
 //! A damaged or forged data folder, opened.
 
+use crate::files::{Files, append, change_some, checksum, contents, disk_of, patch, put, record};
 use crate::input::Input;
 use log_store::{
-    Disk, Housekeeper, Local, LocalLog, MemoryDisk, OpenError, Options, RepairOutcome, Replayed,
+    Housekeeper, Local, LocalLog, MemoryDisk, OpenError, Options, RepairOutcome, Replayed,
     ShardLog, SnapshotSource, Step, repair,
 };
 use model::{LogIndex, ShardId};
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 const OPTIONS: Options = Options {
@@ -16,9 +16,6 @@ const OPTIONS: Options = Options {
     free_bytes_min: 0,
 };
 
-/// The most changes that are made.
-const CHANGES_MAX: usize = 32;
-
 /// The bytes in front of the records of a file.
 const FILE_HEADER_BYTES: usize = 40;
 
@@ -27,9 +24,6 @@ const MARK_SHARD: u16 = 0xFFFF;
 
 /// The kind of the mark that begins a round.
 const ROUND_KIND: u8 = 1;
-
-/// Files by name.
-type Files = BTreeMap<String, Vec<u8>>;
 
 /// A record as it was replayed.
 type Seen = (ShardId, LogIndex, u8, Vec<u8>);
@@ -65,20 +59,12 @@ pub fn log_recovery(data: &[u8]) {
     let mut input = Input::new(data);
     let bases = bases();
     let mut files = bases[usize::from(input.u8()) % bases.len()].clone();
-    for _ in 0..CHANGES_MAX {
-        if input.is_empty() {
-            break;
-        }
-        change(&mut files, &mut input);
-    }
+    change_some(&mut input, |input| change(&mut files, input));
     check(&files);
 }
 
 fn check(files: &Files) {
-    let disk = MemoryDisk::new();
-    for (name, bytes) in files {
-        disk.put(name, bytes.clone());
-    }
+    let disk = disk_of(files);
     let (mut local, mut seen) = match open(&disk) {
         Ok(opened) => opened,
         Err(OpenError::Corrupt(_) | OpenError::Newer { .. } | OpenError::Older { .. }) => {
@@ -210,15 +196,6 @@ fn keep_house(housekeeper: &mut Housekeeper<MemoryDisk>) {
     while housekeeper.step().expect("the disk has no fault") == Step::Worked {}
 }
 
-fn contents(disk: &MemoryDisk) -> Files {
-    let names = disk.list().expect("the disk has no fault");
-    let content = |name: String| {
-        let bytes = disk.content(&name).expect("it is listed");
-        (name, bytes)
-    };
-    names.into_iter().map(content).collect()
-}
-
 /// The folders to begin with: 0 three rounds, 1 segments and snapshots, 2 the same closed, 3 a new store,
 /// 4 nothing.
 fn bases() -> &'static [Files] {
@@ -303,18 +280,8 @@ fn change_file(files: &mut Files, name: &str, what: u8, input: &mut Input<'_>) {
     let store = store(files);
     let bytes = files.get_mut(name).expect("it was just listed");
     match what {
-        0 => {
-            let place = usize::from(input.u16());
-            let length = usize::from(input.u8());
-            let patch = input.bytes(length);
-            for (byte, patch) in bytes.iter_mut().skip(place).zip(patch) {
-                *byte = *patch;
-            }
-        }
-        1 => {
-            let length = usize::from(input.u16());
-            bytes.extend_from_slice(input.bytes(length));
-        }
+        0 => patch(bytes, input),
+        1 => append(bytes, input),
         2 => bytes.truncate(usize::from(input.u16())),
         3 => {
             let place = place(bytes, input);
@@ -414,31 +381,4 @@ fn place(bytes: &[u8], input: &mut Input<'_>) -> usize {
         }
         place => usize::from(place),
     }
-}
-
-/// Overwrites, and extends where there is not enough.
-fn put(bytes: &mut Vec<u8>, place: usize, patch: &[u8]) {
-    let end = place + patch.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    bytes[place..end].copy_from_slice(patch);
-}
-
-/// A record as the files hold it.
-fn record(shard: u16, kind: u8, index: u64, payload: &[u8]) -> Vec<u8> {
-    let mut checked = shard.to_le_bytes().to_vec();
-    checked.extend_from_slice(&[kind, 0]);
-    checked.extend_from_slice(&index.to_le_bytes());
-    checked.extend_from_slice(payload);
-    let length = u32::try_from(payload.len()).expect("it is shorter than the input's lengths go");
-    let mut bytes = length.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&checksum(&checked));
-    bytes.extend_from_slice(&checked);
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-    bytes
-}
-
-fn checksum(bytes: &[u8]) -> [u8; 4] {
-    crc_fast::crc32_iscsi(bytes).to_le_bytes()
 }

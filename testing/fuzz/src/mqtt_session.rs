@@ -1,14 +1,12 @@
 //! Any bytes through an MQTT session, with a broker that answers as it likes.
 
-use crate::input::{Chance, Input, pieces};
+use crate::driven::{Broker, Driven, Messages, Subscriptions, check};
+use crate::input::{Chance, Input};
 use broker_api::{
-    Authenticate, Authenticated, Command, Confirm, Delivery, Event, Out, Refusal, Reply, Session,
-    SettleMode, Submission, Unroutable,
+    Authenticate, Authenticated, Command, Confirm, Event, Refusal, Reply, Unroutable,
 };
-use bytes::BytesMut;
 use model::{CommandId, ConnectionId, Instant, Message, Sequence, SubscriptionId};
 use proto_mqtt::{Limits, Mqtt, SessionLimits};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// What an answer takes beside what it repeats of the input.
@@ -16,9 +14,6 @@ const ANSWER_BYTES_MAX: usize = 4096;
 
 /// The commands of one call beside those of its packets.
 const COMMANDS_MAX: usize = 16;
-
-/// The messages that the broker keeps for deliveries.
-const MESSAGES_MAX: usize = 16;
 
 /// Feeds a stream in pieces to a session, with answers, refusals, deliveries and deadlines in between:
 /// what it puts out is bounded by what came in, it settles nothing that it was not given, and when it
@@ -37,13 +32,7 @@ pub fn mqtt_session(data: &[u8]) {
     } else {
         small()
     };
-    let (cuts, script) = (input.u8(), input.u8());
-    let stream = input.rest();
-    let cut = converse(limits, script, &pieces(cuts, stream));
-    if script == 0 {
-        let whole = converse(limits, script, &[stream]);
-        assert_eq!(whole, cut, "the cuts make a difference");
-    }
+    check(input, |_| driven(limits));
 }
 
 /// Small, so that short inputs reach them.
@@ -67,65 +56,27 @@ fn small() -> SessionLimits {
     }
 }
 
-/// A whole connection; returns what the client is sent.
-fn converse(limits: SessionLimits, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
-    let mut driven = Driven::new(limits);
-    let mut chance = Chance::new(script);
-    for piece in pieces {
-        // A driver does not read on when it has been asked to close.
-        if driven.is_closed {
-            break;
-        }
-        driven.feed(piece);
-        if script != 0 {
-            driven.act(&mut chance);
-        }
-    }
-    driven.answer_all();
-    if driven.is_closed {
-        driven.check_silence();
-    } else {
-        driven.call(0, |session, now, _, out| session.handle_close(now, out));
-    }
-    if driven.is_kept {
-        driven.sent.sort_unstable();
-    }
-    driven.sent
+fn driven(limits: SessionLimits) -> Driven<MqttBroker> {
+    let now = Instant::from_millis(1);
+    let session = Mqtt::new(now, ConnectionId(7), limits, 9);
+    let broker = MqttBroker {
+        limits,
+        subscriptions: Subscriptions::default(),
+        messages: Messages::default(),
+        is_kept: false,
+    };
+    Driven::new(now, session, broker)
 }
 
-/// What the session was told of a subscription.
-#[derive(Debug)]
-struct Subscribed {
-    mode: SettleMode,
-    /// What the last grant allows in all.
-    granted: u64,
-    delivered: u64,
-    unsettled: BTreeSet<Sequence>,
-    is_ready: bool,
-}
-
-/// A session, its driver and its broker.
-struct Driven {
-    session: Mqtt,
+struct MqttBroker {
     limits: SessionLimits,
-    out: Out,
-    input: BytesMut,
-    now: Instant,
-    is_closed: bool,
-    last_command: CommandId,
-    unanswered: VecDeque<(CommandId, Answer)>,
-    subscriptions: BTreeMap<SubscriptionId, Subscribed>,
-    /// Those that have ended: what they still held belongs to nobody.
-    ended: BTreeSet<SubscriptionId>,
-    messages: VecDeque<Message>,
-    /// All bytes to the client.
-    sent: Vec<u8>,
-    /// Its session is kept: what it gathers depends on the cuts, and so does the order of some answers.
+    subscriptions: Subscriptions,
+    messages: Messages,
+    /// The session is kept: what it gathers depends on the cuts, and so does the order of some answers.
     is_kept: bool,
 }
 
 /// What a command is answered by.
-#[derive(Clone, Debug)]
 enum Answer {
     Done,
     Subscribed(SubscriptionId),
@@ -136,57 +87,32 @@ enum Answer {
     OnlyRefusal,
 }
 
-impl Driven {
-    fn new(limits: SessionLimits) -> Self {
-        let now = Instant::from_millis(1);
-        Self {
-            session: Mqtt::new(now, ConnectionId(7), limits, 9),
-            limits,
-            out: Out::new(),
-            input: BytesMut::new(),
-            now,
-            is_closed: false,
-            last_command: CommandId(0),
-            unanswered: VecDeque::new(),
-            subscriptions: BTreeMap::new(),
-            ended: BTreeSet::new(),
-            messages: VecDeque::new(),
-            sent: Vec::new(),
-            is_kept: false,
-        }
-    }
+impl Broker for MqttBroker {
+    type Session = Mqtt;
+    type Answer = Answer;
 
-    /// Calls the session and checks what it puts out for `read_bytes` bytes of input.
-    fn call(
-        &mut self,
-        read_bytes: usize,
-        call: impl FnOnce(&mut Mqtt, Instant, &mut BytesMut, &mut Out),
-    ) {
-        call(&mut self.session, self.now, &mut self.input, &mut self.out);
-        let wire = self.out.wire.take();
-        let commands = std::mem::take(&mut self.out.commands);
+    const BEHIND_THE_END: &'static [u8] = b"\xc0\x00\x30\x03\x00\x01a";
+
+    fn wire_bytes_max(&self, read_bytes: usize) -> usize {
         // What waited for the client's answer may come with it.
         let waiting: usize = self.messages.iter().map(Message::cost_bytes).sum();
-        let bytes_max = ANSWER_BYTES_MAX + (4 + waiting) * (read_bytes + 1);
-        assert!(wire.len() <= bytes_max, "{} bytes", wire.len());
-        let commands_max = COMMANDS_MAX + read_bytes + 2 * self.subscriptions.len();
-        let count = commands.len();
-        assert!(count <= commands_max, "{count} commands");
-        if self.is_closed {
-            assert!(wire.is_empty() && commands.is_empty(), "behind its end");
-        }
-        self.sent.extend_from_slice(&wire);
-        for submission in commands {
-            self.take(submission);
-        }
-        self.is_closed |= self.out.is_closing();
+        ANSWER_BYTES_MAX + (4 + waiting) * (read_bytes + 1)
     }
 
-    fn take(&mut self, submission: Submission) {
-        let Submission { id, command, .. } = submission;
-        assert!(id > self.last_command, "ids of commands ascend");
-        self.last_command = id;
-        let answer = match command {
+    fn commands_max(&self, read_bytes: usize) -> usize {
+        COMMANDS_MAX + read_bytes + 2 * self.subscriptions.count()
+    }
+
+    fn left_bytes_max(&self) -> usize {
+        self.limits.packets.packet_bytes_max
+    }
+
+    fn event_bytes(_event: &Event) -> usize {
+        1
+    }
+
+    fn take(&mut self, command: Command) -> Option<Answer> {
+        Some(match command {
             Command::Connect(_) => Answer::Done,
             Command::Authenticate(step) => match *step {
                 Authenticate::Begin { .. } => Answer::Challenge,
@@ -195,10 +121,7 @@ impl Driven {
                 }
             },
             Command::Publish(message, publishing) => {
-                if self.messages.len() == MESSAGES_MAX {
-                    self.messages.pop_front();
-                }
-                self.messages.push_back(message.clone());
+                self.messages.keep(message.clone());
                 let comes_back = publishing.unroutable == Unroutable::Return;
                 match publishing.confirm {
                     Confirm::Wanted => Answer::Confirmed(comes_back.then_some(message)),
@@ -206,54 +129,28 @@ impl Driven {
                 }
             }
             Command::Subscribe(subscribe) => {
-                let subscribed = Subscribed {
-                    mode: subscribe.settle_mode,
-                    granted: subscribe.grant.total(),
-                    delivered: 0,
-                    unsettled: BTreeSet::new(),
-                    is_ready: false,
-                };
-                let id = subscribe.subscription;
-                let known = self.subscriptions.insert(id, subscribed);
-                assert!(known.is_none(), "subscription {id} is used twice");
+                let (id, mode) = (subscribe.subscription, subscribe.settle_mode);
+                self.subscriptions.open(id, mode, subscribe.grant.total());
                 // And the one to the queue of its session.
-                assert!(self.subscriptions.len() <= 2 * self.limits.subscriptions_max + 1);
+                assert!(self.subscriptions.count() <= 2 * self.limits.subscriptions_max + 1);
                 Answer::Subscribed(id)
             }
             Command::ShowRetained(show) => {
                 let id = show.subscription;
-                assert!(
-                    self.subscriptions.contains_key(&id),
-                    "{id} was not subscribed"
-                );
+                assert!(self.subscriptions.is_open(id), "{id} was not subscribed");
                 Answer::Done
             }
             Command::Cancel(id) => {
-                let known = self.subscriptions.remove(&id).is_some();
-                assert!(known || self.ended.contains(&id), "{id} was not subscribed");
-                self.ended.insert(id);
+                self.subscriptions.end(id);
                 Answer::Done
             }
             Command::Grant(id, grant) => {
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    assert!(grant.count <= subscribed.delivered, "it was not given that");
-                    subscribed.granted = grant.total();
-                } else {
-                    assert!(self.ended.contains(&id), "{id} was not subscribed");
-                }
+                self.subscriptions.grant(id, grant);
                 Answer::OnlyRefusal
             }
             Command::Settle(settle) => {
                 let id = settle.subscription;
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    assert_eq!(subscribed.mode, SettleMode::Explicit);
-                    for sequence in settle.sequences {
-                        let was = subscribed.unsettled.remove(&sequence);
-                        assert!(was, "{id}/{sequence} is settled and was not delivered");
-                    }
-                } else {
-                    assert!(self.ended.contains(&id), "{id} was not subscribed");
-                }
+                self.subscriptions.settle(id, &settle.sequences);
                 Answer::OnlyRefusal
             }
             Command::DeleteQueue(_)
@@ -271,21 +168,14 @@ impl Driven {
             Command::Commit(transaction) => {
                 let entries = transaction.notes.iter().flat_map(|notes| &notes.entries);
                 assert_eq!(entries.count(), transaction.publishes.len());
-                self.messages.extend(transaction.publishes);
-                while self.messages.len() > MESSAGES_MAX {
-                    self.messages.pop_front();
-                }
+                let publishes = transaction.publishes.into_iter();
+                publishes.for_each(|message| self.messages.keep(message));
                 Answer::Done
             }
             Command::Note(notes) => {
                 assert!(!notes.entries.is_empty(), "it says nothing");
                 let id = notes.subscription;
-                if let Some(subscribed) = self.subscriptions.get_mut(&id) {
-                    for sequence in notes.accepted {
-                        let was = subscribed.unsettled.remove(&sequence);
-                        assert!(was, "{id}/{sequence} is settled and was not delivered");
-                    }
-                }
+                self.subscriptions.settle(id, &notes.accepted);
                 Answer::Done
             }
             other @ (Command::PutUser(_)
@@ -296,158 +186,86 @@ impl Driven {
             | Command::DeclareExchange(_)
             | Command::DeleteExchange(_)
             | Command::List(_)) => unreachable!("a client cannot ask for {other:?}"),
-        };
-        self.unanswered.push_back((id, answer));
+        })
     }
 
-    /// Gives bytes to the session, answering all it waits for.
-    fn feed(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
-        self.read();
-        while self.out.is_held() && !self.is_closed {
-            // In order and no more than it waits for: so it does not depend on the cuts.
-            let (id, answer) = self.unanswered.pop_front().expect("it waits for an answer");
-            self.answer(id, answer, false);
-        }
-        if !self.is_closed {
-            let most = self.limits.packets.packet_bytes_max;
-            assert!(self.input.len() <= most, "{} are left", self.input.len());
-        }
-    }
-
-    /// Offers what is in the input.
-    fn read(&mut self) {
-        let length = self.input.len();
-        self.call(length, |session, now, input, out| {
-            session.handle_input(now, input, out);
-        });
-        assert!(self.input.len() <= length);
-    }
-
-    /// Something that a broker may do.
-    fn act(&mut self, chance: &mut Chance) {
-        for _ in 0..chance.below(6) {
-            match chance.below(8) {
-                0 => self.deadline(),
-                1 | 2 => {
-                    let at = chance.below(self.unanswered.len().max(1));
-                    if let Some((id, answer)) = self.unanswered.remove(at) {
-                        self.answer(id, answer, chance.below(4) == 0);
-                    }
-                }
-                3 if chance.below(20) == 0 => self.tell(Event::Disconnect(Refusal::TakenOver)),
-                _ => self.deliver(chance),
-            }
-        }
-    }
-
-    fn deadline(&mut self) {
-        self.now = self.now + Duration::from_secs(1);
-        let is_due = self.session.deadline().is_some_and(|at| at <= self.now);
-        if is_due && !self.is_closed {
-            self.call(0, |session, now, _, out| session.handle_deadline(now, out));
-        }
-    }
-
-    fn deliver(&mut self, chance: &mut Chance) {
-        let at = chance.below(self.subscriptions.len().max(1));
-        let Some((id, subscribed)) = self.subscriptions.iter_mut().nth(at) else {
-            return;
-        };
-        let at = chance.below(self.messages.len().max(1));
-        let Some(message) = self.messages.get(at).cloned() else {
-            return;
-        };
-        if !subscribed.is_ready || self.is_closed || subscribed.delivered >= subscribed.granted {
-            return;
-        }
-        subscribed.delivered += 1;
-        let is_explicit = subscribed.mode == SettleMode::Explicit;
-        let sequence = Sequence(if is_explicit { subscribed.delivered } else { 0 });
-        if is_explicit {
-            subscribed.unsettled.insert(sequence);
-        }
-        let ttl = message.envelope().ttl_ms.filter(|_| is_explicit);
-        let delivery = Delivery {
-            subscription: *id,
-            sequence,
-            redelivered: false,
-            delivery_count: 0,
-            acquired_count: 0,
-            expires_at: ttl.map(|ttl| self.now.plus_millis(ttl)),
-            message,
-        };
-        self.tell(Event::Delivery(delivery));
-    }
-
-    fn tell(&mut self, event: Event) {
-        let was_held = self.out.is_held();
-        self.call(1, |session, now, _, out| {
-            session.handle_event(now, event, out);
-        });
-        if was_held && !self.out.is_held() {
-            self.read();
-        }
-    }
-
-    fn answer_all(&mut self) {
-        while let Some((id, answer)) = self.unanswered.pop_front() {
-            self.answer(id, answer, false);
-        }
-    }
-
-    fn answer(&mut self, id: CommandId, answer: Answer, is_refused: bool) {
-        if is_refused {
-            if let Answer::Subscribed(subscription) = answer {
-                self.subscriptions.remove(&subscription);
-                self.ended.insert(subscription);
-            }
-            let limit = Refusal::LimitReached {
-                what: "things",
-                limit: 1,
-            };
-            return self.tell(Event::Done(id, Err(limit)));
-        }
-        match answer {
-            Answer::Done => self.tell(Event::Done(id, Ok(Reply::Nothing))),
+    fn answer(&mut self, id: CommandId, answer: Answer) -> Vec<Event> {
+        let reply = match answer {
+            Answer::Done => Reply::Nothing,
             Answer::Subscribed(subscription) => {
-                if let Some(subscribed) = self.subscriptions.get_mut(&subscription) {
-                    subscribed.is_ready = true;
-                }
-                self.tell(Event::Done(id, Ok(Reply::Nothing)));
+                self.subscriptions.make_ready(subscription);
+                Reply::Nothing
             }
             Answer::Confirmed(returned) => {
-                if let Some(message) = returned.filter(|message| message.body().is_empty()) {
-                    self.tell(Event::Returned(id, message));
+                let returned = returned.filter(|message| message.body().is_empty());
+                let returned = returned.map(|message| Event::Returned(id, message));
+                return returned.into_iter().chain([Event::Confirmed(id)]).collect();
+            }
+            Answer::Challenge => Reply::Challenge(b"challenge".to_vec()),
+            Answer::Authenticated => Reply::Authenticated(Box::new(Authenticated {
+                user: "ada".into(),
+                data: b"shown".to_vec(),
+            })),
+            Answer::Recalled => Reply::Notes(Vec::new()),
+            Answer::OnlyRefusal => return Vec::new(),
+        };
+        vec![Event::Done(id, Ok(reply))]
+    }
+
+    fn act(driven: &mut Driven<Self>, chance: &mut Chance) {
+        for _ in 0..chance.below(6) {
+            match chance.below(8) {
+                0 => driven.pass(driven.now + Duration::from_secs(1)),
+                1 | 2 => {
+                    let at = chance.below(driven.unanswered.len().max(1));
+                    if let Some((id, answer)) = driven.unanswered.remove(at) {
+                        if chance.below(4) == 0 {
+                            refuse(driven, id, &answer);
+                        } else {
+                            driven.answer(id, answer);
+                        }
+                    }
                 }
-                self.tell(Event::Confirmed(id));
+                3 if chance.below(20) == 0 => driven.tell(Event::Disconnect(Refusal::TakenOver)),
+                _ => deliver(driven, chance),
             }
-            Answer::Challenge => {
-                let challenge = Reply::Challenge(b"challenge".to_vec());
-                self.tell(Event::Done(id, Ok(challenge)));
-            }
-            Answer::Authenticated => {
-                let shown = Authenticated {
-                    user: "ada".into(),
-                    data: b"shown".to_vec(),
-                };
-                let shown = Reply::Authenticated(Box::new(shown));
-                self.tell(Event::Done(id, Ok(shown)));
-            }
-            Answer::Recalled => self.tell(Event::Done(id, Ok(Reply::Notes(Vec::new())))),
-            Answer::OnlyRefusal => {}
         }
     }
 
-    /// Checks that the session, which is closed, has nothing more to say.
-    fn check_silence(&mut self) {
-        self.input.extend_from_slice(b"\xc0\x00\x30\x03\x00\x01a");
-        self.call(0, |session, now, input, out| {
-            session.handle_input(now, input, out);
-        });
-        self.tell(Event::Done(self.last_command, Ok(Reply::Nothing)));
-        self.tell(Event::Disconnect(Refusal::ShuttingDown));
-        assert_eq!(self.session.deadline(), None, "it waits for nothing");
-        self.call(0, |session, now, _, out| session.handle_deadline(now, out));
+    fn strip(&self, sent: &mut Vec<u8>) {
+        if self.is_kept {
+            sent.sort_unstable();
+        }
+    }
+}
+
+fn refuse(driven: &mut Driven<MqttBroker>, id: CommandId, answer: &Answer) {
+    if let Answer::Subscribed(subscription) = answer {
+        driven.broker.subscriptions.end(*subscription);
+    }
+    let limit = Refusal::LimitReached {
+        what: "things",
+        limit: 1,
+    };
+    driven.tell(Event::Done(id, Err(limit)));
+}
+
+fn deliver(driven: &mut Driven<MqttBroker>, chance: &mut Chance) {
+    let broker = &mut driven.broker;
+    let Some(id) = broker.subscriptions.some(chance) else {
+        return;
+    };
+    let Some(message) = broker.messages.some(chance) else {
+        return;
+    };
+    if driven.is_closed {
+        return;
+    }
+    let ttl = message.envelope().ttl_ms;
+    if let Some(mut delivery) = broker.subscriptions.deliver(id, message) {
+        // What is settled already does not expire.
+        let ttl = ttl.filter(|_| delivery.sequence > Sequence(0));
+        delivery.expires_at = ttl.map(|ttl| driven.now.plus_millis(ttl));
+        driven.tell(Event::Delivery(delivery));
     }
 }

@@ -1,8 +1,9 @@
 //! Damaged or forged segments of pages, beside a store that is whole.
 
+use crate::files::{Files, append, change_some, checksum, contents, disk_of, patch, put, record};
 use crate::input::Input;
 use log_store::{
-    Disk, Local, MemoryDisk, OpenError, Options, PageNews, PageSource, Replayed, ShardLog, Step,
+    Local, MemoryDisk, OpenError, Options, PageNews, PageSource, Replayed, ShardLog, Step,
 };
 use model::{PageNumber, ShardId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,6 @@ const OPTIONS: Options = Options {
     page_segment_bytes: 1024,
     free_bytes_min: 0,
 };
-
-/// The most changes that are made.
-const CHANGES_MAX: usize = 32;
 
 /// The bytes in front of a record's payload.
 const RECORD_HEADER_BYTES: usize = 20;
@@ -34,9 +32,6 @@ const PAGES: [PageNumber; 12] = {
     }
     pages
 };
-
-/// Files by name.
-type Files = BTreeMap<String, Vec<u8>>;
 
 /// What is found of each page: what it holds, or that it is missing or damaged.
 type Found = BTreeMap<(ShardId, PageNumber), Option<Vec<u8>>>;
@@ -66,16 +61,8 @@ pub fn page_recovery(data: &[u8]) {
     let mut input = Input::new(data);
     let bases = bases();
     let mut files = bases[usize::from(input.u8()) % bases.len()].clone();
-    for _ in 0..CHANGES_MAX {
-        if input.is_empty() {
-            break;
-        }
-        change(&mut files, &mut input);
-    }
-    let disk = MemoryDisk::new();
-    for (name, bytes) in &files {
-        disk.put(name, bytes.clone());
-    }
+    change_some(&mut input, |input| change(&mut files, input));
+    let disk = disk_of(&files);
     let whole = whole_pages(&files);
     let Some(found) = look(&disk, &files) else {
         return;
@@ -164,15 +151,6 @@ fn is_segment(name: &str) -> bool {
     name.starts_with("pages-")
 }
 
-fn contents(disk: &MemoryDisk) -> Files {
-    let names = disk.list().expect("the disk has no fault");
-    let content = |name: String| {
-        let bytes = disk.content(&name).expect("it is listed");
-        (name, bytes)
-    };
-    names.into_iter().map(content).collect()
-}
-
 /// The folders to begin with: 0 segments of which the last was being written, 1 the same closed, 2 with pages that
 /// were saved twice or freed, 3 without pages.
 fn bases() -> &'static [Files] {
@@ -234,18 +212,8 @@ fn change(files: &mut Files, input: &mut Input<'_>) {
     }
     let bytes = files.get_mut(name).expect("it was just listed");
     match what {
-        0 => {
-            let place = usize::from(input.u16());
-            let length = usize::from(input.u8());
-            let patch = input.bytes(length);
-            for (byte, patch) in bytes.iter_mut().skip(place).zip(patch) {
-                *byte = *patch;
-            }
-        }
-        1 => {
-            let length = usize::from(input.u16());
-            bytes.extend_from_slice(input.bytes(length));
-        }
+        0 => patch(bytes, input),
+        1 => append(bytes, input),
         2 => bytes.truncate(usize::from(input.u16())),
         3 => {
             let place = match input.u16() {
@@ -266,31 +234,4 @@ fn change(files: &mut Files, input: &mut Input<'_>) {
         }
         _ => *bytes = input.rest().to_vec(),
     }
-}
-
-/// Overwrites, and extends where there is not enough.
-fn put(bytes: &mut Vec<u8>, place: usize, patch: &[u8]) {
-    let end = place + patch.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    bytes[place..end].copy_from_slice(patch);
-}
-
-/// A record as the files hold it.
-fn record(shard: u16, kind: u8, number: u64, payload: &[u8]) -> Vec<u8> {
-    let mut checked = shard.to_le_bytes().to_vec();
-    checked.extend_from_slice(&[kind, 0]);
-    checked.extend_from_slice(&number.to_le_bytes());
-    checked.extend_from_slice(payload);
-    let length = u32::try_from(payload.len()).expect("it is shorter than the input's lengths go");
-    let mut bytes = length.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&checksum(&checked));
-    bytes.extend_from_slice(&checked);
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-    bytes
-}
-
-fn checksum(bytes: &[u8]) -> [u8; 4] {
-    crc_fast::crc32_iscsi(bytes).to_le_bytes()
 }

@@ -1,14 +1,11 @@
 //! Any bytes through a session of ZeroMQ's sockets, with a broker that answers as it likes.
 
-use crate::input::{Chance, Input, pieces};
-use broker_api::{
-    Authenticated, Command, Delivery, Event, HeadReader, Out, QueueStatus, Refusal, Reply, Session,
-    SettleMode, Submission,
-};
-use bytes::BytesMut;
-use model::{CommandId, Dialect, Instant, Message, QueueName, Sequence, SubscriptionId};
+use crate::driven::{Broker, Driven, Messages, Subscriptions, check};
+use crate::input::{Chance, Input};
+use broker_api::{Authenticated, Command, Event, HeadReader, QueueStatus, Refusal, Reply};
+use model::{CommandId, Dialect, Instant, QueueName, SubscriptionId};
 use proto_zmq::{Curve, PublicKey, SecretKey, ServerRandom, Settings, Zmq, ZmqHeads};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,29 +15,23 @@ const ANSWER_BYTES_MAX: usize = 1_000;
 /// The commands of one call beside those of its frames.
 const COMMANDS_MAX: usize = 4;
 
-/// The messages that the broker keeps for deliveries.
-const MESSAGES_MAX: usize = 16;
+/// The one subscription.
+const SUBSCRIPTION: SubscriptionId = SubscriptionId(1);
 
 /// Feeds a stream in pieces to a session, with answers, refusals, deliveries and deadlines in between: what it puts out
 /// is bounded by what came in, it settles nothing that it was not given, and when it has asked to close it says nothing
 /// more.
 ///
 /// Bytes: 1, whose bit 0 asks for small limits and bit 1 for CURVE alone; 1, the seed of the cuts; 1, the seed of what
-/// the broker does; the stream. With seed 0 it answers what the session waits for: then the session's output must be
-/// the same for the stream in one piece.
+/// the broker does; the stream. With seed 0 it answers what the session waits for, and all else at the end: then the
+/// session's output must be the same for the stream in one piece.
 ///
 /// # Panics
 /// When one of these promises is broken.
 pub fn zmq_session(data: &[u8]) {
     let mut input = Input::new(data);
     let settings = Arc::new(settings(input.u8()));
-    let (cuts, script) = (input.u8(), input.u8());
-    let stream = input.rest();
-    let cut = converse(&settings, script, &pieces(cuts, stream));
-    if script == 0 {
-        let whole = converse(&settings, script, &[stream]);
-        assert_eq!(whole, cut, "the cuts make a difference");
-    }
+    check(input, |_| driven(&settings));
 }
 
 fn settings(flags: u8) -> Settings {
@@ -77,30 +68,27 @@ fn heads(dialect: Dialect) -> &'static dyn HeadReader {
     &ZmqHeads
 }
 
-/// A whole connection; returns what the socket is sent.
-fn converse(settings: &Arc<Settings>, script: u8, pieces: &[&[u8]]) -> Vec<u8> {
-    let mut driven = Driven::new(settings);
-    let mut chance = Chance::new(script);
-    for piece in pieces {
-        // A driver does not read on when it has been asked to close.
-        if driven.is_closed {
-            break;
-        }
-        driven.feed(piece);
-        if script != 0 {
-            driven.act(&mut chance);
-        }
-    }
-    if driven.is_closed {
-        driven.check_silence();
-    } else {
-        driven.call(0, |session, now, _, out| session.handle_close(now, out));
-    }
-    driven.sent
+fn driven(settings: &Arc<Settings>) -> Driven<ZmqBroker> {
+    let now = Instant::from_millis(1);
+    let random = ServerRandom::new(&[5; 96]);
+    let session = Zmq::new(now, Arc::clone(settings), heads).with_curve(random);
+    let broker = ZmqBroker {
+        settings: Arc::clone(settings),
+        subscriptions: Subscriptions::default(),
+        bindings: 0,
+        messages: Messages::default(),
+    };
+    Driven::new(now, session, broker)
+}
+
+struct ZmqBroker {
+    settings: Arc<Settings>,
+    subscriptions: Subscriptions,
+    bindings: usize,
+    messages: Messages,
 }
 
 /// What is answered to a command.
-#[derive(Clone, Debug)]
 enum Answer {
     Done,
     Authenticated,
@@ -109,81 +97,40 @@ enum Answer {
     OnlyRefusal,
 }
 
-/// The one subscription.
-#[derive(Debug)]
-struct Subscribed {
-    mode: SettleMode,
-    granted: u64,
-    delivered: u64,
-    unsettled: BTreeSet<Sequence>,
-    is_ready: bool,
-}
+impl Broker for ZmqBroker {
+    type Session = Zmq;
+    type Answer = Answer;
 
-/// A session, its driver and its broker.
-struct Driven {
-    session: Zmq,
-    settings: Arc<Settings>,
-    out: Out,
-    input: BytesMut,
-    now: Instant,
-    is_closed: bool,
-    last_command: CommandId,
-    unanswered: VecDeque<(CommandId, Answer)>,
-    subscribed: Option<Subscribed>,
-    bindings: usize,
-    messages: VecDeque<Message>,
-    /// All bytes to the socket.
-    sent: Vec<u8>,
-}
+    const BEHIND_THE_END: &'static [u8] = b"\x04\x07\x04PING\0\0\x00\x01x";
 
-impl Driven {
-    fn new(settings: &Arc<Settings>) -> Self {
-        let now = Instant::from_millis(1);
-        let random = ServerRandom::new(&[5; 96]);
-        Self {
-            session: Zmq::new(now, Arc::clone(settings), heads).with_curve(random),
-            settings: Arc::clone(settings),
-            out: Out::new(),
-            input: BytesMut::new(),
-            now,
-            is_closed: false,
-            last_command: CommandId(0),
-            unanswered: VecDeque::new(),
-            subscribed: None,
-            bindings: 0,
-            messages: VecDeque::new(),
-            sent: Vec::new(),
+    fn wire_bytes_max(&self, read_bytes: usize) -> usize {
+        ANSWER_BYTES_MAX + 10 * read_bytes
+    }
+
+    fn commands_max(&self, read_bytes: usize) -> usize {
+        COMMANDS_MAX + 3 * read_bytes
+    }
+
+    fn left_bytes_max(&self) -> usize {
+        self.settings.message_bytes_max + self.settings.handshake_bytes_max + 100
+    }
+
+    fn event_bytes(event: &Event) -> usize {
+        match event {
+            Event::Delivery(delivery) => delivery.message.cost_bytes(),
+            Event::Returned(..)
+            | Event::Confirmed(_)
+            | Event::Done(..)
+            | Event::Drained(_)
+            | Event::Ended(..)
+            | Event::Blocked(_)
+            | Event::Unblocked
+            | Event::Disconnect(_) => 0,
         }
     }
 
-    /// Calls the session and checks what it puts out for `read_bytes` bytes of input.
-    fn call(
-        &mut self,
-        read_bytes: usize,
-        call: impl FnOnce(&mut Zmq, Instant, &mut BytesMut, &mut Out),
-    ) {
-        call(&mut self.session, self.now, &mut self.input, &mut self.out);
-        let wire = self.out.wire.take();
-        let commands = std::mem::take(&mut self.out.commands);
-        let bytes_max = ANSWER_BYTES_MAX + 10 * read_bytes;
-        assert!(wire.len() <= bytes_max, "{} bytes", wire.len());
-        let count = commands.len();
-        assert!(count <= COMMANDS_MAX + 3 * read_bytes, "{count} commands");
-        if self.is_closed {
-            assert!(wire.is_empty() && commands.is_empty(), "behind its end");
-        }
-        self.sent.extend_from_slice(&wire);
-        for submission in commands {
-            self.take(submission);
-        }
-        self.is_closed |= self.out.is_closing();
-    }
-
-    fn take(&mut self, submission: Submission) {
-        let Submission { id, command, .. } = submission;
-        assert!(id > self.last_command, "ids of commands ascend");
-        self.last_command = id;
-        let answer = match command {
+    fn take(&mut self, command: Command) -> Option<Answer> {
+        Some(match command {
             Command::Connect(_) => Answer::Done,
             Command::Authenticate(_) => Answer::Authenticated,
             Command::DeclareQueue(declare) => {
@@ -202,35 +149,23 @@ impl Driven {
             Command::Publish(message, _) => {
                 let limit = self.settings.message_bytes_max;
                 assert!(message.body().len() <= limit, "a long message");
-                if self.messages.len() == MESSAGES_MAX {
-                    self.messages.pop_front();
-                }
-                self.messages.push_back(message);
+                self.messages.keep(message);
                 Answer::OnlyRefusal
             }
             Command::Subscribe(subscribe) => {
-                assert!(self.subscribed.is_none(), "it subscribes once");
-                self.subscribed = Some(Subscribed {
-                    mode: subscribe.settle_mode,
-                    granted: subscribe.grant.total(),
-                    delivered: 0,
-                    unsettled: BTreeSet::new(),
-                    is_ready: false,
-                });
+                assert_eq!(subscribe.subscription, SUBSCRIPTION);
+                let granted = subscribe.grant.total();
+                let mode = subscribe.settle_mode;
+                self.subscriptions.open(SUBSCRIPTION, mode, granted);
                 Answer::Subscribed
             }
-            Command::Grant(_, grant) => {
-                let subscribed = self.subscribed.as_mut().expect("it has subscribed");
-                assert!(grant.count <= subscribed.delivered, "it was not given that");
-                subscribed.granted = grant.total();
+            Command::Grant(id, grant) => {
+                self.subscriptions.grant(id, grant);
                 Answer::OnlyRefusal
             }
             Command::Settle(settle) => {
-                let subscribed = self.subscribed.as_mut().expect("it has subscribed");
-                for sequence in settle.sequences {
-                    let was = subscribed.unsettled.remove(&sequence);
-                    assert!(was, "{sequence} is settled and was not delivered");
-                }
+                let id = settle.subscription;
+                self.subscriptions.settle(id, &settle.sequences);
                 Answer::OnlyRefusal
             }
             other @ (Command::PutUser(_)
@@ -251,137 +186,70 @@ impl Driven {
             | Command::Note(_)
             | Command::Recall(_)
             | Command::Bequeath(_)) => unreachable!("a socket cannot ask for {other:?}"),
-        };
-        self.unanswered.push_back((id, answer));
+        })
     }
 
-    /// Gives bytes to the session, answering all it waits for.
-    fn feed(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
-        self.read();
-        while self.out.is_held() && !self.is_closed {
-            // In order and no more than it waits for: so it does not depend on the cuts.
-            let (id, answer) = self.unanswered.pop_front().expect("it waits for an answer");
-            self.answer(id, answer, false);
-        }
-        if !self.is_closed {
-            let most = self.settings.message_bytes_max + self.settings.handshake_bytes_max + 100;
-            assert!(self.input.len() <= most, "{} are left", self.input.len());
-        }
-    }
-
-    /// Offers what is in the input.
-    fn read(&mut self) {
-        let length = self.input.len();
-        self.call(length, |session, now, input, out| {
-            session.handle_input(now, input, out);
-        });
-        assert!(self.input.len() <= length);
-    }
-
-    /// Something that a broker may do.
-    fn act(&mut self, chance: &mut Chance) {
-        for _ in 0..chance.below(6) {
-            match chance.below(8) {
-                0 => self.deadline(),
-                1 | 2 => {
-                    if let Some((id, answer)) = self.unanswered.pop_front() {
-                        self.answer(id, answer, chance.below(4) == 0);
-                    }
-                }
-                3 if chance.below(20) == 0 => self.tell(0, Event::Disconnect(Refusal::Stalled)),
-                _ => self.deliver(chance),
-            }
-        }
-    }
-
-    fn deadline(&mut self) {
-        self.now = self.now + Duration::from_secs(1);
-        let is_due = self.session.deadline().is_some_and(|at| at <= self.now);
-        if is_due && !self.is_closed {
-            self.call(0, |session, now, _, out| session.handle_deadline(now, out));
-        }
-    }
-
-    fn deliver(&mut self, chance: &mut Chance) {
-        let at = chance.below(self.messages.len().max(1));
-        let Some(message) = self.messages.get(at).cloned() else {
-            return;
-        };
-        let Some(subscribed) = &mut self.subscribed else {
-            return;
-        };
-        if !subscribed.is_ready || self.is_closed || subscribed.delivered >= subscribed.granted {
-            return;
-        }
-        subscribed.delivered += 1;
-        let is_explicit = subscribed.mode == SettleMode::Explicit;
-        let sequence = Sequence(if is_explicit { subscribed.delivered } else { 0 });
-        if is_explicit {
-            subscribed.unsettled.insert(sequence);
-        }
-        let cost_bytes = message.cost_bytes();
-        let delivery = Delivery {
-            subscription: SubscriptionId(1),
-            sequence,
-            redelivered: false,
-            delivery_count: 0,
-            acquired_count: 0,
-            expires_at: None,
-            message,
-        };
-        self.tell(cost_bytes, Event::Delivery(delivery));
-    }
-
-    fn tell(&mut self, bytes: usize, event: Event) {
-        let was_held = self.out.is_held();
-        self.call(bytes, |session, now, _, out| {
-            session.handle_event(now, event, out);
-        });
-        if was_held && !self.out.is_held() && !self.is_closed {
-            self.read();
-        }
-    }
-
-    fn answer(&mut self, id: CommandId, answer: Answer, is_refused: bool) {
-        let result = match answer {
-            Answer::OnlyRefusal if !is_refused => return,
-            _ if is_refused => Err(Refusal::LimitReached {
-                what: "things",
-                limit: 1,
-            }),
-            Answer::Done | Answer::OnlyRefusal => Ok(Reply::Nothing),
-            Answer::Authenticated => Ok(Reply::Authenticated(Box::new(Authenticated {
+    fn answer(&mut self, id: CommandId, answer: Answer) -> Vec<Event> {
+        let reply = match answer {
+            Answer::OnlyRefusal => return Vec::new(),
+            Answer::Done => Reply::Nothing,
+            Answer::Authenticated => Reply::Authenticated(Box::new(Authenticated {
                 user: "ada".into(),
                 data: Vec::new(),
-            }))),
-            Answer::Made(name) => Ok(Reply::Queue(Box::new(QueueStatus {
+            })),
+            Answer::Made(name) => Reply::Queue(Box::new(QueueStatus {
                 name,
                 ready_count: 0,
                 unsettled_count: 0,
                 bytes: 0,
                 subscription_count: 0,
-            }))),
+            })),
             Answer::Subscribed => {
-                if let Some(subscribed) = &mut self.subscribed {
-                    subscribed.is_ready = true;
-                }
-                Ok(Reply::Nothing)
+                self.subscriptions.make_ready(SUBSCRIPTION);
+                Reply::Nothing
             }
         };
-        self.tell(0, Event::Done(id, result));
+        vec![Event::Done(id, Ok(reply))]
     }
 
-    /// Checks that the session, which is closed, has nothing more to say.
-    fn check_silence(&mut self) {
-        self.input
-            .extend_from_slice(b"\x04\x07\x04PING\0\0\x00\x01x");
-        self.call(0, |session, now, input, out| {
-            session.handle_input(now, input, out);
-        });
-        self.tell(0, Event::Done(self.last_command, Ok(Reply::Nothing)));
-        self.tell(0, Event::Disconnect(Refusal::ShuttingDown));
-        assert_eq!(self.session.deadline(), None, "it waits for nothing");
-        self.call(0, |session, now, _, out| session.handle_deadline(now, out));
+    fn act(driven: &mut Driven<Self>, chance: &mut Chance) {
+        for _ in 0..chance.below(6) {
+            match chance.below(8) {
+                0 => driven.pass(driven.now + Duration::from_secs(1)),
+                1 | 2 => {
+                    if let Some((id, answer)) = driven.unanswered.pop_front() {
+                        if chance.below(4) == 0 {
+                            refuse(driven, id);
+                        } else {
+                            driven.answer(id, answer);
+                        }
+                    }
+                }
+                3 if chance.below(20) == 0 => driven.tell(Event::Disconnect(Refusal::Stalled)),
+                _ => deliver(driven, chance),
+            }
+        }
+    }
+}
+
+fn refuse(driven: &mut Driven<ZmqBroker>, id: CommandId) {
+    let limit = Refusal::LimitReached {
+        what: "things",
+        limit: 1,
+    };
+    driven.tell(Event::Done(id, Err(limit)));
+}
+
+fn deliver(driven: &mut Driven<ZmqBroker>, chance: &mut Chance) {
+    let broker = &mut driven.broker;
+    let Some(message) = broker.messages.some(chance) else {
+        return;
+    };
+    if driven.is_closed {
+        return;
+    }
+    let delivery = broker.subscriptions.deliver(SUBSCRIPTION, message);
+    if let Some(delivery) = delivery {
+        driven.tell(Event::Delivery(delivery));
     }
 }

@@ -5,6 +5,7 @@ import decimal
 import sys
 import urllib.parse
 
+import curve
 import paho.mqtt.client as mqtt
 import pika
 import sockets
@@ -537,5 +538,4 @@ def persistent_messages_survive_a_kill():
 
 
 if __name__ == "__main__":
-    case = sys.argv[1]
-    (getattr(sockets, case) if case.startswith("zmq_") else globals()[case])()
+    {**vars(sockets), **vars(curve), **globals()}[sys.argv[1]]()

@@ -29,16 +29,16 @@ def connected(kind, listener=JOBS, **options):
     return of
 
 
-def publisher():
+def publisher(**options):
     """A PUB that the broker has asked for everything."""
-    of = connected(zmq.XPUB)
+    of = connected(zmq.XPUB, **options)
     same(of.recv(), b"\x01")
     return of
 
 
-def subscribed(*prefixes):
+def subscribed(*prefixes, **options):
     """A SUB whose last prefix counts already."""
-    of = connected(zmq.SUB)
+    of = connected(zmq.SUB, **options)
     for prefix in prefixes:
         of.subscribe(prefix)
     sender = Amqp()

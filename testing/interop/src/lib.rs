@@ -185,3 +185,31 @@ impl Stage {
         Ok(())
     }
 }
+
+/// Runs one case of a client's script against a broker of its own, with one version of its protocol after the other.
+///
+/// # Errors
+/// As [`Stage::new`] and [`Stage::run`].
+pub fn check(kind: ClientKind, case: &str, versions: &[&str]) -> Result<()> {
+    let stage = Stage::new()?;
+    for version in versions {
+        stage.run(kind, case, version)?;
+    }
+    Ok(())
+}
+
+/// A module of tests, one for each case of a client's script: `cases! { module, kind, versions, case, case, }`.
+#[macro_export]
+macro_rules! cases {
+    ($module:ident, $kind:expr, $versions:expr, $($case:ident,)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $case() -> anyhow::Result<()> {
+                    $crate::check($kind, stringify!($case), $versions)
+                }
+            )*
+        }
+    };
+}

@@ -1,24 +1,10 @@
 //! Clients of AMQP 0-9-1 against the broker: pika, amqplib, and where STOMP and MQTT meet them.
 
 use anyhow::Result;
-use interop::{ClientKind, Stage};
-
-macro_rules! cases {
-    ($module:ident, $kind:expr, $($case:ident,)*) => {
-        mod $module {
-            use super::*;
-            $(
-                #[test]
-                fn $case() -> Result<()> {
-                    Stage::new()?.run($kind, stringify!($case), "0-9-1")
-                }
-            )*
-        }
-    };
-}
+use interop::{ClientKind, Stage, cases};
 
 cases! {
-    pika, ClientKind::Pika,
+    pika, ClientKind::Pika, &["0-9-1"],
     messages_go_through_a_queue,
     publishes_are_confirmed,
     a_full_queue_is_told,
@@ -41,7 +27,7 @@ cases! {
 }
 
 cases! {
-    amqplib, ClientKind::Amqplib,
+    amqplib, ClientKind::Amqplib, &["0-9-1"],
     many_publishes_are_confirmed,
     what_goes_nowhere_is_returned,
     deliveries_are_settled,

@@ -1,27 +1,13 @@
 //! More clients of AMQP 0-9-1 against the broker: aio-pika, Celery, lapin, amqp-tools and the one for Java.
 
 use anyhow::Result;
-use interop::{ClientKind, Stage};
+use interop::{ClientKind, Stage, cases};
 
 /// A broker whose disk is full, whatever disk it has.
 const FULL_DISK: &str = "[store]\ndisk_free_bytes_min = \"1024GiB\"\n";
 
-macro_rules! cases {
-    ($module:ident, $kind:expr, $($case:ident,)*) => {
-        mod $module {
-            use super::*;
-            $(
-                #[test]
-                fn $case() -> Result<()> {
-                    Stage::new()?.run($kind, stringify!($case), "0-9-1")
-                }
-            )*
-        }
-    };
-}
-
 cases! {
-    aio_pika, ClientKind::AioPika,
+    aio_pika, ClientKind::AioPika, &["0-9-1"],
     publishes_are_confirmed,
     what_goes_nowhere_is_returned,
     properties_stay,
@@ -36,7 +22,7 @@ cases! {
 }
 
 cases! {
-    celery, ClientKind::Celery,
+    celery, ClientKind::Celery, &["0-9-1"],
     tasks_answer,
     groups_and_chains_answer,
     tasks_are_retried,
@@ -48,7 +34,7 @@ cases! {
 }
 
 cases! {
-    lapin, ClientKind::Lapin,
+    lapin, ClientKind::Lapin, &["0-9-1"],
     publishes_are_confirmed,
     what_goes_nowhere_is_returned,
     deliveries_are_settled,
@@ -61,7 +47,7 @@ cases! {
 }
 
 cases! {
-    amqp_tools, ClientKind::AmqpTools,
+    amqp_tools, ClientKind::AmqpTools, &["0-9-1"],
     a_queue_is_declared_and_deleted,
     messages_are_published_and_got,
     messages_are_consumed,
@@ -70,7 +56,7 @@ cases! {
 }
 
 cases! {
-    java, ClientKind::Java,
+    java, ClientKind::Java, &["0-9-1"],
     publishes_are_confirmed,
     what_goes_nowhere_is_returned,
     properties_stay,

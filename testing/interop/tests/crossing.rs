@@ -1,24 +1,10 @@
 //! What goes from each protocol to each (AMQP 0-9-1, STOMP, MQTT), by clients of other makers: `docs/conversion.md`.
 
 use anyhow::Result;
-use interop::{ClientKind, Stage};
-
-macro_rules! cases {
-    ($module:ident, $($case:ident,)*) => {
-        mod $module {
-            use super::*;
-            $(
-                #[test]
-                fn $case() -> Result<()> {
-                    Stage::new()?.run(ClientKind::Crossing, stringify!($case), "all")
-                }
-            )*
-        }
-    };
-}
+use interop::{ClientKind, Stage, cases};
 
 cases! {
-    crossing,
+    crossing, ClientKind::Crossing, &["all"],
     each_pair_says_what_the_table_says,
     transient_and_bare_messages_say_nothing_more,
     qualities_of_service_are_persistence,

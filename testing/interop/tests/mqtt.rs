@@ -1,29 +1,7 @@
 //! Clients of MQTT against the broker: paho, mqtt.js over TCP and over WebSocket, Mosquitto's own.
 
 use anyhow::{Result, ensure};
-use interop::{ClientKind, Stage};
-
-fn check(kind: ClientKind, case: &str, versions: &[&str]) -> Result<()> {
-    let stage = Stage::new()?;
-    for version in versions {
-        stage.run(kind, case, version)?;
-    }
-    Ok(())
-}
-
-macro_rules! cases {
-    ($module:ident, $kind:expr, $versions:expr, $($case:ident,)*) => {
-        mod $module {
-            use super::*;
-            $(
-                #[test]
-                fn $case() -> Result<()> {
-                    check($kind, stringify!($case), $versions)
-                }
-            )*
-        }
-    };
-}
+use interop::{ClientKind, Stage, cases, check};
 
 cases! {
     paho, ClientKind::PahoMqtt, &["3.1", "3.1.1", "5.0"],

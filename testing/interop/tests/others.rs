@@ -1,29 +1,7 @@
 //! stompit, stompjs (over WebSocket) and `Net::Stomp` against the broker.
 
 use anyhow::Result;
-use interop::{ClientKind, Stage};
-
-fn check(kind: ClientKind, case: &str, versions: &[&str]) -> Result<()> {
-    let stage = Stage::new()?;
-    for version in versions {
-        stage.run(kind, case, version)?;
-    }
-    Ok(())
-}
-
-macro_rules! cases {
-    ($module:ident, $kind:expr, $versions:expr, $($case:ident,)*) => {
-        mod $module {
-            use super::*;
-            $(
-                #[test]
-                fn $case() -> Result<()> {
-                    check($kind, stringify!($case), $versions)
-                }
-            )*
-        }
-    };
-}
+use interop::{ClientKind, Stage, cases};
 
 cases! {
     stompit, ClientKind::Stompit, &["1.0", "1.1", "1.2"],

@@ -1,15 +1,7 @@
 //! stomp.py against the broker.
 
 use anyhow::{Result, ensure};
-use interop::{ClientKind, Stage};
-
-fn check(case: &str, versions: &[&str]) -> Result<()> {
-    let stage = Stage::new()?;
-    for version in versions {
-        stage.run(ClientKind::StompPy, case, version)?;
-    }
-    Ok(())
-}
+use interop::{ClientKind, Stage, check};
 
 const ALL: &[&str] = &["1.0", "1.1", "1.2"];
 /// NACK, escapes in headers and heart-beats came with 1.1.
@@ -19,7 +11,7 @@ macro_rules! cases {
     ($($case:ident: $versions:expr,)*) => {$(
         #[test]
         fn $case() -> Result<()> {
-            check(stringify!($case), $versions)
+            check(ClientKind::StompPy, stringify!($case), $versions)
         }
     )*};
 }

@@ -1,10 +1,11 @@
-//! CURVE between the broker and sockets, with the keys in a file.
+//! CURVE between the broker and sockets, with the keys in a file: those of `barid-zmq`, and libzmq's as pyzmq has them.
 
 use anyhow::{Result, ensure};
 use barid_zmq::{
     Context, MonitorEvent, PublicKey, Pull, Push, SecretKey, SocketBuilder, curve_keypair, kinds,
 };
 use client::Broker;
+use interop::{ClientKind, Stage};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -114,4 +115,46 @@ fn keys_that_others_can_read_are_refused() -> Result<()> {
     let started = start(folder.path(), &keys);
     ensure!(started.is_err(), "it was started");
     Ok(())
+}
+
+/// The keys of libzmq's own test: the broker's, and a client's that is a user.
+const KEYS: &str = "secret JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\nclient Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID anna\n";
+
+/// Runs a case of pyzmq against a broker that speaks nothing but CURVE.
+fn pyzmq(case: &str) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let keys = folder.path().join("keys");
+    write_keys(&keys, KEYS)?;
+    let settings = format!(
+        "[listen]\nzmtp = \"127.0.0.1:0/jobs,127.0.0.1:0/requests\"\n[zmtp]\ncurve_required = true\ncurve_file = \"{}\"\n",
+        keys.display()
+    );
+    let stage = Stage::with_settings(&settings)?;
+    stage.admin_with(&["user", "add", "anna"], "pencil\n")?;
+    stage.run(ClientKind::Crossing, case, "curve")
+}
+
+#[test]
+fn a_pull_of_libzmq_takes_what_a_push_sent_by_keys() -> Result<()> {
+    pyzmq("zmq_curve_queues")
+}
+
+#[test]
+fn a_sub_of_libzmq_hears_a_pub_by_keys() -> Result<()> {
+    pyzmq("zmq_curve_topics")
+}
+
+#[test]
+fn a_rep_of_libzmq_answers_a_req_by_keys() -> Result<()> {
+    pyzmq("zmq_curve_requests")
+}
+
+#[test]
+fn what_sockets_of_libzmq_send_by_keys_crosses() -> Result<()> {
+    pyzmq("zmq_curve_crosses")
+}
+
+#[test]
+fn sockets_of_libzmq_without_the_right_keys_are_refused() -> Result<()> {
+    pyzmq("zmq_curve_strangers")
 }

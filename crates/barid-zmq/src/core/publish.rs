@@ -304,8 +304,8 @@ impl Rules for Publish {
             return Err(Refusal::Full);
         }
         if let Some((last, others)) = self.matched.split_last() {
-            for peer in others {
-                links.send_or_drop(*peer, message.clone());
+            for (peer, copy) in others.iter().zip(message.copies(others.len())) {
+                links.send_or_drop(*peer, copy);
             }
             links.send_or_drop(*last, std::mem::take(message));
         }

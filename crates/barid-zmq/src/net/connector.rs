@@ -1,24 +1,24 @@
 //! Connecting, and connecting again.
 
+use super::carrier::carry;
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::Seat;
 use super::transport::{Connected, Stream, connect};
-use super::{Ends, dropped, unless};
+use super::{Ends, begin, dropped, unless};
 use crate::attachment::Presence;
 use crate::cell::random;
 use crate::endpoint::Endpoint;
-use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::{HandshakeFailure, MonitorEvent};
 use crate::pipe::{Notice, Ring, Rings};
 use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use std::{io, mem};
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 use zmtp::SocketType;
@@ -153,6 +153,10 @@ impl Connector {
         stream: S,
         seat: Option<Arc<Seat>>,
     ) -> Attempt {
+        let endpoint = self.endpoint.clone();
+        self.hub
+            .monitors
+            .tell(|| MonitorEvent::Connected { endpoint });
         if self.hub.socket_type == SocketType::Stream {
             self.carry_raw(ends, stream, seat).await
         } else {
@@ -167,32 +171,23 @@ impl Connector {
         stream: S,
         seat: Option<Arc<Seat>>,
     ) -> Attempt {
-        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
-        hub.monitors.tell(|| MonitorEvent::Connected {
-            endpoint: endpoint.clone(),
-        });
+        let hub = Arc::clone(&self.hub);
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let is_last = ends.is_none() || hub.options.reconnect.is_none();
         let mut fresh = None;
+        let properties = PeerProperties::of_address(&stream.address());
         let current = match ends {
-            Some(ends) => ends,
+            Some(ends) => {
+                ends.known.set(properties);
+                ends
+            }
             None => {
-                let given_name = self.given_name.clone();
-                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
-                attachment.seat.clone_from(&seat);
-                hub.gate.push(Signal::Attach(Box::new(attachment)));
-                hub.look();
-                let (ends, _) = fresh.insert((ends, seat));
+                let attached = self.attach(seat.as_ref(), None, properties);
+                let (ends, _) = fresh.insert((attached, seat));
                 ends
             }
         };
-        current
-            .known
-            .set(PeerProperties::of_address(&stream.address()));
-        let presence = Presence::new(&hub);
-        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
-            endpoint: endpoint.clone(),
-        });
+        let presence = begin(&hub, &self.endpoint);
         let end = Raw::new(&hub, stream).run(current, is_last).await;
         self.finish(fresh, presence, &end)
     }
@@ -203,10 +198,7 @@ impl Connector {
         stream: S,
         seat: Option<Arc<Seat>>,
     ) -> Attempt {
-        let (hub, endpoint) = (Arc::clone(&self.hub), self.endpoint.clone());
-        hub.monitors.tell(|| MonitorEvent::Connected {
-            endpoint: endpoint.clone(),
-        });
+        let hub = Arc::clone(&self.hub);
         let address = stream.address();
         let mut wire = match Wire::new(&hub, stream, address.clone()) {
             Ok(wire) => wire,
@@ -217,6 +209,7 @@ impl Connector {
             Some(Ok(peer)) => peer,
             Some(Err(end)) => {
                 let (reason, is_temporary) = (end.to_string(), end.is_temporary());
+                let endpoint = self.endpoint.clone();
                 hub.monitors.tell(|| MonitorEvent::HandshakeFailed {
                     endpoint,
                     failure: end.failure(),
@@ -232,9 +225,9 @@ impl Connector {
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
         let properties = PeerProperties::new(&peer, &address);
-        let mut fresh = None;
-        let current = match ends {
-            Some(ends) => {
+        let is_kept = ends.is_some();
+        let current = match ends.take() {
+            Some(mut ends) => {
                 ends.known.set(properties);
                 // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
                 if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
@@ -247,24 +240,33 @@ impl Connector {
                 ends
             }
             None => {
-                let given_name = self.given_name.clone();
-                let (mut attachment, ends) = Ends::new(&hub, self.number, given_name);
-                ends.known.set(properties);
-                attachment.told_name = Some(name);
-                attachment.seat.clone_from(&seat);
-                hub.gate.push(Signal::Attach(Box::new(attachment)));
-                hub.look();
                 self.topics = Topics::default();
-                let (ends, _) = fresh.insert((ends, seat));
-                ends
+                self.attach(seat.as_ref(), Some(name), properties)
             }
         };
-        let presence = Presence::new(&hub);
-        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
-            endpoint: endpoint.clone(),
-        });
-        let end = wire.run(current, &mut self.topics).await;
+        let presence = begin(&hub, &self.endpoint);
+        let topics = mem::take(&mut self.topics);
+        let (end, current, topics) = carry(wire, current, topics, hub.senders_write()).await;
+        self.topics = topics;
+        let fresh = if is_kept {
+            *ends = Some(current);
+            None
+        } else {
+            Some((current, seat))
+        };
         self.finish(fresh, presence, &end)
+    }
+
+    /// Pipes that end with this connection.
+    fn attach(
+        &self,
+        seat: Option<&Arc<Seat>>,
+        told_name: Option<Bytes>,
+        properties: PeerProperties,
+    ) -> Ends {
+        let given_name = self.given_name.clone();
+        let (hub, number) = (&self.hub, self.number);
+        Ends::attached(hub, number, given_name, seat, told_name, properties)
     }
 
     /// Takes a place for pipes that last as long as this connection.

@@ -1,9 +1,12 @@
 //! What was read, and what it is to the socket.
 
 use super::Ends;
+use crate::buffers::Buffers;
 use crate::message::{Frame, Message};
 use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
+use std::cell::RefCell;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::{future::Future as _, io};
@@ -13,10 +16,21 @@ use zmtp::{Connection, Event, Step};
 /// Room that is made for a read; as much as twice what the last one took, in between.
 const READ_BYTES_MIN: usize = 64 << 10;
 const READ_BYTES_MAX: usize = 512 << 10;
+/// A buffer that became larger than this is not kept behind the frame that it was made for, if no more than `READ_BYTES_MIN` of
+/// the next are there.
+const KEPT_BYTES_MAX: usize = 2 << 20;
 /// From here on a body is not copied, but keeps what it was read with alive.
 const SLICED_BYTES: usize = 1 << 10;
 /// What a frame counts beside its body, so that empty ones are not free.
 const FRAME_BYTES: usize = 64;
+
+/// What a thread keeps of buffers that were read to.
+const THREAD_BYTES_MAX: usize = 4 << 20;
+
+thread_local! {
+    /// What the connections of a thread have read to.
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new(THREAD_BYTES_MAX)) };
+}
 
 /// Why nothing more can be taken from a peer.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +52,8 @@ pub(super) enum Taken {
 
 pub(super) struct Input {
     pub(super) bytes: BytesMut,
+    /// All bytes of the buffer that these stand in.
+    buffer_bytes: usize,
     /// Room to be made for the next read.
     room: usize,
     /// How much the frame that has begun still needs.
@@ -46,17 +62,21 @@ pub(super) struct Input {
     message: Message,
     message_bytes: usize,
     message_bytes_max: usize,
+    /// Bytes that were read and count for nobody, such as those of commands. A slice would keep them alive beside itself.
+    uncounted_bytes: usize,
 }
 
 impl Input {
     pub(super) fn new(message_bytes_max: usize) -> Self {
         Self {
             bytes: BytesMut::new(),
+            buffer_bytes: 0,
             room: READ_BYTES_MIN,
             missing: 0,
             message: Message::new(),
             message_bytes: 0,
             message_bytes_max,
+            uncounted_bytes: 0,
         }
     }
 
@@ -69,11 +89,27 @@ impl Input {
         // Room for a large frame is made as its bytes come: no more than has come already.
         let wanted = self.missing.min(self.bytes.len()).max(self.room);
         if self.bytes.capacity() - self.bytes.len() < self.room / 2 || self.bytes.is_empty() {
-            self.bytes.reserve(wanted);
+            self.make_room(wanted);
         }
         let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;
         self.room = (2 * count).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         Poll::Ready(Ok(count > 0))
+    }
+
+    /// Makes room for so many bytes behind those that are there.
+    fn make_room(&mut self, room: usize) {
+        if self.bytes.try_reclaim(room) {
+            return;
+        }
+        BUFFERS.with_borrow_mut(|buffers| {
+            let wanted = (self.bytes.len() + room).next_multiple_of(READ_BYTES_MIN);
+            let mut buffer = buffers.take(wanted);
+            let buffer_bytes = buffer.capacity();
+            buffer.extend_from_slice(&self.bytes);
+            let former = mem::replace(&mut self.bytes, buffer);
+            let former_bytes = mem::replace(&mut self.buffer_bytes, buffer_bytes);
+            buffers.keep(former, former_bytes);
+        });
     }
 
     /// Takes all that is whole and that the socket has room for, and hands it over at once.
@@ -100,6 +136,10 @@ impl Input {
         let mut at = 0;
         let result = self.take_from(&mut at, connection, ends, out);
         self.bytes.advance(at);
+        if self.buffer_bytes > KEPT_BYTES_MAX && self.bytes.len() <= READ_BYTES_MIN {
+            self.bytes = BytesMut::from(&self.bytes[..]);
+            self.buffer_bytes = self.bytes.capacity();
+        }
         result
     }
 
@@ -127,12 +167,16 @@ impl Input {
             };
             let notice = match event {
                 Event::Frame(zmtp::Frame { more, body }) => {
-                    let frame = if body.len() < SLICED_BYTES {
+                    let len = body.len();
+                    let is_sliced = len >= SLICED_BYTES && self.uncounted_bytes <= len;
+                    if len >= SLICED_BYTES {
+                        self.uncounted_bytes = self.uncounted_bytes.saturating_sub(len);
+                    }
+                    let frame = if !is_sliced {
                         *at += taken;
                         Frame::copy_from(body)
                     } else {
-                        let len = body.len();
-                        self.bytes.advance(std::mem::take(at) + taken - len);
+                        self.bytes.advance(mem::take(at) + taken - len);
                         Frame::from(self.bytes.split_to(len).freeze())
                     };
                     if !more && self.message.is_empty() {
@@ -142,7 +186,7 @@ impl Input {
                     self.add(frame)?;
                     if !more {
                         self.message_bytes = 0;
-                        let message = std::mem::take(&mut self.message);
+                        let message = mem::take(&mut self.message);
                         ends.incoming.push(message);
                     }
                     continue;
@@ -166,6 +210,7 @@ impl Input {
                 | Event::Ignored => None,
             };
             *at += taken;
+            self.uncounted_bytes = self.uncounted_bytes.saturating_add(taken);
             if let Some(notice) = notice {
                 ends.incoming.push_notice(notice);
             }

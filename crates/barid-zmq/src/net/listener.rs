@@ -1,13 +1,13 @@
 //! Accepting peers.
 
+use super::carrier::carry;
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::{Seat, Taken};
 use super::transport::{Connected, Listener, Stream, open};
-use super::{Ends, dropped, unless};
+use super::{Ends, begin, dropped, unless};
 use crate::attachment::Presence;
 use crate::endpoint::Endpoint;
-use crate::gate::Signal;
 use crate::hub::{Hub, Running};
 use crate::monitor::{HandshakeFailure, MonitorEvent};
 use crate::properties::PeerProperties;
@@ -125,17 +125,9 @@ impl Listening {
     async fn serve_raw<S: Stream>(self, stream: S, seat: Arc<Seat>) {
         let running = Running::new(Arc::clone(&self.hub));
         seat.shaken();
-        let (mut attachment, mut ends) = Ends::new(&self.hub, self.number, None);
-        ends.known
-            .set(PeerProperties::of_address(&stream.address()));
-        attachment.seat = Some(Arc::clone(&seat));
-        self.hub.gate.push(Signal::Attach(Box::new(attachment)));
-        self.hub.look();
-        let presence = Presence::new(&self.hub);
-        let endpoint = self.endpoint.clone();
-        self.hub
-            .monitors
-            .tell(|| MonitorEvent::HandshakeSucceeded { endpoint });
+        let properties = PeerProperties::of_address(&stream.address());
+        let mut ends = Ends::attached(&self.hub, self.number, None, Some(&seat), None, properties);
+        let presence = begin(&self.hub, &self.endpoint);
         let end = Raw::new(&self.hub, stream).run(&mut ends, true).await;
         self.finish(&running, (ends, seat), presence, &end);
     }
@@ -177,18 +169,12 @@ impl Listening {
                 });
             }
         };
-        let (mut attachment, mut ends) = Ends::new(&hub, self.number, None);
-        ends.known.set(PeerProperties::new(&peer, &address));
-        attachment.told_name = Some(peer.identity.as_bytes().clone());
-        attachment.seat = Some(Arc::clone(&seat));
-        hub.gate.push(Signal::Attach(Box::new(attachment)));
-        hub.look();
-        let presence = Presence::new(&hub);
-        hub.monitors.tell(|| MonitorEvent::HandshakeSucceeded {
-            endpoint: endpoint.clone(),
-        });
+        let name = peer.identity.as_bytes().clone();
+        let properties = PeerProperties::new(&peer, &address);
+        let ends = Ends::attached(&hub, self.number, None, Some(&seat), Some(name), properties);
+        let presence = begin(&hub, &endpoint);
         // The listener's end is not the connection's: what waits for the peer is sent.
-        let end = wire.run(&mut ends, &mut Topics::default()).await;
+        let (end, ends, _) = carry(wire, ends, Topics::default(), hub.senders_write()).await;
         self.finish(&running, (ends, seat), presence, &end);
     }
 

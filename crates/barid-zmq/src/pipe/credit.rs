@@ -7,12 +7,11 @@
 //! Either side may change the limit. The writer sees that when it is woken or finds no room, the reader when it finds nothing;
 //! so whoever changes it wakes both.
 
-use super::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
 
 /// How much may wait in a queue. It is full when either number is reached.
 ///
-/// A message counts what its frames hold and 64 bytes. One that is larger than `bytes` passes when nothing
-/// else waits.
+/// A frame counts what it holds and 64 bytes. A message that is larger than `bytes` passes when nothing else waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hwm {
     /// Messages; 0 is no limit.

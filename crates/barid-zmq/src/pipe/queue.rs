@@ -19,13 +19,16 @@
     reason = "slots change hands without a lock; a model checks the order"
 )]
 
-use super::sync::{Arc, AtomicPtr, AtomicU64, Ordering, SLOTS, UnsafeCell};
+use crate::prefetch::prefetch;
+use crate::sync::{Arc, AtomicPtr, AtomicU64, Ordering, SLOTS, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr;
 
 /// The mark of a reader that sleeps.
 const SLEEPS: u64 = 1;
 
+/// Begins where a line of cache does, so that the writer does not write to a line that the reader reads: a message fills one.
+#[repr(C, align(64))]
 struct Block<T> {
     slots: [UnsafeCell<MaybeUninit<T>>; SLOTS],
     next: AtomicPtr<Self>,
@@ -167,9 +170,15 @@ impl<T> Writer<T> {
 }
 
 impl<T> Reader<T> {
-    /// Shows the next item, if one is published, in its place, and lets go of what is left of it there.
+    /// Shows the next item, if one is published, in its place, and lets go of what is left of it there. Before, the one
+    /// behind it is shown to `fetch`, if that is easily reached: who reads many queues in turn finds each gone from the
+    /// cache when its turn comes again, unless it was fetched in time.
     #[inline]
-    pub(crate) fn take<R>(&mut self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+    pub(crate) fn take<R>(
+        &mut self,
+        fetch: impl FnOnce(&T),
+        f: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
         if self.taken == self.seen {
             self.seen = self.shared.published.0.load(Ordering::Acquire) >> 1;
             if self.taken == self.seen {
@@ -181,6 +190,18 @@ impl<T> Reader<T> {
         }
         // SAFETY: the block is not freed before the reader leaves it.
         let block = unsafe { &*self.block };
+        if self.taken + 1 < self.seen
+            && let Some(next) = block.slots.get(self.slot + 1)
+        {
+            // SAFETY: the item is published.
+            next.with_mut(|slot| fetch(unsafe { (*slot).assume_init_ref() }));
+        }
+        // A line that the writer still writes is left to it.
+        if self.taken + 2 < self.seen
+            && let Some(later) = block.slots.get(self.slot + 2)
+        {
+            prefetch(later);
+        }
         let result = block.slots[self.slot].with_mut(|slot| {
             // SAFETY: the item is published; it is dropped once, as it counts as taken from then on.
             unsafe {

@@ -1,14 +1,19 @@
 //! Every kind reads back; nothing else does.
 
+use super::change::Noted;
 use super::*;
-use broker_api::BindTo;
+use crate::estate::Bequeathed;
+use crate::retained::Setting;
+use crate::transaction::{PreparedNotes, PreparedPublish, PreparedSettle};
+use broker_api::{BindTo, Note, Will};
 use model::{
     Arguments, BindingKey, DeadLetter, Delays, Dialect, Envelope, ExchangeKind, HashOn, Instant,
-    Overflow, Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain, Value,
+    Outcome, Overflow, Parts, Pattern, Persistence, Property, QueueRules, Redelivery, Retain,
+    Value,
 };
 use model::{PageNumber, QueueKind};
 use proptest::prelude::*;
-use queue::{Members, PageOut, Paged};
+use queue::{Members, PageOut, Paged, Returned};
 
 /// Lines of a kind and the bytes of a record in hexadecimal: what was written once is written so for ever.
 /// `GOLDEN=1 cargo test -p broker --lib entry -- --nocapture` prints the lines that are not there.

@@ -123,7 +123,7 @@ impl Header {
 }
 
 /// A little-endian number of up to eight bytes.
-fn number(bytes: &[u8]) -> u64 {
+pub(super) fn number(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .rev()

@@ -35,6 +35,7 @@
 //! The store's number, which nobody outside knows, keeps a payload from being taken for a round header; the
 //! segment's sequence tells a round from one that an earlier use of the file has left.
 
+use super::header::number;
 use super::name::NUMBER_MAX;
 use crate::record::{self, MARK_SHARD, framed_bytes};
 
@@ -198,14 +199,6 @@ fn entries(table: &[u8]) -> impl Iterator<Item = Entry> + '_ {
             digest: u32::from_le_bytes([entry[14], entry[15], entry[16], entry[17]]),
         }
     })
-}
-
-/// A little-endian number of up to eight bytes.
-fn number(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

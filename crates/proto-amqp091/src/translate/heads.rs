@@ -8,7 +8,7 @@ use super::routing::{
 use super::value::value_of;
 use crate::{FieldValue, Properties, PropertyList, ShortStr, Table};
 use broker_api::{AskedDelay, Field, HeadReader};
-use conversion::{Column, HeaderDialect, Kind, Reading, Row, number, text_of};
+use conversion::{Column, HeaderDialect, Reading, Row, said, text_of};
 use model::{Address, Dialect, Envelope, Message, Persistence, Property, Value};
 
 /// Reads headers and properties of messages that came by AMQP 0-9-1. The fields of the table `headers` are the
@@ -260,15 +260,5 @@ fn carried<'m>(
     let row = Row::of(property);
     let name = row.cell(Column::Amqp091).header()?;
     list.headers?.find(name.as_bytes())?;
-    // The first one that says the property may not be the first of this name.
-    let mut found = None;
-    heads.fields(message, &mut |field| match field {
-        Field::Property(said, value) if said == property => found = Some(value),
-        Field::Property(_, _) | Field::Header(_, _) => {}
-    });
-    let value = found?;
-    Some(match (row.kind, number(&value)) {
-        (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
-        _ => value,
-    })
+    said(heads, message, row)
 }

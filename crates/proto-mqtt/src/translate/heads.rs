@@ -4,7 +4,7 @@ use super::user_properties::{UserProperties, address_of};
 use super::{FLAG_QOS, FLAG_RETAIN};
 use crate::frame::{PayloadFormat, Properties, Qos};
 use broker_api::{Field, HeadReader};
-use conversion::{Column, Kind, Reading, Row, number};
+use conversion::{Column, Reading, Row, said};
 use model::{Dialect, Message, Persistence, Property, Value};
 
 /// Reads headers and properties of messages that came by MQTT. User properties are the headers.
@@ -115,17 +115,7 @@ fn carried<'m>(heads: &MqttHeads, message: &'m Message, property: Property) -> O
     let row = Row::of(property);
     let name = row.cell(Column::Mqtt5).header()?;
     heads.header(message, name.as_bytes())?;
-    // The first one that says the property may not be the first of this name.
-    let mut found = None;
-    heads.fields(message, &mut |field| match field {
-        Field::Property(said, value) if said == property => found = Some(value),
-        Field::Property(_, _) | Field::Header(_, _) => {}
-    });
-    let value = found?;
-    Some(match (row.kind, number(&value)) {
-        (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
-        _ => value,
-    })
+    said(heads, message, row)
 }
 
 fn is_exactly_once(message: &Message) -> bool {

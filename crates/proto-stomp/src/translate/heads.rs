@@ -4,7 +4,7 @@ use super::headers::{Headers, address_of, spelled, spelled_reply_to};
 use crate::Version;
 use crate::escape::unescape;
 use broker_api::{Field, HeadReader};
-use conversion::{Column, Kind, Reading, Row, number};
+use conversion::{Column, Reading, Row, said};
 use memchr::{memchr, memchr2};
 use model::{Message, Persistence, Property, Value};
 use std::borrow::Cow;
@@ -111,17 +111,7 @@ fn of_table(message: &Message, property: Property) -> Option<Value<'_>> {
     let row = Row::of(property);
     let name = row.cell(Column::Stomp).header()?;
     find(message, name.as_bytes())?;
-    // The first one that says the property may not be the first of this name.
-    let mut found = None;
-    StompHeads.fields(message, &mut |field| match field {
-        Field::Property(said, value) if said == property => found = Some(value),
-        Field::Property(_, _) | Field::Header(_, _) => {}
-    });
-    let value = found?;
-    Some(match (row.kind, number(&value)) {
-        (Kind::Integer(_, _), Some(number)) => Value::Integer(number),
-        _ => value,
-    })
+    said(&StompHeads, message, row)
 }
 
 fn is_persistent(message: &Message) -> bool {

@@ -2,7 +2,7 @@
 
 use super::octet;
 use super::websocket::{CONTROL_BYTES_MAX, Head, Opcode, Side, apply_mask};
-use crate::frame::FrameKind;
+use crate::frame::{FrameKind, read_u64};
 use crate::greeting::GREETING_BYTES;
 use bytes::BytesMut;
 
@@ -201,9 +201,7 @@ fn whole_head(bytes: &[u8]) -> Option<(FrameKind, usize)> {
     let flags = *bytes.first()?;
     let is_long = flags & 2 != 0;
     let size = bytes.get(1..if is_long { 9 } else { 2 })?;
-    let len = size
-        .iter()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let len = read_u64(size);
     let kind = match flags & !2 {
         1 => FrameKind::More,
         4 => FrameKind::Command,

@@ -4,6 +4,7 @@
 //! F R R R opcode (4) | M length (7) | 0, 2 or 8 octets more of length | 4 octets of mask, if M
 //! ```
 
+use crate::frame::read_u64;
 use bytes::BytesMut;
 
 /// The longest payload of a control frame. [RFC 6455 5.5]
@@ -164,9 +165,7 @@ impl Head {
         if input.len() < bytes {
             return Ok(None);
         }
-        let long = input[2..mask_at]
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let long = read_u64(&input[2..mask_at]);
         let (payload_bytes, least) = match short {
             126 => (long, 126),
             127 => (long, 0x1_0000),

@@ -1,111 +1,65 @@
 //! What the broker and the clock do by chance, and the messages that it delivers.
 
-use super::Driven;
+use super::{StompBroker, driven};
+use crate::driven::Driven;
 use crate::input::Chance;
-use broker_api::{Delivery, Event, Refusal, Session, SettleMode};
-use model::{
-    Death, DeathReason, Deaths, ExchangeName, Message, Parts, QueueName, Sequence, SubscriptionId,
-};
+use broker_api::{Event, Refusal, Session as _};
+use model::{Death, DeathReason, Deaths, ExchangeName, Message, Parts, QueueName, SubscriptionId};
 use proto_stomp::Limits;
 use std::sync::OnceLock;
 
-impl Driven {
-    /// Does something that a broker or the clock may do.
-    pub(super) fn act(&mut self, chance: &mut Chance) {
-        match chance.below(64) {
-            0..16 => {
-                if let Some((id, answer)) = self.unanswered.pop_front() {
-                    self.answer(id, answer);
-                }
+/// Does something that a broker or the clock may do.
+pub(super) fn act(driven: &mut Driven<StompBroker>, chance: &mut Chance) {
+    match chance.below(64) {
+        0..16 => {
+            if let Some((id, answer)) = driven.unanswered.pop_front() {
+                driven.answer(id, answer);
             }
-            16..24 => self.answer_all(),
-            24..48 => {
-                for _ in 0..=chance.below(4) {
-                    self.deliver(chance);
-                }
-            }
-            48..52 => {
-                self.now = self.now + std::time::Duration::from_millis(900);
-                self.pass();
-            }
-            52 => {
-                self.now = self.session.deadline().unwrap_or(self.now);
-                self.pass();
-            }
-            53 => {
-                if let Some((id, _)) = self.unanswered.pop_front() {
-                    self.tell(Event::Done(id, Err(refusal(chance))));
-                }
-            }
-            54 => {
-                if let Some(id) = self.some_subscription(chance) {
-                    if self.subscriptions[&id].browses {
-                        self.end(id);
-                    }
-                    self.tell(Event::Drained(id));
-                }
-            }
-            55 if chance.below(4) == 0 => {
-                if let Some(id) = self.some_subscription(chance) {
-                    self.end(id);
-                    self.tell(Event::Ended(id, refusal(chance)));
-                }
-            }
-            56 if chance.below(8) == 0 => self.tell(Event::Disconnect(refusal(chance))),
-            _ => {}
         }
-    }
-
-    fn pass(&mut self) {
-        if self
-            .session
-            .deadline()
-            .is_some_and(|deadline| deadline <= self.now)
-        {
-            self.call(0, |session, now, _, out| session.handle_deadline(now, out));
-            let next = self.session.deadline();
-            assert!(next.is_none_or(|next| next > self.now), "it would spin");
+        16..24 => driven.answer_all(),
+        24..48 => {
+            for _ in 0..=chance.below(4) {
+                deliver(driven, chance);
+            }
         }
-    }
-
-    /// The broker ends a subscription.
-    fn end(&mut self, id: SubscriptionId) {
-        self.subscriptions.remove(&id);
-        self.ended.insert(id);
-    }
-
-    fn some_subscription(&self, chance: &mut Chance) -> Option<SubscriptionId> {
-        let ready = self.subscriptions.iter().filter(|(_, it)| it.is_ready);
-        let ready: Vec<SubscriptionId> = ready.map(|(id, _)| *id).collect();
-        (!ready.is_empty()).then(|| ready[chance.below(ready.len())])
-    }
-
-    fn deliver(&mut self, chance: &mut Chance) {
-        let Some(id) = self.some_subscription(chance) else {
-            return;
-        };
-        let message = self.messages[chance.below(self.messages.len())].clone();
-        let subscribed = self.subscriptions.get_mut(&id).expect("it was just found");
-        if subscribed.delivered >= subscribed.granted {
-            return;
+        48..52 => driven.pass(driven.now + std::time::Duration::from_millis(900)),
+        52 => driven.pass(driven.session.deadline().unwrap_or(driven.now)),
+        53 => {
+            if let Some((id, _)) = driven.unanswered.pop_front() {
+                driven.tell(Event::Done(id, Err(refusal(chance))));
+            }
         }
-        subscribed.delivered += 1;
-        let sequence = match subscribed.mode {
-            SettleMode::Presettled => Sequence(0),
-            SettleMode::Explicit => Sequence(subscribed.delivered),
-        };
-        if subscribed.mode == SettleMode::Explicit {
-            subscribed.unsettled.insert(sequence);
+        54 => {
+            if let Some(id) = driven.broker.subscriptions.some_ready(chance) {
+                if driven.broker.browsers.contains(&id) {
+                    driven.broker.subscriptions.end(id);
+                }
+                driven.tell(Event::Drained(id));
+            }
         }
-        self.tell(Event::Delivery(Delivery {
-            subscription: id,
-            sequence,
-            redelivered: chance.below(2) == 0,
-            delivery_count: u32::try_from(chance.below(3)).unwrap_or_default(),
-            acquired_count: 0,
-            expires_at: None,
-            message,
-        }));
+        55 if chance.below(4) == 0 => {
+            if let Some(id) = driven.broker.subscriptions.some_ready(chance) {
+                driven.broker.subscriptions.end(id);
+                driven.tell(Event::Ended(id, refusal(chance)));
+            }
+        }
+        56 if chance.below(8) == 0 => driven.tell(Event::Disconnect(refusal(chance))),
+        _ => {}
+    }
+}
+
+fn deliver(driven: &mut Driven<StompBroker>, chance: &mut Chance) {
+    let broker = &mut driven.broker;
+    let Some(id) = broker.subscriptions.some_ready(chance) else {
+        return;
+    };
+    let Some(message) = broker.messages.some(chance) else {
+        return;
+    };
+    if let Some(mut delivery) = broker.subscriptions.deliver(id, message) {
+        delivery.redelivered = chance.below(2) == 0;
+        delivery.delivery_count = u32::try_from(chance.below(3)).unwrap_or_default();
+        driven.tell(Event::Delivery(delivery));
     }
 }
 
@@ -143,13 +97,13 @@ pub(super) fn messages() -> &'static [Message] {
     MESSAGES.get_or_init(|| {
         let mut messages = Vec::new();
         for version in ["1.0", "1.1", "1.2"] {
-            let mut publisher = Driven::new(Limits::default());
+            let mut publisher = driven(Limits::default());
             publisher.feed(format!("CONNECT\naccept-version:{version}\nhost:h\n\n\0").as_bytes());
             publisher.feed(
                 b"SEND\ndestination:/topic/t\na:1\\n\\c:\npersistent:true\nb:\xc3\xa9\n\nbody\0",
             );
             publisher.feed(b"SEND\ndestination:/queue/q\ncontent-length:3\n\n\0\0\n\0");
-            messages.extend(publisher.messages);
+            messages.extend(publisher.broker.messages.iter().cloned());
         }
         assert_eq!(messages.len(), 6);
         let letters: Vec<_> = messages.iter().map(dead_letter).collect();

@@ -124,7 +124,11 @@ fn is_right(applicant: &Applicant<'_>) -> Verdict {
     }
 }
 
-fn server<K: Kind>(builder: SocketBuilder<K>, security: Security) -> Result<SocketBuilder<K>> {
+/// A socket that lets the other side in, if that shows who it is.
+pub(crate) fn server<K: Kind>(
+    builder: SocketBuilder<K>,
+    security: Security,
+) -> Result<SocketBuilder<K>> {
     Ok(match security {
         Security::Null => builder,
         Security::Plain => builder.plain_server(is_right),
@@ -134,7 +138,11 @@ fn server<K: Kind>(builder: SocketBuilder<K>, security: Security) -> Result<Sock
     })
 }
 
-fn client<K: Kind>(builder: SocketBuilder<K>, security: Security) -> Result<SocketBuilder<K>> {
+/// A socket that shows who it is.
+pub(crate) fn client<K: Kind>(
+    builder: SocketBuilder<K>,
+    security: Security,
+) -> Result<SocketBuilder<K>> {
     Ok(match security {
         Security::Null => builder,
         Security::Plain => builder.plain_client("admin", "secret")?,

@@ -1,7 +1,7 @@
 //! The draft types, and WebSocket, against libzmq as it is built from the source of Debian's package.
 
 use crate::dialogue::{
-    LONG, Maker, SIZES, Script, Security, answer, ask, expect, message, send, talk,
+    LONG, Maker, SIZES, Script, Security, answer, ask, client, expect, message, send, server, talk,
 };
 use crate::patterns::{dealer, publish, pull, push, sub};
 use anyhow::{Context as _, Result, ensure};
@@ -125,39 +125,49 @@ fn a_client_is_served_by_a_server() -> Result<()> {
     Ok(())
 }
 
+fn peers(transport: &str, security: Security) -> Result<()> {
+    let peer = server(Peer::builder(&Context::new()), security)?.build();
+    let endpoint = peer.bind(transport)?.to_string();
+    let script = Script::start(Maker::Libzmq, "peer", "connect", &endpoint, security)?;
+    let served = serve(&peer);
+    script.end()?;
+    served?;
+
+    let mut script = Script::start(Maker::Libzmq, "peer", "bind", transport, security)?;
+    let peer = client(Peer::builder(&Context::new()), security)?.build();
+    let theirs = peer.connect_peer(script.endpoint()?)?;
+    for size in SIZES {
+        peer.blocking().send_to(theirs, body(b'q', size))?;
+        ensure!(recv_from(&peer, &body(b'r', size))? == theirs);
+    }
+    script.end()
+}
+
 #[test]
 fn peers_ask_and_answer() -> Result<()> {
-    for transport in ALL {
-        let peer = Peer::new(&Context::new());
-        let endpoint = peer.bind(transport)?.to_string();
-        let script = Script::start(Maker::Libzmq, "peer", "connect", &endpoint, Security::Null)?;
-        serve(&peer)?;
-        script.end()?;
-
-        let mut script = Script::start(Maker::Libzmq, "peer", "bind", transport, Security::Null)?;
-        let peer = Peer::new(&Context::new());
-        let theirs = peer.connect_peer(script.endpoint()?)?;
-        for size in SIZES {
-            peer.blocking().send_to(theirs, body(b'q', size))?;
-            ensure!(recv_from(&peer, &body(b'r', size))? == theirs);
+    for security in EACH {
+        for transport in ALL {
+            peers(transport, security).with_context(|| format!("{transport}, {security:?}"))?;
         }
-        script.end()?;
     }
     Ok(())
 }
 
 #[test]
 fn channels_go_both_ways() -> Result<()> {
-    talk(
-        Maker::Libzmq,
-        &ALL,
-        "channel",
-        Security::Null,
-        |channel: &Channel| {
-            expect(channel, "hi")?;
-            send(channel, "ho")
-        },
-    )
+    for security in EACH {
+        talk(
+            Maker::Libzmq,
+            &ALL,
+            "channel",
+            security,
+            |channel: &Channel| {
+                expect(channel, "hi")?;
+                send(channel, "ho")
+            },
+        )?;
+    }
+    Ok(())
 }
 
 #[test]

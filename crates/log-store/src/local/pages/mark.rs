@@ -1,7 +1,7 @@
 //! The marks of a batch: one in front of its pages, one behind them.
 
-use super::segment::{Entry, Origin, number};
-use crate::local::header::HEADER_BYTES;
+use super::segment::{Entry, Origin};
+use crate::local::header::{HEADER_BYTES, number};
 use crate::local::journal::bytes_u64;
 use crate::record::{self, ALIGN_BYTES, MARK_SHARD, PAYLOAD_BYTES_MAX};
 use model::{PageNumber, ShardId};

@@ -2,7 +2,7 @@
 
 use crate::disk::DiskFile;
 use crate::local::error::DiskError;
-use crate::local::header::HEADER_BYTES;
+use crate::local::header::{HEADER_BYTES, number};
 use crate::local::journal::bytes_u64;
 use crate::local::reader::Reader;
 use crate::record::{self, ALIGN_BYTES, MARK_SHARD, PAYLOAD_BYTES_MAX};
@@ -252,14 +252,6 @@ fn read_end<F: DiskFile>(
     let is_aligned = end.pages_end.is_multiple_of(bytes_u64(ALIGN_BYTES));
     let is_possible = is_aligned && (bytes_u64(HEADER_BYTES)..=offset).contains(&end.pages_end);
     Ok(is_possible.then_some(end))
-}
-
-/// A little-endian number of up to eight bytes.
-pub(super) fn number(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

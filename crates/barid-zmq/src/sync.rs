@@ -1,4 +1,4 @@
-//! The primitives that the queue is made of. A model of the queue puts others in their place.
+//! The primitives that the lock-free parts are made of. A model of these puts others in their place.
 
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};

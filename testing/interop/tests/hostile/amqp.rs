@@ -1,94 +1,75 @@
-//! Peers that break the rules of AMQP 0-9-1: each gets the protocol's answer or a cut, the broker's memory stays
-//! bounded, and its neighbor does not notice.
+//! Those who break the rules of AMQP 0-9-1.
 
+use crate::stage::{Neighbor, Stage, read_to_the_end};
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;
 use client::amqp::raw::{PROTOCOL_HEADER, RawClient, RawFrame, opening};
-use std::io::{ErrorKind, Read as _, Write as _};
 
 /// What the broker may take of memory in any of these tests, in KiB: what it needs when idle, the
 /// budgets that the tests set, twice the largest body while it grows, and room for a debug build.
 const MEMORY_KIB_MAX: u64 = 192 * 1024;
 
-/// A broker with a small budget, and a neighbor that publishes to a queue and gets what it published.
-struct Stage {
-    broker: Broker,
-    neighbor: RawClient,
+/// One that publishes to a queue and gets what it published.
+struct Getter {
+    client: RawClient,
     rounds: u64,
-    _folder: tempfile::TempDir,
 }
 
-impl Stage {
-    fn new() -> Result<Self> {
-        Self::with(&[])
+impl Neighbor for Getter {
+    fn connect(broker: &Broker) -> Result<Self> {
+        let mut client = RawClient::connect(broker.listener("amqp")?)?;
+        client.send(&declare("neighbor"));
+        client.flush()?;
+        client.receive_method((50, 11))?;
+        Ok(Self { client, rounds: 0 })
     }
 
-    fn with(more: &[&str]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let args = [&["--subscriber-budget-bytes", "1MiB"], more].concat();
-        let broker = Broker::start_with(&folder.path().join("data"), &args)?;
-        let mut neighbor = RawClient::connect(broker.listener("amqp")?)?;
-        neighbor.send(&declare("neighbor"));
-        neighbor.flush()?;
-        neighbor.receive_method((50, 11))?;
-        Ok(Self {
-            broker,
-            neighbor,
-            rounds: 0,
-            _folder: folder,
-        })
-    }
-
-    fn open(&self) -> Result<RawClient> {
-        RawClient::open(self.broker.listener("amqp")?)
-    }
-
-    /// The neighbor is confirmed and gets its message, and the broker's memory is bounded.
-    fn neighbor_goes_on(&mut self) -> Result<()> {
+    /// Is confirmed and gets its message.
+    fn go_on(&mut self) -> Result<()> {
         self.rounds += 1;
         let body = self.rounds.to_string();
-        self.neighbor.publish("", "neighbor", body.as_bytes())?;
-        self.neighbor.flush()?;
-        self.neighbor.receive_confirms_up_to(self.rounds)?;
+        self.client.publish("", "neighbor", body.as_bytes())?;
+        self.client.flush()?;
+        self.client.receive_confirms_up_to(self.rounds)?;
         let get = RawFrame::method(1, (60, 70), b"\0\0\x08neighbor\x01");
-        self.neighbor.send(&get);
-        self.neighbor.flush()?;
-        self.neighbor.receive_method((60, 71))?;
-        let _header = self.neighbor.receive()?;
-        let found = self.neighbor.receive()?.context("no body")?;
+        self.client.send(&get);
+        self.client.flush()?;
+        self.client.receive_method((60, 71))?;
+        let _header = self.client.receive()?;
+        let found = self.client.receive()?.context("no body")?;
         ensure!(found.payload == body.as_bytes(), "{found:02x?}");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.broker.pid()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1));
-        let kib: u64 = kib.context("no VmRSS")?.parse()?;
-        ensure!(
-            kib <= MEMORY_KIB_MAX,
-            "the broker takes {kib} KiB of {MEMORY_KIB_MAX}"
-        );
         Ok(())
     }
+}
 
-    /// Sends bytes, then reads the frames up to the end of the connection.
-    fn answer(&mut self, bytes: &[u8]) -> Result<Vec<RawFrame>> {
-        let mut client = self.open()?;
-        client.write(bytes);
-        // The broker may have answered and stopped reading before all is written.
-        let _is_cut = client.flush();
-        let _is_cut = client.shutdown();
-        let mut answers = Vec::new();
-        while let Some(frame) = client.receive()? {
-            answers.push(frame);
-        }
-        self.neighbor_goes_on()?;
-        Ok(answers)
-    }
+fn stage(more: &[&str]) -> Result<Stage<Getter>> {
+    Stage::new("amqp", MEMORY_KIB_MAX, more)
+}
 
-    /// Sends bytes on an open connection with channel 1; returns the code that the connection or the channel is closed with.
-    fn code(&mut self, bytes: &[u8]) -> Result<(u16, u16)> {
-        let answers = self.answer(&[&opening(0), bytes].concat())?;
-        let closed = answers.iter().find_map(|it| Some((it.channel, it.code()?)));
-        closed.with_context(|| format!("{bytes:02x?} was answered {answers:02x?}"))
+fn open(stage: &Stage<Getter>) -> Result<RawClient> {
+    RawClient::open(stage.broker.listener("amqp")?)
+}
+
+/// The frames that the broker answers, up to the end of the connection.
+fn answer(stage: &mut Stage<Getter>, bytes: &[u8]) -> Result<Vec<RawFrame>> {
+    let mut client = open(stage)?;
+    client.write(bytes);
+    // The broker may have answered and stopped reading before all is written.
+    let _is_cut = client.flush();
+    let _is_cut = client.shutdown();
+    let mut answers = Vec::new();
+    while let Some(frame) = client.receive()? {
+        answers.push(frame);
     }
+    stage.neighbor_goes_on()?;
+    Ok(answers)
+}
+
+/// What is sent on an open connection with channel 1; returns the code that the connection or the channel is closed with.
+fn code(stage: &mut Stage<Getter>, bytes: &[u8]) -> Result<(u16, u16)> {
+    let answers = answer(stage, &[&opening(0), bytes].concat())?;
+    let closed = answers.iter().find_map(|it| Some((it.channel, it.code()?)));
+    closed.with_context(|| format!("{bytes:02x?} was answered {answers:02x?}"))
 }
 
 /// `queue.declare` of a queue that is neither durable nor anybody's.
@@ -118,7 +99,7 @@ fn publish(channel: u16) -> RawFrame {
 
 #[test]
 fn strangers_are_told_what_is_spoken() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     for bytes in [
         &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
         b"CONNECT\naccept-version:1.2\n\n\0",
@@ -129,28 +110,20 @@ fn strangers_are_told_what_is_spoken() -> Result<()> {
         &[0; 5000],
         &[0xff; 5000],
     ] {
-        let mut client = stage.open()?;
-        client.write(bytes);
-        let _is_cut = client.flush();
-        let mut answer = Vec::new();
-        match client.stream().read_to_end(&mut answer) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            Err(error) => return Err(error.into()),
-        }
+        let stream = stage.connect()?;
+        let answer = stage.answer(stream, bytes)?;
         // A cut may come before the answer is read.
         ensure!(
             answer == PROTOCOL_HEADER || (answer.is_empty() && bytes.len() > 8),
             "{bytes:?} was answered {answer:02x?}"
         );
-        stage.neighbor_goes_on()?;
     }
     Ok(())
 }
 
 #[test]
 fn what_breaks_the_protocol_has_its_code() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     let channel_0 = |code| (0, code);
     let method = |channel, id, arguments: &[u8]| RawFrame::method(channel, id, arguments).bytes();
     let rows: [(Vec<u8>, (u16, u16)); 17] = [
@@ -207,7 +180,7 @@ fn what_breaks_the_protocol_has_its_code() -> Result<()> {
         ),
     ];
     for (bytes, expected) in rows {
-        let found = stage.code(&bytes)?;
+        let found = code(&mut stage, &bytes)?;
         ensure!(
             found == expected,
             "{bytes:02x?}: {found:?} is not {expected:?}"
@@ -238,7 +211,7 @@ fn nested_table() -> Vec<u8> {
 
 #[test]
 fn half_frames_hurt_nobody() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     let contents = [
         declare("half"),
         consume("half", "c"),
@@ -247,22 +220,13 @@ fn half_frames_hurt_nobody() -> Result<()> {
         RawFrame::body(1, b"123456789"),
     ];
     let whole = [opening(0), contents.map(|frame| frame.bytes()).concat()].concat();
-    for end in 0..whole.len() {
-        let mut client = stage.open()?;
-        client.write(&whole[..end]);
-        client.flush()?;
-        client.shutdown()?;
-        // The header that tells what is spoken is no frame.
-        let mut answer = Vec::new();
-        client.stream().read_to_end(&mut answer)?;
-    }
-    stage.neighbor_goes_on()
+    stage.leave_halfway(&whole)
 }
 
 #[test]
 fn one_byte_at_a_time_is_a_conversation() -> Result<()> {
-    let mut stage = Stage::new()?;
-    let mut client = stage.open()?;
+    let mut stage = stage(&[])?;
+    let mut client = open(&stage)?;
     for byte in [opening(0), declare("slow").bytes()].concat() {
         client.write(&[byte]);
         client.flush()?;
@@ -275,19 +239,15 @@ fn one_byte_at_a_time_is_a_conversation() -> Result<()> {
 
 #[test]
 fn who_says_nothing_is_cut() -> Result<()> {
-    let mut stage = Stage::with(&["--amqp-connect-timeout-ms", "500"])?;
+    let mut stage = stage(&["--amqp-connect-timeout-ms", "500"])?;
     let whole = opening(1);
     // Nothing at all, half of a header, no login, half of a login; and then a client that does not keep its heartbeats.
     for end in [0, 3, 8, 20, whole.len()] {
-        let mut client = stage.open()?;
+        let mut client = open(&stage)?;
         client.write(&whole[..end]);
         client.flush()?;
-        let mut answer = Vec::new();
-        match client.stream().read_to_end(&mut answer) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            Err(error) => return Err(error).context(format!("{end} bytes of an opening stay")),
-        }
+        read_to_the_end(client.stream())
+            .with_context(|| format!("{end} bytes of an opening stay"))?;
         stage.neighbor_goes_on()?;
     }
     Ok(())
@@ -295,7 +255,7 @@ fn who_says_nothing_is_cut() -> Result<()> {
 
 #[test]
 fn channels_have_a_bound_and_may_come_and_go() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     let mut flood = RawClient::connect(stage.broker.listener("amqp")?)?;
     let open = |channel| RawFrame::method(channel, (20, 10), b"\0");
     let close = |channel| RawFrame::method(channel, (20, 40), b"\0\0\0\0\0\0\0");
@@ -328,7 +288,7 @@ fn channels_have_a_bound_and_may_come_and_go() -> Result<()> {
 
 #[test]
 fn unfinished_contents_are_bounded() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     let mut greedy = RawClient::connect(stage.broker.listener("amqp")?)?;
     let piece = vec![b'x'; 131_000];
     for channel in 2..=64 {
@@ -356,7 +316,7 @@ fn unfinished_contents_are_bounded() -> Result<()> {
 
 #[test]
 fn a_consumer_that_never_reads_slows_nobody() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     let mut deaf = RawClient::connect(stage.broker.listener("amqp")?)?;
     for queue in ["deaf-queue", "deaf-topic"] {
         deaf.send(&declare(queue));
@@ -382,7 +342,7 @@ fn a_consumer_that_never_reads_slows_nobody() -> Result<()> {
 
 #[test]
 fn a_publisher_that_never_reads_is_no_longer_read() -> Result<()> {
-    let mut stage = Stage::new()?;
+    let mut stage = stage(&[])?;
     let deaf = RawClient::connect(stage.broker.listener("amqp")?)?;
     // Mandatory, to nobody: each comes back whole.
     let arguments = b"\0\0\x0aamq.direct\x06nobody\x01";
@@ -392,38 +352,12 @@ fn a_publisher_that_never_reads_is_no_longer_read() -> Result<()> {
         RawFrame::body(1, &[b'x'; 1000]),
     ];
     let bytes = frames.map(|frame| frame.bytes()).concat().repeat(100);
-    deaf.stream().set_nonblocking(true)?;
-    let (mut written, mut refused) = (0_usize, 0);
-    let mut left = &bytes[..];
-    // It is no longer read once the buffers on the way are full, long before the bound.
-    while refused < 50 {
-        ensure!(
-            written < 200 << 20,
-            "the broker takes all that is sent to it"
-        );
-        match deaf.stream().write(left) {
-            Ok(count) => {
-                written += count;
-                left = &left[count..];
-                refused = 0;
-                if left.is_empty() {
-                    left = &bytes[..];
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                refused += 1;
-                stage.neighbor_goes_on()?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    drop(deaf);
-    stage.neighbor_goes_on()
+    stage.ask_until_unread(deaf.stream(), &bytes)
 }
 
 #[test]
 fn consumers_have_a_bound_and_end_with_their_connection() -> Result<()> {
-    let mut stage = Stage::with(&["--amqp-consumers-max", "500"])?;
+    let mut stage = stage(&["--amqp-consumers-max", "500"])?;
     for _ in 0..3 {
         let mut flood = RawClient::connect(stage.broker.listener("amqp")?)?;
         for number in 0..=500 {
@@ -438,9 +372,9 @@ fn consumers_have_a_bound_and_end_with_their_connection() -> Result<()> {
     }
     // A closed channel's consumers leave, so that the neighbor's messages are its own again.
     loop {
-        stage.neighbor.send(&declare("neighbor"));
-        stage.neighbor.flush()?;
-        let declared = stage.neighbor.receive_method((50, 11))?;
+        stage.neighbor.client.send(&declare("neighbor"));
+        stage.neighbor.client.flush()?;
+        let declared = stage.neighbor.client.receive_method((50, 11))?;
         if declared.payload.ends_with(&[0; 4]) {
             return stage.neighbor_goes_on();
         }

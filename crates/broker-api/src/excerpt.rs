@@ -5,7 +5,8 @@ use std::fmt;
 /// Bytes of a peer's own text that an error repeats.
 const EXCERPT_BYTES_MAX: usize = 128;
 
-/// The beginning of what a peer sent, made readable, to be shown in an error.
+/// The beginning of what a peer sent, made readable, to be shown in an error. Itself text that every protocol allows: UTF-8
+/// without NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt(String);
 

@@ -1,0 +1,137 @@
+//! Memory that is filled again and again.
+//!
+//! What one thread fills, another one lets go: allocators are slow at that, and the memory of large buffers they hand
+//! back to the system, which clears every page of it for the next one. So whoever fills a buffer keeps a handle to
+//! it, and fills it again once all that was cut from it is dropped.
+//!
+//! ```text
+//!   kept:  [free] [free] [in use] [in use]       the oldest in front: looked at when a buffer is needed
+//! ```
+
+use bytes::BytesMut;
+use std::collections::VecDeque;
+
+/// How many times larger than needed a buffer may be: what is cut from it keeps all of it alive.
+const LARGER_MAX: usize = 4;
+/// Buffers that are looked at for one that is free.
+const LOOKS_MAX: usize = 4;
+
+struct Kept {
+    handle: BytesMut,
+    bytes: usize,
+}
+
+/// Buffers of one thread.
+pub(crate) struct Buffers {
+    kept: VecDeque<Kept>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Buffers {
+    /// None yet; at most so many bytes are kept.
+    pub(crate) const fn new(bytes_max: usize) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// An empty buffer with room for so many bytes.
+    pub(crate) fn take(&mut self, room: usize) -> BytesMut {
+        for _ in 0..LOOKS_MAX {
+            let Some(oldest) = self.kept.front_mut() else {
+                break;
+            };
+            let suits = (room..=room.saturating_mul(LARGER_MAX)).contains(&oldest.bytes);
+            if suits && !oldest.handle.try_reclaim(room) {
+                // It is in use, and so are those that were filled after it.
+                break;
+            }
+            let oldest = self.forget();
+            if suits && let Some(oldest) = oldest {
+                return oldest;
+            }
+        }
+        BytesMut::with_capacity(room)
+    }
+
+    /// Keeps a buffer of so many bytes in all for when what was cut from it is dropped, and forgets the oldest for it.
+    pub(crate) fn keep(&mut self, mut handle: BytesMut, bytes: usize) {
+        if bytes == 0 || bytes > self.bytes_max {
+            return;
+        }
+        handle.clear();
+        while self.bytes + bytes > self.bytes_max {
+            self.forget();
+        }
+        self.bytes += bytes;
+        self.kept.push_back(Kept { handle, bytes });
+    }
+
+    fn forget(&mut self) -> Option<BytesMut> {
+        let oldest = self.kept.pop_front()?;
+        self.bytes -= oldest.bytes;
+        Some(oldest.handle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn fill(buffers: &mut Buffers, bytes: usize) -> Bytes {
+        let mut buffer = buffers.take(bytes);
+        assert!(buffer.capacity() >= bytes);
+        assert_eq!(buffer, "");
+        buffer.resize(bytes, 7);
+        let content = buffer.split().freeze();
+        buffers.keep(buffer, bytes);
+        content
+    }
+
+    #[test]
+    fn a_buffer_is_filled_again_when_all_of_it_is_dropped() {
+        let mut buffers = Buffers::new(1000);
+        let first = fill(&mut buffers, 100);
+        let at = first.as_ptr();
+        let second = fill(&mut buffers, 100);
+        assert_ne!(second.as_ptr(), at, "it was in use");
+        let part = first.slice(10..20);
+        drop(first);
+        assert_ne!(fill(&mut buffers, 100).as_ptr(), at, "a part of it was");
+        drop(part);
+        let again = fill(&mut buffers, 100);
+        assert_eq!(again.as_ptr(), at);
+        assert_eq!(second, [7; 100][..]);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_may_be_and_what_is_never_dropped_is_forgotten() {
+        let mut buffers = Buffers::new(1000);
+        let stuck = fill(&mut buffers, 100);
+        for _ in 0..20 {
+            let _dropped = fill(&mut buffers, 100);
+            assert!(buffers.bytes <= 1000);
+            assert_eq!(buffers.bytes, 100 * buffers.kept.len());
+        }
+        let at = fill(&mut buffers, 100).as_ptr();
+        let reused = (0..10).any(|_| fill(&mut buffers, 100).as_ptr() == at);
+        assert!(reused);
+        drop(stuck);
+        drop(fill(&mut buffers, 2000));
+        assert!(buffers.bytes <= 1000, "it was too large to be kept");
+    }
+
+    #[test]
+    fn a_buffer_is_neither_too_small_nor_much_too_large() {
+        let mut buffers = Buffers::new(10_000);
+        drop(fill(&mut buffers, 100));
+        drop(fill(&mut buffers, 4000));
+        let content = fill(&mut buffers, 999);
+        assert_eq!(content.len(), 999);
+        assert_eq!(buffers.bytes, 999, "both were forgotten");
+    }
+}
