@@ -90,6 +90,50 @@ static void forked (void)
     close_all (2, pull, other);
 }
 
+/* Who writes to a peer that is just going lives on. */
+static void going_peers (void)
+{
+    SECTION ("going peers");
+    static char body[15000];
+    char path[] = "/tmp/barid-corners-XXXXXX", endpoint[64];
+    if (!mkdtemp (path))
+        exit (1);
+    snprintf (endpoint, sizeof endpoint, "ipc://%s/socket", path);
+    int killed = 0;
+    for (int round = 0; round < 30; round++) {
+        pid_t child = fork ();
+        void *own = zmq_ctx_new ();
+        if (!child) {
+            alarm (60);
+            void *rep = zmq_socket (own, ZMQ_REP);
+            zmq_bind (rep, endpoint);
+            while (zmq_recv (rep, body, sizeof body, 0) >= 0)
+                zmq_send (rep, "", 0, 0);
+            _exit (1);
+        }
+        void *req = zmq_socket (own, ZMQ_REQ);
+        set_int (req, ZMQ_LINGER, 0);
+        set_int (req, ZMQ_REQ_RELAXED, 1);
+        zmq_connect (req, endpoint);
+        for (int index = 0; index < 5; index++) {
+            zmq_send (req, body, sizeof body, 0);
+            zmq_recv (req, NULL, 0, 0);
+        }
+        kill (child, SIGKILL);
+        usleep (round * 10);
+        for (int index = 0; index < 12; index++)
+            zmq_send (req, body, sizeof body, ZMQ_DONTWAIT);
+        zmq_close (req);
+        zmq_ctx_term (own);
+        int status;
+        waitpid (child, &status, 0);
+        killed += WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL;
+    }
+    SAY (killed);
+    unlink (endpoint + strlen ("ipc://"));
+    rmdir (path);
+}
+
 static void *timers;
 static int timers_ids[3], timers_calls[3];
 
@@ -764,6 +808,7 @@ int main (void)
     context = zmq_ctx_new ();
     signals_of_threads ();
     forked ();
+    going_peers ();
     canceled_timers ();
     steered_proxy ();
     rooms ();

@@ -11,7 +11,7 @@ mod opening;
 
 pub(super) use opening::{accept, connect};
 
-use super::transport::Stream;
+use super::transport::{Gathers, Stream};
 use crate::cell::random;
 use crate::options::{Heartbeat, Options};
 use bytes::{Buf as _, BytesMut};
@@ -268,6 +268,8 @@ impl Pulse {
         Ok(())
     }
 }
+
+impl Gathers for WebSocket {}
 
 impl Stream for WebSocket {
     fn address(&self) -> String {
