@@ -20,9 +20,11 @@ mod seats;
 mod settings;
 mod transport;
 mod udp;
+mod unfinished;
 mod websocket;
 
 pub(crate) use seats::{Seat, SeatLimits, Seats};
+pub(crate) use unfinished::Unfinished;
 
 use crate::attachment::Attachment;
 use crate::endpoint::Endpoint;

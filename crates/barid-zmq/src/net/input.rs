@@ -1,10 +1,13 @@
 //! What was read, and what it is to the socket.
 
 use super::Ends;
+use super::unfinished::{Part, TooMuchUnfinished};
+use crate::hub::Hub;
 use crate::message::{Frame, Message};
 use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{future::Future as _, io};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -28,6 +31,8 @@ pub(super) enum InputError {
     Protocol(#[from] zmtp::Error),
     #[error("a message has more than {0} bytes")]
     TooLarge(usize),
+    #[error(transparent)]
+    Unfinished(#[from] TooMuchUnfinished),
 }
 
 /// What keeps the input from being taken further.
@@ -51,12 +56,13 @@ pub(super) struct Input {
     message: Message,
     message_bytes: usize,
     message_bytes_max: usize,
+    unfinished: Part,
     /// Bytes that were read and count for nobody, such as those of commands. A slice would keep them alive beside itself.
     uncounted_bytes: usize,
 }
 
 impl Input {
-    pub(super) fn new(message_bytes_max: usize) -> Self {
+    pub(super) fn new(hub: &Hub) -> Self {
         Self {
             bytes: BytesMut::new(),
             room: READ_BYTES_MIN,
@@ -64,7 +70,8 @@ impl Input {
             missing: 0,
             message: Message::new(),
             message_bytes: 0,
-            message_bytes_max,
+            message_bytes_max: hub.options.message_bytes_max,
+            unfinished: Part::new(Arc::clone(&hub.unfinished)),
             uncounted_bytes: 0,
         }
     }
@@ -114,7 +121,9 @@ impl Input {
             self.is_large = false;
             self.bytes = BytesMut::from(&self.bytes[..]);
         }
-        result
+        let taken = result?;
+        self.unfinished.set(self.bytes.len() + self.message_bytes)?;
+        Ok(taken)
     }
 
     fn take_from(
