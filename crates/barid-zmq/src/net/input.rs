@@ -122,7 +122,12 @@ impl Input {
             self.bytes = BytesMut::from(&self.bytes[..]);
         }
         let taken = result?;
-        self.unfinished.set(self.bytes.len() + self.message_bytes)?;
+        // What waits for room is whole, and no more than was read at once.
+        let begun = match taken {
+            Taken::All => self.bytes.len(),
+            Taken::Full => 0,
+        };
+        self.unfinished.set(begun + self.message_bytes)?;
         Ok(taken)
     }
 
