@@ -102,6 +102,9 @@ const FIXED: [(i32, i32); 11] = [
     (n::INVERT_MATCHING, 0),
 ];
 
+/// As good as never: what is reckoned with it stays in bounds.
+const NEVER: Duration = Duration::from_millis(u32::MAX as u64);
+
 /// The value of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -602,7 +605,12 @@ impl Options {
         let interval = some_millis(self.heartbeat_ivl)?;
         Some(Heartbeat {
             interval,
-            timeout: millis(self.heartbeat_timeout).unwrap_or(interval),
+            timeout: match self.heartbeat_timeout {
+                -1 => interval,
+                // Whoever does not answer stays.
+                0 => NEVER,
+                _ => some_millis(self.heartbeat_timeout).unwrap_or(interval),
+            },
             ttl: some_millis(self.heartbeat_ttl),
         })
     }
