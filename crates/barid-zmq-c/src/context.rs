@@ -2,7 +2,7 @@
 
 use crate::errno::{Errno, Result};
 use crate::handle::handled;
-use crate::signal::{Deadline, Signal};
+use crate::signal::{Deadline, Process, Signal};
 use crate::socket::Socket;
 use barid_zmq::Unsent;
 use parking_lot::Mutex;
@@ -51,6 +51,7 @@ pub(crate) struct Context {
     home: OnceLock<barid_zmq::Context>,
     state: Mutex<State>,
     is_terminating: AtomicBool,
+    process: Process,
     /// Raised when a socket closes, or is done with what it had to send.
     signal: Arc<Signal>,
 }
@@ -73,6 +74,7 @@ impl Context {
                 closing: Vec::new(),
             }),
             is_terminating: AtomicBool::new(false),
+            process: Process::this(),
             signal: Arc::new(Signal::new()?),
         })
     }
@@ -100,8 +102,8 @@ impl Context {
                 settings.sockets_max = value;
             }
             option::MAX_MSGSZ if value >= 0 => settings.message_bytes_max = value,
-            option::IPV6 if (0..=1).contains(&value) => settings.is_ipv6 = value != 0,
-            option::BLOCKY if (0..=1).contains(&value) => settings.is_blocky = value != 0,
+            option::IPV6 if value >= 0 => settings.is_ipv6 = value != 0,
+            option::BLOCKY if value >= 0 => settings.is_blocky = value != 0,
             _ => return Err(Errno::EINVAL),
         }
         Ok(())
@@ -144,11 +146,18 @@ impl Context {
 
     /// Closes a socket. What it has left to send is sent within its linger time.
     pub(crate) fn close(&self, socket: &Arc<Socket>) {
+        if self.process.has_forked() {
+            // Nobody is there who would close it; what its threads were about to do is the parent's.
+            let _kept: *const Socket = Arc::into_raw(Arc::clone(socket));
+            return;
+        }
         let mut closing = socket.close();
         let waker = Waker::from(Arc::clone(&self.signal));
         // The first look closes it.
         let mut cx = task::Context::from_waker(&waker);
         let is_done = closing.as_mut().poll(&mut cx).is_ready();
+        // That it does not listen any more is told before.
+        socket.stop_monitor();
         let mut state = self.state.lock();
         let this = Arc::downgrade(socket);
         state.sockets.retain(|found| !found.ptr_eq(&this));
@@ -171,7 +180,11 @@ impl Context {
     }
 
     /// Waits until all sockets are closed, and have sent what is to be sent.
-    pub(crate) fn terminate(&self) -> Result<()> {
+    pub(crate) fn terminate(self: &Arc<Self>) -> Result<()> {
+        if self.process.has_forked() {
+            let _kept: *const Self = Arc::into_raw(Arc::clone(self));
+            return Ok(());
+        }
         self.shutdown();
         let waker = Waker::from(Arc::clone(&self.signal));
         loop {
@@ -183,6 +196,8 @@ impl Context {
             drop(state);
             drop(done);
             if is_empty {
+                // Another thread may wait for the same.
+                self.signal.raise();
                 return Ok(());
             }
             self.signal.wait(Deadline::Never)?;

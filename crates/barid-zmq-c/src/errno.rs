@@ -18,6 +18,7 @@ impl Errno {
     pub(crate) const EFAULT: Self = Self(libc::EFAULT);
     pub(crate) const EFSM: Self = Self(BASE + 51);
     pub(crate) const EHOSTUNREACH: Self = Self(libc::EHOSTUNREACH);
+    pub(crate) const EINTR: Self = Self(libc::EINTR);
     pub(crate) const EINVAL: Self = Self(libc::EINVAL);
     pub(crate) const EIO: Self = Self(libc::EIO);
     pub(crate) const EMFILE: Self = Self(libc::EMFILE);

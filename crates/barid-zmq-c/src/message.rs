@@ -174,6 +174,23 @@ impl Msg {
         Ok(unsafe { &mut *pointer })
     }
 
+    /// As [`Self::get`], to be read only: several threads may at once.
+    ///
+    /// # Safety
+    /// As that of [`Self::get`], but that others may read meanwhile.
+    pub(crate) unsafe fn look<'a>(pointer: *const Self) -> Result<&'a Self> {
+        if pointer.is_null() || !pointer.is_aligned() {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: the tag is an integer in memory that can be read.
+        let tag = unsafe { (&raw const (*pointer).tag).read() };
+        if tag != TAG {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: what has the tag was put there, and not taken away since; the memory is the caller's.
+        Ok(unsafe { &*pointer })
+    }
+
     /// Makes a message of a program's memory, whatever was there.
     ///
     /// # Safety

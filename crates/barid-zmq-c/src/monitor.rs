@@ -6,7 +6,7 @@ use barid_zmq::{
     SendError, StatusCode,
 };
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
@@ -53,13 +53,14 @@ pub(crate) struct Forwarder {
 }
 
 struct State {
-    monitor: Monitor,
+    /// None once it has stopped.
+    monitor: Option<Monitor>,
     /// The end that the program's PAIR connects to.
     pair: Pair,
     changes: Changes,
     waiting: VecDeque<Message>,
-    /// A connection that is waited for has been told of.
-    is_delayed: bool,
+    /// Where a connection was there that has ended, of which that has been told.
+    ended: BTreeSet<Endpoint>,
 }
 
 impl Forwarder {
@@ -84,10 +85,10 @@ impl Forwarder {
             is_due: AtomicBool::new(false),
             state: Mutex::new(State {
                 changes: pair.changes(),
-                monitor,
+                monitor: Some(monitor),
                 pair,
                 waiting: VecDeque::new(),
-                is_delayed: false,
+                ended: BTreeSet::new(),
             }),
         });
         this.run();
@@ -97,7 +98,9 @@ impl Forwarder {
     /// Says that there will be no more, and closes.
     pub(crate) fn stop(&self) {
         let mut state = self.state.lock();
-        while let Some(event) = state.monitor.try_next() {
+        // From here on nobody wakes it any more, nor keeps it.
+        let mut monitor = state.monitor.take();
+        while let Some(event) = monitor.as_mut().and_then(Monitor::try_next) {
             state.tell(&event, self.events);
         }
         if self.events & event::MONITOR_STOPPED != 0 {
@@ -127,7 +130,10 @@ impl Forwarder {
         let waker = Waker::from(Arc::clone(self));
         let mut cx = task::Context::from_waker(&waker);
         loop {
-            let next = pin!(state.monitor.next()).poll(&mut cx);
+            let Some(monitor) = &mut state.monitor else {
+                return;
+            };
+            let next = pin!(monitor.next()).poll(&mut cx);
             match next {
                 task::Poll::Ready(Some(event)) => state.tell(&event, self.events),
                 task::Poll::Ready(None) => return,
@@ -172,10 +178,16 @@ impl State {
     }
 
     fn tell(&mut self, seen: &MonitorEvent, wanted: u16) {
-        let was_delayed = std::mem::replace(
-            &mut self.is_delayed,
-            matches!(seen, MonitorEvent::Connected { .. }),
-        );
+        let mut has_ended = false;
+        if let MonitorEvent::HandshakeFailed { endpoint, .. }
+        | MonitorEvent::Disconnected { endpoint, .. } = seen
+        {
+            self.ended.insert(endpoint.clone());
+        } else if let MonitorEvent::ConnectRetried { endpoint, .. }
+        | MonitorEvent::Connected { endpoint, .. } = seen
+        {
+            has_ended = self.ended.remove(endpoint);
+        }
         let mut put = |event: u16, value: u32, endpoint: &Endpoint| {
             if wanted & event != 0 {
                 self.put(event, value, &endpoint.to_string());
@@ -196,7 +208,7 @@ impl State {
                 endpoint, after, ..
             } => {
                 // A connection that was there has said what became of it.
-                if !was_delayed {
+                if !has_ended {
                     put(event::CONNECT_DELAYED, number(libc::EINPROGRESS), endpoint);
                     put(event::CLOSED, NO_DESCRIPTOR, endpoint);
                 }
@@ -211,6 +223,8 @@ impl State {
             } => {
                 let (event, value) = failed(*failure);
                 put(event, value, endpoint);
+                // The transport was there.
+                put(event::DISCONNECTED, NO_DESCRIPTOR, endpoint);
             }
             MonitorEvent::Disconnected { endpoint, .. } => {
                 put(event::DISCONNECTED, NO_DESCRIPTOR, endpoint);

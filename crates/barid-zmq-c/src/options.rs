@@ -362,9 +362,17 @@ impl Options {
             }
             _ => return Ok(false),
         };
-        *place = flag(value)?;
-        if option == n::XPUB_VERBOSER && self.is_verboser {
-            self.is_verbose = true;
+        *place = match option {
+            n::CONFLATE | n::STREAM_NOTIFY | n::IMMEDIATE | n::IPV6 => flag(value)?,
+            n::ZAP_ENFORCE_DOMAIN => int(value)? != 0,
+            // Of some, every number that is not negative is on.
+            _ => not_negative(int(value)?)? != 0,
+        };
+        // Each of the two says all of what is told.
+        match option {
+            n::XPUB_VERBOSE => self.is_verboser = false,
+            n::XPUB_VERBOSER => self.is_verbose = self.is_verboser,
+            _ => {}
         }
         Ok(true)
     }
@@ -373,7 +381,7 @@ impl Options {
         if value.len() > 255 {
             return Err(Errno::EINVAL);
         }
-        if value.is_empty() && option == n::PLAIN_USERNAME {
+        if value.is_empty() {
             self.mechanism = Mechanism::Null;
             return Ok(());
         }
@@ -384,7 +392,7 @@ impl Options {
         } else {
             &mut self.password
         };
-        *place = text(value).to_vec();
+        *place = value.to_vec();
         Ok(())
     }
 
@@ -407,6 +415,14 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// Whether there may be more room for an option than it takes. What is left is zero then.
+    pub(crate) const fn is_roomy(option: i32) -> bool {
+        matches!(
+            option,
+            n::RCVMORE | n::FD | n::EVENTS | n::THREAD_SAFE | n::LAST_ENDPOINT
+        )
     }
 
     /// What an option is.
@@ -607,6 +623,13 @@ fn flag(value: &[u8]) -> Result<bool> {
         1 => Ok(true),
         _ => Err(Errno::EINVAL),
     }
+}
+
+const fn not_negative(value: i32) -> Result<i32> {
+    if value < 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(value)
 }
 
 fn at_least(value: i64, min: i64) -> Result<i64> {

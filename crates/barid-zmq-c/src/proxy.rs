@@ -20,7 +20,7 @@ pub(crate) struct Proxy {
     pub(crate) control: Option<Arc<Socket>>,
 }
 
-/// What has passed one end, as frames and bytes.
+/// What has passed one end, as messages and bytes.
 #[derive(Default)]
 struct Passed {
     received: [u64; 2],
@@ -82,17 +82,21 @@ impl Proxy {
         if self.is_one() {
             return Ok(());
         }
-        // There is something. Where it goes must have room, or nothing is gained by looking again.
-        let mut writers: Vec<Item> = readers
+        // There is something. Where it goes must have room, or nothing is gained by looking again; meanwhile there may
+        // come something the other way.
+        let mut next: Vec<Item> = readers
             .iter()
-            .zip([&self.back, &self.front])
-            .filter(|(reader, _)| reader.found != 0)
-            .map(|(_, writer)| item(writer, POLLOUT))
+            .zip([(&self.front, &self.back), (&self.back, &self.front)])
+            .map(|(reader, (from, to))| {
+                if reader.found == 0 {
+                    item(from, POLLIN)
+                } else {
+                    item(to, POLLOUT)
+                }
+            })
             .collect();
-        if poll_items(&mut writers, Deadline::Now)? == 0 {
-            writers.extend(self.control.iter().map(|control| item(control, POLLIN)));
-            poll_items(&mut writers, Deadline::Never)?;
-        }
+        next.extend(self.control.iter().map(|control| item(control, POLLIN)));
+        poll_items(&mut next, Deadline::Never)?;
         Ok(())
     }
 
@@ -158,12 +162,12 @@ impl Proxy {
 
 impl Passed {
     fn count_received(&mut self, message: &Message) {
-        self.received[0] += message.len() as u64;
+        self.received[0] += 1;
         self.received[1] += message.byte_count() as u64;
     }
 
     fn count_sent(&mut self, message: &Message) {
-        self.sent[0] += message.len() as u64;
+        self.sent[0] += 1;
         self.sent[1] += message.byte_count() as u64;
     }
 }

@@ -7,7 +7,25 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::time::{Duration, Instant};
 
-pub(crate) struct Signal(OwnedFd);
+pub(crate) struct Signal {
+    fd: OwnedFd,
+    process: Process,
+}
+
+/// A process that something belongs to. A child that it forks has none of its threads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process(u32);
+
+impl Process {
+    pub(crate) fn this() -> Self {
+        Self(std::process::id())
+    }
+
+    /// Whether this is a child of it.
+    pub(crate) fn has_forked(self) -> bool {
+        self.0 != std::process::id()
+    }
+}
 
 impl Signal {
     pub(crate) fn new() -> Result<Self> {
@@ -17,11 +35,15 @@ impl Signal {
             return Err(io::Error::last_os_error().into());
         }
         // SAFETY: the descriptor is new, and nobody else's.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self {
+            fd,
+            process: Process::this(),
+        })
     }
 
     pub(crate) fn fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 
     /// Makes it readable.
@@ -41,8 +63,12 @@ impl Signal {
     /// Waits until it is readable.
     ///
     /// # Errors
-    /// `EAGAIN` at the deadline, `EINTR` when a signal of the system came.
+    /// `EAGAIN` at the deadline, `EINTR` when a signal of the system came, and at once in a child of the process: nobody
+    /// is there who would raise it.
     pub(crate) fn wait(&self, deadline: Deadline) -> Result<()> {
+        if self.process.has_forked() {
+            return Err(Errno::EINTR);
+        }
         let mut polled = [readable(self.fd())];
         if poll(&mut polled, deadline)? == 0 {
             return Err(Errno::EAGAIN);

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::errno::{Errno, Result};
 use crate::handle::handled;
+use crate::mask::Masked;
 use crate::monitor::Forwarder;
 use crate::options::{Options, Value, number as n, terminated};
 use crate::signal::{Deadline, Signal};
@@ -30,7 +31,8 @@ const PATH_BYTES_MAX: usize = 107;
 
 /// Something that was bound or connected, and how the program calls it.
 struct Place {
-    text: String,
+    /// None where that left something open.
+    text: Option<String>,
     endpoint: Endpoint,
     is_bound: bool,
 }
@@ -138,7 +140,8 @@ impl Socket {
         mut attempt: impl FnMut(&mut State) -> Result<R>,
     ) -> Result<R> {
         let mut attempt = || {
-            self.check()?;
+            // Others who wait for the socket are to see that, too.
+            self.check().inspect_err(|_| self.signal.raise())?;
             attempt(&mut self.state.lock())
         };
         let again = |result: &Result<R>| matches!(result, Err(errno) if *errno == Errno::EAGAIN);
@@ -160,12 +163,15 @@ impl Socket {
 
     /// Closes it; what has been begun is not sent. Done when all else is sent, or the linger time is over.
     pub(crate) fn close(&self) -> Pin<Box<dyn Future<Output = Unsent> + Send>> {
+        self.wire.close()
+    }
+
+    /// Ends what tells of its connections.
+    pub(crate) fn stop_monitor(&self) {
         let monitor = self.state.lock().monitor.take();
-        let closing = self.wire.close();
         if let Some(monitor) = monitor {
             monitor.stop();
         }
-        closing
     }
 }
 
@@ -352,12 +358,14 @@ impl Socket {
 impl Socket {
     pub(crate) fn bind(&self, text: &str) -> Result<()> {
         self.check()?;
-        let endpoint = parse(text)?;
+        let asked = parse(text)?;
         let mut state = self.state.lock();
-        let endpoint = self.wire.bind(&endpoint)?;
+        let masked = Masked::new();
+        let endpoint = self.wire.bind(&asked)?;
+        drop(masked);
         state.last_endpoint = endpoint.to_string();
         state.places.push(Place {
-            text: text.to_owned(),
+            text: (!leaves_open(&asked)).then(|| text.to_owned()),
             endpoint,
             is_bound: true,
         });
@@ -376,10 +384,12 @@ impl Socket {
             return Ok(());
         }
         let name = state.next_name.take();
+        let masked = Masked::new();
         self.wire.connect(&endpoint, name)?;
+        drop(masked);
         state.last_endpoint = text.to_owned();
         state.places.push(Place {
-            text: text.to_owned(),
+            text: Some(text.to_owned()),
             endpoint,
             is_bound: false,
         });
@@ -392,7 +402,8 @@ impl Socket {
         parse(text)?;
         let mut state = self.state.lock();
         let found = state.places.iter().position(|place| {
-            place.is_bound == is_bound && (place.text == text || place.endpoint.to_string() == text)
+            let is_called_so = place.text.as_deref() == Some(text);
+            place.is_bound == is_bound && (is_called_so || place.endpoint.to_string() == text)
         });
         let place = found.map(|index| state.places.remove(index));
         let place = place.ok_or(Errno::ENOENT)?;
@@ -419,6 +430,12 @@ impl Socket {
         }
         Ok(())
     }
+}
+
+/// Whether a port or a path is to be found when it is bound.
+fn leaves_open(endpoint: &Endpoint) -> bool {
+    let text = endpoint.to_string();
+    text.contains(":*") || text == "ipc://*"
 }
 
 fn parse(text: &str) -> Result<Endpoint> {
@@ -493,6 +510,11 @@ impl Socket {
         let state = self.state.lock();
         match option {
             n::RCVMORE => Ok(Value::Int(state.has_more.into())),
+            // Whoever has just connected asks so whom.
+            n::ROUTING_ID if self.socket_type == kind::STREAM => match self.wire.newest_peer() {
+                Some(name) => Ok(Value::Bytes(name.to_vec())),
+                None => state.options.get(option),
+            },
             n::LAST_ENDPOINT => Ok(Value::Text(terminated(state.last_endpoint.as_bytes()))),
             _ => state.options.get(option),
         }

@@ -44,6 +44,8 @@ pub(crate) trait Wire: Send + Sync {
     fn try_recv(&self) -> Result<Message>;
     /// Of the message that was received last.
     fn last_sender(&self) -> Option<Arc<PeerProperties>>;
+    /// What the peer is called that a STREAM has got last.
+    fn newest_peer(&self) -> Option<Bytes>;
     /// Subscribes, or for an XPUB, lets the last who has asked subscribe.
     fn subscribe(&self, topic: Bytes, is_subscribed: bool) -> Result<()>;
     fn set_options(&self, context: &Context, options: &Options) -> Result<()>;
@@ -150,6 +152,15 @@ macro_rules! connect_as {
     };
 }
 
+macro_rules! newest_peer {
+    ($this:ident, stream) => {
+        Self::newest_peer($this)
+    };
+    ($this:ident, $other:ident) => {
+        None
+    };
+}
+
 macro_rules! subscribe {
     ($this:ident, $topic:ident, $is_subscribed:ident, sub) => {{
         if $is_subscribed {
@@ -222,6 +233,10 @@ macro_rules! wire {
 
             fn last_sender(&self) -> Option<Arc<PeerProperties>> {
                 if_receives!($direction, Self::last_sender(self), None)
+            }
+
+            fn newest_peer(&self) -> Option<Bytes> {
+                newest_peer!(self, $special)
             }
 
             fn subscribe(&self, topic: Bytes, is_subscribed: bool) -> Result<()> {

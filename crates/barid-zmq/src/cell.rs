@@ -7,6 +7,7 @@ use crate::endpoint::{Endpoint, Transport};
 use crate::error::{BindError, ConnectError};
 use crate::gate::{Interest, Signal};
 use crate::hub::Hub;
+use crate::monitor::MonitorEvent;
 use crate::net;
 use crate::options::Options;
 use crate::peers::PeerId;
@@ -17,7 +18,6 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use tokio::sync::watch;
 use zmtp::SocketType;
 
 /// Attempts, while peers signal all the time, before others of the thread get their turn.
@@ -31,7 +31,7 @@ struct Place {
     number: u64,
     is_bound: bool,
     /// Dropped to end the listener, or the attempts to connect.
-    _stop: Option<watch::Sender<()>>,
+    _stop: Option<net::Stop>,
 }
 
 pub(crate) struct Cell {
@@ -70,7 +70,8 @@ impl Cell {
         }
     }
 
-    /// Changes the options: those of connections for what is bound and connected from here on, all others at once.
+    /// Changes the options: those of connections for what is bound and connected from here on, limits of queues and all
+    /// others at once.
     pub(crate) fn set_options(&self, options: Options) {
         let options = Arc::new(options);
         let mut places = self.places.lock();
@@ -126,18 +127,13 @@ impl Cell {
         spin.look(&self.hub.gate)
     }
 
-    fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
-        let is_secure = self.hub.options.security.is_asked_for();
-        endpoint.suits(self.hub.socket_type, binds, is_secure)
-    }
-
     /// Binds; returns the endpoint with what was open in it filled in.
     pub(crate) fn bind(&self, endpoint: &Endpoint) -> Result<Endpoint, BindError> {
         let mut places = self.places.lock();
         if self.with(|core| core.is_closed()) {
             return Err(BindError::Closed);
         }
-        if !self.suits(endpoint, true) {
+        if !places.hub.suits(endpoint, true) {
             return Err(BindError::Unsuitable(endpoint.clone()));
         }
         let hub = Arc::clone(&places.hub);
@@ -176,7 +172,7 @@ impl Cell {
         if self.with(|core| core.is_closed()) {
             return Err(ConnectError::Closed);
         }
-        if !self.suits(endpoint, false) {
+        if !places.hub.suits(endpoint, false) {
             return Err(ConnectError::Unsuitable(endpoint.clone()));
         }
         let hub = Arc::clone(&places.hub);
@@ -225,7 +221,7 @@ impl Cell {
             self.hub.context.names.unbind(name, &place.hub);
         }
         let number = place.number;
-        drop(place);
+        self.unlisten(place);
         self.with(|core| core.detach(number));
         if !is_bound && let Some(name) = endpoint.inproc_name() {
             self.hub.context.names.withdraw(name);
@@ -252,7 +248,23 @@ impl Cell {
                 self.hub.context.names.withdraw(name);
             }
         }
-        drop(places);
+        for place in places {
+            self.unlisten(place);
+        }
+    }
+
+    /// Ends what is done for a place.
+    fn unlisten(&self, place: Place) {
+        let Place {
+            endpoint,
+            is_bound,
+            _stop: stop,
+            ..
+        } = place;
+        drop(stop);
+        if is_bound && endpoint.inproc_name().is_none() {
+            self.hub.monitors.tell(|| MonitorEvent::Closed { endpoint });
+        }
     }
 }
 

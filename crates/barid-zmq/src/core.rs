@@ -281,6 +281,7 @@ impl Core {
         let Some(found) = self.links.peers.get_mut(peer) else {
             return;
         };
+        found.sender.refresh();
         if found.sender.is_closed() {
             self.links.balance.remove(peer);
         } else {
@@ -324,6 +325,7 @@ impl Core {
             _seat: attachment.seat,
         });
         self.links.number(peer);
+        self.links.limit(peer);
         if self.links.options.probes_router
             && matches!(
                 self.socket_type,
@@ -428,7 +430,15 @@ impl Core {
             | Pattern::Dish(_) => {}
         }
         self.links.on_full = options.on_full(self.socket_type);
+        let limits = |options: &Options| (options.send_hwm, options.receive_hwm);
+        let is_limited_anew = limits(&self.links.options) != limits(&options);
         self.links.options = options;
+        if is_limited_anew {
+            let peers: Vec<_> = self.links.peers.ids().collect();
+            for peer in peers {
+                self.links.limit(peer);
+            }
+        }
     }
 
     /// Tries to receive a message, which takes the place of what was in `place`.
@@ -551,6 +561,15 @@ impl Core {
     /// The name by which a STREAM knows a peer.
     pub(crate) fn name_of(&mut self, peer: PeerId) -> Option<Bytes> {
         self.links.peers.get_mut(peer)?.name.clone()
+    }
+
+    /// The name of the peer that a STREAM has got last.
+    pub(crate) fn newest_name(&mut self) -> Option<Bytes> {
+        self.look();
+        let Pattern::Stream(rules) = &self.pattern else {
+            return None;
+        };
+        rules.newest()
     }
 
     /// Whether a STREAM has a peer of that name.

@@ -63,6 +63,9 @@ pub enum EndpointError {
     /// A TCP address without a port, or with one that is no number up to 65535.
     #[error("`{0}` has no port that is a number up to 65535, or `*`")]
     Port(String),
+    /// The host has a character that neither a name nor an address has.
+    #[error("`{0}` has a host with a character that neither a name nor an address has")]
+    Host(String),
     /// A path of a WebSocket with a blank or a character that is not ASCII.
     #[error("the path of `{0}` has characters that a request does not carry")]
     Path(String),
@@ -144,6 +147,10 @@ fn host_and_port(text: &str, address: &str) -> Result<(Option<String>, u16), End
         .unwrap_or(host);
     if host.is_empty() {
         return Err(EndpointError::Empty(text.to_owned()));
+    }
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte);
+    if host != "*" && !host.bytes().all(is_known) {
+        return Err(EndpointError::Host(text.to_owned()));
     }
     Ok(((host != "*").then(|| host.to_owned()), port))
 }
@@ -301,6 +308,10 @@ mod tests {
             "tcp://host:65536",
             "tcp://host:-1",
             "tcp://host:+80",
+            "tcp://a host:80",
+            "tcp://127.0.0.1:0;127.0.0.1:80",
+            "tcp://h\u{f6}st:80",
+            "ws://ho*st:80/",
             "udp://host",
             "udp://eth0;239.0.0.1:80",
             "udp://127.0.0.1;:80",

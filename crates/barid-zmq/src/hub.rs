@@ -3,6 +3,7 @@
 use crate::cell::Cell;
 use crate::context::Shared as ContextShared;
 use crate::core::{Core, Counters};
+use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
 use crate::net::Seats;
@@ -49,6 +50,11 @@ impl Deref for Hub {
 }
 
 impl Hub {
+    /// Whether each message waits for the answer to the one before, so that nothing is gained by writing many at once.
+    pub(crate) fn senders_write(&self) -> bool {
+        matches!(self.socket_type, SocketType::Req | SocketType::Rep)
+    }
+
     pub(crate) fn new(
         socket_type: SocketType,
         options: Arc<Options>,
@@ -72,6 +78,12 @@ impl Hub {
             shared: Arc::new(shared),
             options,
         }
+    }
+
+    /// Whether the socket may bind or connect there as its options are now.
+    pub(crate) fn suits(&self, endpoint: &Endpoint, binds: bool) -> bool {
+        let is_secure = self.options.security.is_asked_for();
+        endpoint.suits(self.socket_type, binds, is_secure)
     }
 
     /// The same with other options.

@@ -24,6 +24,8 @@ struct Bound {
 struct Early {
     socket_type: SocketType,
     hub: Weak<Hub>,
+    /// What it calls itself.
+    name: Bytes,
     sender: Sender,
     receiver: Receiver,
 }
@@ -63,9 +65,6 @@ impl Names {
         drop(state);
         for peer in early {
             // One that does not speak with this type is dropped, and finds its pipes closed.
-            let Some(peer_hub) = peer.hub.upgrade() else {
-                continue;
-            };
             if !hub.socket_type.accepts(peer.socket_type) {
                 continue;
             }
@@ -73,16 +72,17 @@ impl Names {
             peer.receiver.set_gate(&hub.gate);
             let mut sender = peer.sender;
             open(&mut sender, hub);
-            // The other side was away until here; it is there as long as this one is.
+            // The other side was away until here; it is there as long as this one is, if it has not left.
+            let presence = peer.hub.upgrade().as_ref().map(Presence::new);
             hub.gate.push(Signal::Attach(Box::new(Attachment {
                 sender,
                 receiver: peer.receiver,
                 given_name: None,
-                told_name: Some(name_of(&peer_hub)),
+                told_name: Some(peer.name),
                 wants_all: false,
                 endpoint,
                 known: Known::default(),
-                presence: [Some(Presence::new(hub)), Some(Presence::new(&peer_hub))],
+                presence: [Some(Presence::new(hub)), presence],
                 seat: None,
             })));
         }
@@ -109,14 +109,15 @@ impl Names {
         }
     }
 
-    /// Forgets those that connected to a name when nobody had it, and do not any more.
+    /// Forgets those that connected to a name when nobody had it, and do not any more. What they have sent stays for who gets
+    /// the name.
     pub(crate) fn withdraw(&self, name: &str) {
         let mut state = self.0.lock();
         let Some(early) = state.early.remove(name) else {
             return;
         };
-        let (gone, left): (Vec<_>, Vec<_>) =
-            early.into_iter().partition(|peer| peer.sender.is_closed());
+        let is_gone = |peer: &Early| peer.sender.is_closed() && peer.receiver.is_empty();
+        let (gone, left): (Vec<_>, Vec<_>) = early.into_iter().partition(is_gone);
         if !left.is_empty() {
             state.early.insert(name.to_owned(), left);
         }
@@ -174,6 +175,7 @@ impl Names {
                 state.early.entry(name.to_owned()).or_default().push(Early {
                     socket_type: hub.socket_type,
                     hub: Arc::downgrade(hub),
+                    name: name_of(hub),
                     sender: theirs.0,
                     receiver: theirs.1,
                 });
@@ -215,6 +217,11 @@ impl Ends {
         let far = || bound.map_or_else(Bell::later, |bound| Bell::socket(Arc::clone(&bound.gate)));
         let (sender, far_receiver) = pipe(out, bell(), far());
         let (far_sender, receiver) = pipe(back, far(), bell());
+        if let Some(bound) = bound {
+            let theirs = &bound.options;
+            sender.share(ours.send_hwm, theirs.receive_hwm);
+            far_sender.share(theirs.send_hwm, ours.receive_hwm);
+        }
         Self {
             ours: (sender, receiver),
             theirs: (far_sender, far_receiver),

@@ -103,22 +103,29 @@ thread_local! {
     });
 }
 
+impl Bodies {
+    fn copy(&mut self, bytes: &[u8]) -> Repr {
+        if bytes.len() <= chunk::BODY_MAX {
+            return Repr::Chunked(self.short.copy(bytes));
+        }
+        let room = bytes.len().next_power_of_two();
+        let mut buffer = self.long.take(room);
+        buffer.extend_from_slice(bytes);
+        let body = buffer.split().freeze();
+        self.long.keep(buffer, room);
+        Repr::Shared(body)
+    }
+}
+
 /// A copy of bytes that do not stand in the frame.
 fn copied(bytes: &[u8]) -> Repr {
     if bytes.len() > REUSED_MAX {
         return Repr::Shared(Bytes::copy_from_slice(bytes));
     }
-    BODIES.with_borrow_mut(|bodies| {
-        if bytes.len() <= chunk::BODY_MAX {
-            return Repr::Chunked(bodies.short.copy(bytes));
-        }
-        let room = bytes.len().next_power_of_two();
-        let mut buffer = bodies.long.take(room);
-        buffer.extend_from_slice(bytes);
-        let body = buffer.split().freeze();
-        bodies.long.keep(buffer, room);
-        Repr::Shared(body)
-    })
+    let copy = |bodies: &RefCell<Bodies>| bodies.borrow_mut().copy(bytes);
+    // What else a thread drops at its end may still send.
+    let copied = BODIES.try_with(copy);
+    copied.unwrap_or_else(|_| Repr::Shared(Bytes::copy_from_slice(bytes)))
 }
 
 impl Default for Frame {
@@ -507,6 +514,25 @@ mod tests {
         assert!(!owner.is_unique());
         drop(frame);
         assert!(owner.is_unique());
+    }
+
+    #[test]
+    fn a_thread_may_copy_up_to_its_end() {
+        struct Last;
+        impl Drop for Last {
+            fn drop(&mut self) {
+                assert_eq!(Frame::copy_from(&[7; 100]), [7; 100]);
+            }
+        }
+        thread_local! {
+            static LAST: Last = const { Last };
+        }
+        // What was touched first is dropped last.
+        let thread = std::thread::spawn(|| {
+            LAST.with(|_| {});
+            Frame::copy_from(&[7; 100])
+        });
+        assert_eq!(thread.join().unwrap(), [7; 100]);
     }
 
     #[test]

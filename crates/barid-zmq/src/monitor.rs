@@ -70,9 +70,9 @@ pub enum MonitorEvent {
         /// Why.
         reason: String,
     },
-    /// A connection has ended and will not be tried again.
+    /// A connection has ended and will not be tried again, or the socket does not listen any more.
     Closed {
-        /// The peer's.
+        /// The peer's, or where the socket has listened.
         endpoint: Endpoint,
     },
 }

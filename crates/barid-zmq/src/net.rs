@@ -10,6 +10,7 @@
 //! transport does: never per message. Each time it encodes all that waits into one buffer and writes it at once,
 //! and hands over all that it has read with one publish.
 
+mod carrier;
 mod connection;
 mod connector;
 mod input;
@@ -39,13 +40,30 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use transport::SocketFile;
 
-/// Listens; the listener ends when the returned sender is dropped.
+/// What ends a listener, or the attempts to connect, when it is dropped.
+pub(crate) struct Stop {
+    _sender: watch::Sender<()>,
+    /// Of a listener that has one.
+    _file: Option<SocketFile>,
+}
+
+impl Stop {
+    const fn new(sender: watch::Sender<()>, file: Option<SocketFile>) -> Self {
+        Self {
+            _sender: sender,
+            _file: file,
+        }
+    }
+}
+
+/// Listens; the listener ends when what is returned is dropped.
 pub(crate) fn listen(
     hub: &Arc<Hub>,
     endpoint: &Endpoint,
     number: u64,
-) -> Result<(Endpoint, watch::Sender<()>), BindError> {
+) -> Result<(Endpoint, Stop), BindError> {
     let io = hub.context.io()?;
     let (stop, stopped) = watch::channel(());
     if endpoint.is_datagrams() {
@@ -57,17 +75,21 @@ pub(crate) fn listen(
             stopped,
         };
         io.spawn(place.receive(socket, Running::new(Arc::clone(hub))));
-        return Ok((endpoint, stop));
+        return Ok((endpoint, Stop::new(stop, None)));
     }
-    let (listener, endpoint) = transport::Listener::bind(endpoint, &hub.options, &io)?;
+    let (listener, endpoint, file) = transport::Listener::bind(endpoint, &hub.options, &io)?;
     let listening = listener::Listening {
         hub: Arc::clone(hub),
         endpoint: endpoint.clone(),
         number,
         stopped,
     };
+    // Before anybody is let in.
+    hub.monitors.tell(|| MonitorEvent::Listening {
+        endpoint: endpoint.clone(),
+    });
     io.spawn(listening.run(listener, Running::new(Arc::clone(hub))));
-    Ok((endpoint, stop))
+    Ok((endpoint, Stop::new(stop, file)))
 }
 
 /// Connects, and goes on trying; returns the socket's ends of the pipes if there are any before there is a peer.
@@ -76,7 +98,7 @@ pub(crate) fn connect(
     endpoint: &Endpoint,
     number: u64,
     given_name: Option<Bytes>,
-) -> Result<(Option<Attachment>, watch::Sender<()>), ConnectError> {
+) -> Result<(Option<Attachment>, Stop), ConnectError> {
     if endpoint.is_open() {
         return Err(ConnectError::Open(endpoint.clone()));
     }
@@ -92,7 +114,7 @@ pub(crate) fn connect(
             stopped,
         };
         io.spawn(place.send(ends, Running::new(Arc::clone(hub))));
-        return Ok((Some(attachment), stop));
+        return Ok((Some(attachment), Stop::new(stop, None)));
     }
     let (attachment, ends) = if hub.options.is_immediate {
         (None, None)
@@ -102,7 +124,7 @@ pub(crate) fn connect(
     };
     let connector = connector::Connector::new(hub, endpoint, number, given_name, stopped);
     io.spawn(connector.run(ends));
-    Ok((attachment, stop))
+    Ok((attachment, Stop::new(stop, None)))
 }
 
 /// Waits for something, unless something else ends the wait.
@@ -168,19 +190,18 @@ impl Ends {
     }
 
     /// Pipes that last as long as their connection: the socket has its ends of them. `seat` is the connection's place,
-    /// `peer` who is there, if that is known.
+    /// `told_name` what the peer calls itself.
     fn attached(
         hub: &Arc<Hub>,
         endpoint: u64,
         given_name: Option<Bytes>,
         seat: Option<&Arc<Seat>>,
-        peer: Option<(Bytes, PeerProperties)>,
+        told_name: Option<Bytes>,
+        properties: PeerProperties,
     ) -> Self {
         let (mut attachment, ends) = Self::new(hub, endpoint, given_name);
-        if let Some((name, properties)) = peer {
-            ends.known.set(properties);
-            attachment.told_name = Some(name);
-        }
+        ends.known.set(properties);
+        attachment.told_name = told_name;
         attachment.seat = seat.cloned();
         hub.gate.push(Signal::Attach(Box::new(attachment)));
         hub.look();

@@ -21,12 +21,12 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
-/// What a message costs of a byte limit beside its frames.
-const MESSAGE_BYTES: u64 = 64;
+/// What each frame costs of a byte limit beside its bytes, and a message without any: empty ones are not free.
+const FRAME_BYTES: u64 = 64;
 
 /// What goes through a pipe beside messages.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Notice {
             Self::Subscribe(bytes)
             | Self::Cancel(bytes)
             | Self::Join(bytes)
-            | Self::Leave(bytes) => Some(MESSAGE_BYTES + bytes.len() as u64),
+            | Self::Leave(bytes) => Some(FRAME_BYTES + bytes.len() as u64),
             Self::Opened(_) => None,
         }
     }
@@ -83,7 +83,7 @@ impl Item {
 
 #[inline]
 fn cost(message: &Message) -> u64 {
-    MESSAGE_BYTES + message.byte_count() as u64
+    FRAME_BYTES * message.len().max(1) as u64 + message.byte_count() as u64
 }
 
 /// Who is told that an end of a pipe has something to do.
@@ -91,7 +91,28 @@ pub(crate) enum Bell {
     /// A socket, once it is known, and which of its peers this is (`u64::MAX` before it has a number).
     Socket(OnceLock<Arc<Gate>>, AtomicU64),
     /// The task of a connection.
-    Task(AtomicWaker),
+    Task(Task),
+}
+
+/// Does the work of a connection's task on another thread.
+pub(crate) trait Carry: Send + Sync {
+    /// Writes what was put in. False if the task has to be woken.
+    fn carry_now(&self) -> bool;
+}
+
+#[derive(Default)]
+pub(crate) struct Task {
+    waker: AtomicWaker,
+    carrier: Mutex<Option<Weak<dyn Carry>>>,
+}
+
+impl Task {
+    fn ring(&self) {
+        let carrier = self.carrier.lock().as_ref().and_then(Weak::upgrade);
+        if !carrier.is_some_and(|carrier| carrier.carry_now()) {
+            self.waker.wake();
+        }
+    }
 }
 
 impl Bell {
@@ -104,8 +125,8 @@ impl Bell {
         Self::Socket(OnceLock::new(), AtomicU64::new(u64::MAX))
     }
 
-    pub(crate) const fn task() -> Self {
-        Self::Task(AtomicWaker::new())
+    pub(crate) fn task() -> Self {
+        Self::Task(Task::default())
     }
 
     fn ring(&self, signal: fn(PeerId) -> Signal) {
@@ -118,7 +139,7 @@ impl Bell {
                     gate.push(signal(peer));
                 }
             }
-            Self::Task(waker) => waker.wake(),
+            Self::Task(task) => task.ring(),
         }
     }
 
@@ -142,7 +163,7 @@ impl Bell {
     fn register(&self, waker: &Waker) {
         match self {
             Self::Socket(..) => {}
-            Self::Task(registered) => registered.register(waker),
+            Self::Task(task) => task.waker.register(waker),
         }
     }
 }
@@ -156,9 +177,29 @@ struct Link {
     linger_ms: AtomicU64,
     /// The place of the newest message, if older ones are not wanted.
     newest: Option<Mutex<Option<Message>>>,
+    /// What the sockets at the writer's and the reader's end let wait, as far as they have said so: the limit is both together.
+    shares: Mutex<[Option<Hwm>; 2]>,
 }
 
 impl Link {
+    /// The limit, when the socket at one end changes its share.
+    fn limit(&self, end: End, share: Hwm) -> Hwm {
+        let mut shares = self.shares.lock();
+        let [own, other] = match end {
+            End::Writer => [0, 1],
+            End::Reader => [1, 0],
+        };
+        shares[own] = Some(share);
+        shares[other].map_or(share, |other| share.with(other))
+    }
+
+    fn ring_both(self: &Arc<Self>, rings: &mut Rings) {
+        for end in [End::Writer, End::Reader] {
+            let link = Arc::clone(self);
+            rings.push(Ring { link, end });
+        }
+    }
+
     #[cold]
     fn take_newest(&self, place: &mut Message) -> Popped {
         let newest = self.newest.as_ref().and_then(|newest| newest.lock().take());
@@ -241,6 +282,7 @@ pub(crate) fn pipe(keep: Keep, to_writer: Bell, to_reader: Bell) -> (Sender, Rec
         reader_gone: AtomicBool::new(false),
         linger_ms: AtomicU64::new(u64::MAX),
         newest,
+        shares: Mutex::new([None; 2]),
     });
     let (writer, reader) = queue::queue();
     let (spent, earned) = credit(hwm);
@@ -328,13 +370,31 @@ impl Sender {
         self.link.to_writer.set_peer(peer);
     }
 
+    /// Says how much the socket at this end lets wait from here on.
+    pub(crate) fn set_hwm(&mut self, hwm: Hwm, rings: &mut Rings) {
+        if self.link.newest.is_none() && self.credit.set_limit(self.link.limit(End::Writer, hwm)) {
+            self.link.ring_both(rings);
+        }
+    }
+
     /// Says whose end this is, if that was not known.
     pub(crate) fn set_gate(&self, gate: &Arc<Gate>) {
         self.link.to_writer.set_gate(gate);
     }
 
-    pub(crate) fn register(&self, waker: &Waker) {
+    pub(crate) fn register(&mut self, waker: &Waker) {
         self.link.to_writer.register(waker);
+        self.refresh();
+    }
+
+    /// Sees whether another limit was set meanwhile. Whoever is woken does.
+    pub(crate) fn refresh(&mut self) {
+        self.credit.refresh();
+    }
+
+    /// Says how much the sockets at both ends let wait, if that is what the pipe was made with.
+    pub(crate) fn share(&self, writer: Hwm, reader: Hwm) {
+        *self.link.shares.lock() = [Some(writer), Some(reader)];
     }
 
     fn ring_reader(&self) -> Ring {
@@ -361,18 +421,27 @@ impl Receiver {
     pub(crate) fn pop(&mut self, place: &mut Message, rings: &mut Rings) -> Popped {
         let (popped, cost) = match self.take(place) {
             Some(taken) => taken,
-            None => match self.take_last(place) {
-                Ok(taken) => taken,
-                Err(end) => return end,
-            },
+            None => {
+                if self.credit.refresh() {
+                    rings.push(self.ring_writer());
+                }
+                match self.take_last(place) {
+                    Ok(taken) => taken,
+                    Err(end) => return end,
+                }
+            }
         };
         if cost.is_some_and(|cost| self.credit.earn(cost)) {
-            rings.push(Ring {
-                link: Arc::clone(&self.link),
-                end: End::Writer,
-            });
+            rings.push(self.ring_writer());
         }
         popped
+    }
+
+    fn ring_writer(&self) -> Ring {
+        Ring {
+            link: Arc::clone(&self.link),
+            end: End::Writer,
+        }
     }
 
     #[inline]
@@ -426,6 +495,13 @@ impl Receiver {
         self.link.to_reader.set_peer(peer);
     }
 
+    /// As [`Sender::set_hwm`].
+    pub(crate) fn set_hwm(&mut self, hwm: Hwm, rings: &mut Rings) {
+        if self.link.newest.is_none() && self.credit.set_limit(self.link.limit(End::Reader, hwm)) {
+            self.link.ring_both(rings);
+        }
+    }
+
     /// Says whose end this is, if that was not known.
     pub(crate) fn set_gate(&self, gate: &Arc<Gate>) {
         self.link.to_reader.set_gate(gate);
@@ -433,6 +509,14 @@ impl Receiver {
 
     pub(crate) fn register(&self, waker: &Waker) {
         self.link.to_reader.register(waker);
+    }
+
+    /// Says who, on the thread that writes, may read what was written.
+    pub(crate) fn set_carrier(&self, carrier: Weak<dyn Carry>) {
+        match &self.link.to_reader {
+            Bell::Socket(..) => {}
+            Bell::Task(task) => *task.carrier.lock() = Some(carrier),
+        }
     }
 
     /// Reads no more: the writer finds the pipe closed.
@@ -466,6 +550,16 @@ impl Drop for Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicU64);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     fn pop(receiver: &mut Receiver, rings: &mut Rings) -> String {
         let mut place = Message::new();
@@ -475,6 +569,46 @@ mod tests {
                 format!("{popped:?}")
             }
         }
+    }
+
+    #[test]
+    fn an_item_takes_no_more_than_a_message() {
+        assert_eq!(size_of::<Item>(), size_of::<Message>());
+    }
+
+    /// Does as much of the task's work as it was told.
+    struct Carrier(AtomicBool);
+
+    impl Carry for Carrier {
+        fn carry_now(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_task_is_woken_only_for_what_nobody_has_done_for_it() {
+        let (mut sender, mut receiver) =
+            pipe(Keep::All(Hwm::UNLIMITED), Bell::task(), Bell::task());
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let carrier = Arc::new(Carrier(AtomicBool::new(true)));
+        let this = Arc::downgrade(&carrier);
+        receiver.set_carrier(this);
+        let mut write = |receiver: &mut Receiver| {
+            receiver.register(&waker);
+            while pop(receiver, &mut Rings::new()) != "Empty" {}
+            assert!(receiver.sleep());
+            let mut rings = Rings::new();
+            sender.push("a".into());
+            sender.publish(&mut rings);
+            rings.into_iter().for_each(Ring::ring);
+            count.0.load(Ordering::Relaxed)
+        };
+        assert_eq!(write(&mut receiver), 0);
+        carrier.0.store(false, Ordering::Relaxed);
+        assert_eq!(write(&mut receiver), 1);
+        drop(carrier);
+        assert_eq!(write(&mut receiver), 2);
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl PeerProperties {
         this
     }
 
+    /// Of a peer of which nothing is known but where it is.
+    pub(crate) fn of_address(address: &str) -> Self {
+        let mut this = Self(Vec::new());
+        this.add(b"Peer-Address", address.as_bytes());
+        this
+    }
+
     fn add(&mut self, name: &[u8], value: &[u8]) {
         let text = |octets: &[u8]| {
             let end = octets.iter().position(|octet| *octet == 0);

@@ -143,7 +143,7 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Changes its options to those of a builder of its context: those of connections for what it binds and connects to
-    /// from here on, all others at once.
+    /// from here on, limits of queues and all others at once. What waits already stays, if it is more than may wait now.
     pub fn set_options(&self, builder: SocketBuilder<K>) {
         self.cell.set_options(builder.into_options());
     }

@@ -1,5 +1,6 @@
 //! What only some types of sockets do: peers by number, groups, names that are given, subscriptions that are granted.
 
+use crate::core::Core;
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, LongGroup, ReceiveError, SendError};
 use crate::kind::{Numbers, kinds};
@@ -122,6 +123,12 @@ impl Socket<kinds::Stream> {
         let peer = self.cell.connect(&endpoint.to_endpoint()?, None)?;
         let name = peer.and_then(|peer| self.cell.with(|core| core.name_of(peer)));
         name.ok_or(ConnectError::Closed)
+    }
+
+    /// The routing id of the peer that has come, or was connected to, last.
+    #[must_use]
+    pub fn newest_peer(&self) -> Option<Bytes> {
+        self.cell.with(Core::newest_name)
     }
 
     /// Connects to a peer that this socket calls so.

@@ -88,11 +88,16 @@ pub struct Limits {
     pub handshake_ms: u64,
 }
 
+impl Limits {
+    /// What a command of the handshake may have by default.
+    pub(crate) const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             frame_bytes_max: 64 << 20,
-            handshake_bytes_max: 16 << 10,
+            handshake_bytes_max: Self::HANDSHAKE_BYTES_MAX,
             handshake_ms: 30_000,
         }
     }

@@ -264,9 +264,19 @@ fn the_tests_of_pyzmq_pass() -> Result<()> {
 
 #[test]
 fn a_program_in_c_says_the_same() -> Result<()> {
+    says_the_same("probe")
+}
+
+#[test]
+fn a_program_in_c_says_the_same_in_corners() -> Result<()> {
+    says_the_same("corners")
+}
+
+/// Runs a program on each library.
+fn says_the_same(name: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let probe = folder.path().join("probe");
-    let source = ClientKind::Libzmq.folder().join("probe.c");
+    let probe = folder.path().join(name);
+    let source = ClientKind::Libzmq.folder().join(format!("{name}.c"));
     let mut compiler = Command::new("cc");
     compiler
         .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"])

@@ -124,6 +124,8 @@ pub(crate) unsafe extern "C" fn zmq_recviov(
             return Err(Errno::EINVAL);
         }
         let mut received = 0;
+        // SAFETY: as above. Nothing has been received yet, and perhaps nothing is.
+        unsafe { count.write(received) };
         while received < wanted {
             let Received {
                 frame, has_more, ..

@@ -194,8 +194,8 @@ pub(crate) unsafe extern "C" fn zmq_msg_data(msg: *mut Msg) -> *mut c_void {
 /// As that of [`zmq_msg_close`].
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn zmq_msg_size(msg: *const Msg) -> usize {
-    // SAFETY: the caller's. It is only read.
-    let found = unsafe { Msg::get(msg.cast_mut()) };
+    // SAFETY: the caller's.
+    let found = unsafe { Msg::look(msg) };
     found.map_or(0, |msg| msg.as_slice().len())
 }
 
@@ -205,8 +205,8 @@ pub(crate) unsafe extern "C" fn zmq_msg_size(msg: *const Msg) -> usize {
 /// As that of [`zmq_msg_close`].
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn zmq_msg_more(msg: *const Msg) -> c_int {
-    // SAFETY: the caller's. It is only read.
-    let found = unsafe { Msg::get(msg.cast_mut()) };
+    // SAFETY: the caller's.
+    let found = unsafe { Msg::look(msg) };
     found.is_ok_and(|msg| msg.has_more()).into()
 }
 
@@ -217,8 +217,8 @@ pub(crate) unsafe extern "C" fn zmq_msg_more(msg: *const Msg) -> c_int {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn zmq_msg_get(msg: *const Msg, property: c_int) -> c_int {
     call(|| {
-        // SAFETY: the caller's. It is only read.
-        let msg = unsafe { Msg::get(msg.cast_mut()) }?;
+        // SAFETY: the caller's.
+        let msg = unsafe { Msg::look(msg) }?;
         match property {
             property::MORE => Ok(msg.has_more().into()),
             property::SHARED => Ok(msg.is_shared().into()),
@@ -243,8 +243,8 @@ pub(crate) unsafe extern "C" fn zmq_msg_gets(
     property: *const c_char,
 ) -> *const c_char {
     call(|| {
-        // SAFETY: the caller's. The message is only read.
-        let (msg, property) = unsafe { (Msg::get(msg.cast_mut())?, text(property)?) };
+        // SAFETY: the caller's.
+        let (msg, property) = unsafe { (Msg::look(msg)?, text(property)?) };
         let found = msg.property(property).ok_or(Errno::EINVAL)?;
         Ok(found.as_ptr())
     })

@@ -3,7 +3,7 @@
 use super::{bytes, socket, text};
 use crate::errno::{Errno, Result, call};
 use crate::handle::Handle;
-use crate::options::Value;
+use crate::options::{Options, Value, number};
 use crate::socket::Socket;
 use barid_zmq::PublicKey;
 use std::ffi::{c_char, c_int, c_void};
@@ -39,8 +39,13 @@ pub(crate) unsafe extern "C" fn zmq_setsockopt(
         // SAFETY: the caller's.
         let socket = unsafe { socket(pointer) }?;
         // SAFETY: the caller's.
-        let value = unsafe { bytes(value, len) }.map_err(|_| Errno::EINVAL)?;
-        socket.set(option, value)?;
+        let octets = unsafe { bytes(value, len) }.map_err(|_| Errno::EINVAL)?;
+        let is_login = matches!(option, number::PLAIN_USERNAME | number::PLAIN_PASSWORD);
+        if is_login && octets.is_empty() && !value.is_null() {
+            // None at all is said by null.
+            return Err(Errno::EINVAL);
+        }
+        socket.set(option, octets)?;
         Ok(0)
     })
 }
@@ -66,12 +71,16 @@ pub(crate) unsafe extern "C" fn zmq_getsockopt(
         // SAFETY: it is not null, and the caller's.
         let room = unsafe { len.read_unaligned() };
         let octets = octets(&found, room)?;
-        if octets.len() > room {
+        let is_number = matches!(found, Value::Int(_) | Value::Long(_));
+        if octets.len() > room || (is_number && !Options::is_roomy(option) && octets.len() != room)
+        {
             return Err(Errno::EINVAL);
         }
         // SAFETY: there is room for so many, as the caller says.
         unsafe {
             std::ptr::copy_nonoverlapping(octets.as_ptr(), value.cast::<u8>(), octets.len());
+            // Who reads more than there is reads nothing old.
+            std::ptr::write_bytes(value.cast::<u8>().add(octets.len()), 0, room - octets.len());
             len.write_unaligned(octets.len());
         }
         Ok(0)

@@ -209,6 +209,11 @@ pub(crate) unsafe extern "C" fn zmq_timers_execute(pointer: *mut c_void) -> c_in
         }
         drop(state);
         for timer in called {
+            // Another one may have canceled it, and what its argument points to may be gone.
+            let is_there = timers.0.lock().timers.iter().any(|it| it.id == timer.id);
+            if !is_there {
+                continue;
+            }
             // SAFETY: the caller's of `zmq_timers_add`. Nothing is locked: it may change the timers.
             unsafe { (timer.function)(timer.id, timer.argument) };
         }

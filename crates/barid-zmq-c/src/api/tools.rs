@@ -1,5 +1,6 @@
 //! Small tools of the interface that have nothing to do with sockets.
 
+use crate::mask::Masked;
 use std::ffi::{c_int, c_ulong, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -143,7 +144,7 @@ impl Argument {
     }
 }
 
-/// `zmq_threadstart`
+/// `zmq_threadstart`: the thread takes no signals of the system.
 ///
 /// # Safety
 /// The function may be called with the argument by another thread.
@@ -156,6 +157,7 @@ pub(crate) unsafe extern "C" fn zmq_threadstart(
         return std::ptr::null_mut();
     };
     let argument = Argument(argument);
+    let _masked = Masked::new();
     let spawned = thread::Builder::new().spawn(move || {
         let argument = argument.get();
         // SAFETY: the caller's.

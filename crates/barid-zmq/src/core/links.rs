@@ -98,6 +98,15 @@ impl Links {
         }
     }
 
+    /// Lets as much wait for a peer, and of it, as the options say now.
+    pub(super) fn limit(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            let options = &self.options;
+            peer.sender.set_hwm(options.send_hwm, &mut self.rings);
+            peer.receiver.set_hwm(options.receive_hwm, &mut self.rings);
+        }
+    }
+
     pub(super) fn remove(&mut self, id: PeerId) {
         let peer = self.peers.remove(id);
         self.departed -= usize::from(peer.as_ref().is_some_and(|peer| peer.is_departed));

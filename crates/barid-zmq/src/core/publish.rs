@@ -47,13 +47,15 @@ impl Interests {
         })
     }
 
-    /// Removes a peer; returns the topics that nobody has any more.
-    fn remove_all(&mut self, peer: PeerId) -> Vec<Bytes> {
+    /// Removes a peer; returns its topics, each with whether nobody has it any more.
+    fn remove_all(&mut self, peer: PeerId) -> Vec<(Bytes, bool)> {
         let topics = self.topics.remove(&peer).unwrap_or_default();
-        topics
-            .into_names()
-            .into_iter()
-            .filter(|topic| self.drop_peer(peer, topic))
+        let names = topics.into_names().into_iter();
+        names
+            .map(|topic| {
+                let is_last = self.drop_peer(peer, &topic);
+                (topic, is_last)
+            })
             .collect()
     }
 }
@@ -254,13 +256,18 @@ impl Rules for Publish {
     fn ended(&mut self, links: &mut Links, peer: PeerId) {
         self.present.remove(&peer);
         let effective = self.interests.remove_all(peer);
-        let unwanted = if self.is_manual() {
-            self.asked.remove_all(peer)
-        } else {
-            effective
-        };
-        for topic in unwanted {
-            self.tell(links, 0, &topic, None);
+        if self.is_manual() {
+            // As many ends as there were beginnings; there is nobody any more whom the user could decide about.
+            for (topic, _) in self.asked.remove_all(peer) {
+                self.tell(links, 0, &topic, Some(peer));
+            }
+            return;
+        }
+        let tells_all = self.options.subscriptions == Subscriptions::Verboser;
+        for (topic, is_last) in effective {
+            if is_last || tells_all {
+                self.tell(links, 0, &topic, None);
+            }
         }
     }
 

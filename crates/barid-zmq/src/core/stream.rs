@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub(super) struct Stream {
     names: BTreeMap<Bytes, PeerId>,
     next_number: u32,
+    /// The name of who was attached last.
+    newest: Option<Bytes>,
 }
 
 impl Stream {
@@ -20,6 +22,7 @@ impl Stream {
         Self {
             names: BTreeMap::new(),
             next_number,
+            newest: None,
         }
     }
 
@@ -30,6 +33,10 @@ impl Stream {
 
     pub(super) fn has_name(&self, name: &[u8]) -> bool {
         self.names.contains_key(name)
+    }
+
+    pub(super) fn newest(&self) -> Option<Bytes> {
+        self.newest.clone()
     }
 
     fn numbered(&mut self) -> Bytes {
@@ -53,6 +60,7 @@ impl Rules for Stream {
         let name = given_name.filter(|name| !name.is_empty() && !self.has_name(name));
         let name = name.unwrap_or_else(|| self.numbered());
         found.name = Some(name.clone());
+        self.newest = Some(name.clone());
         self.names.insert(name, peer);
         links.fair.add(peer);
     }

@@ -25,14 +25,10 @@ impl Subscribe {
     }
 
     pub(super) fn subscribe(&mut self, links: &mut Links, topic: &Bytes) {
-        let count = self.topics.update(topic, |count| {
-            *count = count.saturating_add(1);
-            *count
-        });
-        // An XSUB passes every one on, as it does with what its user relays.
-        if count == 1 || !self.filters {
-            Self::write_to_all(links, || Notice::Subscribe(topic.clone()));
-        }
+        self.topics
+            .update(topic, |count| *count = count.saturating_add(1));
+        // Every one is passed on: the user of an XPUB may want to know that somebody asks again.
+        Self::write_to_all(links, || Notice::Subscribe(topic.clone()));
     }
 
     pub(super) fn unsubscribe(&mut self, links: &mut Links, topic: &Bytes) -> bool {

@@ -262,31 +262,16 @@ impl<S: Stream> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Carries messages until the connection ends. `topics` is what the peer was told to send, for the next connection.
-    pub(super) async fn run(&mut self, ends: &mut Ends, topics: &mut Topics) -> End {
-        if let Err(end) = self.begin(ends, topics) {
-            return end;
-        }
-        std::future::poll_fn(|cx| {
-            ends.outgoing.register(cx.waker());
-            ends.incoming.register(cx.waker());
-            match self.poll_run(ends, topics, cx) {
-                Ok(()) => Poll::Pending,
-                Err(end) => Poll::Ready(end),
-            }
-        })
-        .await
-    }
-
     /// Takes what came behind the handshake, without which the connection may not be open, and tells the topics.
-    fn begin(&mut self, ends: &mut Ends, topics: &Topics) -> Result<(), End> {
+    pub(super) fn begin(&mut self, ends: &mut Ends, topics: &Topics) -> Result<(), End> {
         let out = &mut self.output.heads;
         self.input.take(&mut self.connection, ends, out)?;
         topics.announce(&mut self.connection, &mut self.output)?;
         Ok(())
     }
 
-    fn poll_run(
+    /// Reads and writes until both have to wait.
+    pub(super) fn poll_run(
         &mut self,
         ends: &mut Ends,
         topics: &mut Topics,
@@ -317,8 +302,28 @@ impl<S: Stream> Wire<S> {
         Ok(())
     }
 
-    /// Takes from the socket until the output is full, or nothing is left: then the socket rings when there is more.
-    fn fill(&mut self, ends: &mut Ends, topics: &mut Topics) -> Result<(), End> {
+    /// Writes what the socket has, if nothing is before it. False if the connection's task has to look after it.
+    pub(super) fn write_now(
+        &mut self,
+        ends: &mut Ends,
+        topics: &mut Topics,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, End> {
+        if !self.output.is_empty() {
+            return Ok(false);
+        }
+        let is_drained = self.fill(ends, topics)?;
+        if self.is_ending || self.linger_until.is_some() {
+            return Ok(false);
+        }
+        // What the transport does not take now wakes the task when it does.
+        let is_written = self.output.poll_write(&mut self.stream, cx)?.is_ready();
+        Ok(is_drained && is_written)
+    }
+
+    /// Takes from the socket until the output is full, or nothing is left: then the socket rings when there is more, and
+    /// it is true.
+    fn fill(&mut self, ends: &mut Ends, topics: &mut Topics) -> Result<bool, End> {
         let mut rings = Rings::new();
         let result = self.fill_from(ends, topics, &mut rings);
         // Whatever came of it: the socket may wait for the room.
@@ -334,7 +339,7 @@ impl<S: Stream> Wire<S> {
         ends: &mut Ends,
         topics: &mut Topics,
         rings: &mut Rings,
-    ) -> Result<(), End> {
+    ) -> Result<bool, End> {
         let mut message = Message::new();
         while !self.is_ending && !self.output.is_full() {
             match ends.outgoing.pop(&mut message, rings) {
@@ -344,13 +349,13 @@ impl<S: Stream> Wire<S> {
                 }
                 Popped::Empty => {
                     if ends.outgoing.sleep() {
-                        break;
+                        return Ok(true);
                     }
                 }
                 Popped::Closed => self.is_ending = true,
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Reads once and takes what is whole; true if there may be more.

@@ -1,5 +1,6 @@
 //! Connecting, and connecting again.
 
+use super::carrier::carry;
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::Seat;
@@ -14,10 +15,10 @@ use crate::pipe::{Notice, Ring, Rings};
 use crate::properties::PeerProperties;
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use std::{io, mem};
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 use zmtp::SocketType;
@@ -174,10 +175,15 @@ impl Connector {
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let is_last = ends.is_none() || hub.options.reconnect.is_none();
         let mut fresh = None;
+        let properties = PeerProperties::of_address(&stream.address());
         let current = match ends {
-            Some(ends) => ends,
+            Some(ends) => {
+                ends.known.set(properties);
+                ends
+            }
             None => {
-                let (ends, _) = fresh.insert(self.attach(seat, None));
+                let attached = self.attach(seat.as_ref(), None, properties);
+                let (ends, _) = fresh.insert((attached, seat));
                 ends
             }
         };
@@ -219,9 +225,9 @@ impl Connector {
         self.pause = hub.options.reconnect.unwrap_or_default().first;
         let name = peer.identity.as_bytes().clone();
         let properties = PeerProperties::new(&peer, &address);
-        let mut fresh = None;
-        let current = match ends {
-            Some(ends) => {
+        let is_kept = ends.is_some();
+        let current = match ends.take() {
+            Some(mut ends) => {
                 ends.known.set(properties);
                 // Only a ROUTER wants to know, and once: what a peer can do again and again must not pile up.
                 if hub.socket_type == SocketType::Router && self.told.as_ref() != Some(&name) {
@@ -235,20 +241,32 @@ impl Connector {
             }
             None => {
                 self.topics = Topics::default();
-                let (ends, _) = fresh.insert(self.attach(seat, Some((name, properties))));
-                ends
+                self.attach(seat.as_ref(), Some(name), properties)
             }
         };
         let presence = begin(&hub, &self.endpoint);
-        let end = wire.run(current, &mut self.topics).await;
+        let topics = mem::take(&mut self.topics);
+        let (end, current, topics) = carry(wire, current, topics, hub.senders_write()).await;
+        self.topics = topics;
+        let fresh = if is_kept {
+            *ends = Some(current);
+            None
+        } else {
+            Some((current, seat))
+        };
         self.finish(fresh, presence, &end)
     }
 
     /// Pipes that end with this connection.
-    fn attach(&self, seat: Option<Arc<Seat>>, peer: Option<(Bytes, PeerProperties)>) -> Fresh {
+    fn attach(
+        &self,
+        seat: Option<&Arc<Seat>>,
+        told_name: Option<Bytes>,
+        properties: PeerProperties,
+    ) -> Ends {
         let given_name = self.given_name.clone();
-        let ends = Ends::attached(&self.hub, self.number, given_name, seat.as_ref(), peer);
-        (ends, seat)
+        let (hub, number) = (&self.hub, self.number);
+        Ends::attached(hub, number, given_name, seat, told_name, properties)
     }
 
     /// Takes a place for pipes that last as long as this connection.

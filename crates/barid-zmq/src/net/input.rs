@@ -16,17 +16,20 @@ use zmtp::{Connection, Event, Step};
 /// Room that is made for a read; as much as twice what the last one took, in between.
 const READ_BYTES_MIN: usize = 64 << 10;
 const READ_BYTES_MAX: usize = 512 << 10;
+/// A buffer that became larger than this is not kept behind the frame that it was made for, if no more than `READ_BYTES_MIN` of
+/// the next are there.
+const KEPT_BYTES_MAX: usize = 2 << 20;
 /// From here on a body is not copied, but keeps what it was read with alive.
 const SLICED_BYTES: usize = 1 << 10;
 /// What a frame counts beside its body, so that empty ones are not free.
 const FRAME_BYTES: usize = 64;
 
-/// Buffers that a thread keeps.
-const KEPT_BYTES_MAX: usize = 4 << 20;
+/// What a thread keeps of buffers that were read to.
+const THREAD_BYTES_MAX: usize = 4 << 20;
 
 thread_local! {
     /// What the connections of a thread have read to.
-    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new(KEPT_BYTES_MAX)) };
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new(THREAD_BYTES_MAX)) };
 }
 
 /// Why nothing more can be taken from a peer.
@@ -59,6 +62,8 @@ pub(super) struct Input {
     message: Message,
     message_bytes: usize,
     message_bytes_max: usize,
+    /// Bytes that were read and count for nobody, such as those of commands. A slice would keep them alive beside itself.
+    uncounted_bytes: usize,
 }
 
 impl Input {
@@ -71,6 +76,7 @@ impl Input {
             message: Message::new(),
             message_bytes: 0,
             message_bytes_max,
+            uncounted_bytes: 0,
         }
     }
 
@@ -96,7 +102,7 @@ impl Input {
             return;
         }
         BUFFERS.with_borrow_mut(|buffers| {
-            let wanted = (self.bytes.len() + room).next_power_of_two();
+            let wanted = (self.bytes.len() + room).next_multiple_of(READ_BYTES_MIN);
             let mut buffer = buffers.take(wanted);
             let buffer_bytes = buffer.capacity();
             buffer.extend_from_slice(&self.bytes);
@@ -130,6 +136,10 @@ impl Input {
         let mut at = 0;
         let result = self.take_from(&mut at, connection, ends, out);
         self.bytes.advance(at);
+        if self.buffer_bytes > KEPT_BYTES_MAX && self.bytes.len() <= READ_BYTES_MIN {
+            self.bytes = BytesMut::from(&self.bytes[..]);
+            self.buffer_bytes = self.bytes.capacity();
+        }
         result
     }
 
@@ -157,11 +167,15 @@ impl Input {
             };
             let notice = match event {
                 Event::Frame(zmtp::Frame { more, body }) => {
-                    let frame = if body.len() < SLICED_BYTES {
+                    let len = body.len();
+                    let is_sliced = len >= SLICED_BYTES && self.uncounted_bytes <= len;
+                    if len >= SLICED_BYTES {
+                        self.uncounted_bytes = self.uncounted_bytes.saturating_sub(len);
+                    }
+                    let frame = if !is_sliced {
                         *at += taken;
                         Frame::copy_from(body)
                     } else {
-                        let len = body.len();
                         self.bytes.advance(mem::take(at) + taken - len);
                         Frame::from(self.bytes.split_to(len).freeze())
                     };
@@ -196,6 +210,7 @@ impl Input {
                 | Event::Ignored => None,
             };
             *at += taken;
+            self.uncounted_bytes = self.uncounted_bytes.saturating_add(taken);
             if let Some(notice) = notice {
                 ends.incoming.push_notice(notice);
             }

@@ -1,5 +1,6 @@
 //! Accepting peers.
 
+use super::carrier::carry;
 use super::connection::{End, Topics, Wire};
 use super::raw::Raw;
 use super::seats::{Seat, Taken};
@@ -40,10 +41,6 @@ impl Listening {
     }
 
     async fn accept_all(&mut self, listener: &Listener) {
-        let endpoint = self.endpoint.clone();
-        self.hub
-            .monitors
-            .tell(|| MonitorEvent::Listening { endpoint });
         let options = Arc::clone(&self.hub.options);
         loop {
             let accepted = unless(dropped(&mut self.stopped), listener.accept(&options)).await;
@@ -128,7 +125,8 @@ impl Listening {
     async fn serve_raw<S: Stream>(self, stream: S, seat: Arc<Seat>) {
         let running = Running::new(Arc::clone(&self.hub));
         seat.shaken();
-        let mut ends = Ends::attached(&self.hub, self.number, None, Some(&seat), None);
+        let properties = PeerProperties::of_address(&stream.address());
+        let mut ends = Ends::attached(&self.hub, self.number, None, Some(&seat), None, properties);
         let presence = begin(&self.hub, &self.endpoint);
         let end = Raw::new(&self.hub, stream).run(&mut ends, true).await;
         self.finish(&running, (ends, seat), presence, &end);
@@ -172,11 +170,11 @@ impl Listening {
             }
         };
         let name = peer.identity.as_bytes().clone();
-        let peer = Some((name, PeerProperties::new(&peer, &address)));
-        let mut ends = Ends::attached(&hub, self.number, None, Some(&seat), peer);
+        let properties = PeerProperties::new(&peer, &address);
+        let ends = Ends::attached(&hub, self.number, None, Some(&seat), Some(name), properties);
         let presence = begin(&hub, &endpoint);
         // The listener's end is not the connection's: what waits for the peer is sent.
-        let end = wire.run(&mut ends, &mut Topics::default()).await;
+        let (end, ends, _) = carry(wire, ends, Topics::default(), hub.senders_write()).await;
         self.finish(&running, (ends, seat), presence, &end);
     }
 

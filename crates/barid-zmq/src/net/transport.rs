@@ -74,14 +74,10 @@ impl Moving {
 
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix {
-        listener: UnixListener,
-        /// Goes with it, if it is a file.
-        _file: Option<SocketFile>,
-    },
+    Unix(UnixListener),
 }
 
-/// The file of a Unix socket, which goes with its listener.
+/// The file of a Unix socket. It goes when this does, so that the path is free at once.
 pub(super) struct SocketFile {
     path: PathBuf,
     /// Which file it is, wherever it lies.
@@ -115,12 +111,12 @@ fn inode_of(path: &Path) -> Option<Inode> {
 }
 
 impl Listener {
-    /// Binds; returns the endpoint with what was open in it filled in.
+    /// Binds; returns the endpoint with what was open in it filled in, and the file of a Unix socket that has one.
     pub(super) fn bind(
         endpoint: &Endpoint,
         options: &Options,
         io: &Handle,
-    ) -> io::Result<(Self, Endpoint)> {
+    ) -> io::Result<(Self, Endpoint, Option<SocketFile>)> {
         let _guard = io.enter();
         match &endpoint.0 {
             Transport::Tcp { host, port } | Transport::Ws { host, port, .. } => {
@@ -156,7 +152,7 @@ impl Listener {
                     | Transport::Inproc(_)
                     | Transport::Udp { .. } => Transport::Tcp { host, port },
                 });
-                Ok((Self::Tcp(listener), endpoint))
+                Ok((Self::Tcp(listener), endpoint, None))
             }
             Transport::Ipc(name) => {
                 let name = match name {
@@ -170,11 +166,7 @@ impl Listener {
                 }
                 let listener = UnixListener::bind(&path)?;
                 let file = is_file.then(|| SocketFile::made(path));
-                let listener = Self::Unix {
-                    listener,
-                    _file: file,
-                };
-                Ok((listener, Endpoint(Transport::Ipc(name))))
+                Ok((Self::Unix(listener), Endpoint(Transport::Ipc(name)), file))
             }
             Transport::Inproc(_) | Transport::Udp { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -187,7 +179,7 @@ impl Listener {
                 prepare(&stream, options)?;
                 Ok(Connected::Tcp(stream))
             }
-            Self::Unix { listener, .. } => Ok(Connected::Unix(listener.accept().await?.0)),
+            Self::Unix(listener) => Ok(Connected::Unix(listener.accept().await?.0)),
         }
     }
 }
@@ -294,8 +286,12 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
     match StdUnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                Ok(()) | Err(_) => Ok(()),
+            }
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(_) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
     }
 }

@@ -54,8 +54,9 @@ pub(super) fn bind(endpoint: &Endpoint, io: &Handle) -> io::Result<(UdpSocket, E
     };
     let is_multicast = address.ip().is_multicast();
     let bound = match address.ip() {
-        IpAddr::V4(_) if is_multicast => (Ipv4Addr::UNSPECIFIED, *port).into(),
+        // A group of IPv6 may need to be told an interface.
         IpAddr::V6(_) if is_multicast => (Ipv6Addr::UNSPECIFIED, *port).into(),
+        // Bound to a group it hears what is sent to that alone, and nothing that is for an address of the host.
         IpAddr::V4(_) | IpAddr::V6(_) => address,
     };
     let socket = socket(bound, is_multicast)?;

@@ -33,6 +33,9 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 /// Reads in one poll that bring no message; then others get their turn.
 const READS_MAX: usize = 16;
 
+/// Room for what is decoded that is kept: a message that came in fragments may have needed more.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
 /// Longer than anybody waits.
 const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -48,6 +51,8 @@ pub(super) struct WebSocket {
     raw: BytesMut,
     /// What the reader gets.
     decoded: BytesMut,
+    /// It has become larger than what is kept.
+    is_large: bool,
     /// What is to be written.
     out: BytesMut,
     /// How much of what the writer offers is in `out`.
@@ -115,6 +120,7 @@ impl WebSocket {
             outbound,
             raw: early,
             decoded,
+            is_large: false,
             out,
             accepted: 0,
             ping: None,
@@ -178,6 +184,7 @@ impl WebSocket {
                 None => break,
             }
         }
+        self.is_large |= self.decoded.capacity() > KEPT_BYTES_MAX;
         Ok(!self.decoded.is_empty())
     }
 
@@ -285,6 +292,9 @@ impl AsyncRead for WebSocket {
         let count = this.decoded.len().min(buffer.remaining());
         buffer.put_slice(&this.decoded[..count]);
         this.decoded.advance(count);
+        if this.decoded.is_empty() && std::mem::take(&mut this.is_large) {
+            this.decoded = BytesMut::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -315,7 +325,11 @@ impl AsyncWrite for WebSocket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.put_close(CLOSE_NORMAL);
-        ready!(this.poll_out(cx))?;
+        // All that the writer has written is the system's. Who does not take what is left, an answer to a ping or the close,
+        // is not waited for.
+        if let Poll::Ready(Err(error)) = this.poll_out(cx) {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }

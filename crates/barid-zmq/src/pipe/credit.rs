@@ -3,13 +3,15 @@
 //! The reader gives room back in batches of half the limit, so that the two touch a common word once
 //! in many items. A writer that finds no room asks to be woken ([`Spent::wait`]), in the same way as a
 //! reader of the queue lies down.
+//!
+//! Either side may change the limit. The writer sees that when it is woken or finds no room, the reader when it finds nothing;
+//! so whoever changes it wakes both.
 
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering, fence};
 
 /// How much may wait in a queue. It is full when either number is reached.
 ///
-/// A message counts what its frames hold and 64 bytes. One that is larger than `bytes` passes when nothing
-/// else waits.
+/// A frame counts what it holds and 64 bytes. A message that is larger than `bytes` passes when nothing else waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hwm {
     /// Messages; 0 is no limit.
@@ -72,6 +74,28 @@ struct Returned {
     bytes: AtomicU64,
     /// The writer has found no room and waits to be woken.
     waits: AtomicBool,
+    items_max: AtomicU64,
+    bytes_max: AtomicU64,
+}
+
+impl Returned {
+    /// The limit as it is now: items and bytes.
+    #[inline]
+    fn limit(&self) -> (u64, u64) {
+        (
+            self.items_max.load(Ordering::Relaxed),
+            self.bytes_max.load(Ordering::Relaxed),
+        )
+    }
+
+    /// True if that changes it.
+    fn set_limit(&self, hwm: Hwm) -> bool {
+        let limit = (or_max(hwm.messages), or_max(hwm.bytes));
+        let is_new = limit != self.limit();
+        self.items_max.store(limit.0, Ordering::Relaxed);
+        self.bytes_max.store(limit.1, Ordering::Relaxed);
+        is_new
+    }
 }
 
 /// The writer's side.
@@ -89,6 +113,8 @@ pub(crate) struct Spent {
 /// The reader's side.
 pub(crate) struct Earned {
     returned: Arc<Returned>,
+    /// What the steps are half of.
+    limit: (u64, u64),
     items_step: u64,
     bytes_step: u64,
     items: u64,
@@ -99,12 +125,14 @@ pub(crate) struct Earned {
 
 /// A budget of which nothing is spent.
 pub(crate) fn credit(hwm: Hwm) -> (Spent, Earned) {
+    let (items_max, bytes_max) = (or_max(hwm.messages), or_max(hwm.bytes));
     let returned = Arc::new(Returned {
         items: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
         waits: AtomicBool::new(false),
+        items_max: AtomicU64::new(items_max),
+        bytes_max: AtomicU64::new(bytes_max),
     });
-    let (items_max, bytes_max) = (or_max(hwm.messages), or_max(hwm.bytes));
     let spent = Spent {
         returned: Arc::clone(&returned),
         items_max,
@@ -116,6 +144,7 @@ pub(crate) fn credit(hwm: Hwm) -> (Spent, Earned) {
     };
     let earned = Earned {
         returned,
+        limit: (items_max, bytes_max),
         items_step: items_max.div_ceil(2),
         bytes_step: bytes_max.div_ceil(2),
         items: 0,
@@ -157,6 +186,20 @@ impl Spent {
     fn look(&mut self) {
         self.items_back = self.returned.items.load(Ordering::Acquire);
         self.bytes_back = self.returned.bytes.load(Ordering::Acquire);
+        self.refresh();
+    }
+
+    /// Sees whether the limit is another one.
+    #[inline]
+    pub(crate) fn refresh(&mut self) {
+        (self.items_max, self.bytes_max) = self.returned.limit();
+    }
+
+    /// Changes the limit; true if that is another one, and the reader must be woken.
+    pub(crate) fn set_limit(&mut self, hwm: Hwm) -> bool {
+        let is_new = self.returned.set_limit(hwm);
+        self.look();
+        is_new
     }
 
     /// Asks to be woken when there is room. False if there is some meanwhile.
@@ -179,6 +222,30 @@ impl Earned {
     pub(crate) fn earn(&mut self, bytes: u64) -> bool {
         self.items += 1;
         self.bytes += bytes;
+        let is_due = self.items - self.items_told >= self.items_step
+            || self.bytes - self.bytes_told >= self.bytes_step;
+        is_due && self.tell()
+    }
+
+    /// Changes the limit; true if that is another one, and the writer must be woken.
+    pub(crate) fn set_limit(&mut self, hwm: Hwm) -> bool {
+        let is_new = self.returned.set_limit(hwm);
+        let _is_awaited = self.refresh();
+        is_new
+    }
+
+    /// Sees whether the limit is another one; true if the writer waits for what that gives back, and must be woken.
+    #[inline]
+    #[must_use]
+    pub(crate) fn refresh(&mut self) -> bool {
+        let limit = self.returned.limit();
+        limit != self.limit && self.follow(limit)
+    }
+
+    #[cold]
+    fn follow(&mut self, limit: (u64, u64)) -> bool {
+        self.limit = limit;
+        (self.items_step, self.bytes_step) = (limit.0.div_ceil(2), limit.1.div_ceil(2));
         let is_due = self.items - self.items_told >= self.items_step
             || self.bytes - self.bytes_told >= self.bytes_step;
         is_due && self.tell()

@@ -20,6 +20,28 @@ fn room_comes_back_in_halves() {
 }
 
 #[test]
+fn a_limit_that_changes_leaves_nobody_waiting() {
+    let (mut spent, mut earned) = credit(Hwm::messages(10));
+    for _ in 0..10 {
+        spent.spend(64);
+    }
+    assert!(spent.wait());
+    for _ in 0..4 {
+        assert!(!earned.earn(64));
+    }
+    // Four of ten are not told, but of six they are.
+    assert!(spent.set_limit(Hwm::messages(6)));
+    assert!(earned.refresh());
+    assert_eq!(spent.ahead(), (6, 6 * 64));
+    assert!(!spent.has_room());
+    assert!(!spent.set_limit(Hwm::messages(6)));
+    assert!(!earned.refresh());
+    // The reader's side may change it as well.
+    assert!(earned.set_limit(Hwm::messages(7)));
+    assert!(spent.has_room());
+}
+
+#[test]
 fn bytes_are_a_limit_that_one_item_may_pass() {
     let (mut spent, mut earned) = credit(Hwm {
         messages: 0,

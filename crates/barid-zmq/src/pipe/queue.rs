@@ -27,6 +27,8 @@ use std::ptr;
 /// The mark of a reader that sleeps.
 const SLEEPS: u64 = 1;
 
+/// Begins where a line of cache does, so that the writer does not write to a line that the reader reads: a message fills one.
+#[repr(C, align(64))]
 struct Block<T> {
     slots: [UnsafeCell<MaybeUninit<T>>; SLOTS],
     next: AtomicPtr<Self>,

@@ -18,31 +18,71 @@ impl Wake for Count {
 }
 
 #[test]
-fn options_of_connections_are_for_what_is_connected_from_then_on() {
+fn what_was_bound_and_connected_with_former_options_can_be_ended() {
     let context = Context::new();
-    let (large, small): (Pull, Pull) = (
-        Pull::builder(&context)
-            .receive_hwm(Hwm::messages(1))
-            .build(),
-        Pull::builder(&context)
-            .receive_hwm(Hwm::messages(1))
-            .build(),
-    );
-    large.bind("inproc://large").unwrap();
-    small.bind("inproc://small").unwrap();
-    let push = Push::builder(&context).send_hwm(Hwm::messages(9)).build();
-    push.connect("inproc://large").unwrap();
+    let (first, other): (Pull, Pull) = (bound(&context, "first"), bound(&context, "other"));
+    let push = Push::new(&context);
+    push.connect("inproc://first").unwrap();
     push.set_options(Push::builder(&context).send_hwm(Hwm::messages(1)));
-    push.connect("inproc://small").unwrap();
-    while push.try_send("x").is_ok() {}
-    let count = |pull: &Pull| std::iter::from_fn(|| pull.try_recv().ok()).count();
-    assert_eq!((count(&large), count(&small)), (10, 2));
-    // What was bound and connected with either can be ended.
-    assert_eq!(push.disconnect("inproc://large"), Ok(true));
-    large.set_options(Pull::builder(&context));
-    assert_eq!(large.unbind("inproc://large"), Ok(true));
-    assert!(!context.is_bound("large"));
-    assert!(context.is_bound("small"));
+    push.connect("inproc://other").unwrap();
+    assert_eq!(push.disconnect("inproc://first"), Ok(true));
+    first.set_options(Pull::builder(&context));
+    assert_eq!(first.unbind("inproc://first"), Ok(true));
+    assert!(!context.is_bound("first"));
+    assert!(context.is_bound("other"));
+    drop(other);
+}
+
+#[test]
+fn limits_change_for_who_is_connected_too() {
+    let context = Context::new();
+    let (push, pull) = (Push::new(&context), Pull::new(&context));
+    let send =
+        |messages| push.set_options(Push::builder(&context).send_hwm(Hwm::messages(messages)));
+    let receive =
+        |messages| pull.set_options(Pull::builder(&context).receive_hwm(Hwm::messages(messages)));
+    let filled = || std::iter::from_fn(|| push.try_send("x").ok()).count();
+    let drained = || std::iter::from_fn(|| pull.try_recv().ok()).count();
+    // Whoever is there first.
+    send(3);
+    receive(4);
+    push.connect("inproc://pull").unwrap();
+    assert_eq!(filled(), 3);
+    pull.bind("inproc://pull").unwrap();
+    assert_eq!(filled(), 4);
+    assert_eq!(drained(), 7);
+    for (sent, received) in [(1, 2), (100, 1), (3, 3), (1, 200), (40, 2), (2, 1)] {
+        send(sent);
+        assert_eq!(drained(), 0);
+        receive(received);
+        assert_eq!(drained(), 0);
+        let limit = usize::try_from(sent + received).unwrap();
+        // What has come back is told in halves of the limit.
+        let room = filled();
+        assert!(
+            (limit / 2 + 1..=limit).contains(&room),
+            "{sent}, {received}: {room}"
+        );
+        // What waits stays, though it is more than may wait now.
+        send(1);
+        assert_eq!(filled(), 0);
+        assert_eq!(drained(), room);
+    }
+    send(0);
+    for _ in 0..5000 {
+        push.try_send("x").unwrap();
+    }
+    // Whoever waits goes on when there is more room.
+    send(1);
+    let full = push.clone();
+    let sender = std::thread::spawn(move || full.blocking().send("y").unwrap());
+    while pull.try_recv().is_ok_and(|message| message.first() == b"x") {}
+    sender.join().unwrap();
+    filled();
+    let full = push.clone();
+    let sender = std::thread::spawn(move || full.blocking().send("z").unwrap());
+    receive(100);
+    sender.join().unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{all, assert_empty, bound, connected, hwm, next, refused};
 use barid_zmq::{
-    Channel, Context, Gather, Message, OnFull, Pair, Pull, Push, Scatter, SendRefusal,
+    Channel, Context, Gather, Hwm, Message, OnFull, Pair, Pull, Push, Scatter, SendRefusal,
 };
 
 #[test]
@@ -41,6 +41,23 @@ fn a_peer_without_room_is_left_out_until_it_has_some() {
     push.try_send("9").unwrap();
     let (slow, quick) = (all(&slow), all(&quick));
     assert_eq!((slow.len(), quick.len()), (1, 1), "{slow:?} {quick:?}");
+}
+
+#[test]
+fn empty_frames_take_room() {
+    let context = Context::new();
+    let small = Hwm {
+        messages: 0,
+        bytes: 1 << 20,
+    };
+    let pull = Pull::builder(&context).receive_hwm(small).build();
+    pull.bind("inproc://small").unwrap();
+    let push = Push::builder(&context).send_hwm(small).build();
+    push.connect("inproc://small").unwrap();
+    let empty = Message::from_iter([""; 1000]);
+    let sent = (0..100).take_while(|_| push.try_send(empty.clone()).is_ok());
+    // Each counts 64,000 bytes, and there is room on both sides.
+    assert_eq!(sent.count(), 33);
 }
 
 #[test]

@@ -109,6 +109,32 @@ fn a_group_of_the_network_reaches_all_who_listen() {
     assert_eq!(recv(&second).1, b"to all");
 }
 
+/// Whoever listens to a group on one interface is not open to whoever reaches another.
+#[test]
+fn what_is_sent_to_the_host_is_not_sent_to_a_group() {
+    let (dish, endpoint) = dish("udp://127.0.0.1;239.255.42.21:*", &["g"]);
+    let address = address(&endpoint);
+    let (_, port) = address.rsplit_once(':').unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sent = sender.send_to(b"\x01gto the host", format!("127.0.0.1:{port}"));
+    assert_eq!(sent.unwrap(), 13);
+    radio(&endpoint)
+        .blocking()
+        .send_group("g", "to the group")
+        .unwrap();
+    assert_eq!(recv(&dish).1, b"to the group");
+}
+
+#[test]
+fn a_group_that_cannot_be_joined_is_told() {
+    let dish = Dish::new(&Context::new());
+    // No interface has that address.
+    for _ in 0..2 {
+        let bound = dish.bind("udp://192.0.2.1;239.255.42.22:5555");
+        assert!(matches!(bound, Err(BindError::Io(_))), "{bound:?}");
+    }
+}
+
 #[test]
 fn a_full_dish_leaves_datagrams_to_the_system() {
     let dish = Dish::builder(&Context::new())

@@ -140,6 +140,36 @@ fn requests_are_replied_to() {
     }
 }
 
+/// More than the system takes at once, which the thread that sends begins to write and the connection goes on with.
+#[test]
+fn requests_and_replies_of_every_size_are_written_whole() {
+    for transport in TRANSPORTS {
+        let (rep, endpoint) = bound(transport);
+        let rep: Rep = rep;
+        let sizes = [1, 8_000_000, 70_000, 3, 600_000, 0, 8_192];
+        thread::scope(|scope| {
+            for client in 0..3_u8 {
+                let endpoint = &endpoint;
+                scope.spawn(move || {
+                    let req: Req = connected(endpoint);
+                    for size in sizes {
+                        let request = vec![client; size];
+                        send(&req, request.clone());
+                        let reply = recv(&req);
+                        assert_eq!(reply.len(), 2);
+                        assert!(reply.frames()[0] == request, "{size} of {client}");
+                        assert!(reply.frames()[1] == request, "{size} of {client}");
+                    }
+                });
+            }
+            for _ in 0..3 * sizes.len() {
+                let request = recv(&rep).pop_front().unwrap();
+                send(&rep, Message::from_iter([request.clone(), request]));
+            }
+        });
+    }
+}
+
 #[test]
 fn a_router_is_told_names_on_the_wire() {
     for transport in TRANSPORTS {

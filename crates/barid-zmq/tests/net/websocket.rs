@@ -16,8 +16,19 @@ impl Client {
     fn ask(endpoint: &Endpoint, subprotocols: &str) -> (Self, String) {
         let text = endpoint.to_string();
         let authority = text.strip_prefix("ws://").unwrap();
+        let (authority, _) = authority.split_at(authority.find('/').unwrap());
+        Self::ask_on(
+            TcpStream::connect(authority).unwrap(),
+            endpoint,
+            subprotocols,
+        )
+    }
+
+    /// The same on a connection that is there.
+    fn ask_on(mut stream: TcpStream, endpoint: &Endpoint, subprotocols: &str) -> (Self, String) {
+        let text = endpoint.to_string();
+        let authority = text.strip_prefix("ws://").unwrap();
         let (authority, path) = authority.split_at(authority.find('/').unwrap());
-        let mut stream = TcpStream::connect(authority).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -329,4 +340,37 @@ fn a_dead_peer_is_found_by_pings() {
     client.send(0x82, b"\x00");
     client.expect(b"\x89\x00");
     client.expect_end();
+}
+
+/// A stream with little room for what is not read.
+fn narrow(endpoint: &Endpoint) -> TcpStream {
+    let text = endpoint.to_string();
+    let authority = text.strip_prefix("ws://").unwrap().trim_end_matches('/');
+    let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
+    let socket = socket2::Socket::new(domain, kind, None).unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    let address: std::net::SocketAddr = authority.parse().unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_tcp_nodelay(true).unwrap();
+    socket.into()
+}
+
+#[test]
+fn who_takes_no_answers_does_not_hold_a_socket_that_closes() {
+    let router = Router::builder(&Context::new())
+        .linger(None)
+        .system_buffers(Some(1), None)
+        .build();
+    let endpoint = router.bind("ws://127.0.0.1:*").unwrap();
+    let (mut client, _) = Client::ask_on(narrow(&endpoint), &endpoint, "ZWS2.0/NULL");
+    client.send(0x82, READY);
+    for _ in 0..10_000 {
+        client.send(0x89, &[b'x'; 125]);
+    }
+    // It has been read up to here.
+    client.send(0x82, b"\x00end");
+    assert_eq!(recv(&router), message(&["anna", "end"]));
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || closed.send(router.blocking().close()));
+    assert_eq!(is_closed.recv_timeout(LONG).unwrap().messages, 0);
 }

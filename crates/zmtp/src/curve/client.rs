@@ -10,7 +10,7 @@ use crate::curve::encryption::{BoxKey, TAG_BYTES, long_nonce, short_nonce};
 use crate::curve::keys::{PublicKey, SecretKey};
 use crate::curve::messages::{Cipher, Side};
 use std::fmt;
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
 /// Octets of HELLO.
 pub(super) const HELLO_BYTES: usize = 200;
@@ -24,31 +24,21 @@ pub(super) const READY_BYTES: usize = 30;
 pub(super) const COOKIE_BYTES: usize = 96;
 
 /// Random octets for one connection of a client. Erased when they have been used.
-pub struct ClientRandom {
-    /// Of the transient key.
-    pub(super) transient: [u8; 32],
-    /// Of the vouch.
-    pub(super) vouch_nonce: [u8; 16],
-}
+pub struct ClientRandom(Box<Zeroizing<[u8; 48]>>);
 
 impl ClientRandom {
     /// Takes octets from a source that nobody can foresee. They must never be used again.
     #[must_use]
     pub fn new(octets: &[u8; 48]) -> Self {
-        let (mut transient, mut vouch_nonce) = ([0; 32], [0; 16]);
-        transient.copy_from_slice(&octets[..32]);
-        vouch_nonce.copy_from_slice(&octets[32..]);
-        Self {
-            transient,
-            vouch_nonce,
-        }
+        Self(Box::new(Zeroizing::new(*octets)))
     }
-}
 
-impl Drop for ClientRandom {
-    fn drop(&mut self) {
-        self.transient.zeroize();
-        self.vouch_nonce.zeroize();
+    /// Of the transient key, and of the vouch.
+    fn parts(&self) -> (SecretKey, [u8; 16]) {
+        let (mut transient, mut vouch_nonce) = (Zeroizing::new([0; 32]), [0; 16]);
+        transient.copy_from_slice(&self.0[..32]);
+        vouch_nonce.copy_from_slice(&self.0[32..]);
+        (SecretKey::new(*transient), vouch_nonce)
     }
 }
 
@@ -71,11 +61,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(server_key: PublicKey, secret_key: SecretKey, random: &ClientRandom) -> Self {
+        let (transient, vouch_nonce) = random.parts();
         Self {
             server_key,
             secret_key,
-            transient: SecretKey::new(random.transient),
-            vouch_nonce: random.vouch_nonce,
+            transient,
+            vouch_nonce,
             nonce: 1,
             agreed: None,
         }

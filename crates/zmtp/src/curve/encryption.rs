@@ -15,12 +15,15 @@ use zeroize::Zeroizing;
 /// Octets of a tag: a box has so many more than its text.
 pub(super) const TAG_BYTES: usize = 16;
 
+/// Octets of a key in a place of their own: they leave no copies where it was moved from.
+type Kept = Box<Zeroizing<[u8; KEY_BYTES]>>;
+
 /// A key for the boxes between two pairs of keys, or a cookie's.
 #[derive(Clone)]
-pub(super) struct BoxKey(Zeroizing<[u8; KEY_BYTES]>);
+pub(super) struct BoxKey(Kept);
 
 /// The key of all boxes whose nonces begin alike: a step less for each.
-pub(super) struct StreamKey(Zeroizing<[u8; KEY_BYTES]>);
+pub(super) struct StreamKey(Kept);
 
 /// The box does not open.
 pub(super) struct Forged;
@@ -33,8 +36,8 @@ impl BoxKey {
     }
 
     /// The key of a `crypto_secretbox`.
-    pub(super) fn new(bytes: [u8; KEY_BYTES]) -> Self {
-        Self(Zeroizing::new(bytes))
+    pub(super) fn new(bytes: &[u8; KEY_BYTES]) -> Self {
+        Self(Box::new(Zeroizing::new(*bytes)))
     }
 
     /// The key for nonces that begin so.
@@ -87,7 +90,7 @@ impl StreamKey {
 
     /// The stream behind the first 32 octets, which are the tag's key.
     fn start(&self, nonce: [u8; 8]) -> (Salsa20, Poly1305) {
-        let mut stream = Salsa20::new(&(*self.0).into(), &nonce.into());
+        let mut stream = Salsa20::new(&(**self.0).into(), &nonce.into());
         let mut first = Zeroizing::new([0; KEY_BYTES]);
         stream.apply_keystream(&mut *first);
         let mac = Poly1305::new(&(*first).into());
@@ -102,8 +105,9 @@ fn split_nonce(nonce: &[u8; 24]) -> (&[u8; 16], [u8; 8]) {
     (prefix, rest)
 }
 
-fn hash(key: &[u8; KEY_BYTES], input: &[u8; 16]) -> Zeroizing<[u8; KEY_BYTES]> {
-    Zeroizing::new(hsalsa::<U10>(&(*key).into(), &(*input).into()).into())
+fn hash(key: &[u8; KEY_BYTES], input: &[u8; 16]) -> Kept {
+    let hashed = hsalsa::<U10>(&(*key).into(), &(*input).into());
+    Box::new(Zeroizing::new(hashed.into()))
 }
 
 /// A nonce of a long prefix and a number.

@@ -12,40 +12,26 @@ use crate::curve::keys::{PublicKey, SecretKey};
 use crate::curve::messages::{Cipher, Side};
 use std::fmt;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Random octets for one connection of a server. Erased when they have been used.
-pub struct ServerRandom {
-    transient: [u8; 32],
-    cookie_key: [u8; 32],
-    cookie_nonce: [u8; 16],
-    welcome_nonce: [u8; 16],
-}
+///
+/// ```text
+/// transient key 32 | cookie's key 32 | cookie's nonce 16 | WELCOME's nonce 16
+/// ```
+pub struct ServerRandom(Box<Zeroizing<[u8; 96]>>);
 
 impl ServerRandom {
     /// Takes octets from a source that nobody can foresee. They must never be used again.
     #[must_use]
     pub fn new(octets: &[u8; 96]) -> Self {
-        let mut random = Self {
-            transient: [0; 32],
-            cookie_key: [0; 32],
-            cookie_nonce: [0; 16],
-            welcome_nonce: [0; 16],
-        };
-        random.transient.copy_from_slice(&octets[..32]);
-        random.cookie_key.copy_from_slice(&octets[32..64]);
-        random.cookie_nonce.copy_from_slice(&octets[64..80]);
-        random.welcome_nonce.copy_from_slice(&octets[80..]);
-        random
+        Self(Box::new(Zeroizing::new(*octets)))
     }
-}
 
-impl Drop for ServerRandom {
-    fn drop(&mut self) {
-        self.transient.zeroize();
-        self.cookie_key.zeroize();
-        self.cookie_nonce.zeroize();
-        self.welcome_nonce.zeroize();
+    fn part<const N: usize>(&self, at: usize) -> Zeroizing<[u8; N]> {
+        let mut part = Zeroizing::new([0; N]);
+        part.copy_from_slice(&self.0[at..at + N]);
+        part
     }
 }
 
@@ -119,20 +105,21 @@ impl Server {
         }
 
         let random = self.random.take().ok_or(malformed)?;
-        let cookie_key = BoxKey::new(random.cookie_key);
-        let transient = SecretKey::new(random.transient);
+        let transient = SecretKey::new(*random.part(0));
+        let cookie_key = BoxKey::new(&random.part(32));
+        let (cookie_nonce, welcome_nonce) = (random.part(64), random.part(80));
         let mut welcome = vec![0; WELCOME_BYTES];
         welcome[..8].copy_from_slice(WELCOME);
-        welcome[8..24].copy_from_slice(&random.welcome_nonce);
+        welcome[8..24].copy_from_slice(&*welcome_nonce);
         let text = &mut welcome[24 + TAG_BYTES..];
         text[..32].copy_from_slice(&transient.public_key().0);
-        text[32..48].copy_from_slice(&random.cookie_nonce);
+        text[32..48].copy_from_slice(&*cookie_nonce);
         let cookie = &mut text[48 + TAG_BYTES..];
         cookie[..32].copy_from_slice(&client_transient.0);
         cookie[32..].copy_from_slice(transient.as_bytes());
-        let nonce = long_nonce(b"COOKIE--", &random.cookie_nonce);
+        let nonce = long_nonce(b"COOKIE--", &cookie_nonce);
         cookie_key.seal(&nonce, &mut text[48..]);
-        let nonce = long_nonce(b"WELCOME-", &random.welcome_nonce);
+        let nonce = long_nonce(b"WELCOME-", &welcome_nonce);
         key.seal(&nonce, &mut welcome[24..]);
         self.greeted = Some(Greeted {
             client_transient,

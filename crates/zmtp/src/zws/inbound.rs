@@ -13,6 +13,9 @@ use crate::socket_type::SocketType;
 use crate::version::Version;
 use bytes::{BufMut as _, BytesMut};
 
+/// Octets of a message that is collected from somebody who has not shaken hands.
+const HANDSHAKE_BYTES_MAX: usize = crate::Limits::HANDSHAKE_BYTES_MAX;
+
 /// Something that a WebSocket says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
@@ -28,7 +31,8 @@ pub enum Control {
 ///
 /// What it writes begins with a greeting of 3.0, so that a [`Connection`](crate::Connection) reads it: in ZWS there are
 /// neither greetings nor versions, and subscriptions are messages. A message in one frame goes through as it comes;
-/// only fragments, and the identity of a peer without a mechanism, are collected.
+/// only fragments, and the identity of a peer without a mechanism, are collected. A message in fragments may have 16 KiB
+/// until as many commands have come as a handshake has.
 #[derive(Debug)]
 pub struct Inbound {
     side: Side,
@@ -39,6 +43,8 @@ pub struct Inbound {
     collected: Option<BytesMut>,
     /// The first message is the peer's identity; this is the own type.
     identifies: Option<SocketType>,
+    /// How many commands are to come before the peer can have shaken hands.
+    handshake_left: u8,
 }
 
 #[derive(Debug)]
@@ -66,6 +72,11 @@ impl Inbound {
             state: State::Head,
             collected: None,
             identifies: None,
+            handshake_left: if mechanism == MechanismName::NULL {
+                1
+            } else {
+                2
+            },
         }
     }
 
@@ -79,6 +90,7 @@ impl Inbound {
     ) -> Self {
         Self {
             identifies: Some(socket_type),
+            handshake_left: 0,
             ..Self::new(side, MechanismName::NULL, limit, out)
         }
     }
@@ -139,7 +151,8 @@ impl Inbound {
             }
         }
         let before = self.collected.as_ref().map_or(0, BytesMut::len) as u64;
-        self.check_len(before.saturating_add(head.payload_bytes))?;
+        let is_whole = head.is_final && !has_begun;
+        self.check_len(before.saturating_add(head.payload_bytes), is_whole)?;
         let mut at = 0;
         if !has_begun {
             if self.identifies.is_some() || !head.is_final {
@@ -156,7 +169,8 @@ impl Inbound {
                 let body_len = head.payload_bytes.checked_sub(1);
                 let body_len = body_len.and_then(|len| usize::try_from(len).ok());
                 let body_len = body_len.ok_or(WebSocketError::NotZws)?;
-                put_head(out, octet ^ head.mask[0], body_len)?;
+                let kind = put_head(out, octet ^ head.mask[0], body_len)?;
+                self.handle_kind(kind);
                 at = 1;
             }
         }
@@ -169,9 +183,18 @@ impl Inbound {
         Ok(Some(head.bytes + usize::from(at > 0)))
     }
 
-    fn check_len(&self, len: u64) -> Result<(), WebSocketError> {
+    /// Counts the commands of the handshake.
+    fn handle_kind(&mut self, kind: FrameKind) {
+        if kind == FrameKind::Command {
+            self.handshake_left = self.handshake_left.saturating_sub(1);
+        }
+    }
+
+    fn check_len(&self, len: u64, is_whole: bool) -> Result<(), WebSocketError> {
         let limit = if self.identifies.is_some() {
             IDENTITY_BYTES_MAX
+        } else if self.handshake_left > 0 && !is_whole {
+            self.limit.min(HANDSHAKE_BYTES_MAX)
         } else {
             self.limit
         };
@@ -229,6 +252,7 @@ impl Inbound {
                 FrameKind::More | FrameKind::Command => Err(WebSocketError::Identity),
             };
         }
+        self.handle_kind(kind);
         put_head(out, octet(kind), body.len())?;
         out.extend_from_slice(body);
         Ok(())
@@ -252,8 +276,8 @@ fn control(head: &Head, input: &[u8]) -> Option<(usize, Control)> {
     Some((end, control))
 }
 
-/// Writes the head that a frame has over TCP.
-fn put_head(out: &mut BytesMut, octet: u8, body_len: usize) -> Result<(), WebSocketError> {
+/// Writes the head that a frame has over TCP; returns what it is.
+fn put_head(out: &mut BytesMut, octet: u8, body_len: usize) -> Result<FrameKind, WebSocketError> {
     let (kind, _) = read(&[octet]).ok_or(WebSocketError::NotZws)?;
     let framing = crate::frame::Framing::V3;
     let head = match kind {
@@ -262,7 +286,7 @@ fn put_head(out: &mut BytesMut, octet: u8, body_len: usize) -> Result<(), WebSoc
         FrameKind::Command => FrameHead::command(body_len),
     };
     out.extend_from_slice(head.as_bytes());
-    Ok(())
+    Ok(kind)
 }
 
 /// Writes the READY that a peer of an identity would say, whose type is one to speak with.

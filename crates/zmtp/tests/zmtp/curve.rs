@@ -214,6 +214,41 @@ fn a_client_with_another_key_of_the_server_gets_nothing() {
     );
 }
 
+/// Whoever has recorded a handshake says it again: to a server that has said nothing like it.
+#[test]
+fn a_recorded_handshake_lets_nobody_in() {
+    let (client, server) = curve();
+    let mut a = End::new(with(SocketType::Push, client));
+    let mut b = End::new(with(SocketType::Pull, server));
+    a.feed(&greeting("CURVE"));
+    let mut hello = a.out.split();
+    b.feed(&hello);
+    let welcome = b.out.split();
+    a.feed(&welcome[64..]);
+    let initiate = a.out.split();
+    b.feed(&initiate);
+    assert!(b.connection.is_open());
+
+    let another = || {
+        End::new(with(
+            SocketType::Pull,
+            Mechanism::CurveServer(Box::new(CurveServer {
+                secret_key: SecretKey::new(crate::pair::SERVER_SECRET),
+                random: ServerRandom::new(&[6; 96]),
+                authentication: Authentication::NotAsked,
+            })),
+        ))
+    };
+    let mut b = another();
+    b.feed(&hello);
+    b.feed(&initiate);
+    assert_eq!(b.error, Some(Error::Curve(CurveError::Cookie)));
+    let mut b = another();
+    b.feed(&hello);
+    b.feed(&hello.split_off(64));
+    assert_eq!(b.error, Some(Error::Unexpected("INITIATE")));
+}
+
 #[test]
 fn two_clients_or_two_servers_have_nothing_to_say() {
     let client = || End::new(with(SocketType::Pair, curve_client(server_key())));

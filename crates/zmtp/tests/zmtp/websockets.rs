@@ -180,6 +180,32 @@ fn the_limit_is_looked_at_before_a_message_comes() {
     assert!(matches!(found.error, Some(WebSocketError::TooLarge { .. })));
 }
 
+/// Fragments are collected before anybody knows whose they are.
+#[test]
+fn who_has_not_shaken_hands_has_little_collected() {
+    const PART: &[u8] = b"\x02\x7e\x60\x00\x00";
+    let command = b"\x82\x03\x02\x01X";
+    for (mechanism, commands) in [
+        (MechanismName::NULL, 1),
+        (MechanismName::PLAIN, 2),
+        (MechanismName::CURVE, 2),
+    ] {
+        for count in 0..=commands {
+            let mut greeting = BytesMut::new();
+            let inbound = Inbound::new(Side::Client, mechanism, 1 << 20, &mut greeting);
+            // The last of them is in fragments itself.
+            let mut bytes = command.repeat(count);
+            if count == commands {
+                bytes.truncate((count - 1) * command.len());
+                bytes.extend(b"\x02\x01\x02\x80\x02\x01X");
+            }
+            let found = read(inbound, &[&bytes, PART]);
+            let is_refused = matches!(found.error, Some(WebSocketError::TooLarge { .. }));
+            assert_eq!(is_refused, count < commands, "{mechanism} {count}");
+        }
+    }
+}
+
 /// A connection behind a WebSocket.
 struct Wrapped {
     end: End,

@@ -3,10 +3,15 @@
 use crate::stage::{Publisher, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
 use barid_zmq::{Context, Rep};
+use bytes::BytesMut;
 use client::WAIT_MAX;
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
+use zmtp::curve::{ClientRandom, PublicKey, SecretKey};
+use zmtp::{Connection, CurveClient, Mechanism, Settings, SocketType};
 
 /// What the broker may take of memory in these tests where they do not say more, in KiB: what it needs when idle, the
 /// budgets that the tests set, and room for a debug build.
@@ -34,6 +39,17 @@ fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&(body.len() as u64).to_be_bytes());
     bytes.extend_from_slice(body);
     bytes
+}
+
+/// One that speaks nothing but CURVE, to whoever has any key.
+fn stage_with_curve(secret_key: &SecretKey) -> Result<Stage<Publisher>> {
+    let folder = tempfile::tempdir()?;
+    let keys = folder.path().join("keys");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).mode(0o600).open(&keys)?;
+    writeln!(file, "secret {}", *secret_key.to_z85())?;
+    let keys = keys.display().to_string();
+    stage(&["--zmtp-curve-required", "true", "--zmtp-curve-file", &keys])
 }
 
 fn stage(more: &[&str]) -> Result<Stage<Publisher>> {
@@ -161,6 +177,58 @@ fn half_conversations_hurt_nobody() -> Result<()> {
     ]
     .concat();
     stage.leave_halfway(&whole)
+}
+
+/// A greeting with CURVE and a HELLO that this server opens, as anybody may record it.
+fn hello(server_key: PublicKey) -> Result<Vec<u8>> {
+    let mut settings = Settings::new(SocketType::Push);
+    settings.mechanism = Mechanism::CurveClient(Box::new(CurveClient {
+        server_key,
+        secret_key: SecretKey::new([7; 32]),
+        random: ClientRandom::new(&[3; 48]),
+    }));
+    let (mut out, mut theirs) = (BytesMut::new(), greeting());
+    theirs[12..17].copy_from_slice(b"CURVE");
+    let mut connection = Connection::new(settings, 0, &mut out);
+    connection.handle_input(&mut theirs, &mut out)?;
+    Ok(out.to_vec())
+}
+
+/// The octets of a greeting and a WELCOME.
+const WELCOMED_BYTES: usize = 64 + 2 + 168;
+
+#[test]
+fn handshakes_that_never_end_cost_little_and_have_their_time() -> Result<()> {
+    let secret_key = SecretKey::new([9; 32]);
+    let mut stage = stage_with_curve(&secret_key)?;
+    let hello = hello(secret_key.public_key())?;
+    let mut streams = Vec::new();
+    for _ in 0..1_000 {
+        let mut stream = connect(&stage)?;
+        stream.write_all(&hello)?;
+        streams.push(stream);
+    }
+    for stream in &mut streams {
+        let mut welcomed = [0; WELCOMED_BYTES];
+        stream.read_exact(&mut welcomed)?;
+        ensure!(
+            welcomed[66..].starts_with(b"\x07WELCOME"),
+            "{welcomed:02x?}"
+        );
+    }
+    stage.neighbor_goes_on()?;
+    // One that goes on is let in meanwhile.
+    let push = barid_zmq::Push::builder(&Context::new())
+        .curve_client(secret_key.public_key(), SecretKey::new([7; 32]))
+        .build();
+    push.connect(format!("tcp://{}", stage.broker.listener("zmtp")?))?;
+    push.blocking().send_timeout("in", WAIT_MAX)?;
+    ensure!(push.blocking().wait_connected(1, WAIT_MAX)?);
+    for stream in streams {
+        let rest = stage.answer(stream, &[])?;
+        ensure!(rest.is_empty(), "{rest:02x?}");
+    }
+    Ok(())
 }
 
 #[test]
