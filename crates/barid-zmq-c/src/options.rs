@@ -511,6 +511,7 @@ impl Options {
             .connect_timeout(some_millis(self.connect_timeout))
             .heartbeat(self.heartbeat())
             .message_bytes_max(frame_max.min(context_max))
+            .unfinished_max(usize::MAX)
             .backlog(u32::try_from(self.backlog).unwrap_or(0))
             .system_buffers(size(self.send_buffer), size(self.receive_buffer))
             .keepalive((self.keepalive == 1).then(|| self.keepalive_idle()))
