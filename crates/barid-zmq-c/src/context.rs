@@ -80,6 +80,12 @@ impl Context {
         })
     }
 
+    /// Whether this process has but inherited it.
+    #[inline]
+    pub(crate) fn has_forked(&self) -> bool {
+        self.process.has_forked()
+    }
+
     pub(crate) fn is_terminating(&self) -> bool {
         self.is_terminating.load(Ordering::Acquire)
     }
@@ -156,7 +162,7 @@ impl Context {
 
     /// Closes a socket. What it has left to send is sent within its linger time.
     pub(crate) fn close(&self, socket: &Arc<Socket>) {
-        if self.process.has_forked() {
+        if self.has_forked() {
             // Nobody is there who would close it; what its threads were about to do is the parent's.
             let _kept: *const Socket = Arc::into_raw(Arc::clone(socket));
             return;
@@ -191,7 +197,7 @@ impl Context {
 
     /// Waits until all sockets are closed, and have sent what is to be sent.
     pub(crate) fn terminate(self: &Arc<Self>) -> Result<()> {
-        if self.process.has_forked() {
+        if self.has_forked() {
             let _kept: *const Self = Arc::into_raw(Arc::clone(self));
             return Ok(());
         }

@@ -3,7 +3,8 @@
 use crate::errno::{Errno, Result};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 use std::task::Wake;
 use std::time::{Duration, Instant};
 
@@ -12,19 +13,32 @@ pub(crate) struct Signal {
     process: Process,
 }
 
-/// A process that something belongs to. A child that it forks has none of its threads.
+/// A process that something belongs to. A child that it forks has none of its threads, and what these have locked stays so.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process(u32);
 
+/// How many forks lie between this process and the one that has loaded the library.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
 impl Process {
     pub(crate) fn this() -> Self {
-        Self(std::process::id())
+        static IS_COUNTED: Once = Once::new();
+        IS_COUNTED.call_once(|| {
+            // SAFETY: what is called in each child does no more than count. Without memory for it nothing is counted.
+            unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
+        });
+        Self(FORKS.load(Ordering::Relaxed))
     }
 
     /// Whether this is a child of it.
+    #[inline]
     pub(crate) fn has_forked(self) -> bool {
-        self.0 != std::process::id()
+        self.0 != FORKS.load(Ordering::Relaxed)
     }
+}
+
+extern "C" fn count_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Signal {

@@ -103,6 +103,13 @@ impl Socket {
     }
 
     fn check(&self) -> Result<()> {
+        if self.context.has_forked() {
+            return Err(Errno::EINTR);
+        }
+        self.check_end()
+    }
+
+    fn check_end(&self) -> Result<()> {
         if self.context.is_terminating() {
             return Err(Errno::ETERM);
         }
@@ -489,13 +496,15 @@ impl Socket {
     }
 
     pub(crate) fn get(&self, option: i32) -> Result<Value> {
-        self.check()?;
+        self.check_end()?;
         match option {
             n::EVENTS => {
+                self.check()?;
                 self.arm();
                 return Ok(Value::Int(self.events()?.into()));
             }
             n::FD => {
+                self.check()?;
                 // Who watches it from here on is told of what nobody has looked at yet.
                 if self.watch() {
                     self.signal.raise();
