@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::errno::{Errno, Result};
 use crate::handle::handled;
-use crate::mask::Masked;
 use crate::monitor::Forwarder;
 use crate::options::{Options, Value, number as n, terminated};
 use crate::signal::{Deadline, Signal};
@@ -360,9 +359,8 @@ impl Socket {
         self.check()?;
         let asked = parse(text)?;
         let mut state = self.state.lock();
-        let masked = Masked::new();
+        self.context.start_for(text)?;
         let endpoint = self.wire.bind(&asked)?;
-        drop(masked);
         state.last_endpoint = endpoint.to_string();
         state.places.push(Place {
             text: (!leaves_open(&asked)).then(|| text.to_owned()),
@@ -384,9 +382,8 @@ impl Socket {
             return Ok(());
         }
         let name = state.next_name.take();
-        let masked = Masked::new();
+        self.context.start_for(text)?;
         self.wire.connect(&endpoint, name)?;
-        drop(masked);
         state.last_endpoint = text.to_owned();
         state.places.push(Place {
             text: Some(text.to_owned()),
