@@ -233,7 +233,8 @@ fn recv<K>(socket: &Socket<K>, timeout: Option<Duration>) -> Result<Message, Rec
 
 /// A thread that waits.
 struct Sleeper {
-    thread: Thread,
+    /// None once the thread is so near its end that it cannot be woken: then it looks by itself.
+    thread: Option<Thread>,
     is_woken: AtomicBool,
 }
 
@@ -244,41 +245,72 @@ impl Wake for Sleeper {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        self.thread.unpark();
+        if let Some(thread) = &self.thread {
+            thread.unpark();
+        }
     }
 }
 
-thread_local! {
-    static SLEEPER: (Arc<Sleeper>, Waker) = {
-        let sleeper = Arc::new(Sleeper { thread: thread::current(), is_woken: AtomicBool::new(false) });
+impl Sleeper {
+    /// A thread, and what wakes it.
+    fn new(thread: Option<Thread>) -> (Arc<Self>, Waker) {
+        let sleeper = Arc::new(Self {
+            thread,
+            is_woken: AtomicBool::new(false),
+        });
         let waker = Waker::from(Arc::clone(&sleeper));
         (sleeper, waker)
-    };
+    }
+
+    /// Sleeps until it is woken, or for no reason at all; not longer than so long.
+    fn sleep(&self, timeout: Option<Duration>) {
+        match (&self.thread, timeout) {
+            (Some(_), None) => thread::park(),
+            (Some(_), Some(timeout)) => thread::park_timeout(timeout),
+            (None, timeout) => thread::park_timeout(timeout.unwrap_or(NAP).min(NAP)),
+        }
+    }
+}
+
+/// How long a thread that cannot be woken sleeps before it looks.
+const NAP: Duration = Duration::from_millis(1);
+
+thread_local! {
+    static SLEEPER: (Arc<Sleeper>, Waker) = Sleeper::new(Some(thread::current()));
 }
 
 /// Runs a wait on this thread; none if it takes longer than it may.
 #[expect(clippy::disallowed_methods, reason = "a thread waits by the clock")]
 fn wait_for<F: Future + Unpin>(mut future: F, timeout: Option<Duration>) -> Option<F::Output> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    SLEEPER.with(|(sleeper, waker)| {
-        let mut cx = Context::from_waker(waker);
-        loop {
-            sleeper.is_woken.store(false, Ordering::Relaxed);
-            if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
-                return Some(output);
-            }
-            while !sleeper.is_woken.load(Ordering::Acquire) {
-                match deadline {
-                    None => thread::park(),
-                    Some(deadline) => {
-                        let now = Instant::now();
-                        if now >= deadline {
-                            return None;
-                        }
-                        thread::park_timeout(deadline - now);
-                    }
-                }
-            }
+    let mut wait = |sleeper: &_| wait_until(&mut future, deadline, sleeper);
+    // What else a thread drops at its end may still wait.
+    let waited = SLEEPER.try_with(&mut wait);
+    waited.unwrap_or_else(|_| wait(&Sleeper::new(None)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread waits by the clock")]
+fn wait_until<F: Future + Unpin>(
+    future: &mut F,
+    deadline: Option<Instant>,
+    (sleeper, waker): &(Arc<Sleeper>, Waker),
+) -> Option<F::Output> {
+    let mut cx = Context::from_waker(waker);
+    loop {
+        sleeper.is_woken.store(false, Ordering::Relaxed);
+        if let Poll::Ready(output) = Pin::new(&mut *future).poll(&mut cx) {
+            return Some(output);
         }
-    })
+        while !sleeper.is_woken.load(Ordering::Acquire) {
+            let Some(deadline) = deadline else {
+                sleeper.sleep(None);
+                continue;
+            };
+            let now = Instant::now();
+            if now >= deadline {
+                return None;
+            }
+            sleeper.sleep(Some(deadline - now));
+        }
+    }
 }

@@ -18,6 +18,7 @@ const LOOKS_MAX: usize = 4;
 
 struct Kept {
     handle: BytesMut,
+    /// All of its memory.
     bytes: usize,
 }
 
@@ -38,14 +39,15 @@ impl Buffers {
         }
     }
 
-    /// An empty buffer with room for so many bytes.
+    /// An empty buffer with room for so many bytes; its capacity is all of its memory.
     pub(crate) fn take(&mut self, room: usize) -> BytesMut {
         for _ in 0..LOOKS_MAX {
             let Some(oldest) = self.kept.front_mut() else {
                 break;
             };
             let suits = (room..=room.saturating_mul(LARGER_MAX)).contains(&oldest.bytes);
-            if suits && !oldest.handle.try_reclaim(room) {
+            // All of it, not what is free behind a part that is in use: that would keep the whole alive for less and less.
+            if suits && !oldest.handle.try_reclaim(oldest.bytes) {
                 // It is in use, and so are those that were filled after it.
                 break;
             }
@@ -57,7 +59,8 @@ impl Buffers {
         BytesMut::with_capacity(room)
     }
 
-    /// Keeps a buffer of so many bytes in all for when what was cut from it is dropped, and forgets the oldest for it.
+    /// Keeps a buffer, whose memory is so many bytes in all, for when what was cut from it is dropped, and forgets the
+    /// oldest for it.
     pub(crate) fn keep(&mut self, mut handle: BytesMut, bytes: usize) {
         if bytes == 0 || bytes > self.bytes_max {
             return;
@@ -84,11 +87,12 @@ mod tests {
 
     fn fill(buffers: &mut Buffers, bytes: usize) -> Bytes {
         let mut buffer = buffers.take(bytes);
-        assert!(buffer.capacity() >= bytes);
+        let all = buffer.capacity();
+        assert!(all >= bytes);
         assert_eq!(buffer, "");
         buffer.resize(bytes, 7);
         let content = buffer.split().freeze();
-        buffers.keep(buffer, bytes);
+        buffers.keep(buffer, all);
         content
     }
 
@@ -133,5 +137,20 @@ mod tests {
         let content = fill(&mut buffers, 999);
         assert_eq!(content.len(), 999);
         assert_eq!(buffers.bytes, 999, "both were forgotten");
+    }
+
+    #[test]
+    fn a_large_buffer_with_little_in_it_stays_a_large_one() {
+        let mut buffers = Buffers::new(10_000);
+        drop(fill(&mut buffers, 1600));
+        let small = fill(&mut buffers, 400);
+        assert_eq!(buffers.bytes, 1600);
+        let next = fill(&mut buffers, 400);
+        assert_eq!(buffers.bytes, 2000, "what is free of one in use is left");
+        drop((small, next));
+        for _ in 0..10 {
+            drop(fill(&mut buffers, 100));
+        }
+        assert_eq!(buffers.bytes, 400, "the other is too large for so little");
     }
 }

@@ -105,8 +105,10 @@ impl Iterator for Copies<'_> {
 
 impl Drop for Copies<'_> {
     fn drop(&mut self) {
-        // Never the last: there is the one that they are copies of.
-        let _is_last: bool = self.of.shares().give_back(self.count);
+        if self.count > 0 {
+            // Never the last: there is the one that they are copies of.
+            let _is_last: bool = self.of.shares().give_back(self.count);
+        }
     }
 }
 

@@ -267,6 +267,7 @@ impl Core {
             return;
         }
         self.links.note_departed(peer);
+        self.links.refresh(peer);
         self.links.fair.resume(peer);
         if let Pattern::Router(router) = &mut self.pattern {
             // Who it is must be known before anybody is looked up.

@@ -110,9 +110,10 @@ impl Bodies {
         }
         let room = bytes.len().next_power_of_two();
         let mut buffer = self.long.take(room);
+        let buffer_bytes = buffer.capacity();
         buffer.extend_from_slice(bytes);
         let body = buffer.split().freeze();
-        self.long.keep(buffer, room);
+        self.long.keep(buffer, buffer_bytes);
         Repr::Shared(body)
     }
 }

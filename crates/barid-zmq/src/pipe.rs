@@ -182,15 +182,16 @@ struct Link {
 }
 
 impl Link {
-    /// The limit, when the socket at one end changes its share.
-    fn limit(&self, end: End, share: Hwm) -> Hwm {
+    /// Changes the share of the socket at one end, and with it the limit, by `set`: in one step, or of two sockets that do so
+    /// at a time one would not be counted. True if `set` says so.
+    fn set_limit(&self, end: End, share: Hwm, set: impl FnOnce(Hwm) -> bool) -> bool {
         let mut shares = self.shares.lock();
         let [own, other] = match end {
             End::Writer => [0, 1],
             End::Reader => [1, 0],
         };
         shares[own] = Some(share);
-        shares[other].map_or(share, |other| share.with(other))
+        set(shares[other].map_or(share, |other| share.with(other)))
     }
 
     fn ring_both(self: &Arc<Self>, rings: &mut Rings) {
@@ -372,8 +373,10 @@ impl Sender {
 
     /// Says how much the socket at this end lets wait from here on.
     pub(crate) fn set_hwm(&mut self, hwm: Hwm, rings: &mut Rings) {
-        if self.link.newest.is_none() && self.credit.set_limit(self.link.limit(End::Writer, hwm)) {
-            self.link.ring_both(rings);
+        let (link, credit) = (&self.link, &mut self.credit);
+        let set = |limit| credit.set_limit(limit);
+        if link.newest.is_none() && link.set_limit(End::Writer, hwm, set) {
+            link.ring_both(rings);
         }
     }
 
@@ -422,9 +425,7 @@ impl Receiver {
         let (popped, cost) = match self.take(place) {
             Some(taken) => taken,
             None => {
-                if self.credit.refresh() {
-                    rings.push(self.ring_writer());
-                }
+                self.refresh(rings);
                 match self.take_last(place) {
                     Ok(taken) => taken,
                     Err(end) => return end,
@@ -435,6 +436,13 @@ impl Receiver {
             rings.push(self.ring_writer());
         }
         popped
+    }
+
+    /// Sees whether another limit was set meanwhile, which may give room back. Whoever is woken does.
+    pub(crate) fn refresh(&mut self, rings: &mut Rings) {
+        if self.credit.refresh() {
+            rings.push(self.ring_writer());
+        }
     }
 
     fn ring_writer(&self) -> Ring {
@@ -497,8 +505,10 @@ impl Receiver {
 
     /// As [`Sender::set_hwm`].
     pub(crate) fn set_hwm(&mut self, hwm: Hwm, rings: &mut Rings) {
-        if self.link.newest.is_none() && self.credit.set_limit(self.link.limit(End::Reader, hwm)) {
-            self.link.ring_both(rings);
+        let (link, credit) = (&self.link, &mut self.credit);
+        let set = |limit| credit.set_limit(limit);
+        if link.newest.is_none() && link.set_limit(End::Reader, hwm, set) {
+            link.ring_both(rings);
         }
     }
 
@@ -649,6 +659,20 @@ mod tests {
             assert_eq!(pop(&mut receiver, &mut rings), format!("{round} 4999"));
             assert_eq!(pop(&mut receiver, &mut rings), "Empty");
         }
+    }
+
+    #[test]
+    fn two_shares_are_not_changed_at_a_time() {
+        let (sender, _receiver) = pipe(Keep::All(Hwm::messages(2)), Bell::task(), Bell::task());
+        sender.share(Hwm::messages(1), Hwm::messages(1));
+        let link = &sender.link;
+        let is_set = link.set_limit(End::Writer, Hwm::messages(4), |limit| {
+            assert!(link.shares.try_lock().is_none());
+            limit == Hwm::messages(5)
+        });
+        assert!(is_set);
+        assert!(link.set_limit(End::Reader, Hwm::messages(2), |limit| limit
+            == Hwm::messages(6)));
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn dial(endpoint: &Endpoint) -> TcpStream {
     let (_, address) = text.split_once("://").unwrap();
     let stream = TcpStream::connect(address.trim_end_matches('/')).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.set_nodelay(true).unwrap();
     stream
 }
 
@@ -64,6 +65,7 @@ const READY: &[u8] = b"\x05READY\x0bSocket-Type\0\0\0\x04PUSH";
 #[test]
 fn nothing_is_kept_beside_what_waits() {
     a_message_does_not_keep_the_commands_before_it();
+    messages_that_come_one_by_one_share_what_they_are_read_to();
     large_messages_leave_no_room_behind();
     messages_in_fragments_leave_no_room_behind();
 }
@@ -80,6 +82,17 @@ fn push(endpoint: &Endpoint) -> TcpStream {
     stream
 }
 
+/// Waits until all of it was read.
+fn await_read(stream: &mut TcpStream) {
+    stream.write_all(b"\x04\x0a\x04PING\0\0end").unwrap();
+    let mut read = Vec::new();
+    while !read.ends_with(b"\x04PONGend") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        read.push(byte[0]);
+    }
+}
+
 /// Whatever is read with a message is not kept by that, if it counts for nobody.
 fn a_message_does_not_keep_the_commands_before_it() {
     let (pull, endpoint) = bound("tcp://127.0.0.1:*");
@@ -93,20 +106,29 @@ fn a_message_does_not_keep_the_commands_before_it() {
     for _ in 0..100 {
         stream.write_all(&piece).unwrap();
     }
-    // All of it was read before this is answered.
-    stream.write_all(b"\x04\x0a\x04PING\0\0end").unwrap();
-    let mut read = Vec::new();
-    while !read.ends_with(b"\x04PONGend") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        read.push(byte[0]);
-    }
+    await_read(&mut stream);
     let kept = kept() - before;
     assert!(kept < 5 << 20, "{kept} bytes");
     for _ in 0..100 {
         let message = pull.blocking().recv_timeout(LONG).unwrap();
         assert_eq!(message, vec![b'x'; 1024].into());
     }
+}
+
+/// A message that is read alone does not keep the room that others would have had.
+fn messages_that_come_one_by_one_share_what_they_are_read_to() {
+    let (_pull, endpoint) = bound("tcp://127.0.0.1:*");
+    let mut stream = push(&endpoint);
+    let mut message = b"\x02\0\0\0\0\0\0\x04\0".to_vec();
+    message.resize(9 + 1024, b'x');
+    await_read(&mut stream);
+    let before = kept();
+    for _ in 0..500 {
+        stream.write_all(&message).unwrap();
+        await_read(&mut stream);
+    }
+    let kept = kept() - before;
+    assert!(kept < 4 << 20, "{kept} bytes");
 }
 
 /// What of peers that are still there was received is free.

@@ -22,7 +22,7 @@ mod sync {
 }
 
 use credit::{Hwm, credit};
-use loom::sync::{Arc, Notify};
+use loom::sync::{Arc, Mutex, Notify};
 use loom::thread;
 use queue::queue;
 use shares::Shares;
@@ -145,6 +145,115 @@ fn a_writer_without_room_is_woken() {
         }
         thread.join().unwrap();
     });
+}
+
+/// Takes items, as a pipe does, and rings for the writer.
+fn take_all(
+    reader: &mut queue::Reader<u64>,
+    earned: &mut credit::Earned,
+    count: u64,
+    (filled, room): (&Notify, &Notify),
+) {
+    for expected in 0..count {
+        let found = loop {
+            if let Some(item) = reader.take(|_next| {}, std::mem::take) {
+                break item;
+            }
+            if earned.refresh() {
+                room.notify();
+            }
+            if reader.sleep() {
+                filled.wait();
+            }
+        };
+        assert_eq!(found, expected);
+        if earned.earn(1) {
+            room.notify();
+        }
+    }
+}
+
+#[test]
+fn a_writer_that_lowers_the_limit_is_woken() {
+    model(|| {
+        let (mut spent, mut earned) = credit(Hwm::messages(6));
+        let (mut writer, mut reader) = queue::<u64>();
+        let (room, filled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (bell, wait) = (Arc::clone(&filled), Arc::clone(&room));
+        let thread = thread::spawn(move || {
+            for item in 0..3 {
+                if item == 2 && spent.set_limit(Hwm::messages(2)) {
+                    bell.notify();
+                }
+                while !spent.has_room() {
+                    if spent.wait() {
+                        wait.wait();
+                    }
+                }
+                spent.spend(1);
+                writer.write(item);
+                if writer.publish() {
+                    bell.notify();
+                }
+            }
+        });
+        take_all(&mut reader, &mut earned, 3, (&filled, &room));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_writer_is_woken_when_the_reader_sets_another_limit_or_the_same() {
+    for limit in [1, 2, 4] {
+        model(move || {
+            let (mut spent, mut earned) = credit(Hwm::messages(4));
+            let (mut writer, mut reader) = queue::<u64>();
+            let (room, filled) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (bell, wait) = (Arc::clone(&filled), Arc::clone(&room));
+            // As the link of a pipe does, in one step.
+            let shares = Arc::new(Mutex::new(()));
+            let set = Arc::clone(&shares);
+            let thread = thread::spawn(move || {
+                for item in 0..2 {
+                    let set = (item == 1).then(|| set.lock().unwrap());
+                    if set.is_some() && spent.set_limit(Hwm::messages(1)) {
+                        bell.notify();
+                    }
+                    drop(set);
+                    while !spent.has_room() {
+                        if spent.wait() {
+                            wait.wait();
+                        }
+                    }
+                    spent.spend(1);
+                    writer.write(item);
+                    if writer.publish() {
+                        bell.notify();
+                    }
+                }
+            });
+            take_all(&mut reader, &mut earned, 1, (&filled, &room));
+            let set = shares.lock().unwrap();
+            let is_to_ring = earned.set_limit(Hwm::messages(limit));
+            drop(set);
+            if is_to_ring {
+                room.notify();
+                filled.notify();
+            }
+            loop {
+                if reader.take(|_next| {}, std::mem::take).is_some() {
+                    break;
+                }
+                if earned.refresh() {
+                    room.notify();
+                }
+                if reader.sleep() {
+                    filled.wait();
+                }
+            }
+            thread.join().unwrap();
+        });
+    }
 }
 
 /// A piece of memory, and how often it was freed.

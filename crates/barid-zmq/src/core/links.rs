@@ -107,6 +107,13 @@ impl Links {
         }
     }
 
+    /// Gives back what there is room for by another limit, though the user receives nothing.
+    pub(super) fn refresh(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.receiver.refresh(&mut self.rings);
+        }
+    }
+
     pub(super) fn remove(&mut self, id: PeerId) {
         let peer = self.peers.remove(id);
         self.departed -= usize::from(peer.as_ref().is_some_and(|peer| peer.is_departed));

@@ -319,9 +319,12 @@ impl<S: Stream> Wire<S> {
         if self.is_ending || self.linger_until.is_some() {
             return Ok(false);
         }
-        // What the transport does not take now wakes the task when it does.
-        let is_written = self.output.poll_write(&mut self.stream, cx)?.is_ready();
-        Ok(is_drained && is_written)
+        if !self.output.is_empty()
+            && let Poll::Ready(result) = self.output.poll_write_once(&mut self.stream, cx)
+        {
+            result?;
+        }
+        Ok(is_drained && self.output.is_empty())
     }
 
     /// Takes from the socket until the output is full, or nothing is left: then the socket rings when there is more, and

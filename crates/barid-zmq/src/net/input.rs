@@ -95,7 +95,12 @@ impl Input {
     ) -> Poll<io::Result<bool>> {
         // Room for a large frame is made as its bytes come: no more than has come already.
         let wanted = self.missing.min(self.bytes.len()).max(self.room);
-        if self.bytes.capacity() - self.bytes.len() < self.room / 2 || self.bytes.is_empty() {
+        if self.bytes.is_empty() {
+            // From the beginning, if nothing that was cut from it is in use.
+            let _is_reclaimed: bool = self.bytes.try_reclaim(self.room);
+        }
+        // What is cut from a buffer keeps all of it alive: at least half of it is filled before there is another.
+        if self.bytes.capacity() - self.bytes.len() < self.room / 2 {
             self.make_room(wanted);
         }
         let count = ready!(pin!(stream.read_buf(&mut self.bytes)).poll(cx))?;

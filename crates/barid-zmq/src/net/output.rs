@@ -104,19 +104,31 @@ impl Output {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
-            let count = if self.bodies.is_empty() {
-                ready!(Pin::new(&mut *stream).poll_write(cx, &self.heads[self.written..]))?
-            } else {
-                let mut slices = [IoSlice::new(&[]); 2 * BODIES_MAX + 1];
-                let used = self.slices(&mut slices);
-                ready!(stream.poll_gather(cx, &slices[..used]))?
-            };
-            if count == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.advance(count);
+            ready!(self.poll_write_once(stream, cx))?;
         }
-        self.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes once. Ready when the transport has taken something.
+    pub(super) fn poll_write_once<S: Gathers>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = if self.bodies.is_empty() {
+            ready!(Pin::new(&mut *stream).poll_write(cx, &self.heads[self.written..]))?
+        } else {
+            let mut slices = [IoSlice::new(&[]); 2 * BODIES_MAX + 1];
+            let used = self.slices(&mut slices);
+            ready!(stream.poll_gather(cx, &slices[..used]))?
+        };
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.advance(count);
+        if self.is_empty() {
+            self.clear();
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -227,11 +227,12 @@ impl Earned {
         is_due && self.tell()
     }
 
-    /// Changes the limit; true if that is another one, and the writer must be woken.
+    /// Changes the limit; true if that is another one, or the writer waits for what it gives back, and must be woken.
     pub(crate) fn set_limit(&mut self, hwm: Hwm) -> bool {
         let is_new = self.returned.set_limit(hwm);
-        let _is_awaited = self.refresh();
-        is_new
+        // The writer's side may have set the same one, which is new here.
+        let is_awaited = self.refresh();
+        is_new || is_awaited
     }
 
     /// Sees whether the limit is another one; true if the writer waits for what that gives back, and must be woken.

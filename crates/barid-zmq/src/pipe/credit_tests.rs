@@ -42,6 +42,21 @@ fn a_limit_that_changes_leaves_nobody_waiting() {
 }
 
 #[test]
+fn who_sets_the_limit_that_the_other_has_set_wakes_whom_it_gives_room() {
+    let (mut spent, mut earned) = credit(Hwm::messages(10));
+    for _ in 0..4 {
+        spent.spend(64);
+        assert!(!earned.earn(64));
+    }
+    assert!(spent.set_limit(Hwm::messages(4)));
+    assert!(spent.wait(), "four of ten were not told");
+    // It is no other limit, but of four they are told.
+    assert!(earned.set_limit(Hwm::messages(4)));
+    assert!(spent.has_room());
+    assert!(!earned.set_limit(Hwm::messages(4)));
+}
+
+#[test]
 fn bytes_are_a_limit_that_one_item_may_pass() {
     let (mut spent, mut earned) = credit(Hwm {
         messages: 0,

@@ -35,6 +35,28 @@ fn what_was_bound_and_connected_with_former_options_can_be_ended() {
 }
 
 #[test]
+fn a_lower_limit_gives_room_back_though_the_peer_receives_nothing() {
+    let context = Context::new();
+    let limited = |messages| {
+        let hwm = Hwm::messages(messages);
+        let builder = Pair::builder(&context);
+        builder.send_hwm(hwm).receive_hwm(Hwm::messages(5))
+    };
+    let (one, other) = (limited(5).build(), limited(5).build());
+    one.bind("inproc://pair").unwrap();
+    other.connect("inproc://pair").unwrap();
+    for _ in 0..4 {
+        one.try_send("x").unwrap();
+        other.try_recv().unwrap();
+    }
+    // Four of ten are not told, of six they are, by whatever the peer does next.
+    one.set_options(limited(1));
+    other.try_send("y").unwrap();
+    let filled = std::iter::from_fn(|| one.try_send("x").ok()).count();
+    assert_eq!(filled, 6);
+}
+
+#[test]
 fn limits_change_for_who_is_connected_too() {
     let context = Context::new();
     let (push, pull) = (Push::new(&context), Pull::new(&context));

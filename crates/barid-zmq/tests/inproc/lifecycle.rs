@@ -5,6 +5,7 @@ use barid_zmq::{
     BindError, Closed, ConnectError, Context, Message, Pub, Pull, Push, ReceiveError, Rep, Req,
     SendRefusal, Sub,
 };
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
@@ -207,6 +208,39 @@ fn waits_have_an_end() {
         (SendRefusal::Full, Message::from("back"))
     );
     assert_eq!(push.blocking().wait_connected(1, short), Ok(false));
+}
+
+#[test]
+fn a_thread_may_wait_up_to_its_end() {
+    struct Last(Context, Pull);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let Self(context, pull) = self;
+            let short = Duration::from_millis(1);
+            assert_eq!(
+                pull.blocking().recv_timeout(short),
+                Err(ReceiveError::Empty)
+            );
+            let push: Push = connected(context, "end");
+            thread::scope(|scope| {
+                scope.spawn(|| push.blocking().send("x").unwrap());
+                assert_eq!(pull.blocking().recv().unwrap(), Message::from("x"));
+            });
+        }
+    }
+    thread_local! {
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    // What was touched first is dropped last.
+    let thread = thread::spawn(|| {
+        let context = Context::new();
+        let pull: Pull = bound(&context, "end");
+        let waiter = pull.clone();
+        LAST.set(Some(Last(context, pull)));
+        let short = Duration::from_millis(1);
+        waiter.blocking().recv_timeout(short)
+    });
+    assert_eq!(thread.join().unwrap(), Err(ReceiveError::Empty));
 }
 
 #[test]
