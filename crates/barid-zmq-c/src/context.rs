@@ -2,6 +2,7 @@
 
 use crate::errno::{Errno, Result};
 use crate::handle::handled;
+use crate::mask::Masked;
 use crate::signal::{Deadline, Process, Signal};
 use crate::socket::Socket;
 use barid_zmq::Unsent;
@@ -92,6 +93,15 @@ impl Context {
         let threads = usize::try_from(threads).unwrap_or(1);
         self.home
             .get_or_init(|| barid_zmq::Context::with_io_threads(threads))
+    }
+
+    /// Starts the threads that an endpoint needs. They take no signals.
+    pub(crate) fn start_for(&self, endpoint: &str) -> Result<()> {
+        if !endpoint.starts_with("inproc://") {
+            let _masked = Masked::new();
+            self.home().start()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn set(&self, option: c_int, value: c_int) -> Result<()> {

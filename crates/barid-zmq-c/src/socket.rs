@@ -7,7 +7,6 @@ mod tests;
 use crate::context::Context;
 use crate::errno::{Errno, Result};
 use crate::handle::{Home, handled};
-use crate::mask::Masked;
 use crate::monitor::Forwarder;
 use crate::options::{Options, Value, number as n, terminated};
 use crate::signal::{Deadline, Signal};
@@ -222,9 +221,8 @@ impl Socket {
         self.check()?;
         let asked = parse(text)?;
         let mut state = self.home.lock();
-        let masked = Masked::new();
+        self.context.start_for(text)?;
         let endpoint = self.wire.bind(&asked)?;
-        drop(masked);
         state.last_endpoint = endpoint.to_string();
         state.places.push(Place {
             text: (!leaves_open(&asked)).then(|| text.to_owned()),
@@ -246,9 +244,8 @@ impl Socket {
             return Ok(());
         }
         let name = state.next_name.take();
-        let masked = Masked::new();
+        self.context.start_for(text)?;
         self.wire.connect(&endpoint, name)?;
-        drop(masked);
         state.last_endpoint = text.to_owned();
         state.places.push(Place {
             text: Some(text.to_owned()),
