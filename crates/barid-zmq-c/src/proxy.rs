@@ -176,7 +176,19 @@ impl Passed {
 mod tests {
     use super::*;
     use crate::context::Context;
+    use crate::handle::{Handle, Held};
     use std::thread;
+
+    fn enter(socket: &Arc<Socket>) -> Held<Socket> {
+        // SAFETY: it is a handle.
+        unsafe { Handle::enter(Handle::give(Arc::clone(socket))) }.unwrap()
+    }
+
+    fn receive(socket: &Arc<Socket>) -> Message {
+        let mut message = Message::new();
+        Socket::receive(enter(socket), &mut message, None, 0).unwrap();
+        message
+    }
 
     fn set(socket: &Socket, option: i32, value: i32) {
         socket.set(option, &value.to_ne_bytes()).unwrap();
@@ -210,13 +222,13 @@ mod tests {
         };
         let passing = thread::spawn(move || proxy.run());
         set(&client, n::SNDTIMEO, 200);
-        let send = || client.send(&mut || Frame::from("x"), 0);
+        let send = || Socket::send(enter(&client), &mut Message::from("x"), 0);
         let sent = std::iter::from_fn(|| send().ok()).count();
         assert!(sent > 2, "{sent}");
         worker.send_message(Message::from("back")).unwrap();
-        assert_eq!(client.receive(0).unwrap().frame.as_slice(), b"back");
+        assert_eq!(receive(&client), Message::from("back"));
         for _ in 0..sent {
-            assert_eq!(worker.receive(0).unwrap().frame.as_slice(), b"x");
+            assert_eq!(receive(&worker), Message::from("x"));
         }
         context.shutdown();
         assert_eq!(passing.join().unwrap(), Err(Errno::ETERM));

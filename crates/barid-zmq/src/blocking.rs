@@ -263,11 +263,12 @@ impl Sleeper {
     }
 
     /// Sleeps until it is woken, or for no reason at all; not longer than so long.
+    #[expect(clippy::disallowed_methods, reason = "nothing can wake it there")]
     fn sleep(&self, timeout: Option<Duration>) {
         match (&self.thread, timeout) {
             (Some(_), None) => thread::park(),
             (Some(_), Some(timeout)) => thread::park_timeout(timeout),
-            (None, timeout) => thread::park_timeout(timeout.unwrap_or(NAP).min(NAP)),
+            (None, timeout) => thread::sleep(timeout.unwrap_or(NAP).min(NAP)),
         }
     }
 }
