@@ -9,7 +9,7 @@ mod timers;
 mod tools;
 
 use crate::errno::{Errno, Result};
-use crate::handle::Handle;
+use crate::handle::{Handle, Held};
 use crate::socket::Socket;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Arc;
@@ -21,6 +21,16 @@ use std::sync::Arc;
 unsafe fn socket(pointer: *mut c_void) -> Result<Arc<Socket>> {
     // SAFETY: the caller's.
     unsafe { Handle::get(pointer) }.ok_or(Errno::ENOTSOCK)
+}
+
+/// The socket behind a pointer of the program, for what does not take long.
+///
+/// # Safety
+/// As that of [`Handle::enter`].
+#[inline]
+unsafe fn enter(pointer: *mut c_void) -> Result<Held<Socket>> {
+    // SAFETY: the caller's.
+    unsafe { Handle::enter(pointer) }.ok_or(Errno::ENOTSOCK)
 }
 
 /// A text of the program.

@@ -2,6 +2,7 @@
 
 use crate::errno::{Errno, Result};
 use crate::handle::handled;
+use crate::mask::Masked;
 use crate::signal::{Deadline, Process, Signal};
 use crate::socket::Socket;
 use barid_zmq::Unsent;
@@ -79,6 +80,12 @@ impl Context {
         })
     }
 
+    /// Whether this process has but inherited it.
+    #[inline]
+    pub(crate) fn has_forked(&self) -> bool {
+        self.process.has_forked()
+    }
+
     pub(crate) fn is_terminating(&self) -> bool {
         self.is_terminating.load(Ordering::Acquire)
     }
@@ -92,6 +99,15 @@ impl Context {
         let threads = usize::try_from(threads).unwrap_or(1);
         self.home
             .get_or_init(|| barid_zmq::Context::with_io_threads(threads))
+    }
+
+    /// Starts the threads that an endpoint needs. They take no signals.
+    pub(crate) fn start_for(&self, endpoint: &str) -> Result<()> {
+        if !endpoint.starts_with("inproc://") {
+            let _masked = Masked::new();
+            self.home().start()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn set(&self, option: c_int, value: c_int) -> Result<()> {
@@ -146,7 +162,7 @@ impl Context {
 
     /// Closes a socket. What it has left to send is sent within its linger time.
     pub(crate) fn close(&self, socket: &Arc<Socket>) {
-        if self.process.has_forked() {
+        if self.has_forked() {
             // Nobody is there who would close it; what its threads were about to do is the parent's.
             let _kept: *const Socket = Arc::into_raw(Arc::clone(socket));
             return;
@@ -181,7 +197,7 @@ impl Context {
 
     /// Waits until all sockets are closed, and have sent what is to be sent.
     pub(crate) fn terminate(self: &Arc<Self>) -> Result<()> {
-        if self.process.has_forked() {
+        if self.has_forked() {
             let _kept: *const Self = Arc::into_raw(Arc::clone(self));
             return Ok(());
         }

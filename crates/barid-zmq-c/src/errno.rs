@@ -49,6 +49,7 @@ impl Errno {
             Self::EFSM => c"Operation cannot be accomplished in current state",
             Self::ENOCOMPATPROTO => c"The protocol is not compatible with the socket type",
             Self::ETERM => c"Context was terminated",
+            Self::EHOSTUNREACH => c"Host unreachable",
             Self(number) if number == BASE + 54 => c"No thread available",
             Self(_) => return None,
         })

@@ -8,6 +8,7 @@ mod api;
 mod context;
 mod errno;
 mod handle;
+mod lock;
 mod mask;
 mod message;
 mod monitor;

@@ -1,11 +1,11 @@
 //! `zmq_msg_t`: 64 octets of the program's memory, in which one frame lives.
 
 use crate::errno::{Errno, Result};
-use barid_zmq::{Frame, PeerProperties};
-use bytes::Bytes;
+use crate::socket::Sender;
+use barid_zmq::{Blank, Frame, Message, Slice};
+use bytes::{Bytes, BytesMut};
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 /// Bytes that stand in the program's memory itself.
 const INLINE_MAX: usize = 46;
@@ -18,10 +18,23 @@ enum Body {
         len: u8,
         bytes: [u8; INLINE_MAX],
     },
-    /// The program's alone, who writes to it.
+    /// The program's alone, who writes to it; in memory that is used again.
+    Blank(Blank),
+    /// Likewise, of more bytes.
+    Room(BytesMut),
+    /// Likewise, with memory of its own.
     Own(Vec<u8>),
     /// Read only, and perhaps somewhere else as well.
+    Slice(Slice),
+    /// Likewise.
     Shared(Bytes),
+}
+
+impl Body {
+    const EMPTY: Self = Self::Inline {
+        len: 0,
+        bytes: [0; INLINE_MAX],
+    };
 }
 
 /// What a `zmq_msg_t` holds.
@@ -29,37 +42,34 @@ enum Body {
 pub(crate) struct Msg {
     tag: u32,
     has_more: bool,
+    /// There was a copy with the same bytes, or this is one.
+    is_copied: bool,
     body: Body,
-    /// Who it came from, over a connection.
-    sender: Option<Arc<PeerProperties>>,
+    sender: Sender,
 }
 
 const _: () = assert!(size_of::<Msg>() <= 64 && align_of::<Msg>() == 8);
 
 impl Msg {
     pub(crate) const fn new() -> Self {
-        Self::of(Body::Inline {
-            len: 0,
-            bytes: [0; INLINE_MAX],
-        })
+        Self::of(Body::EMPTY)
     }
 
     const fn of(body: Body) -> Self {
         Self {
             tag: TAG,
             has_more: false,
+            is_copied: false,
             body,
             sender: None,
         }
     }
 
-    /// One of so many octets, all zero.
-    pub(crate) fn with_size(size: usize) -> Result<Self> {
-        if let Ok(len) = u8::try_from(size)
-            && size <= INLINE_MAX
-        {
-            let bytes = [0; INLINE_MAX];
-            return Ok(Self::of(Body::Inline { len, bytes }));
+    /// One of more octets than stand in a slice, which are what they happen to be.
+    #[cold]
+    fn with_size(size: usize) -> Result<Self> {
+        if let Some(room) = barid_zmq::room(size) {
+            return Ok(Self::of(Body::Room(room)));
         }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
@@ -67,67 +77,176 @@ impl Msg {
         Ok(Self::of(Body::Own(bytes)))
     }
 
+    /// Makes a message of so many octets of a program's memory, whatever was there. It is put together in its place.
+    ///
+    /// # Safety
+    /// As that of [`Self::get`].
+    #[inline]
+    pub(crate) unsafe fn put_size(pointer: *mut Self, size: usize) -> Result<()> {
+        if size > INLINE_MAX {
+            // SAFETY: the caller's.
+            return unsafe { Self::put_long(pointer, size) };
+        }
+        // SAFETY: the caller's.
+        unsafe { Self::new().put(pointer) }?;
+        // SAFETY: it is a message since then.
+        if let Body::Inline { len, .. } = unsafe { &mut (*pointer).body } {
+            *len = u8::try_from(size).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// As that of [`Self::get`].
+    #[inline]
+    unsafe fn put_long(pointer: *mut Self, size: usize) -> Result<()> {
+        // What is made in two ways is put together in two places, and moved. This is not.
+        if let Some(blank) = barid_zmq::blank(size) {
+            // SAFETY: the caller's.
+            return unsafe { Self::put_body(pointer, Body::Blank(blank)) };
+        }
+        // SAFETY: the caller's.
+        unsafe { Self::with_size(size)?.put(pointer) }
+    }
+
     pub(crate) fn from_bytes(bytes: Bytes) -> Self {
         Self::of(Body::Shared(bytes))
     }
 
-    pub(crate) fn from_frame(
-        frame: Frame,
-        has_more: bool,
-        sender: Option<Arc<PeerProperties>>,
-    ) -> Self {
-        let mut this = match u8::try_from(frame.len()) {
-            Ok(len) if frame.len() <= INLINE_MAX => {
-                let mut bytes = [0; INLINE_MAX];
-                bytes[..frame.len()].copy_from_slice(&frame);
-                Self::of(Body::Inline { len, bytes })
+    /// Puts a received frame, the only one of a message, in the place of what was here; returns how long it is.
+    #[inline]
+    pub(crate) fn fill(&mut self, message: &mut Message, has_more: bool) -> usize {
+        self.has_more = has_more;
+        self.is_copied = false;
+        let frame = message.first();
+        let count = frame.len();
+        if let Ok(short) = u8::try_from(count)
+            && count <= INLINE_MAX
+        {
+            if !matches!(self.body, Body::Inline { .. }) {
+                self.body = Body::EMPTY;
             }
-            Ok(_) | Err(_) => Self::from_bytes(frame.into_bytes()),
+            if let Body::Inline { len, bytes } = &mut self.body {
+                *len = short;
+                bytes[..count].copy_from_slice(frame);
+            }
+            return count;
+        }
+        self.body = if let Some(slice) = message.take_slice() {
+            Body::Slice(slice)
+        } else if let Some(bytes) = message.take_bytes() {
+            Body::Shared(bytes)
+        } else {
+            Body::Shared(message.pop_front().unwrap_or_default().into_bytes())
         };
-        this.has_more = has_more;
-        this.sender = sender;
-        this
+        count
     }
 
-    /// A frame with the same bytes; those that are not short are shared from here on.
-    pub(crate) fn frame(&mut self) -> Frame {
-        self.share();
-        match &self.body {
-            Body::Inline { .. } | Body::Own(_) => Frame::copy_from(self.as_slice()),
-            Body::Shared(bytes) => Frame::shared(bytes.clone()),
+    /// Who it came from, over a connection.
+    pub(crate) const fn sender(&mut self) -> &mut Sender {
+        &mut self.sender
+    }
+
+    /// Sends its bytes as a message of one frame, and is empty from then on. If that fails it is as it was.
+    #[inline]
+    pub(crate) fn send_by(&mut self, send: impl FnOnce(&mut Message) -> Result<()>) -> Result<()> {
+        match &mut self.body {
+            Body::Inline { len, bytes } => {
+                let mut message = Message::new();
+                message.copy_into(&bytes[..usize::from(*len)]);
+                send(&mut message)?;
+                *len = 0;
+            }
+            Body::Blank(blank) => {
+                // SAFETY: it is read once: nothing is in its place from here on.
+                let blank = unsafe { std::ptr::read(blank) };
+                // SAFETY: what was there is read, and not to be dropped.
+                unsafe { (&raw mut self.body).write(Body::EMPTY) };
+                self.send_or_fill(Message::of_slice(blank.into_slice()), send)?;
+            }
+            Body::Slice(_) | Body::Shared(_) | Body::Room(_) | Body::Own(_) => {
+                self.share();
+                let message = match std::mem::replace(&mut self.body, Body::EMPTY) {
+                    Body::Slice(slice) => Message::of_slice(slice),
+                    Body::Shared(bytes) => Frame::shared(bytes).into(),
+                    Body::Blank(_) | Body::Room(_) | Body::Own(_) | Body::Inline { .. } => {
+                        Message::new()
+                    }
+                };
+                self.send_or_fill(message, send)?;
+            }
+        }
+        self.has_more = false;
+        self.is_copied = false;
+        self.sender = None;
+        Ok(())
+    }
+
+    /// What is not sent comes back.
+    #[inline]
+    fn send_or_fill(
+        &mut self,
+        mut message: Message,
+        send: impl FnOnce(&mut Message) -> Result<()>,
+    ) -> Result<()> {
+        let sent = send(&mut message);
+        if sent.is_err() {
+            self.fill_back(message);
+        }
+        sent
+    }
+
+    #[cold]
+    fn fill_back(&mut self, mut message: Message) {
+        if let Some(slice) = message.take_slice() {
+            self.body = Body::Slice(slice);
+        } else if let Some(bytes) = message.take_bytes() {
+            self.body = Body::Shared(bytes);
         }
     }
 
     /// A second one with the same bytes.
     pub(crate) fn copy(&mut self) -> Self {
         self.share();
+        self.is_copied = !matches!(self.body, Body::Inline { .. });
         let body = match &self.body {
             Body::Inline { len, bytes } => Body::Inline {
                 len: *len,
                 bytes: *bytes,
             },
-            Body::Own(bytes) => Body::Own(bytes.clone()),
+            Body::Blank(_) | Body::Room(_) | Body::Own(_) => Body::EMPTY,
+            Body::Slice(slice) => Body::Slice(slice.clone()),
             Body::Shared(bytes) => Body::Shared(bytes.clone()),
         };
         Self {
             tag: TAG,
             has_more: self.has_more,
+            is_copied: self.is_copied,
             body,
             sender: self.sender.clone(),
         }
     }
 
     /// Makes long bytes such that several may have them. They stay where they are.
+    #[inline]
     fn share(&mut self) {
-        if let Body::Own(bytes) = &mut self.body {
-            self.body = Body::Shared(Bytes::from(std::mem::take(bytes)));
+        if matches!(self.body, Body::Blank(_) | Body::Room(_) | Body::Own(_)) {
+            self.body = match std::mem::replace(&mut self.body, Body::EMPTY) {
+                Body::Blank(blank) => Body::Slice(blank.into_slice()),
+                Body::Room(room) => Body::Shared(room.freeze()),
+                Body::Own(bytes) => Body::Shared(Bytes::from(bytes)),
+                other @ (Body::Inline { .. } | Body::Slice(_) | Body::Shared(_)) => other,
+            };
         }
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.body {
             Body::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Body::Blank(blank) => blank.as_slice(),
+            Body::Room(bytes) => bytes,
             Body::Own(bytes) => bytes,
+            Body::Slice(slice) => slice.as_slice(),
             Body::Shared(bytes) => bytes,
         }
     }
@@ -136,7 +255,10 @@ impl Msg {
     pub(crate) fn data(&mut self) -> *mut c_void {
         match &mut self.body {
             Body::Inline { bytes, .. } => bytes.as_mut_ptr().cast(),
+            Body::Blank(blank) => blank.as_mut_slice().as_mut_ptr().cast(),
+            Body::Room(bytes) => bytes.as_mut_ptr().cast(),
             Body::Own(bytes) => bytes.as_mut_ptr().cast(),
+            Body::Slice(slice) => slice.as_slice().as_ptr().cast_mut().cast(),
             Body::Shared(bytes) => bytes.as_ptr().cast_mut().cast(),
         }
     }
@@ -150,17 +272,16 @@ impl Msg {
         self.sender.as_ref()?.get(name)
     }
 
-    pub(crate) fn is_shared(&self) -> bool {
-        match &self.body {
-            Body::Inline { .. } | Body::Own(_) => false,
-            Body::Shared(bytes) => !bytes.is_unique(),
-        }
+    /// Whether its bytes are those of another one, or were: as libzmq tells it.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.is_copied
     }
 
     /// The message in a program's memory.
     ///
     /// # Safety
     /// The pointer is null or to 64 readable and writable octets, which nobody else uses meanwhile.
+    #[inline]
     pub(crate) unsafe fn get<'a>(pointer: *mut Self) -> Result<&'a mut Self> {
         if pointer.is_null() || !pointer.is_aligned() {
             return Err(Errno::EFAULT);
@@ -195,25 +316,44 @@ impl Msg {
     ///
     /// # Safety
     /// As that of [`Self::get`].
+    #[inline]
     pub(crate) unsafe fn put(self, pointer: *mut Self) -> Result<()> {
+        // SAFETY: the caller's.
+        unsafe { Self::put_body(pointer, self.body) }
+    }
+
+    /// Makes a message with a body, part by part: nothing has to be moved.
+    ///
+    /// # Safety
+    /// As that of [`Self::get`].
+    #[inline]
+    unsafe fn put_body(pointer: *mut Self, body: Body) -> Result<()> {
         if pointer.is_null() || !pointer.is_aligned() {
             return Err(Errno::EFAULT);
         }
         // SAFETY: the memory is the caller's to write to, and aligned.
-        unsafe { pointer.write(self) };
+        unsafe {
+            (&raw mut (*pointer).body).write(body);
+            (&raw mut (*pointer).sender).write(None);
+            (&raw mut (*pointer).is_copied).write(false);
+            (&raw mut (*pointer).has_more).write(false);
+            (&raw mut (*pointer).tag).write(TAG);
+        }
         Ok(())
     }
 
-    /// Takes the message out of a program's memory, which is none from here on.
+    /// Ends the message in a program's memory, which is none from here on.
     ///
     /// # Safety
     /// As that of [`Self::get`].
-    pub(crate) unsafe fn take(pointer: *mut Self) -> Result<Self> {
+    #[inline]
+    pub(crate) unsafe fn close(pointer: *mut Self) -> Result<()> {
         // SAFETY: the caller's.
         let this = unsafe { Self::get(pointer) }?;
-        let taken = std::mem::replace(this, Self::new());
         this.tag = 0;
-        Ok(taken)
+        // SAFETY: it is not used again: what has no tag is no message.
+        unsafe { std::ptr::drop_in_place(this) };
+        Ok(())
     }
 }
 
@@ -279,21 +419,36 @@ mod tests {
     #[test]
     fn bytes_stay_where_they_are_when_they_are_shared() {
         for size in [0, 1, INLINE_MAX, INLINE_MAX + 1, 54, 55, 100_000] {
-            let mut first = Msg::with_size(size).unwrap_or_else(|_| Msg::new());
+            let mut first = Msg::new();
+            // SAFETY: it is a message, and holds nothing that would have to be dropped.
+            assert_eq!(unsafe { Msg::put_size(&raw mut first, size) }, Ok(()));
             let data = first.data();
+            // SAFETY: there are so many octets, and they are to be written.
+            unsafe { data.cast::<u8>().write_bytes(0, size) };
             let mut second = first.copy();
             assert_eq!(first.data(), data, "{size}");
             assert_eq!(second.as_slice(), vec![0; size], "{size}");
             assert_eq!(second.data() == data, size > INLINE_MAX, "{size}");
             assert_eq!(first.is_shared(), size > INLINE_MAX, "{size}");
+            assert_eq!(second.is_shared(), size > INLINE_MAX, "{size}");
             drop(second);
-            assert!(!first.is_shared(), "{size}");
-            let frame = first.frame();
-            assert_eq!(frame.len(), size);
-            assert_eq!(
-                Msg::from_frame(frame, true, None).as_slice(),
-                first.as_slice()
-            );
+            let refused = first.send_by(|message| {
+                assert_eq!(message.first(), vec![0; size], "{size}");
+                Err(Errno::EAGAIN)
+            });
+            assert_eq!(refused, Err(Errno::EAGAIN));
+            assert_eq!(first.data(), data, "{size}");
+            let mut received = Msg::new();
+            let sent = first.send_by(|message| {
+                assert_eq!(received.fill(message, true), size);
+                Ok(())
+            });
+            assert_eq!(sent, Ok(()));
+            assert!(received.has_more() && !received.is_shared());
+            assert_eq!(received.as_slice(), vec![0; size], "{size}");
+            assert_eq!(received.data() == data, size > INLINE_MAX, "{size}");
+            assert_eq!(first.as_slice(), b"");
+            assert!(!first.is_shared());
         }
     }
 
@@ -307,7 +462,7 @@ mod tests {
             assert!(Msg::get(pointer).is_err());
             assert!(Msg::new().put(pointer).is_ok());
             assert!(Msg::get(pointer).is_ok());
-            assert!(Msg::take(pointer).is_ok());
+            assert!(Msg::close(pointer).is_ok());
             assert!(Msg::get(pointer).is_err());
         }
     }

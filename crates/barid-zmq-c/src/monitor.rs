@@ -257,3 +257,22 @@ const fn failed(failure: HandshakeFailure) -> (u16, u32) {
 const fn number(errno: i32) -> u32 {
     errno.unsigned_abs()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use barid_zmq::Pull;
+
+    #[test]
+    fn one_that_has_stopped_is_free_though_its_socket_stays() {
+        let context = Context::new();
+        let pull = Pull::new(&context);
+        let forwarder =
+            Forwarder::start(&context, pull.monitor(), "inproc://monitor", 0xffff).unwrap();
+        pull.bind("tcp://127.0.0.1:*").unwrap();
+        assert!(Arc::strong_count(&forwarder) > 1);
+        forwarder.stop();
+        assert_eq!(Arc::strong_count(&forwarder), 1);
+        drop(pull);
+    }
+}

@@ -102,6 +102,9 @@ const FIXED: [(i32, i32); 11] = [
     (n::INVERT_MATCHING, 0),
 ];
 
+/// As good as never: what is reckoned with it stays in bounds.
+const NEVER: Duration = Duration::from_millis(u32::MAX as u64);
+
 /// The value of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -508,6 +511,7 @@ impl Options {
             .connect_timeout(some_millis(self.connect_timeout))
             .heartbeat(self.heartbeat())
             .message_bytes_max(frame_max.min(context_max))
+            .unfinished_max(usize::MAX)
             .backlog(u32::try_from(self.backlog).unwrap_or(0))
             .system_buffers(size(self.send_buffer), size(self.receive_buffer))
             .keepalive((self.keepalive == 1).then(|| self.keepalive_idle()))
@@ -601,7 +605,12 @@ impl Options {
         let interval = some_millis(self.heartbeat_ivl)?;
         Some(Heartbeat {
             interval,
-            timeout: millis(self.heartbeat_timeout).unwrap_or(interval),
+            timeout: match self.heartbeat_timeout {
+                -1 => interval,
+                // Whoever does not answer stays.
+                0 => NEVER,
+                _ => some_millis(self.heartbeat_timeout).unwrap_or(interval),
+            },
             ttl: some_millis(self.heartbeat_ttl),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::errno::Result;
 use crate::signal::{Deadline, poll, readable};
-use crate::socket::{POLLIN, POLLOUT, Socket};
+use crate::socket::{POLLIN, POLLOUT, Socket, Way};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -27,6 +27,14 @@ pub(crate) fn poll_items(items: &mut [Item], deadline: Deadline) -> Result<usize
     let found = look(items)?;
     if found > 0 || deadline.is_now() {
         return Ok(found);
+    }
+    if let [only] = &*items
+        && only.looks_out()
+    {
+        let found = look(items)?;
+        if found > 0 {
+            return Ok(found);
+        }
     }
     loop {
         for item in &*items {
@@ -68,6 +76,15 @@ fn look(items: &mut [Item]) -> Result<usize> {
 }
 
 impl Item {
+    /// Looks out for a moment for what it waits for, if that is one thing; false if there was nothing.
+    fn looks_out(&self) -> bool {
+        match (&self.subject, self.events) {
+            (Subject::Socket(socket), POLLIN) => socket.look_out(Way::In),
+            (Subject::Socket(socket), POLLOUT) => socket.look_out(Way::Out),
+            (Subject::Socket(_) | Subject::Descriptor(_), _) => false,
+        }
+    }
+
     /// What the system is asked while it is waited for.
     fn polled(&self) -> libc::pollfd {
         match &self.subject {

@@ -171,3 +171,66 @@ impl Passed {
         self.sent[1] += message.byte_count() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Context;
+    use crate::handle::{Handle, Held};
+    use std::thread;
+
+    fn enter(socket: &Arc<Socket>) -> Held<Socket> {
+        // SAFETY: it is a handle.
+        unsafe { Handle::enter(Handle::give(Arc::clone(socket))) }.unwrap()
+    }
+
+    fn receive(socket: &Arc<Socket>) -> Message {
+        let mut message = Message::new();
+        Socket::receive(enter(socket), &mut message, None, 0).unwrap();
+        message
+    }
+
+    fn set(socket: &Socket, option: i32, value: i32) {
+        socket.set(option, &value.to_ne_bytes()).unwrap();
+    }
+
+    /// A DEALER with little room that is bound, and one that is connected to it.
+    fn pair(context: &Arc<Context>, endpoint: &str) -> (Arc<Socket>, Arc<Socket>) {
+        let open = || {
+            let socket = context.open(kind::DEALER).unwrap();
+            set(&socket, n::SNDHWM, 1);
+            set(&socket, n::RCVHWM, 1);
+            set(&socket, n::RCVTIMEO, 60_000);
+            socket
+        };
+        let (bound, connected) = (open(), open());
+        bound.bind(endpoint).unwrap();
+        connected.connect(endpoint).unwrap();
+        (bound, connected)
+    }
+
+    #[test]
+    fn a_way_that_is_full_does_not_stop_the_other() {
+        let context = Arc::new(Context::new().unwrap());
+        let (front, client) = pair(&context, "inproc://front");
+        let (back, worker) = pair(&context, "inproc://back");
+        let proxy = Proxy {
+            front,
+            back,
+            capture: None,
+            control: None,
+        };
+        let passing = thread::spawn(move || proxy.run());
+        set(&client, n::SNDTIMEO, 200);
+        let send = || Socket::send(enter(&client), &mut Message::from("x"), 0);
+        let sent = std::iter::from_fn(|| send().ok()).count();
+        assert!(sent > 2, "{sent}");
+        worker.send_message(Message::from("back")).unwrap();
+        assert_eq!(receive(&client), Message::from("back"));
+        for _ in 0..sent {
+            assert_eq!(receive(&worker), Message::from("x"));
+        }
+        context.shutdown();
+        assert_eq!(passing.join().unwrap(), Err(Errno::ETERM));
+    }
+}

@@ -3,28 +3,44 @@
 use crate::errno::{Errno, Result};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 use std::task::Wake;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Signal {
     fd: OwnedFd,
+    /// It may be readable: who lowers one that is not asks the system for nothing.
+    is_raised: AtomicBool,
     process: Process,
 }
 
-/// A process that something belongs to. A child that it forks has none of its threads.
+/// A process that something belongs to. A child that it forks has none of its threads, and what these have locked stays so.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process(u32);
 
+/// How many forks lie between this process and the one that has loaded the library.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
 impl Process {
     pub(crate) fn this() -> Self {
-        Self(std::process::id())
+        static IS_COUNTED: Once = Once::new();
+        IS_COUNTED.call_once(|| {
+            // SAFETY: what is called in each child does no more than count. Without memory for it nothing is counted.
+            unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
+        });
+        Self(FORKS.load(Ordering::Relaxed))
     }
 
     /// Whether this is a child of it.
+    #[inline]
     pub(crate) fn has_forked(self) -> bool {
-        self.0 != std::process::id()
+        self.0 != FORKS.load(Ordering::Relaxed)
     }
+}
+
+extern "C" fn count_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Signal {
@@ -38,6 +54,7 @@ impl Signal {
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Self {
             fd,
+            is_raised: AtomicBool::new(false),
             process: Process::this(),
         })
     }
@@ -49,12 +66,19 @@ impl Signal {
     /// Makes it readable.
     pub(crate) fn raise(&self) {
         let one = 1_u64;
+        // Said before, for who lowers it meanwhile and is not to find it readable for ever, and after, since that one may
+        // have been too early.
+        self.is_raised.store(true, Ordering::Release);
         // SAFETY: eight octets are there to be read. That it is readable already is no error that matters.
         unsafe { libc::write(self.fd(), (&raw const one).cast(), 8) };
+        self.is_raised.store(true, Ordering::Release);
     }
 
     /// Makes it not readable. What it was raised for is to be looked at after that.
     pub(crate) fn lower(&self) {
+        if !self.is_raised.swap(false, Ordering::AcqRel) {
+            return;
+        }
         let mut count = 0_u64;
         // SAFETY: there is room for eight octets. That it is not readable is no error that matters.
         unsafe { libc::read(self.fd(), (&raw mut count).cast(), 8) };
@@ -141,4 +165,38 @@ pub(crate) fn poll(polled: &mut [libc::pollfd], deadline: Deadline) -> Result<us
     // SAFETY: the descriptors and the time are there for the call, and as many as is said.
     let found = unsafe { libc::ppoll(polled.as_mut_ptr(), count, timeout, std::ptr::null()) };
     usize::try_from(found).map_err(|_| Errno(Errno::last()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn it_is_readable_from_when_it_is_raised_until_it_is_lowered() {
+        let signal = Signal::new().unwrap();
+        for _ in 0..3 {
+            assert_eq!(signal.wait(Deadline::Now), Err(Errno::EAGAIN));
+            signal.raise();
+            signal.raise();
+            assert_eq!(signal.wait(Deadline::Now), Ok(()));
+            signal.lower();
+            signal.lower();
+        }
+    }
+
+    #[test]
+    fn one_that_is_lowered_while_it_is_raised_is_not_readable_for_ever() {
+        let signal = Signal::new().unwrap();
+        for _ in 0..200 {
+            thread::scope(|scope| {
+                let raising = scope.spawn(|| signal.raise());
+                while !raising.is_finished() {
+                    signal.lower();
+                }
+            });
+            signal.lower();
+            assert_eq!(signal.wait(Deadline::Now), Err(Errno::EAGAIN));
+        }
+    }
 }

@@ -1,19 +1,20 @@
 //! A socket as C has it: frames one by one, options that change, calls that block, time out and are interrupted.
 
+mod messages;
+#[cfg(test)]
+mod tests;
+
 use crate::context::Context;
 use crate::errno::{Errno, Result};
-use crate::handle::handled;
-use crate::mask::Masked;
+use crate::handle::{Home, handled};
 use crate::monitor::Forwarder;
 use crate::options::{Options, Value, number as n, terminated};
 use crate::signal::{Deadline, Signal};
 use crate::wire::{Wire, kind, new as new_wire};
-use barid_zmq::{Changes, Endpoint, Frame, Message, PeerProperties, Unsent};
+use barid_zmq::{AnySocket, Changes, Endpoint, Frame, Message, PeerProperties, Unsent};
 use bytes::Bytes;
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Waker};
@@ -37,21 +38,24 @@ struct Place {
     is_bound: bool,
 }
 
-/// A frame that was received.
-pub(crate) struct Received {
-    pub(crate) frame: Frame,
-    /// It is not the last of its message.
-    pub(crate) has_more: bool,
-    pub(crate) sender: Option<Arc<PeerProperties>>,
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Out,
+    In,
 }
 
-struct State {
+/// Who a message is from, if it came over a connection.
+pub(crate) type Sender = Option<Arc<PeerProperties>>;
+
+/// What the calls of a socket change.
+pub(crate) struct State {
     options: Options,
     changes: Changes,
     /// What the program has not received yet of a message.
     incoming: VecDeque<Frame>,
-    /// Who that is from.
-    sender: Option<Arc<PeerProperties>>,
+    /// Who that is from, or the last message was.
+    sender: Sender,
     /// Whether the frame that was received last was not the last of its message.
     has_more: bool,
     /// What the program has sent so far of a message.
@@ -63,17 +67,23 @@ struct State {
     monitor: Option<Arc<Forwarder>>,
 }
 
+/// Sockets of two threads do not share a line of cache.
+#[repr(align(64))]
 pub(crate) struct Socket {
     pub(crate) context: Arc<Context>,
     socket_type: i32,
+    /// What goes out and comes in, by the type of `wire`.
+    messages: AnySocket,
+    sends: bool,
+    receives: bool,
     wire: Box<dyn Wire>,
-    state: Mutex<State>,
+    home: Home<Self>,
     /// `ZMQ_FD`, and what threads of this socket sleep on.
     pub(crate) signal: Arc<Signal>,
     waker: Waker,
 }
 
-handled!(Socket, 0x6261_7273);
+handled!(Socket, 0x6261_7273, State, home);
 
 impl Socket {
     pub(crate) fn new(context: &Arc<Context>, socket_type: i32) -> Result<Self> {
@@ -85,8 +95,11 @@ impl Socket {
         Ok(Self {
             context: Arc::clone(context),
             socket_type,
+            messages: wire.messages(),
+            sends: wire.sends(),
+            receives: wire.receives(),
             wire,
-            state: Mutex::new(State {
+            home: Home::new(State {
                 options,
                 changes,
                 incoming: VecDeque::new(),
@@ -104,6 +117,13 @@ impl Socket {
     }
 
     fn check(&self) -> Result<()> {
+        if self.context.has_forked() {
+            return Err(Errno::EINTR);
+        }
+        self.check_end()
+    }
+
+    fn check_end(&self) -> Result<()> {
         if self.context.is_terminating() {
             return Err(Errno::ETERM);
         }
@@ -119,7 +139,7 @@ impl Socket {
     /// Sees to it that the signal is raised when something changes. True if that has happened before.
     fn watch(&self) -> bool {
         let cx = task::Context::from_waker(&self.waker);
-        let mut state = self.state.lock();
+        let mut state = self.home.lock();
         let mut has_changed = false;
         // A socket that is closed has always changed, and is not waited for.
         for _ in 0..16 {
@@ -134,22 +154,28 @@ impl Socket {
     }
 
     /// Tries until it has a result, the time is over, or a signal of the system comes.
+    #[cold]
     fn until<R>(
         &self,
-        deadline: impl FnOnce(&Self) -> Deadline,
+        way: Way,
+        deadline: Deadline,
         mut attempt: impl FnMut(&mut State) -> Result<R>,
     ) -> Result<R> {
         let mut attempt = || {
-            // Others who wait for the socket are to see that, too.
-            self.check().inspect_err(|_| self.signal.raise())?;
-            attempt(&mut self.state.lock())
+            let result = attempt(&mut self.home.lock());
+            if matches!(result, Err(errno) if errno == Errno::ETERM) {
+                // Others who wait for the socket are to see that, too.
+                self.signal.raise();
+            }
+            result
         };
         let again = |result: &Result<R>| matches!(result, Err(errno) if *errno == Errno::EAGAIN);
-        let result = attempt();
-        if !again(&result) {
-            return result;
+        if !deadline.is_now() && self.look_out(way) {
+            let result = attempt();
+            if !again(&result) {
+                return result;
+            }
         }
-        let deadline = deadline(self);
         loop {
             // Whoever waits for the descriptor instead finds it readable when to try again.
             self.arm();
@@ -161,6 +187,27 @@ impl Socket {
         }
     }
 
+    /// Looks out for a moment for what may let a call go on: to put a thread to sleep and to wake it takes longer.
+    pub(crate) fn look_out(&self, way: Way) -> bool {
+        match way {
+            Way::Out => self.messages.look_out_for_room(),
+            Way::In => self.messages.look_out_for_message(),
+        }
+    }
+
+    fn deadline(&self, way: Way, flags: i32) -> Deadline {
+        if flags & DONTWAIT != 0 {
+            return Deadline::Now;
+        }
+        let state = self.home.lock();
+        let timeout = match way {
+            Way::Out => state.options.send_timeout,
+            Way::In => state.options.receive_timeout,
+        };
+        drop(state);
+        Deadline::after_ms(timeout.into())
+    }
+
     /// Closes it; what has been begun is not sent. Done when all else is sent, or the linger time is over.
     pub(crate) fn close(&self) -> Pin<Box<dyn Future<Output = Unsent> + Send>> {
         self.wire.close()
@@ -168,189 +215,10 @@ impl Socket {
 
     /// Ends what tells of its connections.
     pub(crate) fn stop_monitor(&self) {
-        let monitor = self.state.lock().monitor.take();
+        let monitor = self.home.lock().monitor.take();
         if let Some(monitor) = monitor {
             monitor.stop();
         }
-    }
-}
-
-/// Messages.
-impl Socket {
-    /// Sends a frame, which stays as it is if it is not sent.
-    pub(crate) fn send(&self, frame: &mut dyn FnMut() -> Frame, flags: i32) -> Result<()> {
-        let deadline = |this: &Self| {
-            if flags & DONTWAIT != 0 {
-                return Deadline::Now;
-            }
-            Deadline::after_ms(this.state.lock().options.send_timeout.into())
-        };
-        let is_more = flags & SNDMORE != 0;
-        self.until(deadline, |state| {
-            // To a STREAM the bytes behind the name are always the last of a message.
-            let is_last = self.socket_type == kind::STREAM && state.outgoing.is_some();
-            self.send_once(state, frame, is_more && !is_last, flags & DONTWAIT != 0)
-        })
-    }
-
-    fn send_once(
-        &self,
-        state: &mut State,
-        frame: &mut dyn FnMut() -> Frame,
-        has_more: bool,
-        is_dropped: bool,
-    ) -> Result<()> {
-        let Some(message) = &mut state.outgoing else {
-            self.check_turn(state)?;
-            if has_more {
-                let frame = frame();
-                self.wire.admits(&frame)?;
-                state.outgoing = Some(frame.into());
-                return Ok(());
-            }
-            return self
-                .wire
-                .try_send(frame().into())
-                .map_err(|(errno, _)| errno);
-        };
-        if has_more {
-            message.push_back(frame());
-            return Ok(());
-        }
-        let mut message = state.outgoing.take().unwrap_or_default();
-        message.push_back(frame());
-        match self.wire.try_send(message) {
-            Ok(()) => Ok(()),
-            // Whom it was for has gone after the first frame. Who does not wait for another one sends it to nobody.
-            Err((Errno::EAGAIN, _)) if is_dropped => Ok(()),
-            Err((Errno::EAGAIN, message)) => {
-                let mut frames = message.into_frames();
-                frames.pop();
-                state.outgoing = Some(frames.into());
-                Err(Errno::EAGAIN)
-            }
-            Err((errno, _)) => Err(errno),
-        }
-    }
-
-    /// Whether what has come and is not received yet lets the program send.
-    fn check_turn(&self, state: &mut State) -> Result<()> {
-        if state.incoming.is_empty() {
-            return Ok(());
-        }
-        match self.socket_type {
-            kind::REQ if state.options.is_relaxed => state.incoming.clear(),
-            kind::REQ | kind::REP => return Err(Errno::EFSM),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The next frame.
-    pub(crate) fn receive(&self, flags: i32) -> Result<Received> {
-        let deadline = |this: &Self| {
-            if flags & DONTWAIT != 0 {
-                return Deadline::Now;
-            }
-            Deadline::after_ms(this.state.lock().options.receive_timeout.into())
-        };
-        self.until(deadline, |state| {
-            let frame = self.receive_once(state)?;
-            state.has_more = !state.incoming.is_empty();
-            Ok(Received {
-                frame,
-                has_more: state.has_more,
-                sender: state.sender.clone(),
-            })
-        })
-    }
-
-    fn receive_once(&self, state: &mut State) -> Result<Frame> {
-        if state.options.is_conflating && !state.incoming.is_empty() {
-            // There may be a newer one than that which was found when somebody looked.
-            self.look(state)?;
-        }
-        if let Some(frame) = state.incoming.pop_front() {
-            return Ok(frame);
-        }
-        let mut message = self.wire.try_recv()?;
-        state.sender = self.wire.last_sender();
-        if message.len() == 1 {
-            return Ok(message.pop_front().unwrap_or_default());
-        }
-        state.incoming = message.into_frames().into();
-        Ok(state.incoming.pop_front().unwrap_or_default())
-    }
-
-    /// Takes the next message for the program, so that it is known to be there.
-    fn look(&self, state: &mut State) -> Result<()> {
-        match self.wire.try_recv() {
-            Ok(message) => {
-                state.incoming = message.into_frames().into();
-                state.sender = self.wire.last_sender();
-            }
-            Err(Errno::EAGAIN) => {}
-            Err(errno) => return Err(errno),
-        }
-        Ok(())
-    }
-
-    /// The next message whole, if it is there. For proxies.
-    pub(crate) fn try_receive_message(&self) -> Result<Message> {
-        self.check()?;
-        let mut state = self.state.lock();
-        state.has_more = false;
-        if !state.incoming.is_empty() {
-            let frames: Vec<Frame> = state.incoming.drain(..).collect();
-            return Ok(frames.into());
-        }
-        self.wire.try_recv()
-    }
-
-    /// Sends a message whole. For proxies.
-    pub(crate) fn send_message(&self, message: Message) -> Result<()> {
-        let mut message = Some(message);
-        self.until(
-            |_| Deadline::Never,
-            |_| {
-                let Some(sent) = message.take() else {
-                    return Ok(());
-                };
-                self.wire.try_send(sent).map_err(|(errno, unsent)| {
-                    message = Some(unsent);
-                    errno
-                })
-            },
-        )
-    }
-
-    /// What can be done at once.
-    pub(crate) fn events(&self) -> Result<i16> {
-        self.check()?;
-        let mut state = self.state.lock();
-        let mut events = 0;
-        if state.incoming.is_empty() {
-            match self.look(&mut state) {
-                Ok(()) | Err(Errno::EFSM | Errno::ENOTSUP) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        if !state.incoming.is_empty() {
-            events |= POLLIN;
-        }
-        let is_in_turn = match self.socket_type {
-            kind::REQ => state.incoming.is_empty() || state.options.is_relaxed,
-            kind::REP => state.incoming.is_empty(),
-            _ => true,
-        };
-        if state.outgoing.is_some() || (is_in_turn && self.wire.is_writable()) {
-            events |= POLLOUT;
-        }
-        Ok(events)
-    }
-
-    pub(crate) fn fd(&self) -> RawFd {
-        self.signal.fd()
     }
 }
 
@@ -359,10 +227,9 @@ impl Socket {
     pub(crate) fn bind(&self, text: &str) -> Result<()> {
         self.check()?;
         let asked = parse(text)?;
-        let mut state = self.state.lock();
-        let masked = Masked::new();
+        let mut state = self.home.lock();
+        self.context.start_for(text)?;
         let endpoint = self.wire.bind(&asked)?;
-        drop(masked);
         state.last_endpoint = endpoint.to_string();
         state.places.push(Place {
             text: (!leaves_open(&asked)).then(|| text.to_owned()),
@@ -375,7 +242,7 @@ impl Socket {
     pub(crate) fn connect(&self, text: &str) -> Result<()> {
         self.check()?;
         let endpoint = parse(text)?;
-        let mut state = self.state.lock();
+        let mut state = self.home.lock();
         // To connect there twice makes no sense to these, and libzmq does it once.
         let connects_once =
             [kind::DEALER, kind::SUB, kind::PUB, kind::REQ].contains(&self.socket_type);
@@ -384,9 +251,8 @@ impl Socket {
             return Ok(());
         }
         let name = state.next_name.take();
-        let masked = Masked::new();
+        self.context.start_for(text)?;
         self.wire.connect(&endpoint, name)?;
-        drop(masked);
         state.last_endpoint = text.to_owned();
         state.places.push(Place {
             text: Some(text.to_owned()),
@@ -400,7 +266,7 @@ impl Socket {
     pub(crate) fn end(&self, text: &str, is_bound: bool) -> Result<()> {
         self.check()?;
         parse(text)?;
-        let mut state = self.state.lock();
+        let mut state = self.home.lock();
         let found = state.places.iter().position(|place| {
             let is_called_so = place.text.as_deref() == Some(text);
             place.is_bound == is_bound && (is_called_so || place.endpoint.to_string() == text)
@@ -417,7 +283,7 @@ impl Socket {
     /// Tells what happens to connections by a PAIR that is bound there; nowhere ends that.
     pub(crate) fn monitor(&self, endpoint: Option<&str>, events: i32) -> Result<()> {
         self.check()?;
-        let mut state = self.state.lock();
+        let mut state = self.home.lock();
         if let Some(former) = state.monitor.take() {
             former.stop();
         }
@@ -451,7 +317,7 @@ fn parse(text: &str) -> Result<Endpoint> {
 impl Socket {
     pub(crate) fn set(&self, option: i32, value: &[u8]) -> Result<()> {
         self.check()?;
-        let mut state = self.state.lock();
+        let mut state = self.home.lock();
         match option {
             n::SUBSCRIBE | n::UNSUBSCRIBE => {
                 if self.socket_type == kind::XPUB && !state.options.is_manual {
@@ -492,13 +358,15 @@ impl Socket {
     }
 
     pub(crate) fn get(&self, option: i32) -> Result<Value> {
-        self.check()?;
+        self.check_end()?;
         match option {
             n::EVENTS => {
+                self.check()?;
                 self.arm();
                 return Ok(Value::Int(self.events()?.into()));
             }
             n::FD => {
+                self.check()?;
                 // Who watches it from here on is told of what nobody has looked at yet.
                 if self.watch() {
                     self.signal.raise();
@@ -507,7 +375,7 @@ impl Socket {
             }
             _ => {}
         }
-        let state = self.state.lock();
+        let state = self.home.lock();
         match option {
             n::RCVMORE => Ok(Value::Int(state.has_more.into())),
             // Whoever has just connected asks so whom.

@@ -3,13 +3,11 @@
 use crate::errno::{Errno, Result};
 use crate::options::Options;
 use barid_zmq::{
-    BindError, Changes, ConnectError, Context, Endpoint, Message, Monitor, PeerProperties,
-    SendError, Socket, Unsent, kinds,
+    AnySocket, BindError, Changes, ConnectError, Context, Endpoint, Monitor, Socket, Unsent, kinds,
 };
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 /// Numbers of the types.
 pub(crate) mod kind {
@@ -37,13 +35,12 @@ pub(crate) trait Wire: Send + Sync {
     ) -> std::result::Result<(), ConnectError>;
     /// False if it is not bound or connected there.
     fn end(&self, endpoint: &Endpoint, is_bound: bool) -> bool;
-    /// What is not sent is handed back.
-    fn try_send(&self, message: Message) -> std::result::Result<(), (Errno, Message)>;
+    /// The same socket for its messages. Whether it sends and receives any is said by the next two.
+    fn messages(&self) -> AnySocket;
+    fn sends(&self) -> bool;
+    fn receives(&self) -> bool;
     fn admits(&self, first_frame: &[u8]) -> Result<()>;
     fn is_writable(&self) -> bool;
-    fn try_recv(&self) -> Result<Message>;
-    /// Of the message that was received last.
-    fn last_sender(&self) -> Option<Arc<PeerProperties>>;
     /// What the peer is called that a STREAM has got last.
     fn newest_peer(&self) -> Option<Bytes>;
     /// Subscribes, or for an XPUB, lets the last who has asked subscribe.
@@ -105,16 +102,6 @@ macro_rules! with_options {
     };
     ($builder:ident, $options:ident, $other:ident) => {
         $builder
-    };
-}
-
-macro_rules! can_send {
-    ($this:ident, $message:ident, receives_only) => {
-        Err((Errno::ENOTSUP, $message))
-    };
-    ($this:ident, $message:ident, $sends:ident) => {
-        Self::try_send($this, $message)
-            .map_err(|SendError { reason, message }| (reason.into(), message))
     };
 }
 
@@ -211,8 +198,16 @@ macro_rules! wire {
                 ended.unwrap_or(false)
             }
 
-            fn try_send(&self, message: Message) -> std::result::Result<(), (Errno, Message)> {
-                can_send!(self, message, $direction)
+            fn messages(&self) -> AnySocket {
+                self.any()
+            }
+
+            fn sends(&self) -> bool {
+                if_sends!($direction, true, false)
+            }
+
+            fn receives(&self) -> bool {
+                if_receives!($direction, true, false)
             }
 
             fn admits(&self, first_frame: &[u8]) -> Result<()> {
@@ -225,14 +220,6 @@ macro_rules! wire {
 
             fn is_writable(&self) -> bool {
                 if_sends!($direction, Self::is_writable(self), false)
-            }
-
-            fn try_recv(&self) -> Result<Message> {
-                if_receives!($direction, Ok(Self::try_recv(self)?), Err(Errno::ENOTSUP))
-            }
-
-            fn last_sender(&self) -> Option<Arc<PeerProperties>> {
-                if_receives!($direction, Self::last_sender(self), None)
             }
 
             fn newest_peer(&self) -> Option<Bytes> {

@@ -263,6 +263,7 @@ impl Sleeper {
     }
 
     /// Sleeps until it is woken, or for no reason at all; not longer than so long.
+    #[expect(clippy::disallowed_methods, reason = "nothing can wake it there")]
     fn sleep(&self, timeout: Option<Duration>) {
         match (&self.thread, timeout) {
             (Some(_), None) => thread::park(),

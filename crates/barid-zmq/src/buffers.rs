@@ -8,6 +8,11 @@
 //!   kept:  [free] [free] [in use] [in use]       the oldest in front: looked at when a buffer is needed
 //! ```
 
+#![expect(
+    unsafe_code,
+    reason = "memory that was written once need not be written again"
+)]
+
 use bytes::BytesMut;
 use std::collections::VecDeque;
 
@@ -41,6 +46,12 @@ impl Buffers {
 
     /// An empty buffer with room for so many bytes; its capacity is all of its memory.
     pub(crate) fn take(&mut self, room: usize) -> BytesMut {
+        self.find(room)
+            .unwrap_or_else(|| BytesMut::with_capacity(room))
+    }
+
+    /// One that is free.
+    fn find(&mut self, room: usize) -> Option<BytesMut> {
         for _ in 0..LOOKS_MAX {
             let Some(oldest) = self.kept.front_mut() else {
                 break;
@@ -52,11 +63,11 @@ impl Buffers {
                 break;
             }
             let oldest = self.forget();
-            if suits && let Some(oldest) = oldest {
+            if suits && oldest.is_some() {
                 return oldest;
             }
         }
-        BytesMut::with_capacity(room)
+        None
     }
 
     /// Keeps a buffer, whose memory is so many bytes in all, for when what was cut from it is dropped, and forgets the
@@ -77,6 +88,32 @@ impl Buffers {
         let oldest = self.kept.pop_front()?;
         self.bytes -= oldest.bytes;
         Some(oldest.handle)
+    }
+}
+
+/// Buffers for others to fill. All of their memory was written when it was made.
+pub(crate) struct Rooms(Buffers);
+
+impl Rooms {
+    /// As [`Buffers::new`].
+    pub(crate) const fn new(bytes_max: usize) -> Self {
+        Self(Buffers::new(bytes_max))
+    }
+
+    /// So many bytes that nobody else has, which are what they happen to be.
+    pub(crate) fn cut(&mut self, bytes: usize) -> BytesMut {
+        let room = bytes.next_power_of_two();
+        let mut buffer = self.0.find(room).unwrap_or_else(|| {
+            let mut buffer = BytesMut::zeroed(room);
+            buffer.clear();
+            buffer
+        });
+        assert!(buffer.capacity() >= bytes, "a buffer with too little room");
+        // SAFETY: there is so much room, which was zeroed when this was made, here and nowhere else.
+        unsafe { buffer.set_len(bytes) };
+        let cut = buffer.split();
+        self.0.keep(buffer, room);
+        cut
     }
 }
 
@@ -127,6 +164,24 @@ mod tests {
         drop(stuck);
         drop(fill(&mut buffers, 2000));
         assert!(buffers.bytes <= 1000, "it was too large to be kept");
+    }
+
+    #[test]
+    fn rooms_are_nobody_elses_and_used_again() {
+        let mut rooms = Rooms::new(10_000);
+        let mut first = rooms.cut(3000);
+        assert_eq!(first, [0; 3000][..]);
+        first.fill(1);
+        let at = first.as_ptr();
+        let mut second = rooms.cut(3001);
+        second.fill(2);
+        let first = first.freeze();
+        assert_eq!(first, [1; 3000][..]);
+        drop(first);
+        let third = rooms.cut(4096);
+        assert_eq!(third.as_ptr(), at);
+        assert_eq!(third.len(), 4096);
+        assert_eq!(second, [2; 3001][..]);
     }
 
     #[test]

@@ -154,6 +154,14 @@ impl<K: Kind> SocketBuilder<K> {
         self
     }
 
+    /// Bytes that all peers together may have sent of messages that are not whole, beyond 512 KiB each. Who would have more
+    /// is disconnected. By default 1 GiB.
+    #[must_use]
+    pub const fn unfinished_max(mut self, bytes: usize) -> Self {
+        self.options.unfinished_max = bytes;
+        self
+    }
+
     /// How many connections the system keeps before they are accepted.
     #[must_use]
     pub const fn backlog(mut self, backlog: u32) -> Self {

@@ -34,6 +34,8 @@ struct Place {
     _stop: Option<net::Stop>,
 }
 
+/// Sockets of two threads do not share a line of cache.
+#[repr(align(64))]
 pub(crate) struct Cell {
     core: Mutex<Core>,
     pub(crate) hub: Arc<Hub>,

@@ -27,19 +27,27 @@ use std::ptr::NonNull;
 const CHUNK_BYTES: usize = 16 << 10;
 /// Bodies are at most so long: one that is kept keeps the whole chunk.
 pub(crate) const BODY_MAX: usize = 2 << 10;
+/// What is to be filled by others begins at a multiple of this, as memory of an allocator does.
+const ALIGNMENT: usize = 16;
 /// Full chunks that wait to be filled again.
-const KEPT_MAX: usize = 64;
+const KEPT_MAX: usize = 256;
 
+/// The count has a line of cache to itself, which leaves the bytes aligned as well.
+#[repr(C)]
 struct Memory {
-    shares: Shares,
+    shares: Line<Shares>,
     bytes: UnsafeCell<[MaybeUninit<u8>; CHUNK_BYTES]>,
 }
 
+#[repr(align(64))]
+struct Line<T>(T);
+
 /// A body in a chunk.
-pub(crate) struct Slice {
+#[doc(hidden)]
+pub struct Slice {
     memory: NonNull<Memory>,
-    at: u32,
-    len: u32,
+    /// Where it begins, and in the lower half how long it is: so it is handed on in two registers.
+    place: u64,
 }
 
 // SAFETY: the bytes of a slice are written before it is made, and not again before it is dropped.
@@ -48,14 +56,25 @@ unsafe impl Send for Slice {}
 unsafe impl Sync for Slice {}
 
 impl Slice {
+    /// The bytes.
+    #[must_use]
     #[inline]
-    pub(crate) const fn as_slice(&self) -> &[u8] {
+    pub const fn as_slice(&self) -> &[u8] {
         // SAFETY: the memory lives as long as the shares of its slices, this one among them; these bytes of it are
         // within it, were written, and nobody writes them meanwhile.
         unsafe {
             let bytes = (*self.memory.as_ptr()).bytes.get().cast::<u8>();
-            std::slice::from_raw_parts(bytes.add(self.at as usize), self.len as usize)
+            std::slice::from_raw_parts(bytes.add(self.at()), self.len())
         }
+    }
+
+    const fn at(&self) -> usize {
+        (self.place >> 32) as usize
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    const fn len(&self) -> usize {
+        self.place as u32 as usize
     }
 
     /// So many more of it, for which the count is changed once.
@@ -66,7 +85,7 @@ impl Slice {
 
     const fn shares(&self) -> &Shares {
         // SAFETY: as in `as_slice`.
-        unsafe { &(*self.memory.as_ptr()).shares }
+        unsafe { &(*self.memory.as_ptr()).shares.0 }
     }
 }
 
@@ -84,6 +103,37 @@ impl Drop for Slice {
         if self.shares().give_back(1) {
             free(self.memory);
         }
+    }
+}
+
+/// Bytes in a chunk that nobody has seen yet.
+#[doc(hidden)]
+pub struct Blank(Slice);
+
+impl Blank {
+    /// What stands there now.
+    #[must_use]
+    #[inline]
+    pub const fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// To be filled.
+    #[inline]
+    pub const fn as_mut_slice(&mut self) -> &mut [u8] {
+        let slice = &self.0;
+        // SAFETY: as in `as_slice`, and there is no other slice of these bytes before this one is given out.
+        unsafe {
+            let bytes = (*slice.memory.as_ptr()).bytes.get().cast::<u8>();
+            std::slice::from_raw_parts_mut(bytes.add(slice.at()), slice.len())
+        }
+    }
+
+    /// From here on they do not change.
+    #[must_use]
+    #[inline]
+    pub fn into_slice(self) -> Slice {
+        self.0
     }
 }
 
@@ -130,9 +180,10 @@ impl Chunk {
     fn allocate() -> Self {
         let memory: Box<MaybeUninit<Memory>> = Box::new_uninit();
         let memory = Box::into_raw(memory).cast::<Memory>();
-        // SAFETY: the place is there and nobody else's; bytes may be anything.
+        // SAFETY: the place is there and nobody else's.
         let memory = unsafe {
-            (&raw mut (*memory).shares).write(Shares::new());
+            (&raw mut (*memory).shares).write(Line(Shares::new()));
+            (&raw mut (*memory).bytes).write_bytes(0, 1);
             NonNull::new_unchecked(memory)
         };
         Self {
@@ -147,7 +198,6 @@ impl Chunk {
     }
 
     /// Cuts a body off, for which there is room.
-    #[expect(clippy::cast_possible_truncation, reason = "a chunk is short")]
     #[inline]
     fn cut(&mut self, body: &[u8]) -> Slice {
         assert!(self.has_room(body.len()), "a body longer than its chunk");
@@ -160,12 +210,29 @@ impl Chunk {
                 .add(at)
                 .copy_from_nonoverlapping(body.as_ptr(), body.len());
         }
-        self.used += body.len();
+        self.give(body.len())
+    }
+
+    /// Likewise, as it is: all bytes of a chunk were written when it was made.
+    #[inline]
+    fn cut_blank(&mut self, bytes: usize) -> Blank {
+        self.used = self.used.next_multiple_of(ALIGNMENT);
+        assert!(
+            self.used <= CHUNK_BYTES && self.has_room(bytes),
+            "a body longer than its chunk"
+        );
+        Blank(self.give(bytes))
+    }
+
+    /// The next bytes, which are there and were written.
+    #[inline]
+    const fn give(&mut self, bytes: usize) -> Slice {
+        let at = self.used;
+        self.used += bytes;
         self.given += 1;
         Slice {
             memory: self.memory,
-            at: at as u32,
-            len: body.len() as u32,
+            place: (at as u64) << 32 | bytes as u64,
         }
     }
 
@@ -182,7 +249,7 @@ impl Chunk {
 
     const fn shares(&self) -> &Shares {
         // SAFETY: the memory lives as long as the owner has shares.
-        unsafe { &(*self.memory.as_ptr()).shares }
+        unsafe { &(*self.memory.as_ptr()).shares.0 }
     }
 }
 
@@ -206,31 +273,40 @@ impl Chunks {
     /// A copy of a body of at most [`BODY_MAX`] bytes.
     #[inline]
     pub(crate) fn copy(&mut self, body: &[u8]) -> Slice {
-        if let Some(current) = &mut self.current
-            && current.has_room(body.len())
-        {
-            return current.cut(body);
+        self.with_room(body.len()).cut(body)
+    }
+
+    /// So many bytes, at most [`BODY_MAX`], which are what they happen to be.
+    #[inline]
+    pub(crate) fn blank(&mut self, bytes: usize) -> Blank {
+        self.with_room(bytes + ALIGNMENT - 1).cut_blank(bytes)
+    }
+
+    #[inline]
+    fn with_room(&mut self, bytes: usize) -> &mut Chunk {
+        match self.current.take_if(|current| !current.has_room(bytes)) {
+            None if self.current.is_some() => {}
+            full => self.next(full),
         }
-        self.next().cut(body)
+        self.current.get_or_insert_with(Chunk::allocate)
     }
 
     #[cold]
-    fn next(&mut self) -> &mut Chunk {
+    fn next(&mut self, full: Option<Chunk>) {
         let oldest = self.full.front_mut();
         let next = if oldest.is_some_and(Chunk::reclaim) {
             self.full.pop_front()
         } else {
             None
         };
-        let next = next.unwrap_or_else(Chunk::allocate);
-        if let Some(full) = self.current.replace(next) {
+        self.current = Some(next.unwrap_or_else(Chunk::allocate));
+        if let Some(full) = full {
             // The oldest may be one that is kept by somebody for long.
             if self.full.len() == KEPT_MAX {
                 self.full.pop_front();
             }
             self.full.push_back(full);
         }
-        self.current.get_or_insert_with(Chunk::allocate)
     }
 }
 
@@ -260,6 +336,25 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_is_nobody_elses() {
+        let mut chunks = Chunks::default();
+        let before = chunks.copy(b"before");
+        let mut blank = chunks.blank(5);
+        let behind = chunks.copy(b"behind");
+        assert_eq!(blank.as_slice(), [0; 5]);
+        assert!(blank.as_slice().as_ptr().addr().is_multiple_of(ALIGNMENT));
+        blank.as_mut_slice().copy_from_slice(b"blank");
+        assert_eq!(before.as_slice(), b"before");
+        assert_eq!(behind.as_slice(), b"behind");
+        let slice = thread::spawn(|| blank.into_slice()).join().unwrap();
+        drop((before, behind));
+        assert!(!chunks.current.as_mut().unwrap().reclaim());
+        assert_eq!(slice.as_slice(), b"blank");
+        drop(slice);
+        assert!(chunks.current.as_mut().unwrap().reclaim());
+    }
+
+    #[test]
     fn a_chunk_is_filled_again() {
         let mut chunks = Chunks::default();
         let first = chunks.copy(&[1; BODY_MAX]);
@@ -278,7 +373,8 @@ mod tests {
     #[test]
     fn what_nobody_drops_is_not_waited_for() {
         let mut chunks = Chunks::default();
-        let kept: Vec<_> = (0..2000).map(|_| chunks.copy(&[7; BODY_MAX])).collect();
+        let count = (KEPT_MAX + 2) * CHUNK_BYTES / BODY_MAX;
+        let kept: Vec<_> = (0..count).map(|_| chunks.copy(&[7; BODY_MAX])).collect();
         assert_eq!(chunks.full.len(), KEPT_MAX);
         assert!(kept.iter().all(|slice| slice.as_slice() == [7; BODY_MAX]));
     }

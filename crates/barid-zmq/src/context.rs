@@ -1,7 +1,7 @@
 //! What sockets of a program share: the threads that do I/O, and the names of inproc.
 
 use crate::inproc::Names;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -52,6 +52,15 @@ impl Context {
 }
 
 impl Context {
+    /// Starts all I/O threads, which otherwise start when they are first needed. They take the signals of the system that
+    /// the thread takes which does this.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(&self) -> io::Result<()> {
+        self.0.start(self.0.thread_count).map(drop)
+    }
+
     /// Whether a socket is bound to this name of inproc.
     #[must_use]
     pub fn is_bound(&self, name: &str) -> bool {
@@ -77,12 +86,18 @@ impl Shared {
     /// The runtime of the I/O thread whose turn it is.
     pub(crate) fn io(&self) -> io::Result<Handle> {
         let index = self.turn.fetch_add(1, Ordering::Relaxed) % self.thread_count;
+        let threads = self.start(index + 1)?;
+        Ok(threads[index].handle.clone())
+    }
+
+    /// Sees to it that there are so many threads.
+    fn start(&self, count: usize) -> io::Result<MutexGuard<'_, Vec<IoThread>>> {
         let mut threads = self.threads.lock();
-        while threads.len() <= index {
+        while threads.len() < count {
             let thread = IoThread::start(threads.len())?;
             threads.push(thread);
         }
-        Ok(threads[index].handle.clone())
+        Ok(threads)
     }
 }
 

@@ -415,6 +415,17 @@ impl Core {
         }
     }
 
+    /// Puts that in a place, unless it is there already: most messages come from the same peer as the one before.
+    #[inline]
+    pub(crate) fn note_last_sender(&mut self, place: &mut Option<Arc<PeerProperties>>) {
+        if let LastSender::There(peer) = &self.last_sender
+            && let Some(peer) = self.links.peers.get_mut(*peer)
+        {
+            return peer.known.note(place);
+        }
+        *place = self.last_sender();
+    }
+
     /// Changes what the rules go by.
     pub(crate) fn set_options(&mut self, options: Arc<Options>) {
         match &mut self.pattern {

@@ -6,7 +6,7 @@ use crate::core::{Core, Counters};
 use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Interest};
 use crate::monitor::Monitors;
-use crate::net::Seats;
+use crate::net::{Seats, Unfinished};
 use crate::options::Options;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) context: Arc<ContextShared>,
     pub(crate) monitors: Monitors,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) unfinished: Arc<Unfinished>,
     /// Peers that have shaken hands.
     pub(crate) connected: AtomicUsize,
     /// Connections that exist or are being made.
@@ -63,6 +64,7 @@ impl Hub {
         let shared = Shared {
             socket_type,
             seats: Arc::new(Seats::new(options.seats)),
+            unfinished: Arc::new(Unfinished::new(options.unfinished_max)),
             gate: Arc::new(Gate::default()),
             context,
             monitors: Monitors::default(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod any;
 mod attachment;
 mod blocking;
 mod buffers;
@@ -32,9 +33,13 @@ mod spin;
 mod sync;
 mod wait;
 
+#[doc(hidden)]
+pub use any::AnySocket;
 pub use blocking::Blocking;
 pub use builder::{RoutingIdError, SocketBuilder};
 pub use changes::Changes;
+#[doc(hidden)]
+pub use chunk::{Blank, Slice};
 pub use context::Context;
 pub use core::Counters;
 pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
@@ -47,6 +52,8 @@ pub use kind::{
     Subscribes, XPub, XSub, kinds,
 };
 pub use message::{Frame, Message};
+#[doc(hidden)]
+pub use message::{blank, room};
 pub use monitor::{HandshakeFailure, Monitor, MonitorEvent};
 pub use options::{Heartbeat, IpVersions, OnFull, Reconnect, Subscriptions};
 pub use pipe::credit::Hwm;

@@ -1,9 +1,9 @@
 //! What sockets carry: messages of one or more frames.
 
-use crate::buffers::Buffers;
-use crate::chunk::{self, Chunks, Slice};
+use crate::buffers::{Buffers, Rooms};
+use crate::chunk::{self, Blank, Chunks, Slice};
 use crate::prefetch::prefetch;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::fmt;
@@ -99,16 +99,43 @@ impl Frame {
     }
 }
 
+/// Memory for a short body that nobody else has, to be filled by whoever has asked for it: so many bytes, which are what
+/// they happen to be. None where memory is not used again: there are many bytes, or the thread is ending.
+#[doc(hidden)]
+#[must_use]
+#[inline]
+pub fn blank(bytes: usize) -> Option<Blank> {
+    if bytes > chunk::BODY_MAX {
+        return None;
+    }
+    let blank = BODIES.try_with(|bodies| bodies.borrow_mut().short.blank(bytes));
+    blank.ok()
+}
+
+/// As [`blank`], for more of them.
+#[doc(hidden)]
+#[must_use]
+pub fn room(bytes: usize) -> Option<BytesMut> {
+    if bytes > REUSED_MAX {
+        return None;
+    }
+    let room = BODIES.try_with(|bodies| bodies.borrow_mut().rooms.cut(bytes));
+    room.ok()
+}
+
 /// Where a thread copies bodies to.
 struct Bodies {
     short: Chunks,
     long: Buffers,
+    /// Those that others fill.
+    rooms: Rooms,
 }
 
 thread_local! {
     static BODIES: RefCell<Bodies> = RefCell::new(Bodies {
         short: Chunks::default(),
         long: Buffers::new(LONG_BYTES_MAX),
+        rooms: Rooms::new(LONG_BYTES_MAX),
     });
 }
 
@@ -247,6 +274,61 @@ impl Message {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A message of one frame with a copy of these bytes, put together in a place where there is none yet: nothing has to
+    /// be moved.
+    #[expect(clippy::cast_possible_truncation, reason = "the length is at most 54")]
+    #[doc(hidden)]
+    #[inline]
+    pub fn copy_into(&mut self, content: &[u8]) {
+        if content.len() > INLINE_MAX {
+            *self = Frame(copied(content)).into();
+            return;
+        }
+        self.parts = Parts::One(Frame::new());
+        if let Parts::One(Frame(Repr::Inline { len, bytes })) = &mut self.parts {
+            *len = content.len() as u8;
+            bytes[..content.len()].copy_from_slice(content);
+        }
+    }
+
+    /// A message of one frame whose bytes are these.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub const fn of_slice(slice: Slice) -> Self {
+        Self {
+            parts: Parts::One(Frame(Repr::Chunked(slice))),
+            peer: 0,
+        }
+    }
+
+    /// Takes the bytes of the only frame, if they are such: less is moved than with the frame.
+    #[doc(hidden)]
+    #[inline]
+    pub fn take_slice(&mut self) -> Option<Slice> {
+        if !matches!(self.parts, Parts::One(Frame(Repr::Chunked(_)))) {
+            return None;
+        }
+        match std::mem::take(&mut self.parts) {
+            Parts::One(Frame(Repr::Chunked(slice))) => Some(slice),
+            Parts::None
+            | Parts::One(Frame(Repr::Inline { .. } | Repr::Shared(_)))
+            | Parts::Many(_) => None,
+        }
+    }
+
+    /// As [`Self::take_slice`].
+    #[doc(hidden)]
+    #[inline]
+    pub fn take_bytes(&mut self) -> Option<Bytes> {
+        let Parts::One(Frame(Repr::Shared(bytes))) = &mut self.parts else {
+            return None;
+        };
+        let bytes = std::mem::take(bytes);
+        self.parts = Parts::None;
+        Some(bytes)
     }
 
     /// The frames, in order.
@@ -552,6 +634,27 @@ mod tests {
             Frame::copy_from(&[7; 100])
         });
         assert_eq!(thread.join().unwrap(), [7; 100]);
+    }
+
+    #[test]
+    fn bytes_outside_of_a_frame_are_taken_as_what_they_are() {
+        let mut blank = blank(100).unwrap();
+        blank.as_mut_slice().fill(7);
+        let mut message = Message::of_slice(blank.into_slice());
+        assert!(message.take_bytes().is_none());
+        assert_eq!(message.take_slice().unwrap().as_slice(), [7; 100]);
+        assert!(message.is_empty());
+        let mut message = Message::from(Bytes::from(vec![7; 5000]));
+        assert!(message.take_slice().is_none());
+        assert_eq!(message.take_bytes().unwrap(), [7; 5000][..]);
+        assert!(message.is_empty());
+        for len in [0, 54, 55, 5000] {
+            message.copy_into(&vec![7; len]);
+            assert_eq!(message, Message::from(vec![7; len]));
+        }
+        assert!(message.take_slice().is_none());
+        assert_eq!(room(5000).unwrap().len(), 5000);
+        assert!(super::blank(chunk::BODY_MAX + 1).is_none() && room(REUSED_MAX + 1).is_none());
     }
 
     #[test]

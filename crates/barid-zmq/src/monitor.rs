@@ -156,7 +156,11 @@ pub(crate) struct Monitors {
 impl Monitors {
     pub(crate) fn add(&self) -> Monitor {
         let kept = Arc::new(Mutex::new(Kept::default()));
-        self.all.lock().push(Arc::downgrade(&kept));
+        let mut all = self.all.lock();
+        // Nothing may happen for long, and monitors come and go.
+        all.retain(|kept| kept.strong_count() > 0);
+        all.push(Arc::downgrade(&kept));
+        drop(all);
         self.any.store(true, Ordering::Release);
         Monitor(kept)
     }

@@ -21,9 +21,11 @@ mod seats;
 mod settings;
 mod transport;
 mod udp;
+mod unfinished;
 mod websocket;
 
 pub(crate) use seats::{Seat, SeatLimits, Seats};
+pub(crate) use unfinished::Unfinished;
 
 use crate::attachment::{Attachment, Presence};
 use crate::endpoint::Endpoint;

@@ -144,6 +144,8 @@ pub(crate) struct Options {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) message_bytes_max: usize,
+    /// Of messages that are not whole, of all peers together.
+    pub(crate) unfinished_max: usize,
     pub(crate) backlog: u32,
     pub(crate) send_buffer: Option<usize>,
     pub(crate) receive_buffer: Option<usize>,
@@ -177,6 +179,7 @@ impl Default for Options {
             connect_timeout: None,
             heartbeat: None,
             message_bytes_max: 256 << 20,
+            unfinished_max: 1 << 30,
             backlog: 100,
             send_buffer: None,
             receive_buffer: None,

@@ -2,7 +2,9 @@
 
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use zmtp::metadata::{IDENTITY, Metadata};
 use zmtp::{Identity, Peer};
 
@@ -68,15 +70,36 @@ impl PeerProperties {
 
 /// The properties of a peer of a socket: of the connection that is there, or was last.
 #[derive(Clone, Default)]
-pub(crate) struct Known(Arc<Mutex<Option<Arc<PeerProperties>>>>);
+pub(crate) struct Known(Arc<Told>);
+
+#[derive(Default)]
+struct Told {
+    properties: Mutex<Option<Arc<PeerProperties>>>,
+    /// Where those are: to be compared without the lock. Who has them knows that nothing else is there meanwhile.
+    at: AtomicPtr<PeerProperties>,
+}
 
 impl Known {
     pub(crate) fn set(&self, properties: PeerProperties) {
-        *self.0.lock() = Some(Arc::new(properties));
+        let properties = Arc::new(properties);
+        let mut known = self.0.properties.lock();
+        self.0
+            .at
+            .store(Arc::as_ptr(&properties).cast_mut(), Ordering::Release);
+        *known = Some(properties);
     }
 
     pub(crate) fn get(&self) -> Option<Arc<PeerProperties>> {
-        self.0.lock().clone()
+        self.0.properties.lock().clone()
+    }
+
+    /// Puts the properties in a place, unless they are there already.
+    #[inline]
+    pub(crate) fn note(&self, place: &mut Option<Arc<PeerProperties>>) {
+        let there = place.as_ref().map_or(ptr::null(), Arc::as_ptr);
+        if !ptr::eq(there, self.0.at.load(Ordering::Acquire)) {
+            *place = self.get();
+        }
     }
 }
 
@@ -85,6 +108,21 @@ mod tests {
     use super::*;
     use bytes::{Bytes, BytesMut};
     use zmtp::metadata::put_property;
+
+    #[test]
+    fn what_is_known_is_put_where_it_is_not_yet() {
+        let (known, mut place) = (Known::default(), None);
+        known.note(&mut place);
+        assert!(place.is_none());
+        for address in ["127.0.0.1", "127.0.0.2"] {
+            known.set(PeerProperties::new(&Peer::default(), address));
+            known.note(&mut place);
+            let noted = place.clone().unwrap();
+            assert_eq!(noted.get("Peer-Address").unwrap().to_str(), Ok(address));
+            known.note(&mut place);
+            assert!(Arc::ptr_eq(&noted, place.as_ref().unwrap()));
+        }
+    }
 
     #[test]
     fn so_many_are_kept() {

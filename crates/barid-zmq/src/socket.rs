@@ -1,5 +1,6 @@
 //! Handles to sockets.
 
+use crate::any::AnySocket;
 use crate::cell::Cell;
 use crate::changes::Changes;
 use crate::context::Context;
@@ -152,6 +153,13 @@ impl<K: Kind> Socket<K> {
     #[must_use]
     pub fn changes(&self) -> Changes {
         Changes::new(&self.cell.hub)
+    }
+
+    /// The same socket, without its type.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn any(&self) -> AnySocket {
+        AnySocket(Arc::clone(&self.cell))
     }
 
     /// What happens to its connections from here on.

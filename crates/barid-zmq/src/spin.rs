@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Looks, of some ten nanoseconds each.
 const LOOKS: u32 = 500;
+/// A signal that comes within so many looks is followed by more: who reads on at once takes them one by one, and is
+/// signaled for each. So much longer they are left to gather.
+const SOON: u32 = 8;
+const GATHERING: u32 = 40;
 /// Waits that go by without a look at most, as a power of two.
 const PATIENCE_MAX: u32 = 7;
 
@@ -32,9 +36,12 @@ impl Spin {
             return false;
         }
         self.waits.store(0, Ordering::Relaxed);
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
             if gate.has_signals() {
                 self.failures.store(0, Ordering::Relaxed);
+                if look < SOON {
+                    (0..GATHERING).for_each(|_| hint::spin_loop());
+                }
                 return true;
             }
             hint::spin_loop();

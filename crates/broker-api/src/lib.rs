@@ -10,6 +10,7 @@ mod numbering;
 mod out;
 mod refusal;
 mod session;
+mod settle_run;
 mod topology;
 mod user;
 mod wire;
@@ -28,6 +29,7 @@ pub use numbering::Numbering;
 pub use out::Out;
 pub use refusal::Refusal;
 pub use session::Session;
+pub use settle_run::SettleRun;
 pub use topology::{
     Bind, BindTo, DeclareExchange, DeclareQueue, DeleteExchange, DeleteIf, DeleteQueue, IfExists,
     IfMissing, ListedExchange, ListedQueue, Listing, QueueStatus,

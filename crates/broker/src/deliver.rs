@@ -6,7 +6,7 @@ use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
 use crate::routes::QueueTarget;
 use broker_api::{Delivery, Event, Refusal, Reply};
-use model::{CommandId, ConnectionId};
+use model::{CommandId, ConnectionId, SubscriptionId};
 use queue::{Handover, Port, SubscriberId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -221,15 +221,8 @@ impl Port for Deliveries {
             return;
         };
         receiver.bytes += handover.message.cost_bytes();
-        receiver.events.push(Event::Delivery(Delivery {
-            subscription: subscriber.subscription,
-            sequence: handover.sequence,
-            redelivered: handover.redelivered,
-            delivery_count: handover.delivery_count,
-            acquired_count: handover.acquired_count,
-            expires_at: handover.expires_at,
-            message: handover.message,
-        }));
+        let delivered = delivery(subscriber.subscription, handover);
+        receiver.events.push(delivered);
     }
 
     fn browsed(&mut self, subscriber: SubscriberId) {
@@ -241,4 +234,18 @@ impl Port for Deliveries {
         let ready_count = ready_count.map(|count| count as u64);
         self.answer_get(subscriber, Ok(Reply::Got(ready_count)));
     }
+}
+
+/// What a subscriber is told of a message that a queue hands over.
+#[inline]
+pub(crate) fn delivery(subscription: SubscriptionId, handover: Handover) -> Event {
+    Event::Delivery(Delivery {
+        subscription,
+        sequence: handover.sequence,
+        redelivered: handover.redelivered,
+        delivery_count: handover.delivery_count,
+        acquired_count: handover.acquired_count,
+        expires_at: handover.expires_at,
+        message: handover.message,
+    })
 }

@@ -3,9 +3,10 @@
 use crate::Node;
 use crate::counters;
 use crate::dead_letter;
+use crate::deliver::delivery;
 use crate::get;
 use crate::head;
-use broker_api::{Delivery, Event, Heads, QueueStatus, Reply, SettleMode};
+use broker_api::{Event, Heads, QueueStatus, Reply, SettleMode};
 use model::{
     Applied, CommandId, Deaths, Instant, LogIndex, Message, Outcome, Overflow, QueueDefinition,
     QueueName, Sequence, SubscriptionId,
@@ -323,15 +324,7 @@ impl Port for Transport<'_> {
         if self.settle_modes.get(&id.subscription) == Some(&SettleMode::Presettled) {
             self.presettled.push((id, handover.sequence));
         }
-        (self.handle)(Event::Delivery(Delivery {
-            subscription: id.subscription,
-            sequence: handover.sequence,
-            redelivered: handover.redelivered,
-            delivery_count: handover.delivery_count,
-            acquired_count: handover.acquired_count,
-            expires_at: handover.expires_at,
-            message: handover.message,
-        }));
+        (self.handle)(delivery(id.subscription, handover));
     }
 
     fn browsed(&mut self, id: SubscriberId) {

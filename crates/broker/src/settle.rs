@@ -77,15 +77,7 @@ impl Connection {
         } in std::mem::take(&mut self.leaving)
         {
             self.accept(subscriber, target, handed);
-            self.control(
-                target.executor,
-                Control::Cancel {
-                    outbox: Arc::clone(&self.outbox),
-                    subscriber,
-                    target,
-                    command,
-                },
-            );
+            self.cancel_at_host(subscriber, target, command);
         }
     }
 

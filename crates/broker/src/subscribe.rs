@@ -320,15 +320,7 @@ impl Connection {
         match self.subscriptions.remove(&subscription) {
             None => self.refuse(command, Refusal::SubscriptionNotFound(subscription)),
             Some(Subscription::Queue { target, handed, .. }) if handed.is_empty() => {
-                self.control(
-                    target.executor,
-                    Control::Cancel {
-                        outbox: Arc::clone(&self.outbox),
-                        subscriber,
-                        target,
-                        command,
-                    },
-                );
+                self.cancel_at_host(subscriber, target, command);
             }
             Some(Subscription::Queue { target, handed, .. }) => {
                 // What the peer was given is accepted once the transport has taken it; not before.
@@ -365,6 +357,23 @@ impl Connection {
                 self.done(command);
             }
         }
+    }
+
+    /// Has the executor of a shared queue end a subscription to it, and answer.
+    pub(crate) fn cancel_at_host(
+        &mut self,
+        subscriber: SubscriberId,
+        target: QueueTarget,
+        command: CommandId,
+    ) {
+        let outbox = Arc::clone(&self.outbox);
+        let cancel = Control::Cancel {
+            outbox,
+            subscriber,
+            target,
+            command,
+        };
+        self.control(target.executor, cancel);
     }
 
     /// Takes a subscription to an exchange out of the routes.

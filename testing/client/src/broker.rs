@@ -1,7 +1,8 @@
 //! The real binary as a child process.
 
-use crate::connection::{Client, WAIT_MAX};
+use crate::connection::Client;
 use crate::request::Options;
+use crate::transport::WAIT_MAX;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};

@@ -2,13 +2,10 @@
 
 use crate::frame::{Frame, Version};
 use crate::request::{Options, Send, Subscribe};
-use anyhow::{Context as _, Result, bail, ensure};
-use std::io::{ErrorKind, Read as _, Write as _};
+use crate::transport::{connect, read};
+use anyhow::{Context as _, Result, ensure};
+use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
-
-/// How long to wait for what must come. It is never waited out by a test that passes.
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Both halves of a connection that was accepted.
 #[derive(Debug)]
@@ -73,11 +70,7 @@ impl Client {
     /// # Errors
     /// When the broker cannot be reached.
     pub fn open(address: SocketAddr, version: Version) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, WAIT_MAX)
-            .with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(WAIT_MAX))?;
-        stream.set_write_timeout(Some(WAIT_MAX))?;
+        let stream = connect(address)?;
         let writer = Writer {
             stream: stream.try_clone()?,
             version,
@@ -310,7 +303,7 @@ impl Reader {
     /// The next frame; none once the connection ended.
     ///
     /// # Errors
-    /// When what comes is no frame, or nothing comes for [`WAIT_MAX`].
+    /// When what comes is no frame, or nothing comes for [`WAIT_MAX`](crate::WAIT_MAX).
     pub fn receive(&mut self) -> Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.buffered()? {
@@ -319,21 +312,9 @@ impl Reader {
             self.input.drain(..self.taken);
             self.taken = 0;
             let mut chunk = [0; 64 * 1024];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Ok(None),
-                Ok(count) => self.input.extend_from_slice(&chunk[..count]),
-                Err(error) => {
-                    let kind = error.kind();
-                    if matches!(
-                        kind,
-                        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
-                    ) {
-                        return Ok(None);
-                    }
-                    if kind != ErrorKind::Interrupted {
-                        bail!("nothing came for {WAIT_MAX:?}: {error}");
-                    }
-                }
+            match read(&mut self.stream, &mut chunk)? {
+                Some(bytes) => self.input.extend_from_slice(bytes),
+                None => return Ok(None),
             }
         }
     }

@@ -12,9 +12,11 @@ mod connection;
 mod frame;
 mod mqtt;
 mod request;
+mod transport;
 
 pub use broker::{Broker, binary, target_dir, zmq_library};
-pub use connection::{Client, Reader, WAIT_MAX, Writer};
+pub use connection::{Client, Reader, Writer};
 pub use frame::{Frame, Version};
 pub use mqtt::{MQTT_CONNECT, MqttClient};
 pub use request::{Options, Send, Subscribe};
+pub use transport::WAIT_MAX;

@@ -1,8 +1,8 @@
 //! A small blocking MQTT client: enough to publish, and to send what no client would.
 
-use crate::connection::WAIT_MAX;
+use crate::transport::{connect, fill};
 use anyhow::{Context as _, Result, ensure};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// CONNECT of MQTT 3.1.1 with a clean session and no client identifier.
@@ -38,13 +38,8 @@ impl MqttClient {
     /// # Errors
     /// When the broker cannot be reached.
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, WAIT_MAX)
-            .with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(WAIT_MAX))?;
-        stream.set_write_timeout(Some(WAIT_MAX))?;
         Ok(Self {
-            stream,
+            stream: connect(address)?,
             pending: Vec::new(),
         })
     }
@@ -94,13 +89,13 @@ impl MqttClient {
     /// When nothing comes.
     pub fn receive(&mut self) -> Result<Option<Vec<u8>>> {
         let mut packet = vec![0];
-        if !self.fill(&mut packet)? {
+        if !fill(&mut self.stream, &mut packet)? {
             return Ok(None);
         }
         let (mut len, mut shift) = (0_usize, 0);
         loop {
             let mut byte = [0];
-            if !self.fill(&mut byte)? {
+            if !fill(&mut self.stream, &mut byte)? {
                 return Ok(None);
             }
             packet.push(byte[0]);
@@ -112,7 +107,7 @@ impl MqttClient {
         }
         let from = packet.len();
         packet.resize(from + len, 0);
-        Ok(self.fill(&mut packet[from..])?.then_some(packet))
+        Ok(fill(&mut self.stream, &mut packet[from..])?.then_some(packet))
     }
 
     /// The packet identifier of the next PUBACK; none if the connection ended before it.
@@ -126,22 +121,6 @@ impl MqttClient {
         match packet[..] {
             [PUBACK, 2, high, low] => Ok(Some(u16::from_be_bytes([high, low]))),
             _ => anyhow::bail!("no PUBACK but {packet:02x?}"),
-        }
-    }
-
-    /// Fills the place; whether the connection did not end before.
-    fn fill(&mut self, place: &mut [u8]) -> Result<bool> {
-        match self.stream.read_exact(place) {
-            Ok(()) => Ok(true),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
         }
     }
 }

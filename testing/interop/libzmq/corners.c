@@ -2,6 +2,7 @@
 
 #include "say.h"
 #include <dirent.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
 /* What stands in a file of this process behind a name, as a number in base 16. */
@@ -61,32 +62,85 @@ static void signals_of_threads (void)
     close_all (2, push, pull);
 }
 
-/* A child that was forked has none of the threads: it lets go what it inherits, and begins anew. */
+/* A child that was forked has none of the threads, whatever they were about to do: it lets go what it inherits, and begins
+ * anew. */
 static void forked (void)
 {
     SECTION ("forked");
-    void *pull = open_socket (ZMQ_PULL), *other = open_socket (ZMQ_PUSH);
-    join (pull, other, "tcp://127.0.0.1:*");
-    fflush (stdout);
-    pid_t child = fork ();
-    if (!child) {
-        alarm (60);
-        int steps = 0;
-        steps += zmq_recv (pull, NULL, 0, 0) == -1 && errno == EINTR;
-        steps += !zmq_close (pull);
-        zmq_ctx_term (context);
-        void *own = zmq_ctx_new (), *push = zmq_socket (own, ZMQ_PUSH);
-        steps += !zmq_connect (push, endpoint_of (other));
-        steps += zmq_send (push, "from the child", 14, 0) == 14;
-        steps += !zmq_close (push);
-        steps += !zmq_ctx_term (own);
-        _exit (steps);
+    int received = 0, exited = 0;
+    for (int round = 0; round < 40; round++) {
+        void *pull = open_socket (ZMQ_PULL), *other = open_socket (ZMQ_PUSH);
+        join (pull, other, "tcp://127.0.0.1:*");
+        usleep (round * 10);
+        pid_t child = fork ();
+        if (!child) {
+            alarm (60);
+            int steps = 0;
+            steps += zmq_recv (pull, NULL, 0, 0) == -1 && zmq_errno () == EINTR;
+            char inherited[256] = "";
+            size_t size = sizeof inherited;
+            zmq_getsockopt (pull, ZMQ_LAST_ENDPOINT, inherited, &size);
+            steps += !zmq_close (pull);
+            zmq_ctx_term (context);
+            void *own = zmq_ctx_new (), *push = zmq_socket (own, ZMQ_PUSH);
+            steps += !zmq_connect (push, inherited);
+            steps += zmq_send (push, "from the child", 14, 0) == 14;
+            steps += !zmq_close (push);
+            steps += !zmq_ctx_term (own);
+            _exit (steps);
+        }
+        received += zmq_recv (pull, NULL, 0, 0) == 14;
+        int status = 0;
+        waitpid (child, &status, 0);
+        exited += WIFEXITED (status) && WEXITSTATUS (status) == 6;
+        zmq_close (pull);
+        zmq_close (other);
     }
-    say_received (pull);
-    int status = 0;
-    waitpid (child, &status, 0);
-    printf ("exited %d with %d\n", WIFEXITED (status), WEXITSTATUS (status));
-    close_all (2, pull, other);
+    printf ("received %d, exited %d\n", received, exited);
+}
+
+/* Who writes to a peer that is just going lives on. */
+static void going_peers (void)
+{
+    SECTION ("going peers");
+    static char body[15000];
+    char path[] = "/tmp/barid-corners-XXXXXX", endpoint[64];
+    if (!mkdtemp (path))
+        exit (1);
+    snprintf (endpoint, sizeof endpoint, "ipc://%s/socket", path);
+    int killed = 0;
+    for (int round = 0; round < 30; round++) {
+        pid_t child = fork ();
+        void *own = zmq_ctx_new ();
+        if (!child) {
+            alarm (60);
+            void *rep = zmq_socket (own, ZMQ_REP);
+            zmq_bind (rep, endpoint);
+            while (zmq_recv (rep, body, sizeof body, 0) >= 0)
+                zmq_send (rep, "", 0, 0);
+            _exit (1);
+        }
+        void *req = zmq_socket (own, ZMQ_REQ);
+        set_int (req, ZMQ_LINGER, 0);
+        set_int (req, ZMQ_REQ_RELAXED, 1);
+        zmq_connect (req, endpoint);
+        for (int index = 0; index < 5; index++) {
+            zmq_send (req, body, sizeof body, 0);
+            zmq_recv (req, NULL, 0, 0);
+        }
+        kill (child, SIGKILL);
+        usleep (round * 10);
+        for (int index = 0; index < 12; index++)
+            zmq_send (req, body, sizeof body, ZMQ_DONTWAIT);
+        zmq_close (req);
+        zmq_ctx_term (own);
+        int status;
+        waitpid (child, &status, 0);
+        killed += WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL;
+    }
+    SAY (killed);
+    unlink (endpoint + strlen ("ipc://"));
+    rmdir (path);
 }
 
 static void *timers;
@@ -503,12 +557,267 @@ static void ends_of_connections (void)
     close_all (3, stream, monitor, of_pull);
 }
 
+static void names_alone (void)
+{
+    SECTION ("names alone");
+    void *router = open_socket (ZMQ_ROUTER);
+    SAY (zmq_bind (router, "inproc://names-alone"));
+    SAY (set_int (router, ZMQ_ROUTER_MANDATORY, 1));
+    SAY (zmq_send (router, "nobody", 6, 0));
+    SAY (zmq_send (router, "nobody", 6, ZMQ_SNDMORE));
+    printf ("%s; %s; %s\n", zmq_strerror (EHOSTUNREACH), zmq_strerror (EAGAIN), zmq_strerror (ENOCOMPATPROTO));
+    close_all (1, router);
+}
+
+static void noted (int number)
+{
+    (void) number;
+}
+
+static void say_interrupted (const char *what, int result)
+{
+    printf ("%s: %d %s\n", what, result, result < 0 ? name_of (zmq_errno ()) : "");
+}
+
+/* However long it would wait. */
+static void waits (void)
+{
+    SECTION ("waits");
+    void *pull = open_socket (ZMQ_PULL), *push = open_socket (ZMQ_PUSH);
+    struct sigaction action = {.sa_handler = noted, .sa_flags = SA_RESTART};
+    sigaction (SIGALRM, &action, NULL);
+    struct itimerval soon = {.it_value = {0, 20000}};
+    zmq_pollitem_t items[] = {{pull, 0, ZMQ_POLLIN, 0}, {NULL, -1, ZMQ_POLLIN, 0}, {push, 0, 0, 0}};
+    set_int (pull, ZMQ_RCVTIMEO, 0x7fffffff);
+    set_int (push, ZMQ_SNDTIMEO, 0x7fffffff);
+    setitimer (ITIMER_REAL, &soon, NULL);
+    say_interrupted ("recv", zmq_recv (pull, NULL, 0, 0));
+    setitimer (ITIMER_REAL, &soon, NULL);
+    say_interrupted ("send", zmq_send (push, "x", 1, 0));
+    setitimer (ITIMER_REAL, &soon, NULL);
+    say_interrupted ("poll", zmq_poll (items, 3, 0x7fffffffL));
+    setitimer (ITIMER_REAL, &soon, NULL);
+    say_interrupted ("poll for ever", zmq_poll (items, 3, -1));
+    int ends[2];
+    if (pipe (ends))
+        exit (1);
+    zmq_pollitem_t closed[] = {{NULL, ends[0], ZMQ_POLLIN, 0}, {NULL, ends[1], ZMQ_POLLIN, 0}, {pull, 0, ZMQ_POLLIN, 77}};
+    close (ends[1]);
+    SAY (zmq_poll (closed, 3, -1));
+    printf ("%d %d %d\n", closed[0].revents, closed[1].revents, closed[2].revents);
+    close (ends[0]);
+    set_int (pull, ZMQ_RCVTIMEO, 0);
+    set_int (push, ZMQ_SNDTIMEO, 0);
+    SAY (zmq_recv (pull, NULL, 0, 0));
+    SAY (zmq_send (push, "x", 1, 0));
+    char memory[256] = {0};
+    zmq_pollitem_t wrong = {memory, 0, ZMQ_POLLIN, 0};
+    SAY (zmq_poll (&wrong, 1, 0));
+    close_all (2, pull, push);
+}
+
+static void wrong_messages (void)
+{
+    SECTION ("wrong messages");
+    void *pair = open_socket (ZMQ_PAIR);
+    zmq_msg_t none, msg;
+    memset (&none, 0, sizeof none);
+    SAY (zmq_msg_init (&msg));
+    SAY (zmq_msg_init_size (&none, (size_t) -1 / 4));
+    memset (&none, 0, sizeof none);
+    SAY (zmq_msg_gets (&msg, "Nothing") == NULL);
+    say ("a property that there is not", -1);
+    SAY (zmq_msg_close (&none));
+    /* One that is sent anew, and one that is received into. */
+    void *peer = open_socket (ZMQ_PAIR);
+    join (pair, peer, "tcp://127.0.0.1:*");
+    for (size_t size = 1; size < 1000000; size *= 9) {
+        zmq_msg_close (&msg);
+        zmq_msg_init_size (&msg, size);
+        memset (zmq_msg_data (&msg), 'a' + size % 10, size);
+        SAY (zmq_msg_send (&msg, pair, 0));
+        SAY (zmq_msg_size (&msg));
+        SAY (zmq_msg_recv (&msg, peer, 0));
+        SAY (((char *) zmq_msg_data (&msg))[size - 1]);
+        SAY (zmq_msg_send (&msg, peer, 0));
+        char room[2] = "..";
+        SAY (zmq_recv (pair, room, 1, 0));
+        printf ("%.2s\n", room);
+    }
+    SAY (zmq_msg_close (&msg));
+    close_all (2, pair, peer);
+}
+
+static void watched (void)
+{
+    SECTION ("watched");
+    void *pull = open_socket (ZMQ_PULL), *other = open_socket (ZMQ_PAIR);
+    SAY (zmq_bind (other, "inproc://taken"));
+    SAY (zmq_socket_monitor (pull, NULL, 0));
+    SAY (zmq_socket_monitor (pull, "inproc://taken", ZMQ_EVENT_ALL));
+    SAY (zmq_socket_monitor (pull, "garbage", ZMQ_EVENT_ALL));
+    SAY (zmq_socket_monitor (pull, "nothing://here", ZMQ_EVENT_ALL));
+    SAY (zmq_socket_monitor (pull, "inproc://first", ZMQ_EVENT_ALL));
+    void *monitor = open_socket (ZMQ_PAIR);
+    SAY (zmq_connect (monitor, "inproc://first"));
+    SAY (zmq_socket_monitor (pull, "inproc://second", ZMQ_EVENT_LISTENING));
+    say_events (monitor, ZMQ_EVENT_MONITOR_STOPPED);
+    void *again = open_socket (ZMQ_PAIR);
+    SAY (zmq_connect (again, "inproc://second"));
+    SAY (zmq_bind (pull, "tcp://127.0.0.1:*"));
+    say_events (again, ZMQ_EVENT_LISTENING);
+    SAY (zmq_socket_monitor (NULL, "inproc://third", ZMQ_EVENT_ALL));
+    static const char *schemes[] = {"udp://127.0.0.1:1", "wss://127.0.0.1:1", "TCP://127.0.0.1:1", "://", "a"};
+    for (size_t index = 0; index < sizeof schemes / sizeof *schemes; index++) {
+        printf ("%s ", schemes[index]);
+        SAY (zmq_bind (pull, schemes[index]));
+    }
+    close_all (4, pull, other, monitor, again);
+}
+
+enum { ROUNDS = 2000 };
+
+/* Sleeps on the descriptor alone, which tells once of what is new; asks what that is; and does one thing at a time. */
+static void *sleep_on_edges (void *endpoint)
+{
+    void *dealer = open_socket (ZMQ_DEALER);
+    set_int (dealer, ZMQ_SNDHWM, 5);
+    set_int (dealer, ZMQ_RCVHWM, 5);
+    zmq_connect (dealer, endpoint);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    int set = epoll_create1 (0), sent = 0, received = 0;
+    epoll_ctl (set, EPOLL_CTL_ADD, get_int (dealer, ZMQ_FD), &event);
+    while (sent < ROUNDS || received < ROUNDS) {
+        int events = get_int (dealer, ZMQ_EVENTS);
+        if (events & ZMQ_POLLIN && zmq_recv (dealer, NULL, 0, ZMQ_DONTWAIT) >= 0)
+            received++;
+        else if (sent < ROUNDS && events & ZMQ_POLLOUT && zmq_send (dealer, "x", 1, ZMQ_DONTWAIT) == 1)
+            sent++;
+        else if (epoll_wait (set, &event, 1, WAIT_MS) != 1) {
+            printf ("not woken: sent %d, received %d, events %d\n", sent, received, get_int (dealer, ZMQ_EVENTS));
+            break;
+        }
+    }
+    close (set);
+    zmq_close (dealer);
+    return NULL;
+}
+
+static void edges (const char *endpoint)
+{
+    SECTION ("edges");
+    void *router = open_socket (ZMQ_ROUTER);
+    char name[32], bound[256];
+    set_int (router, ZMQ_ROUTER_MANDATORY, 1);
+    set_int (router, ZMQ_SNDHWM, 5);
+    set_int (router, ZMQ_RCVHWM, 5);
+    SAY (zmq_bind (router, endpoint));
+    strcpy (bound, endpoint_of (router));
+    pthread_t thread;
+    pthread_create (&thread, NULL, sleep_on_edges, bound);
+    int count = 0;
+    while (count < ROUNDS) {
+        int size = zmq_recv (router, name, sizeof name, 0);
+        if (size < 0 || zmq_recv (router, NULL, 0, 0) != 1 || zmq_send (router, name, size, ZMQ_SNDMORE) != size
+            || zmq_send (router, "y", 1, 0) != 1)
+            break;
+        count++;
+    }
+    SAY (count);
+    pthread_join (thread, NULL);
+    close_all (1, router);
+}
+
+static void *block (void *socket)
+{
+    zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
+    long errors = 0;
+    errors += zmq_poll (&item, 1, -1) == -1 && zmq_errno () == ETERM;
+    errors += zmq_recv (socket, NULL, 0, 0) == -1 && zmq_errno () == ETERM;
+    errors += get_int (socket, ZMQ_EVENTS) == -1 && zmq_errno () == ETERM;
+    errors += set_int (socket, ZMQ_LINGER, 0) == -1 && zmq_errno () == ETERM;
+    errors += zmq_connect (socket, "inproc://nobody") == -1 && zmq_errno () == ETERM;
+    errors += zmq_close (socket) == 0;
+    return (void *) errors;
+}
+
+/* Whoever waits hears of the end, and it waits for whoever has a socket. */
+static void terminations (void)
+{
+    SECTION ("terminations");
+    static const int types[] = {ZMQ_PULL, ZMQ_SUB, ZMQ_PAIR, ZMQ_DEALER};
+    int right = 0;
+    for (int round = 0; round < 20; round++) {
+        void *own = zmq_ctx_new (), *all = context;
+        pthread_t threads[4];
+        context = own;
+        for (int index = 0; index < 4; index++) {
+            void *socket = zmq_socket (own, types[index]);
+            if (round % 2)
+                zmq_bind (socket, "tcp://127.0.0.1:*");
+            pthread_create (&threads[index], NULL, block, socket);
+        }
+        if (round % 3)
+            usleep (1000);
+        right += !zmq_ctx_term (own);
+        for (int index = 0; index < 4; index++) {
+            void *errors;
+            pthread_join (threads[index], &errors);
+            right += (long) errors == 6;
+        }
+        context = all;
+    }
+    SAY (right);
+}
+
+static pthread_mutex_t freeing = PTHREAD_MUTEX_INITIALIZER;
+
+static void free_once (void *data, void *counter)
+{
+    pthread_mutex_lock (&freeing);
+    ++*(int *) counter;
+    pthread_mutex_unlock (&freeing);
+    free (data);
+}
+
+/* Memory comes back once, and not after the end, whatever became of the message. */
+static void memory_comes_back (const char *endpoint)
+{
+    SECTION ("memory comes back");
+    int counter = 0, given = 0;
+    void *own = zmq_ctx_new (), *push = zmq_socket (own, ZMQ_PUSH), *pull = zmq_socket (own, ZMQ_PULL);
+    set_int (push, ZMQ_LINGER, 0);
+    set_int (pull, ZMQ_RCVHWM, 10);
+    join (pull, push, endpoint);
+    for (int index = 0; index < 300; index++) {
+        size_t size = index % 3 * 30000 + 1;
+        zmq_msg_t msg, copy;
+        zmq_msg_init_data (&msg, malloc (size), size, free_once, &counter);
+        given++;
+        zmq_msg_init (&copy);
+        zmq_msg_copy (&copy, &msg);
+        if (zmq_msg_send (&msg, push, index % 5 ? ZMQ_DONTWAIT : ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+            zmq_msg_close (&msg);
+        zmq_msg_close (&copy);
+    }
+    zmq_msg_t msg;
+    zmq_msg_init (&msg);
+    for (int index = 0; index < 20; index++)
+        zmq_msg_recv (&msg, pull, index ? ZMQ_DONTWAIT : 0);
+    zmq_msg_close (&msg);
+    zmq_close (push);
+    zmq_close (pull);
+    SAY (zmq_ctx_term (own));
+    SAY (counter == given);
+}
+
 int main (void)
 {
     setvbuf (stdout, NULL, _IOLBF, 0);
     context = zmq_ctx_new ();
     signals_of_threads ();
     forked ();
+    going_peers ();
     canceled_timers ();
     steered_proxy ();
     rooms ();
@@ -522,6 +831,15 @@ int main (void)
     every_end ();
     gone_early ();
     ends_of_connections ();
+    names_alone ();
+    waits ();
+    wrong_messages ();
+    watched ();
+    edges ("inproc://edges");
+    edges ("tcp://127.0.0.1:*");
+    terminations ();
+    memory_comes_back ("inproc://memory");
+    memory_comes_back ("tcp://127.0.0.1:*");
     SAY (zmq_ctx_term (context));
     say_library ();
     return 0;

@@ -35,6 +35,7 @@ static inline const char *name_of (int number)
         case ENAMETOOLONG: return "ENAMETOOLONG";
         case ENOCOMPATPROTO: return "ENOCOMPATPROTO";
         case ENOENT: return "ENOENT";
+        case ENOMEM: return "ENOMEM";
         case ENOTSOCK: return "ENOTSOCK";
         case ENOTSUP: return "ENOTSUP";
         case EPROTONOSUPPORT: return "EPROTONOSUPPORT";

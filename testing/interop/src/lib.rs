@@ -7,9 +7,11 @@
 
 mod install;
 mod kind;
+mod script;
 
 pub use install::{install, install_strace, installed, pyzmq_script};
 pub use kind::ClientKind;
+pub use script::Script;
 
 use anyhow::{Context as _, Result, ensure};
 use client::Broker;

@@ -3,11 +3,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use client::{target_dir, zmq_library};
-use interop::{ClientKind, installed, pyzmq_script};
+use interop::{ClientKind, Script, installed, pyzmq_script};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 const TRANSPORTS: [&str; 2] = ["tcp://127.0.0.1:*", "ipc://*"];
@@ -76,49 +75,13 @@ fn packages(home: &Path) -> Result<PathBuf> {
     Ok(python.path().join("site-packages"))
 }
 
-/// One side of a dialogue, ended with this one.
-struct Script(Child);
-
-impl Script {
-    fn start(library: Library, role: &str, args: [&str; 3]) -> Result<Self> {
-        let mut command = pyzmq_script("sockets.py")?;
-        if library == Library::Ours {
-            command.env("PYTHONPATH", swapped()?);
-        }
-        command.arg(role).args(args);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Ok(Self(command.spawn()?))
+/// Starts one side of a dialogue.
+fn start(library: Library, role: &str, args: [&str; 3]) -> Result<Script> {
+    let mut command = pyzmq_script("sockets.py")?;
+    if library == Library::Ours {
+        command.env("PYTHONPATH", swapped()?);
     }
-
-    /// Where it has bound.
-    fn endpoint(&mut self) -> Result<String> {
-        let stdout = self.0.stdout.take().context("a pipe")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        Ok(line.trim().to_owned())
-    }
-
-    /// Waits until it has found all as it should be.
-    fn end(mut self) -> Result<()> {
-        drop(self.0.stdin.take());
-        let mut said = String::new();
-        let mut stderr = self.0.stderr.take().context("a pipe")?;
-        stderr.read_to_string(&mut said)?;
-        let status = self.0.wait()?;
-        ensure!(status.success(), "{status}: {said}");
-        Ok(())
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        // It has ended if all went well.
-        let _is_killed = self.0.kill();
-        let _is_waited_for = self.0.wait();
-    }
+    Script::start(command.arg(role).args(args))
 }
 
 /// Has two roles speak with each other, one on each library; each binds once with each. The second goes on until the
@@ -141,13 +104,13 @@ fn talk(first: &str, second: &str, security: &str) -> Result<()> {
                 };
                 let bind = ["bind", transport, security];
                 let (one, other) = if first_binds {
-                    let mut one = Script::start(library_of_first, first, bind)?;
-                    let connect = ["connect", &one.endpoint()?, security];
-                    (one, Script::start(library_of_second, second, connect)?)
+                    let mut one = start(library_of_first, first, bind)?;
+                    let connect = ["connect", &one.line()?, security];
+                    (one, start(library_of_second, second, connect)?)
                 } else {
-                    let mut other = Script::start(library_of_second, second, bind)?;
-                    let connect = ["connect", &other.endpoint()?, security];
-                    (Script::start(library_of_first, first, connect)?, other)
+                    let mut other = start(library_of_second, second, bind)?;
+                    let connect = ["connect", &other.line()?, security];
+                    (start(library_of_first, first, connect)?, other)
                 };
                 one.end().with_context(told)?;
                 other.end().with_context(told)?;

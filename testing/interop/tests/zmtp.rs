@@ -2,10 +2,9 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Buf as _, BytesMut};
-use interop::ClientKind;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use interop::{ClientKind, Script};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use zmtp::curve::{ClientRandom, PublicKey, SecretKey, ServerRandom};
 use zmtp::{
@@ -227,42 +226,10 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(octets)
 }
 
-/// A script of pyzmq, which has to end well.
-struct Script {
-    child: Child,
-    what: String,
-}
-
-impl Script {
-    fn start(case: &str, mechanism: &str, port: u16) -> Result<Self> {
-        let mut command = ClientKind::Pyzmq.command()?;
-        command.args([case, mechanism, "127.0.0.1", &port.to_string()]);
-        command.stdin(Stdio::piped());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let what = format!("{case}, {mechanism}");
-        let child = command.spawn().context("starting pyzmq")?;
-        Ok(Self { child, what })
-    }
-
-    /// A line that it prints.
-    fn line(&mut self) -> Result<String> {
-        let stdout = self.child.stdout.take().context("a pipe")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        Ok(line.trim().to_owned())
-    }
-
-    fn end<T>(mut self, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            // Whether it had ended does not matter.
-            let _is_killed = self.child.kill();
-        }
-        let output = self.child.wait_with_output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let result = result.with_context(|| format!("{}: {said}", self.what))?;
-        ensure!(output.status.success(), "{}: {said}", self.what);
-        Ok(result)
-    }
+/// Starts a case of pyzmq's script.
+fn start(case: &str, mechanism: &str, port: u16) -> Result<Script> {
+    let mut command = ClientKind::Pyzmq.command()?;
+    Script::start(command.args([case, mechanism, "127.0.0.1", &port.to_string()]))
 }
 
 /// Runs a case of the script, and this side of it.
@@ -273,12 +240,14 @@ fn run<T>(
     work: impl FnOnce(&mut Link) -> Result<T>,
 ) -> Result<T> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let script = Script::start(case, mechanism, listener.local_addr()?.port())?;
+    let script = start(case, mechanism, listener.local_addr()?.port())?;
     let (stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
     let mut link = Link::new(stream, settings);
     let result = work(&mut link);
-    script.end(result)
+    script
+        .end_behind(result)
+        .with_context(|| format!("{case}, {mechanism}"))
 }
 
 /// Sends back what comes, six times.
@@ -324,12 +293,12 @@ fn bodies_of_any_size_come_back_by_every_version() -> Result<()> {
 #[test]
 fn it_binds_and_is_found() -> Result<()> {
     for mechanism in ["null", "curve_server"] {
-        let mut script = Script::start("it_binds_and_is_found", mechanism, 0)?;
+        let mut script = start("it_binds_and_is_found", mechanism, 0)?;
         let port: u16 = script.line()?.parse()?;
         let ours = settings(SocketType::Pair, mechanism)?;
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         let result = exchange(&mut Link::new(stream, ours));
-        script.end(result)?;
+        script.end_behind(result).context(mechanism)?;
     }
     Ok(())
 }
@@ -453,14 +422,14 @@ fn it_is_refused() -> Result<()> {
         }
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
-        let mut script = Script::start("it_is_refused", mechanism, port)?;
+        let mut script = start("it_is_refused", mechanism, port)?;
         let mut link = Link::new(listener.accept()?.0, ours);
         link.verdict = Verdict::Failure(StatusCode::AuthenticationFailure);
         let result = link.next();
         let expected = Error::NotAuthenticated(StatusCode::AuthenticationFailure);
         let is_refused = matches!(&result, Err(error) if error.downcast_ref() == Some(&expected));
         let learned = script.line()?;
-        script.end(Ok(()))?;
+        script.end().context(mechanism)?;
         ensure!(is_refused, "{mechanism}: {result:?}");
         ensure!(learned == learns, "{mechanism}: {learned}");
     }

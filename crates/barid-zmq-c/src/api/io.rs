@@ -1,12 +1,12 @@
 //! Sending, receiving and polling without `zmq_msg_t`; proxies.
 
-use super::{bytes, returned, socket};
+use super::{bytes, enter, returned, socket};
 use crate::errno::{Errno, Failed as _, Result, call};
 use crate::poll::{Item, Subject, poll_items};
 use crate::proxy::Proxy;
 use crate::signal::Deadline;
-use crate::socket::{Received, SNDMORE};
-use barid_zmq::Frame;
+use crate::socket::{SNDMORE, Socket};
+use barid_zmq::{Frame, Message};
 use std::ffi::{c_int, c_long, c_short, c_void};
 
 /// `zmq_send`
@@ -22,8 +22,10 @@ pub(crate) unsafe extern "C" fn zmq_send(
 ) -> c_int {
     call(|| {
         // SAFETY: the caller's.
-        let (socket, bytes) = unsafe { (socket(pointer)?, bytes(buffer, len)?) };
-        socket.send(&mut || Frame::copy_from(bytes), flags)?;
+        let frame = unsafe { bytes(buffer, len) }.map(Frame::copy_from);
+        // SAFETY: the caller's.
+        let socket = unsafe { enter(pointer) }?;
+        Socket::send(socket, &mut frame?.into(), flags)?;
         Ok(returned(len))
     })
 }
@@ -55,8 +57,10 @@ pub(crate) unsafe extern "C" fn zmq_recv(
     flags: c_int,
 ) -> c_int {
     call(|| {
+        let mut message = Message::new();
         // SAFETY: the caller's.
-        let frame = unsafe { socket(pointer) }?.receive(flags)?.frame;
+        Socket::receive(unsafe { enter(pointer) }?, &mut message, None, flags)?;
+        let frame = message.first();
         let count = frame.len().min(len);
         if count > 0 && !buffer.is_null() {
             // SAFETY: there is room for so many, as the caller says.
@@ -78,8 +82,8 @@ pub(crate) unsafe extern "C" fn zmq_sendiov(
     flags: c_int,
 ) -> c_int {
     call(|| {
-        // SAFETY: the caller's.
-        let socket = unsafe { socket(pointer) }?;
+        // SAFETY: the caller's. It is only looked whether it is one.
+        drop(unsafe { enter(pointer) }?);
         if count == 0 || buffers.is_null() {
             return Err(Errno::EINVAL);
         }
@@ -88,14 +92,16 @@ pub(crate) unsafe extern "C" fn zmq_sendiov(
             // SAFETY: there are so many, as the caller says.
             let buffer = unsafe { buffers.add(index).read() };
             // SAFETY: the caller's.
-            let bytes = unsafe { bytes(buffer.iov_base, buffer.iov_len) }?;
+            let frame = Frame::copy_from(unsafe { bytes(buffer.iov_base, buffer.iov_len) }?);
             let flags = if index + 1 == count {
                 flags & !SNDMORE
             } else {
                 flags
             };
-            socket.send(&mut || Frame::copy_from(bytes), flags)?;
-            sent = returned(bytes.len());
+            // SAFETY: the caller's.
+            let socket = unsafe { enter(pointer) }?;
+            Socket::send(socket, &mut frame.into(), flags)?;
+            sent = returned(buffer.iov_len);
         }
         Ok(sent)
     })
@@ -113,8 +119,8 @@ pub(crate) unsafe extern "C" fn zmq_recviov(
     flags: c_int,
 ) -> c_int {
     call(|| {
-        // SAFETY: the caller's.
-        let socket = unsafe { socket(pointer) }?;
+        // SAFETY: the caller's. It is only looked whether it is one.
+        drop(unsafe { enter(pointer) }?);
         if count.is_null() || buffers.is_null() {
             return Err(Errno::EINVAL);
         }
@@ -127,9 +133,11 @@ pub(crate) unsafe extern "C" fn zmq_recviov(
         // SAFETY: as above. Nothing has been received yet, and perhaps nothing is.
         unsafe { count.write(received) };
         while received < wanted {
-            let Received {
-                frame, has_more, ..
-            } = socket.receive(flags)?;
+            let mut message = Message::new();
+            // SAFETY: the caller's.
+            let socket = unsafe { enter(pointer) }?;
+            let has_more = Socket::receive(socket, &mut message, None, flags)?;
+            let frame = message.first();
             // SAFETY: any size may be asked for; nothing at all is asked for as one.
             let memory = unsafe { libc::malloc(frame.len().max(1)) };
             if memory.is_null() {

@@ -1,8 +1,10 @@
 //! `zmq_msg_t`.
 
-use super::{returned, socket, text};
+use super::{enter, returned, text};
 use crate::errno::{Errno, call};
 use crate::message::{FreeFn, Lent, Msg};
+use crate::socket::Socket;
+use barid_zmq::Message;
 use bytes::Bytes;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -33,7 +35,7 @@ pub(crate) unsafe extern "C" fn zmq_msg_init(msg: *mut Msg) -> c_int {
 pub(crate) unsafe extern "C" fn zmq_msg_init_size(msg: *mut Msg, size: usize) -> c_int {
     call(|| {
         // SAFETY: the caller's.
-        unsafe { Msg::with_size(size)?.put(msg) }?;
+        unsafe { Msg::put_size(msg, size) }?;
         Ok(0)
     })
 }
@@ -75,10 +77,12 @@ pub(crate) unsafe extern "C" fn zmq_msg_send(
 ) -> c_int {
     call(|| {
         // SAFETY: the caller's.
-        let (socket, msg) = unsafe { (socket(socket_pointer)?, Msg::get(msg)?) };
+        let msg = unsafe { Msg::get(msg) };
+        // SAFETY: the caller's.
+        let socket = unsafe { enter(socket_pointer) }?;
+        let msg = msg?;
         let size = msg.as_slice().len();
-        socket.send(&mut || msg.frame(), flags)?;
-        *msg = Msg::new();
+        msg.send_by(|message| Socket::send(socket, message, flags))?;
         Ok(returned(size))
     })
 }
@@ -95,11 +99,13 @@ pub(crate) unsafe extern "C" fn zmq_msg_recv(
 ) -> c_int {
     call(|| {
         // SAFETY: the caller's.
-        let (socket, msg) = unsafe { (socket(socket_pointer)?, Msg::get(msg)?) };
-        let received = socket.receive(flags)?;
-        let size = received.frame.len();
-        *msg = Msg::from_frame(received.frame, received.has_more, received.sender);
-        Ok(returned(size))
+        let msg = unsafe { Msg::get(msg) };
+        // SAFETY: the caller's.
+        let socket = unsafe { enter(socket_pointer) }?;
+        let msg = msg?;
+        let mut message = Message::new();
+        let has_more = Socket::receive(socket, &mut message, Some(msg.sender()), flags)?;
+        Ok(returned(msg.fill(&mut message, has_more)))
     })
 }
 
@@ -139,7 +145,7 @@ pub(crate) unsafe extern "C" fn zmq_recvmsg(
 pub(crate) unsafe extern "C" fn zmq_msg_close(msg: *mut Msg) -> c_int {
     call(|| {
         // SAFETY: the caller's.
-        drop(unsafe { Msg::take(msg) }?);
+        unsafe { Msg::close(msg) }?;
         Ok(0)
     })
 }

@@ -82,7 +82,9 @@ pub(crate) unsafe extern "C" fn zmq_timers_destroy(place: *mut *mut c_void) -> c
         }
         // SAFETY: the caller's.
         let taken: Option<Arc<Timers>> = unsafe { Handle::take(*place) };
-        taken.ok_or(Errno::EFAULT)?;
+        let timers = taken.ok_or(Errno::EFAULT)?;
+        // A function of one may do this: then none of the others is called.
+        timers.0.lock().timers.clear();
         // SAFETY: it is not null, and the caller's.
         unsafe { place.write(std::ptr::null_mut()) };
         Ok(0)
@@ -219,4 +221,35 @@ pub(crate) unsafe extern "C" fn zmq_timers_execute(pointer: *mut c_void) -> c_in
         }
         Ok(0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+    static TIMERS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe extern "C" fn destroy(_id: c_int, _argument: *mut c_void) {
+        CALLS.fetch_add(1, Ordering::SeqCst);
+        let mut pointer = TIMERS.load(Ordering::SeqCst);
+        // SAFETY: the pointer is what `zmq_timers_new` gave.
+        assert_eq!(unsafe { zmq_timers_destroy(&raw mut pointer) }, 0);
+    }
+
+    #[test]
+    fn a_function_may_end_them_all() {
+        let pointer = zmq_timers_new();
+        TIMERS.store(pointer, Ordering::SeqCst);
+        // SAFETY: the pointer is what `zmq_timers_new` gave; the function takes any argument.
+        unsafe {
+            for _ in 0..3 {
+                zmq_timers_add(pointer, 0, Some(destroy), std::ptr::null_mut());
+            }
+            assert_eq!(zmq_timers_execute(pointer), 0);
+            assert_eq!(CALLS.load(Ordering::SeqCst), 1);
+            assert_eq!(zmq_timers_execute(pointer), -1);
+        }
+    }
 }

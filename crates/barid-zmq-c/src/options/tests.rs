@@ -65,3 +65,18 @@ fn keys_and_logins_choose_the_mechanism() {
         Err(Errno::EINVAL)
     );
 }
+
+#[test]
+fn heartbeats_need_no_answer_if_none_is_waited_for() {
+    let mut options = options(kind::DEALER);
+    let timeout = |options: &Options| options.heartbeat().map(|heartbeat| heartbeat.timeout);
+    assert_eq!(timeout(&options), None);
+    for (option, value, expected) in [
+        (n::HEARTBEAT_IVL, 70, Duration::from_millis(70)),
+        (n::HEARTBEAT_TIMEOUT, 20, Duration::from_millis(20)),
+        (n::HEARTBEAT_TIMEOUT, 0, NEVER),
+    ] {
+        assert_eq!(options.set(option, &i32::to_ne_bytes(value)), Ok(()));
+        assert_eq!(timeout(&options), Some(expected));
+    }
+}

@@ -191,6 +191,10 @@ impl Rules for Router {
     }
 
     fn send(&mut self, links: &mut Links, message: &mut Message) -> Result<(), Refusal> {
+        // A name with nothing behind it is no message.
+        if message.len() < 2 {
+            return Ok(());
+        }
         let Some(peer) = self.names.get(message.first()).copied() else {
             if self.options.is_mandatory {
                 return Err(Refusal::Unroutable);
@@ -198,10 +202,6 @@ impl Rules for Router {
             links.counters.dropped_sends += 1;
             return Ok(());
         };
-        // A name with nothing behind it is no message.
-        if message.len() < 2 {
-            return Ok(());
-        }
         if links.has_room(peer) {
             message.pop_front();
             links.write(peer, std::mem::take(message));

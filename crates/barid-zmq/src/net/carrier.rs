@@ -167,6 +167,7 @@ impl<S: Stream> Carry for Carrier<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::transport::Gathers;
     use super::*;
     use crate::attachment::Attachment;
     use crate::context::Context as Sockets;
@@ -220,6 +221,8 @@ mod tests {
             Pin::new(&mut self.stream).poll_shutdown(cx)
         }
     }
+
+    impl Gathers for Watched {}
 
     impl Stream for Watched {
         fn address(&self) -> String {

@@ -60,6 +60,7 @@ impl End {
         match self {
             Self::PeerClosed | Self::Io(_) | Self::Output(_) | Self::NoRandom(_) => true,
             Self::Input(InputError::Protocol(error)) => error.is_temporary(),
+            Self::Input(InputError::Unfinished(_)) => true,
             Self::Done | Self::Lingered | Self::Input(InputError::TooLarge(_)) => false,
         }
     }
@@ -88,7 +89,9 @@ impl End {
                 | zmtp::Error::Malformed(_)
                 | zmtp::Error::GroupMessage => HandshakeFailure::Protocol,
             },
-            Self::Input(InputError::TooLarge(_)) => HandshakeFailure::Protocol,
+            Self::Input(InputError::TooLarge(_) | InputError::Unfinished(_)) => {
+                HandshakeFailure::Protocol
+            }
             Self::Done
             | Self::Lingered
             | Self::PeerClosed
@@ -128,7 +131,7 @@ impl<S: Stream> Wire<S> {
             connection: Connection::new(settings(hub, has_pulse)?, 0, &mut output.heads),
             options: Arc::clone(&hub.options),
             address,
-            input: Input::new(hub.options.message_bytes_max),
+            input: Input::new(hub),
             output,
             began: Instant::now(),
             timer: None,

@@ -1,13 +1,16 @@
 //! What was read, and what it is to the socket.
 
 use super::Ends;
+use super::unfinished::{Part, TooMuchUnfinished};
 use crate::buffers::Buffers;
+use crate::hub::Hub;
 use crate::message::{Frame, Message};
 use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::cell::RefCell;
 use std::mem;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{future::Future as _, io};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -39,6 +42,8 @@ pub(super) enum InputError {
     Protocol(#[from] zmtp::Error),
     #[error("a message has more than {0} bytes")]
     TooLarge(usize),
+    #[error(transparent)]
+    Unfinished(#[from] TooMuchUnfinished),
 }
 
 /// What keeps the input from being taken further.
@@ -62,12 +67,13 @@ pub(super) struct Input {
     message: Message,
     message_bytes: usize,
     message_bytes_max: usize,
+    unfinished: Part,
     /// Bytes that were read and count for nobody, such as those of commands. A slice would keep them alive beside itself.
     uncounted_bytes: usize,
 }
 
 impl Input {
-    pub(super) fn new(message_bytes_max: usize) -> Self {
+    pub(super) fn new(hub: &Hub) -> Self {
         Self {
             bytes: BytesMut::new(),
             buffer_bytes: 0,
@@ -75,7 +81,8 @@ impl Input {
             missing: 0,
             message: Message::new(),
             message_bytes: 0,
-            message_bytes_max,
+            message_bytes_max: hub.options.message_bytes_max,
+            unfinished: Part::new(Arc::clone(&hub.unfinished)),
             uncounted_bytes: 0,
         }
     }
@@ -145,7 +152,14 @@ impl Input {
             self.bytes = BytesMut::from(&self.bytes[..]);
             self.buffer_bytes = self.bytes.capacity();
         }
-        result
+        let taken = result?;
+        // What waits for room is whole, and no more than was read at once.
+        let begun = match taken {
+            Taken::All => self.bytes.len(),
+            Taken::Full => 0,
+        };
+        self.unfinished.set(begun + self.message_bytes)?;
+        Ok(taken)
     }
 
     fn take_from(

@@ -8,6 +8,7 @@
 //! Small frames are copied behind each other; a large one stands beside the buffer, with the place where it
 //! belongs. A vectored write takes them in their order.
 
+use super::transport::Gathers;
 use crate::message::{Frame, Message};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -15,7 +16,6 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{io, mem};
-use tokio::io::AsyncWrite;
 use zmtp::Connection;
 
 /// Bytes of the buffer from which on it is written before more is put in.
@@ -98,7 +98,7 @@ impl Output {
     }
 
     /// Writes until all is written or the transport takes no more. Ready when all is written.
-    pub(super) fn poll_write<S: AsyncWrite + Unpin>(
+    pub(super) fn poll_write<S: Gathers>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -110,7 +110,7 @@ impl Output {
     }
 
     /// Writes once. Ready when the transport has taken something.
-    pub(super) fn poll_write_once<S: AsyncWrite + Unpin>(
+    pub(super) fn poll_write_once<S: Gathers>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl Output {
         } else {
             let mut slices = [IoSlice::new(&[]); 2 * BODIES_MAX + 1];
             let used = self.slices(&mut slices);
-            ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..used]))?
+            ready!(stream.poll_gather(cx, &slices[..used]))?
         };
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -186,6 +186,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::task::Waker;
+    use tokio::io::AsyncWrite;
     use zmtp::{Event, Settings, SocketType, Step};
 
     /// Takes as many bytes at a time as it is told, then none for once.
@@ -193,6 +194,8 @@ mod tests {
         taken: Vec<u8>,
         sizes: Vec<usize>,
     }
+
+    impl Gathers for Slow {}
 
     impl AsyncWrite for Slow {
         fn poll_write(

@@ -5,17 +5,63 @@ use crate::cell::random;
 use crate::endpoint::{Endpoint, IpcName, Transport};
 use crate::hub::Hub;
 use crate::options::{IpVersions, Options};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream, lookup_host};
 use tokio::runtime::Handle;
 
+/// Writes several pieces at once.
+pub(super) trait Gathers: AsyncWrite + Unpin {
+    fn poll_gather(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write_vectored(cx, pieces)
+    }
+}
+
+/// That a peer is gone is an error, and no `SIGPIPE`: a program whose threads write may not ignore that.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+/// The sockets themselves say so there.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: i32 = 0;
+
+macro_rules! gathers {
+    ($($stream:ty)*) => {
+        $(impl Gathers for $stream {
+            fn poll_gather(
+                &mut self,
+                cx: &mut Context<'_>,
+                pieces: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                loop {
+                    ready!(self.poll_write_ready(cx))?;
+                    let written = self.try_io(Interest::WRITABLE, || {
+                        let socket = socket2::SockRef::from(&*self);
+                        socket.send_vectored_with_flags(pieces, NO_SIGNAL)
+                    });
+                    match written {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        written => return Poll::Ready(written),
+                    }
+                }
+            }
+        })*
+    };
+}
+
+gathers! { TcpStream UnixStream }
+
 /// A connected transport.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+pub(super) trait Stream: AsyncRead + Gathers + Unpin + Send + 'static {
     /// The peer's address, without the port.
     fn address(&self) -> String;
 

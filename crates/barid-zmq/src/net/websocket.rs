@@ -11,20 +11,23 @@ mod opening;
 
 pub(super) use opening::{accept, connect};
 
-use super::transport::Stream;
+use super::transport::{Gathers, Stream};
+use super::unfinished::Part;
 use crate::cell::random;
+use crate::hub::Hub;
 use crate::options::{Heartbeat, Options};
 use bytes::{Buf as _, BytesMut};
 use std::future::Future as _;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+use zmtp::MechanismName;
 use zmtp::zws::{Control, Inbound, Outbound, Side};
-use zmtp::{MechanismName, SocketType};
 
 /// Room that is made for a read.
 const READ_BYTES: usize = 16 << 10;
@@ -41,6 +44,8 @@ const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The code of a close that nothing is wrong with. [RFC 6455 7.4.1]
 const CLOSE_NORMAL: u16 = 1000;
+/// That of one for which there is no room at the moment. [IANA, WebSocket Close Code Number Registry]
+const CLOSE_TRY_AGAIN: u16 = 1013;
 
 /// A WebSocket that is open.
 pub(super) struct WebSocket {
@@ -53,6 +58,8 @@ pub(super) struct WebSocket {
     decoded: BytesMut,
     /// It has become larger than what is kept.
     is_large: bool,
+    /// Of fragments, and of what was put together of them.
+    unfinished: Part,
     /// What is to be written.
     out: BytesMut,
     /// How much of what the writer offers is in `out`.
@@ -92,9 +99,9 @@ impl WebSocket {
         early: BytesMut,
         side: Side,
         subprotocol: Subprotocol,
-        socket_type: SocketType,
-        options: &Options,
+        hub: &Hub,
     ) -> Self {
+        let (socket_type, options): (_, &Options) = (hub.socket_type, &hub.options);
         let limit = options.message_bytes_max;
         let (mut decoded, mut out) = (BytesMut::new(), BytesMut::new());
         let (inbound, outbound) = match subprotocol {
@@ -121,6 +128,7 @@ impl WebSocket {
             raw: early,
             decoded,
             is_large: false,
+            unfinished: Part::new(Arc::clone(&hub.unfinished)),
             out,
             accepted: 0,
             ping: None,
@@ -185,6 +193,11 @@ impl WebSocket {
             }
         }
         self.is_large |= self.decoded.capacity() > KEPT_BYTES_MAX;
+        let kept = self.inbound.collected_bytes() + self.decoded.len();
+        if let Err(error) = self.unfinished.set(kept) {
+            self.put_close(CLOSE_TRY_AGAIN);
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, error));
+        }
         Ok(!self.decoded.is_empty())
     }
 
@@ -268,6 +281,8 @@ impl Pulse {
         Ok(())
     }
 }
+
+impl Gathers for WebSocket {}
 
 impl Stream for WebSocket {
     fn address(&self) -> String {

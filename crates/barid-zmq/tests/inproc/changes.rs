@@ -2,7 +2,8 @@
 
 use crate::{bound, connected, next, refused};
 use barid_zmq::{
-    Context, Dealer, Hwm, Pair, Pub, Pull, Push, Rep, Req, Router, SendRefusal, Socket,
+    BindError, ConnectError, Context, Dealer, Hwm, Pair, Pub, Pull, Push, Rep, Req, Router,
+    SendRefusal, Socket, Stream, curve_keypair,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -121,6 +122,24 @@ fn options_of_the_rules_hold_at_once() {
     assert_eq!(refused(&req, "2"), SendRefusal::OutOfTurn);
     req.set_options(Req::builder(&context).relaxed(true));
     req.try_send("2").unwrap();
+}
+
+#[test]
+fn a_stream_looks_at_the_security_that_it_has_now() {
+    let context = Context::new();
+    let stream = Stream::new(&context);
+    let (_, secret) = curve_keypair().unwrap();
+    stream.set_options(Stream::builder(&context).curve_server(secret));
+    let refused = stream.bind("tcp://127.0.0.1:*");
+    assert!(
+        matches!(refused, Err(BindError::Unsuitable(_))),
+        "{refused:?}"
+    );
+    let refused = stream.connect("tcp://127.0.0.1:1");
+    assert!(
+        matches!(refused, Err(ConnectError::Unsuitable(_))),
+        "{refused:?}"
+    );
 }
 
 #[test]

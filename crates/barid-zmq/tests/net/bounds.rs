@@ -367,3 +367,44 @@ fn what_a_server_has_left_counts_until_it_is_received() {
         }
     }
 }
+
+/// A peer that has sent 2 MiB of a message that goes on; false if it was disconnected for that.
+fn begin_message(stream: &mut TcpStream) -> bool {
+    let mut frame = vec![3, 0, 0, 0, 0, 0, 32, 0, 0];
+    frame.resize(9 + (2 << 20), b'x');
+    frame.extend(b"\x04\x0a\x04PING\0\0end");
+    let _may_be_cut = stream.write_all(&frame);
+    let mut pong = [0; 10];
+    match stream.read_exact(&mut pong) {
+        Ok(()) => {
+            assert_eq!(pong, *b"\x04\x08\x04PONGend");
+            true
+        }
+        Err(error) => {
+            let ends = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset];
+            assert!(ends.contains(&error.kind()), "{error}");
+            false
+        }
+    }
+}
+
+#[test]
+fn messages_that_never_end_have_a_limit_together() {
+    let pull = Pull::builder(&Context::new())
+        .unfinished_max(4 << 20)
+        .build();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap();
+    let mut streams = [(); 2].map(|()| raw(&endpoint, "PUSH"));
+    for stream in &mut streams {
+        assert!(begin_message(stream));
+    }
+    assert!(!begin_message(&mut raw(&endpoint, "PUSH")));
+    // What becomes whole makes room, and so does who goes.
+    let [first, second] = &mut streams;
+    first.write_all(b"\0\0").unwrap();
+    assert_eq!(recv(&pull).byte_count(), 2 << 20);
+    let mut third = raw(&endpoint, "PUSH");
+    assert!(begin_message(&mut third));
+    second.shutdown(std::net::Shutdown::Both).unwrap();
+    wait(|| begin_message(&mut raw(&endpoint, "PUSH")));
+}

@@ -342,6 +342,35 @@ fn a_dead_peer_is_found_by_pings() {
     client.expect_end();
 }
 
+#[test]
+fn fragments_of_all_peers_have_a_limit_together() {
+    // Each may have 512 KiB, and what is beyond that counts in steps of 256 KiB: with its last octet the third is one too many.
+    let pull = Pull::builder(&Context::new())
+        .unfinished_max(17 << 18)
+        .build();
+    let endpoint = pull.bind("ws://127.0.0.1:*").unwrap();
+    let mut fragment = b"\x02\xff\0\0\0\0\0\x1c\0\x01\0\0\0\0".to_vec();
+    fragment.resize(14 + (7 << 18) + 1, 0);
+    let begin = || {
+        let mut client = Client::new(&endpoint, "ZWS2.0");
+        client.expect(b"\x82\x01\x00");
+        client.send(0x82, b"\x00");
+        client.0.write_all(&fragment).unwrap();
+        client
+    };
+    let mut clients = [(); 2].map(|()| begin());
+    for client in &mut clients {
+        client.send(0x89, b"read");
+        client.expect(b"\x8a\x04read");
+    }
+    begin().expect(b"\x88\x02\x03\xf5");
+    clients[0].send(0x80, b"");
+    assert_eq!(recv(&pull).byte_count(), 7 << 18);
+    let mut third = begin();
+    third.send(0x89, b"read");
+    third.expect(b"\x8a\x04read");
+}
+
 /// A stream with little room for what is not read.
 fn narrow(endpoint: &Endpoint) -> TcpStream {
     let text = endpoint.to_string();

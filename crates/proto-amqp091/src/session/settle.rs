@@ -6,14 +6,14 @@ use super::consumers::{Consumer, Consumers, Unsettled};
 use super::failure::Failure;
 use super::open::Open;
 use crate::{MethodId, ReplyCode};
-use broker_api::{Command, Confirm, Out, Settle};
-use model::{Outcome, Sequence, SubscriptionId};
+use broker_api::{Command, Out, SettleRun};
+use model::{Outcome, SubscriptionId};
 
 /// Settlements of one piece of input, gathered so that many acks make one command.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     /// Neighbors with the same subscription and outcome.
-    run: Option<(SubscriptionId, Outcome, Vec<Sequence>)>,
+    run: SettleRun,
     /// Subscriptions that have room again, or that end; each is there once.
     due: Vec<SubscriptionId>,
     /// Channels whose consumers may have room together.
@@ -23,16 +23,13 @@ pub(super) struct Settling {
 impl Settling {
     /// Adds a settlement behind all that came before.
     fn add(&mut self, link: &mut Link, out: &mut Out, settled: Unsettled, outcome: Outcome) {
-        match &mut self.run {
-            Some((subscription, of_run, sequences))
-                if (*subscription, *of_run) == (settled.subscription, outcome) =>
-            {
-                sequences.push(settled.sequence);
-            }
-            Some(_) | None => {
-                self.flush_run(link, out);
-                self.run = Some((settled.subscription, outcome, vec![settled.sequence]));
-            }
+        let Unsettled {
+            subscription,
+            sequence,
+            ..
+        } = settled;
+        if let Some(before) = self.run.add(subscription, outcome, sequence) {
+            link.submit(out, before);
         }
     }
 
@@ -45,14 +42,8 @@ impl Settling {
 
     /// Sends the run that was gathered, if any.
     fn flush_run(&mut self, link: &mut Link, out: &mut Out) {
-        if let Some((subscription, outcome, sequences)) = self.run.take() {
-            let settle = Settle {
-                subscription,
-                sequences,
-                outcome,
-                confirm: Confirm::Unwanted,
-            };
-            link.submit(out, Command::Settle(settle));
+        if let Some(run) = self.run.take() {
+            link.submit(out, run);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Settlements on their way to the broker.
 
 use super::Link;
-use broker_api::{Command, Confirm, Out, Settle};
+use broker_api::{Out, SettleRun};
 use model::{Outcome, Sequence, SubscriptionId};
 
 /// Settlements that are gathered while nothing else comes behind them: messages of one batch of events that
@@ -15,18 +15,11 @@ const GATHERED_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     /// Neighbors with the same subscription and outcome.
-    run: Option<Run>,
+    run: SettleRun,
     /// Subscriptions that have room again; each is told once.
     pub(super) granted: Vec<SubscriptionId>,
     count: usize,
     bytes: usize,
-}
-
-#[derive(Debug)]
-struct Run {
-    subscription: SubscriptionId,
-    outcome: Outcome,
-    sequences: Vec<Sequence>,
 }
 
 impl Settling {
@@ -41,19 +34,9 @@ impl Settling {
     ) {
         self.count += 1;
         self.bytes += bytes;
-        if let Some(run) = &mut self.run
-            && run.subscription == subscription
-            && run.outcome == outcome
-        {
-            run.sequences.push(sequence);
-            return;
+        if let Some(before) = self.run.add(subscription, outcome, sequence) {
+            link.submit(out, before);
         }
-        self.flush_run(link, out);
-        self.run = Some(Run {
-            subscription,
-            outcome,
-            sequences: vec![sequence],
-        });
     }
 
     /// Whether so much is gathered that it is not kept for later: what is not settled takes a part of the
@@ -73,19 +56,8 @@ impl Settling {
     }
 
     fn flush_run(&mut self, link: &mut Link, out: &mut Out) {
-        if let Some(Run {
-            subscription,
-            outcome,
-            sequences,
-        }) = self.run.take()
-        {
-            let settle = Settle {
-                subscription,
-                sequences,
-                outcome,
-                confirm: Confirm::Unwanted,
-            };
-            link.submit(out, Command::Settle(settle));
+        if let Some(run) = self.run.take() {
+            link.submit(out, run);
         }
     }
 }

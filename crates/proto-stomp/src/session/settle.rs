@@ -10,23 +10,16 @@ use crate::Version;
 use crate::frame::{ClientCommand, Frame, HeaderName};
 use crate::translate::{AckMode, invalid};
 use crate::violation::{Excerpt, Violation};
-use broker_api::{Command, Confirm, Out, Settle};
+use broker_api::{Command, Confirm, Out, Settle, SettleRun};
 use model::{Outcome, Sequence, SubscriptionId};
 
 /// Settlements of one piece of input, gathered so that many ACKs make one command.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     /// Neighbors with the same subscription and outcome.
-    run: Option<Run>,
+    run: SettleRun,
     /// Subscriptions with a bound that have room again; each is told once.
     pub(super) granted: Vec<SubscriptionId>,
-}
-
-#[derive(Debug)]
-struct Run {
-    subscription: SubscriptionId,
-    outcome: Outcome,
-    sequences: Vec<Sequence>,
 }
 
 impl Settling {
@@ -39,39 +32,15 @@ impl Settling {
         outcome: Outcome,
         sequence: Sequence,
     ) {
-        if let Some(run) = &mut self.run
-            && run.subscription == subscription
-            && run.outcome == outcome
-        {
-            run.sequences.push(sequence);
-            return;
+        if let Some(before) = self.run.add(subscription, outcome, sequence) {
+            link.submit(out, before);
         }
-        self.flush_run(link, out);
-        self.run = Some(Run {
-            subscription,
-            outcome,
-            sequences: vec![sequence],
-        });
     }
 
     /// Sends the run that was gathered, if any.
     pub(super) fn flush_run(&mut self, link: &mut Link, out: &mut Out) {
-        if let Some(Run {
-            subscription,
-            outcome,
-            sequences,
-        }) = self.run.take()
-        {
-            let confirm = Confirm::Unwanted;
-            link.submit(
-                out,
-                Command::Settle(Settle {
-                    subscription,
-                    sequences,
-                    outcome,
-                    confirm,
-                }),
-            );
+        if let Some(run) = self.run.take() {
+            link.submit(out, run);
         }
     }
 }

@@ -95,6 +95,12 @@ impl Inbound {
         }
     }
 
+    /// How much of a message is collected.
+    #[must_use]
+    pub fn collected_bytes(&self) -> usize {
+        self.collected.as_ref().map_or(0, BytesMut::len)
+    }
+
     /// Takes what it can, up to the first control frame; says how much that was. Without one, more must come.
     ///
     /// # Errors
@@ -150,7 +156,7 @@ impl Inbound {
                 return Err(WebSocketError::Fragments);
             }
         }
-        let before = self.collected.as_ref().map_or(0, BytesMut::len) as u64;
+        let before = self.collected_bytes() as u64;
         let is_whole = head.is_final && !has_begun;
         self.check_len(before.saturating_add(head.payload_bytes), is_whole)?;
         let mut at = 0;

@@ -1,10 +1,10 @@
 //! A connection, in two halves.
 
 use super::{Answer, Answers, Login, MethodId, Requests, method};
-use crate::connection::WAIT_MAX;
-use anyhow::{Context as _, Result, bail, ensure};
+use crate::transport::{connect, read};
+use anyhow::{Context as _, Result, ensure};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// Both halves of a connection that is open.
@@ -53,11 +53,7 @@ impl AmqpClient {
     /// # Errors
     /// When the broker cannot be reached or refuses.
     pub fn connect_as(address: SocketAddr, login: &Login<'_>) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, WAIT_MAX)
-            .with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(WAIT_MAX))?;
-        stream.set_write_timeout(Some(WAIT_MAX))?;
+        let stream = connect(address)?;
         let mut client = Self {
             writer: AmqpWriter {
                 stream: stream.try_clone()?,
@@ -165,28 +161,16 @@ impl AmqpReader {
     /// The next answer with its channel; none once the connection ended.
     ///
     /// # Errors
-    /// When what comes is no answer, or nothing comes for [`WAIT_MAX`].
+    /// When what comes is no answer, or nothing comes for [`WAIT_MAX`](crate::WAIT_MAX).
     pub fn receive(&mut self) -> Result<Option<(u16, Answer)>> {
         loop {
             if let Some(answer) = self.buffered()? {
                 return Ok(Some(answer));
             }
             let mut chunk = [0; 64 * 1024];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Ok(None),
-                Ok(count) => self.answers.push(&chunk[..count]),
-                Err(error) => {
-                    let kind = error.kind();
-                    if matches!(
-                        kind,
-                        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
-                    ) {
-                        return Ok(None);
-                    }
-                    if kind != ErrorKind::Interrupted {
-                        bail!("nothing came for {WAIT_MAX:?}: {error}");
-                    }
-                }
+            match read(&mut self.stream, &mut chunk)? {
+                Some(bytes) => self.answers.push(bytes),
+                None => return Ok(None),
             }
         }
     }

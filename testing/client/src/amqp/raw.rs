@@ -1,9 +1,9 @@
 //! A blocking AMQP 0-9-1 client by frames: enough to publish with confirms, and to send what no client would.
 
 use super::FRAME_END;
-use crate::connection::WAIT_MAX;
+use crate::transport::{connect, fill};
 use anyhow::{Context as _, Result, ensure};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// The protocol header.
@@ -139,13 +139,8 @@ impl RawClient {
     /// # Errors
     /// When the broker cannot be reached.
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, WAIT_MAX)
-            .with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(WAIT_MAX))?;
-        stream.set_write_timeout(Some(WAIT_MAX))?;
         Ok(Self {
-            stream,
+            stream: connect(address)?,
             pending: Vec::new(),
         })
     }
@@ -209,13 +204,13 @@ impl RawClient {
     /// When nothing comes, or what is no frame.
     pub fn receive(&mut self) -> Result<Option<RawFrame>> {
         let mut head = [0; 7];
-        if !self.fill(&mut head)? {
+        if !fill(&mut self.stream, &mut head)? {
             return Ok(None);
         }
         let [kind, a, b, len @ ..] = head;
         let len = usize::try_from(u32::from_be_bytes(len))?;
         let mut payload = vec![0; len + 1];
-        if !self.fill(&mut payload)? {
+        if !fill(&mut self.stream, &mut payload)? {
             return Ok(None);
         }
         let end = payload.pop();
@@ -252,22 +247,6 @@ impl RawClient {
             if u64::from_be_bytes(tag.try_into()?) == number {
                 return Ok(());
             }
-        }
-    }
-
-    /// Fills the place; whether the connection did not end before.
-    fn fill(&mut self, place: &mut [u8]) -> Result<bool> {
-        match self.stream.read_exact(place) {
-            Ok(()) => Ok(true),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
         }
     }
 }

@@ -5,9 +5,8 @@ use barid_zmq::{
     Applicant, Context, Credentials, Frame, Kind, Message, Monitor, PublicKey, Receives, SecretKey,
     Sends, Socket, SocketBuilder, StatusCode, Verdict,
 };
-use interop::{ClientKind, pyzmq_script};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use interop::{ClientKind, Script, pyzmq_script};
+use std::process::Command;
 use std::time::Duration;
 
 /// Never waited out when all is well.
@@ -58,57 +57,16 @@ impl Maker {
     }
 }
 
-/// The other side, ended with this one.
-pub(crate) struct Script(Child);
-
-impl Script {
-    pub(crate) fn start(
-        maker: Maker,
-        role: &str,
-        mode: &str,
-        endpoint: &str,
-        security: Security,
-    ) -> Result<Self> {
-        let mut command = maker.command()?;
-        command.args([role, mode, endpoint, security.name()]);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Ok(Self(command.spawn()?))
-    }
-
-    /// Whether it is still at it.
-    pub(crate) fn is_running(&mut self) -> Result<bool> {
-        Ok(self.0.try_wait()?.is_none())
-    }
-
-    /// Where it has bound.
-    pub(crate) fn endpoint(&mut self) -> Result<String> {
-        let stdout = self.0.stdout.take().context("a pipe")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        Ok(line.trim().to_owned())
-    }
-
-    /// Waits until it has found all as it should be.
-    pub(crate) fn end(mut self) -> Result<()> {
-        drop(self.0.stdin.take());
-        let mut stderr = self.0.stderr.take().context("a pipe")?;
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut stderr, &mut said)?;
-        let status = self.0.wait()?;
-        ensure!(status.success(), "{status}: {said}");
-        Ok(())
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        // It has ended if all went well.
-        let _is_killed = self.0.kill();
-        let _is_waited_for = self.0.wait();
-    }
+/// Starts the other side.
+pub(crate) fn start(
+    maker: Maker,
+    role: &str,
+    mode: &str,
+    endpoint: &str,
+    security: Security,
+) -> Result<Script> {
+    let mut command = maker.command()?;
+    Script::start(command.args([role, mode, endpoint, security.name()]))
 }
 
 fn is_right(applicant: &Applicant<'_>) -> Verdict {
@@ -165,7 +123,7 @@ pub(crate) fn talk<K: Kind>(
         let socket = server(Socket::builder(&Context::new()), security)?.build();
         let mut events = socket.monitor();
         let endpoint = socket.bind(transport)?.to_string();
-        let script = Script::start(maker, role, "connect", &endpoint, security)?;
+        let script = start(maker, role, "connect", &endpoint, security)?;
         let found = dialogue(&socket);
         let ended = script.end();
         let what = || format!("{role} connects, {transport}, {security:?}");
@@ -174,8 +132,8 @@ pub(crate) fn talk<K: Kind>(
 
         let socket = client(Socket::builder(&Context::new()), security)?.build();
         let mut events = socket.monitor();
-        let mut script = Script::start(maker, role, "bind", transport, security)?;
-        socket.connect(script.endpoint()?)?;
+        let mut script = start(maker, role, "bind", transport, security)?;
+        socket.connect(script.line()?)?;
         let found = dialogue(&socket);
         let ended = script.end();
         let what = || format!("{role} binds, {transport}, {security:?}");

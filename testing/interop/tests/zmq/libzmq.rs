@@ -1,7 +1,7 @@
 //! The draft types, and WebSocket, against libzmq as it is built from the source of Debian's package.
 
 use crate::dialogue::{
-    LONG, Maker, SIZES, Script, Security, answer, ask, client, expect, message, send, server, talk,
+    LONG, Maker, SIZES, Security, answer, ask, client, expect, message, send, server, start, talk,
 };
 use crate::patterns::{dealer, publish, pull, push, sub};
 use anyhow::{Context as _, Result, ensure};
@@ -128,14 +128,14 @@ fn a_client_is_served_by_a_server() -> Result<()> {
 fn peers(transport: &str, security: Security) -> Result<()> {
     let peer = server(Peer::builder(&Context::new()), security)?.build();
     let endpoint = peer.bind(transport)?.to_string();
-    let script = Script::start(Maker::Libzmq, "peer", "connect", &endpoint, security)?;
+    let script = start(Maker::Libzmq, "peer", "connect", &endpoint, security)?;
     let served = serve(&peer);
     script.end()?;
     served?;
 
-    let mut script = Script::start(Maker::Libzmq, "peer", "bind", transport, security)?;
+    let mut script = start(Maker::Libzmq, "peer", "bind", transport, security)?;
     let peer = client(Peer::builder(&Context::new()), security)?.build();
-    let theirs = peer.connect_peer(script.endpoint()?)?;
+    let theirs = peer.connect_peer(script.line()?)?;
     for size in SIZES {
         peer.blocking().send_to(theirs, body(b'q', size))?;
         ensure!(recv_from(&peer, &body(b'r', size))? == theirs);
@@ -245,7 +245,7 @@ fn a_dish_hears_the_datagrams_of_a_radio() -> Result<()> {
         let dish = Dish::new(&Context::new());
         let endpoint = dish.bind(transport)?.to_string();
         dish.join("a")?;
-        let script = Script::start(Maker::Libzmq, "radio", "connect", &endpoint, Security::Null)?;
+        let script = start(Maker::Libzmq, "radio", "connect", &endpoint, Security::Null)?;
         let found = recv_group(&dish);
         script.end().context(transport)?;
         let found = found?;
@@ -267,14 +267,14 @@ fn a_radio_sends_datagrams_to_a_dish() -> Result<()> {
             place
         };
         let endpoint = format!("udp://{host}{}", port()?);
-        let mut script = Script::start(
+        let mut script = start(
             Maker::Libzmq,
             "dish_of_datagrams",
             "bind",
             &endpoint,
             Security::Null,
         )?;
-        script.endpoint()?;
+        script.line()?;
         let radio = Radio::new(&Context::new());
         radio.connect(&endpoint)?;
         while script.is_running()? {

@@ -1,6 +1,6 @@
 //! STREAM against libzmq's, as pyzmq has it.
 
-use crate::dialogue::{LONG, Maker, SIZES, Script, Security};
+use crate::dialogue::{LONG, Maker, SIZES, Security, start};
 use anyhow::{Result, ensure};
 use barid_zmq::{Context, Frame, Message, Stream};
 
@@ -31,7 +31,7 @@ fn send(socket: &Stream, name: &Frame, size: usize) -> Result<()> {
 fn it_sends_back_what_one_that_connects_sends() -> Result<()> {
     let socket = Stream::new(&Context::new());
     let endpoint = socket.bind("tcp://127.0.0.1:*")?.to_string();
-    let script = Script::start(Maker::Pyzmq, "stream", "connect", &endpoint, Security::Null)?;
+    let script = start(Maker::Pyzmq, "stream", "connect", &endpoint, Security::Null)?;
     let came = socket.blocking().recv_timeout(LONG)?;
     let name = came.frames()[0].clone();
     ensure!(came.len() == 2 && came.frames()[1].is_empty());
@@ -45,7 +45,7 @@ fn it_sends_back_what_one_that_connects_sends() -> Result<()> {
 
 #[test]
 fn it_connects_to_one_that_sends_back_what_it_sends() -> Result<()> {
-    let mut script = Script::start(
+    let mut script = start(
         Maker::Pyzmq,
         "stream",
         "bind",
@@ -53,7 +53,7 @@ fn it_connects_to_one_that_sends_back_what_it_sends() -> Result<()> {
         Security::Null,
     )?;
     let socket = Stream::new(&Context::new());
-    let name = Frame::from(socket.connect_peer(script.endpoint()?)?);
+    let name = Frame::from(socket.connect_peer(script.line()?)?);
     ensure!(recv(&socket, &name)?.is_empty(), "it has not come");
     for size in SIZES.into_iter().skip(1) {
         send(&socket, &name, size)?;

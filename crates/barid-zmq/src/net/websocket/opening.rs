@@ -19,8 +19,8 @@ use tungstenite::client::IntoClientRequest as _;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
+use zmtp::MechanismName;
 use zmtp::zws::{PROTOCOL, PROTOCOL_CURVE, PROTOCOL_NULL, PROTOCOL_PLAIN, Side};
-use zmtp::{MechanismName, SocketType};
 
 /// The longest head of a request or an answer.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -73,13 +73,7 @@ pub(in crate::net) async fn accept(stream: TcpStream, hub: &Hub) -> io::Result<W
     };
     let head = in_time(options, accept_hdr_async(Head::new(stream), answer)).await?;
     let subprotocol = found.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(open(
-        head.into_inner(),
-        Side::Server,
-        subprotocol,
-        hub.socket_type,
-        options,
-    ))
+    Ok(open(head.into_inner(), Side::Server, subprotocol, hub))
 }
 
 /// Asks for a WebSocket.
@@ -101,24 +95,12 @@ pub(in crate::net) async fn connect(
     request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, names);
     let (head, response) = in_time(options, client_async(request, Head::new(stream))).await?;
     let (_, subprotocol) = chosen(response.headers(), options).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(open(
-        head.into_inner(),
-        Side::Client,
-        subprotocol,
-        hub.socket_type,
-        options,
-    ))
+    Ok(open(head.into_inner(), Side::Client, subprotocol, hub))
 }
 
-fn open(
-    head: Head,
-    side: Side,
-    subprotocol: Subprotocol,
-    socket_type: SocketType,
-    options: &Options,
-) -> WebSocket {
+fn open(head: Head, side: Side, subprotocol: Subprotocol, hub: &Hub) -> WebSocket {
     let (stream, early) = head.into_parts();
-    WebSocket::new(stream, early, side, subprotocol, socket_type, options)
+    WebSocket::new(stream, early, side, subprotocol, hub)
 }
 
 async fn in_time<T>(
