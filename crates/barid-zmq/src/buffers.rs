@@ -108,11 +108,12 @@ impl Rooms {
             buffer.clear();
             buffer
         });
-        assert!(buffer.capacity() >= bytes, "a buffer with too little room");
+        let all = buffer.capacity();
+        assert!(all >= bytes, "a buffer with too little room");
         // SAFETY: there is so much room, which was zeroed when this was made, here and nowhere else.
         unsafe { buffer.set_len(bytes) };
         let cut = buffer.split();
-        self.0.keep(buffer, room);
+        self.0.keep(buffer, all);
         cut
     }
 }
@@ -207,5 +208,20 @@ mod tests {
             drop(fill(&mut buffers, 100));
         }
         assert_eq!(buffers.bytes, 400, "the other is too large for so little");
+    }
+
+    #[test]
+    fn a_large_room_for_little_stays_a_large_one() {
+        let mut rooms = Rooms::new(1 << 20);
+        drop(rooms.cut(16_000));
+        let small = rooms.cut(4_096);
+        assert_eq!((rooms.0.bytes, rooms.0.kept[0].bytes), (16_384, 16_384));
+        let next = rooms.cut(4_096);
+        assert_eq!(rooms.0.bytes, 16_384 + 4_096, "one in use is left");
+        drop((small, next));
+        for _ in 0..10 {
+            drop(rooms.cut(1_024));
+        }
+        assert!(rooms.0.bytes <= 4_096, "it is too large for so little");
     }
 }
