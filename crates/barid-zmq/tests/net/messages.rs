@@ -5,6 +5,8 @@ use barid_zmq::{
     Channel, Client, Context, Dealer, Dish, Frame, Gather, Hwm, Message, Pair, Peer, Pub, Pull,
     Push, Radio, Rep, Req, Router, Scatter, Server, Sub, XPub, XSub,
 };
+use std::collections::BTreeSet;
+use std::sync::Barrier;
 use std::thread;
 
 #[test]
@@ -165,6 +167,44 @@ fn requests_and_replies_of_every_size_are_written_whole() {
             for _ in 0..3 * sizes.len() {
                 let request = recv(&rep).pop_front().unwrap();
                 send(&rep, Message::from_iter([request.clone(), request]));
+            }
+        });
+    }
+}
+
+/// Of those that send, and the connection that reads, each finds another one writing again and again: what it leaves to that
+/// one is written, though nothing comes after it.
+#[test]
+fn requests_of_several_threads_are_all_written() {
+    const ROUNDS: usize = 2000;
+    for transport in TRANSPORTS {
+        let (router, endpoint) = bound(transport);
+        let router: Router = router;
+        let req = Req::builder(&Context::new()).relaxed(true).build();
+        req.connect(&endpoint).unwrap();
+        let start = Barrier::new(4);
+        thread::scope(|scope| {
+            for sender in 0..3_u8 {
+                let (req, start) = (&req, &start);
+                scope.spawn(move || {
+                    for _ in 0..ROUNDS {
+                        start.wait();
+                        send(req, vec![sender; 5 + 300 * usize::from(sender)]);
+                    }
+                });
+            }
+            for round in 0..ROUNDS {
+                start.wait();
+                let mut senders = BTreeSet::new();
+                for _ in 0..3 {
+                    let request = recv(&router);
+                    senders.insert(request.frames()[2][0]);
+                    // Nobody waits for it, but to read it wakes the connection.
+                    if round % 2 == 0 {
+                        router.try_send(request).unwrap();
+                    }
+                }
+                assert_eq!(senders.len(), 3);
             }
         });
     }
