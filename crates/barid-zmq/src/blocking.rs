@@ -1,9 +1,10 @@
 //! Sockets for threads: the same operations, which block where a task would wait.
 
 use crate::error::{Closed, ReceiveError, SendError, SendRefusal, Unsent};
+use crate::frame::Frame;
 use crate::gate::Interest;
 use crate::kind::{Audience, Kind, Numbers, Receives, Sends, kinds};
-use crate::message::{Frame, Message};
+use crate::message::Message;
 use crate::socket::Socket;
 use crate::special::{GroupMessage, RoutingId, addressed, grouped, numbered, ungrouped};
 use std::fmt;

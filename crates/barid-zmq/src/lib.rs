@@ -12,6 +12,7 @@ mod context;
 mod core;
 mod endpoint;
 mod error;
+mod frame;
 mod gate;
 mod hub;
 mod inproc;
@@ -46,14 +47,15 @@ pub use endpoint::{Endpoint, EndpointError, ToEndpoint};
 pub use error::{
     BindError, Closed, ConnectError, LongGroup, ReceiveError, SendError, SendRefusal, Unsent,
 };
+pub use frame::Frame;
+#[doc(hidden)]
+pub use frame::{blank, room};
 pub use kind::{
     Audience, Channel, Client, Conflates, Dealer, Dish, Gather, Kind, Named, Numbers, Pair, Peer,
     Pub, Pull, Push, Radio, Receives, Rep, Req, Router, Scatter, Sends, Server, Stream, Sub,
     Subscribes, XPub, XSub, kinds,
 };
-pub use message::{Frame, Message};
-#[doc(hidden)]
-pub use message::{blank, room};
+pub use message::Message;
 pub use monitor::{HandshakeFailure, Monitor, MonitorEvent};
 pub use options::{Heartbeat, IpVersions, OnFull, Reconnect, Subscriptions};
 pub use pipe::credit::Hwm;

@@ -7,6 +7,7 @@
 //! - Order: what one end writes the other reads in that order, even after the writer is gone.
 //! - A writer is told once when there is room again, a reader once when something is there again.
 
+mod bell;
 pub(crate) mod credit;
 #[cfg(test)]
 mod credit_tests;
@@ -15,13 +16,13 @@ mod queue;
 use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::peers::PeerId;
+pub(crate) use bell::{Bell, Carry};
 use bytes::Bytes;
 use credit::{Earned, Hwm, Spent, credit};
-use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -84,88 +85,6 @@ impl Item {
 #[inline]
 fn cost(message: &Message) -> u64 {
     FRAME_BYTES * message.len().max(1) as u64 + message.byte_count() as u64
-}
-
-/// Who is told that an end of a pipe has something to do.
-pub(crate) enum Bell {
-    /// A socket, once it is known, and which of its peers this is (`u64::MAX` before it has a number).
-    Socket(OnceLock<Arc<Gate>>, AtomicU64),
-    /// The task of a connection.
-    Task(Task),
-}
-
-/// Does the work of a connection's task on another thread.
-pub(crate) trait Carry: Send + Sync {
-    /// Writes what was put in. False if the task has to be woken.
-    fn carry_now(&self) -> bool;
-}
-
-#[derive(Default)]
-pub(crate) struct Task {
-    waker: AtomicWaker,
-    carrier: Mutex<Option<Weak<dyn Carry>>>,
-}
-
-impl Task {
-    fn ring(&self) {
-        let carrier = self.carrier.lock().as_ref().and_then(Weak::upgrade);
-        if !carrier.is_some_and(|carrier| carrier.carry_now()) {
-            self.waker.wake();
-        }
-    }
-}
-
-impl Bell {
-    pub(crate) fn socket(gate: Arc<Gate>) -> Self {
-        Self::Socket(OnceLock::from(gate), AtomicU64::new(u64::MAX))
-    }
-
-    /// That of a socket which is not there yet.
-    pub(crate) const fn later() -> Self {
-        Self::Socket(OnceLock::new(), AtomicU64::new(u64::MAX))
-    }
-
-    pub(crate) fn task() -> Self {
-        Self::Task(Task::default())
-    }
-
-    fn ring(&self, signal: fn(PeerId) -> Signal) {
-        match self {
-            // Without a number the socket has not looked yet, and it looks when it gives one.
-            Self::Socket(gate, peer) => {
-                if let Some(peer) = PeerId::unpack(peer.load(Ordering::SeqCst))
-                    && let Some(gate) = gate.get()
-                {
-                    gate.push(signal(peer));
-                }
-            }
-            Self::Task(task) => task.ring(),
-        }
-    }
-
-    fn set_gate(&self, found: &Arc<Gate>) {
-        match self {
-            Self::Socket(gate, _) => {
-                // One that is known already stays.
-                let _known: Result<(), _> = gate.set(Arc::clone(found));
-            }
-            Self::Task(_) => {}
-        }
-    }
-
-    fn set_peer(&self, id: PeerId) {
-        match self {
-            Self::Socket(_, peer) => peer.store(id.pack(), Ordering::SeqCst),
-            Self::Task(_) => {}
-        }
-    }
-
-    fn register(&self, waker: &Waker) {
-        match self {
-            Self::Socket(..) => {}
-            Self::Task(task) => task.waker.register(waker),
-        }
-    }
 }
 
 struct Link {
@@ -523,10 +442,7 @@ impl Receiver {
 
     /// Says who, on the thread that writes, may read what was written.
     pub(crate) fn set_carrier(&self, carrier: Weak<dyn Carry>) {
-        match &self.link.to_reader {
-            Bell::Socket(..) => {}
-            Bell::Task(task) => *task.carrier.lock() = Some(carrier),
-        }
+        self.link.to_reader.set_carrier(carrier);
     }
 
     /// Reads no more: the writer finds the pipe closed.

@@ -3,8 +3,9 @@
 use crate::core::Core;
 use crate::endpoint::ToEndpoint;
 use crate::error::{ConnectError, LongGroup, ReceiveError, SendError};
+use crate::frame::Frame;
 use crate::kind::{Numbers, kinds};
-use crate::message::{Frame, Message};
+use crate::message::Message;
 use crate::socket::Socket;
 use bytes::Bytes;
 use std::num::NonZeroU32;

@@ -2,7 +2,8 @@
 
 use super::links::Links;
 use super::{Refusal, Rules};
-use crate::message::{Frame, Message};
+use crate::frame::Frame;
+use crate::message::Message;
 use crate::peers::PeerId;
 use smallvec::SmallVec;
 

@@ -11,7 +11,8 @@
 
 use super::links::Links;
 use super::{Refusal, Rules, refuse};
-use crate::message::{Frame, Message};
+use crate::frame::Frame;
+use crate::message::Message;
 use crate::options::{OnFull, ReqOptions};
 use crate::peers::PeerId;
 use crate::pipe::Popped;

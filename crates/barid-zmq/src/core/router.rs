@@ -5,7 +5,8 @@
 
 use super::links::Links;
 use super::{Refusal, Rules, WAITING_MAX};
-use crate::message::{Frame, Message};
+use crate::frame::Frame;
+use crate::message::Message;
 use crate::options::{OnFull, RouterOptions};
 use crate::peers::PeerId;
 use crate::pipe::{Notice, Popped};

@@ -5,7 +5,8 @@
 
 use super::links::Links;
 use super::{Refusal, Rules, WAITING_MAX, refuse};
-use crate::message::{Frame, Message};
+use crate::frame::Frame;
+use crate::message::Message;
 use crate::peers::PeerId;
 use bytes::Bytes;
 use std::collections::BTreeMap;

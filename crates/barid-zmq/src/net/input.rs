@@ -3,8 +3,9 @@
 use super::Ends;
 use super::unfinished::{Part, TooMuchUnfinished};
 use crate::buffers::Buffers;
+use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::message::{Frame, Message};
+use crate::message::Message;
 use crate::pipe::{Notice, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::cell::RefCell;

@@ -9,7 +9,8 @@
 //! belongs. A vectored write takes them in their order.
 
 use super::transport::Gathers;
-use crate::message::{Frame, Message};
+use crate::frame::Frame;
+use crate::message::Message;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;

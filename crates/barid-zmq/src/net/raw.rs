@@ -3,8 +3,9 @@
 use super::Ends;
 use super::connection::End;
 use super::transport::Stream;
+use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::message::{Frame, Message};
+use crate::message::Message;
 use crate::pipe::{Popped, Ring, Rings};
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::future::{Future as _, poll_fn};

@@ -6,9 +6,10 @@
 use super::connector::lingered;
 use super::{Ends, dropped, unless};
 use crate::endpoint::{Endpoint, Transport};
+use crate::frame::Frame;
 use crate::gate::Signal;
 use crate::hub::{Hub, Running};
-use crate::message::{Frame, Message};
+use crate::message::Message;
 use crate::monitor::MonitorEvent;
 use crate::pipe::{Popped, Ring, Rings};
 use bytes::BytesMut;
