@@ -5,7 +5,8 @@
 //! it, and fills it again once all that was cut from it is dropped.
 //!
 //! ```text
-//!   kept:  [free] [free] [in use] [in use]       the oldest in front: looked at when a buffer is needed
+//!   used:  [in use] [in use] [in use]      the oldest in front: looked at when a buffer is needed
+//!   free:  [cold] [warm] [hot]             what was found free last, and so is still in the cache, is filled next
 //! ```
 
 #![expect(
@@ -29,7 +30,9 @@ struct Kept {
 
 /// Buffers of one thread.
 pub(crate) struct Buffers {
-    kept: VecDeque<Kept>,
+    used: VecDeque<Kept>,
+    free: VecDeque<Kept>,
+    /// Of both.
     bytes: usize,
     bytes_max: usize,
 }
@@ -38,7 +41,8 @@ impl Buffers {
     /// None yet; at most so many bytes are kept.
     pub(crate) const fn new(bytes_max: usize) -> Self {
         Self {
-            kept: VecDeque::new(),
+            used: VecDeque::new(),
+            free: VecDeque::new(),
             bytes: 0,
             bytes_max,
         }
@@ -53,41 +57,35 @@ impl Buffers {
     /// One that is free.
     fn find(&mut self, room: usize) -> Option<BytesMut> {
         for _ in 0..LOOKS_MAX {
-            let Some(oldest) = self.kept.front_mut() else {
-                break;
-            };
-            let suits = (room..=room.saturating_mul(LARGER_MAX)).contains(&oldest.bytes);
             // All of it, not what is free behind a part that is in use: that would keep the whole alive for less and less.
-            if suits && !oldest.handle.try_reclaim(oldest.bytes) {
+            let is_free = |oldest: &mut Kept| oldest.handle.try_reclaim(oldest.bytes);
+            if !self.used.front_mut().is_some_and(is_free) {
                 // It is in use, and so are those that were filled after it.
                 break;
             }
-            let oldest = self.forget();
-            if suits && oldest.is_some() {
-                return oldest;
-            }
+            self.free.extend(self.used.pop_front());
         }
-        None
+        let suits = |kept: &Kept| (room..=room.saturating_mul(LARGER_MAX)).contains(&kept.bytes);
+        let latest = self.free.iter().rev().take(LOOKS_MAX);
+        let behind = latest.enumerate().find(|(_, kept)| suits(kept))?.0;
+        let found = self.free.remove(self.free.len() - 1 - behind)?;
+        self.bytes -= found.bytes;
+        Some(found.handle)
     }
 
-    /// Keeps a buffer, whose memory is so many bytes in all, for when what was cut from it is dropped, and forgets the
-    /// oldest for it.
+    /// Keeps a buffer, whose memory is so many bytes in all, for when what was cut from it is dropped, and forgets
+    /// others for it: those that nobody needs, then the oldest.
     pub(crate) fn keep(&mut self, mut handle: BytesMut, bytes: usize) {
         if bytes == 0 || bytes > self.bytes_max {
             return;
         }
         handle.clear();
         while self.bytes + bytes > self.bytes_max {
-            self.forget();
+            let forgotten = self.free.pop_front().or_else(|| self.used.pop_front());
+            self.bytes -= forgotten.map_or(0, |forgotten| forgotten.bytes);
         }
         self.bytes += bytes;
-        self.kept.push_back(Kept { handle, bytes });
-    }
-
-    fn forget(&mut self) -> Option<BytesMut> {
-        let oldest = self.kept.pop_front()?;
-        self.bytes -= oldest.bytes;
-        Some(oldest.handle)
+        self.used.push_back(Kept { handle, bytes });
     }
 }
 
@@ -157,7 +155,10 @@ mod tests {
         for _ in 0..20 {
             let _dropped = fill(&mut buffers, 100);
             assert!(buffers.bytes <= 1000);
-            assert_eq!(buffers.bytes, 100 * buffers.kept.len());
+            assert_eq!(
+                buffers.bytes,
+                100 * (buffers.used.len() + buffers.free.len())
+            );
         }
         let at = fill(&mut buffers, 100).as_ptr();
         let reused = (0..10).any(|_| fill(&mut buffers, 100).as_ptr() == at);
@@ -165,6 +166,17 @@ mod tests {
         drop(stuck);
         drop(fill(&mut buffers, 2000));
         assert!(buffers.bytes <= 1000, "it was too large to be kept");
+    }
+
+    #[test]
+    fn what_was_free_last_is_filled_next() {
+        let mut buffers = Buffers::new(1000);
+        let contents: Vec<_> = (0..4).map(|_| fill(&mut buffers, 100)).collect();
+        let places: Vec<_> = contents.iter().map(|content| content.as_ptr()).collect();
+        drop(contents);
+        for _ in 0..10 {
+            assert_eq!(fill(&mut buffers, 100).as_ptr(), places[3]);
+        }
     }
 
     #[test]
@@ -192,7 +204,9 @@ mod tests {
         drop(fill(&mut buffers, 4000));
         let content = fill(&mut buffers, 999);
         assert_eq!(content.len(), 999);
-        assert_eq!(buffers.bytes, 999, "both were forgotten");
+        assert_eq!(buffers.bytes, 5099, "both are left");
+        assert_eq!(fill(&mut buffers, 90).len(), 90);
+        assert_eq!(buffers.bytes, 5099);
     }
 
     #[test]
@@ -207,7 +221,8 @@ mod tests {
         for _ in 0..10 {
             drop(fill(&mut buffers, 100));
         }
-        assert_eq!(buffers.bytes, 400, "the other is too large for so little");
+        assert_eq!(buffers.bytes, 2000);
+        assert_eq!(buffers.take(1000).capacity(), 1600, "it was too large");
     }
 
     #[test]
@@ -215,13 +230,19 @@ mod tests {
         let mut rooms = Rooms::new(1 << 20);
         drop(rooms.cut(16_000));
         let small = rooms.cut(4_096);
-        assert_eq!((rooms.0.bytes, rooms.0.kept[0].bytes), (16_384, 16_384));
+        assert_eq!((rooms.0.bytes, rooms.0.used[0].bytes), (16_384, 16_384));
         let next = rooms.cut(4_096);
         assert_eq!(rooms.0.bytes, 16_384 + 4_096, "one in use is left");
         drop((small, next));
         for _ in 0..10 {
             drop(rooms.cut(1_024));
         }
-        assert!(rooms.0.bytes <= 4_096, "it is too large for so little");
+        assert_eq!(rooms.0.bytes, 16_384 + 4_096);
+        assert_eq!(
+            rooms.cut(5_000).len(),
+            5_000,
+            "it was too large for so little"
+        );
+        assert_eq!(rooms.0.bytes, 16_384 + 4_096);
     }
 }

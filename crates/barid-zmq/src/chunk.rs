@@ -31,6 +31,8 @@ pub(crate) const BODY_MAX: usize = 2 << 10;
 const ALIGNMENT: usize = 16;
 /// Full chunks that wait to be filled again.
 const KEPT_MAX: usize = 256;
+/// Full chunks that are looked at for free ones at a time.
+const LOOKS_MAX: usize = 4;
 
 /// The count has a line of cache to itself, which leaves the bytes aligned as well.
 #[repr(C)]
@@ -267,6 +269,8 @@ pub(crate) struct Chunks {
     current: Option<Chunk>,
     /// Full ones, the oldest in front.
     full: VecDeque<Chunk>,
+    /// Those of which all bodies are dropped. What was found so last, and is still in the cache, is filled next.
+    free: Vec<Chunk>,
 }
 
 impl Chunks {
@@ -293,16 +297,17 @@ impl Chunks {
 
     #[cold]
     fn next(&mut self, full: Option<Chunk>) {
-        let oldest = self.full.front_mut();
-        let next = if oldest.is_some_and(Chunk::reclaim) {
-            self.full.pop_front()
-        } else {
-            None
-        };
+        for _ in 0..LOOKS_MAX {
+            if !self.full.front_mut().is_some_and(Chunk::reclaim) {
+                break;
+            }
+            self.free.extend(self.full.pop_front());
+        }
+        let next = self.free.pop();
         self.current = Some(next.unwrap_or_else(Chunk::allocate));
         if let Some(full) = full {
             // The oldest may be one that is kept by somebody for long.
-            if self.full.len() == KEPT_MAX {
+            if self.full.len() + self.free.len() == KEPT_MAX && self.free.pop().is_none() {
                 self.full.pop_front();
             }
             self.full.push_back(full);
