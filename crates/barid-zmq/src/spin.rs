@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Looks, of some ten nanoseconds each.
 const LOOKS: u32 = 2500;
 /// A signal that comes within so many is worth to be looked for.
-const QUICK: u32 = 500;
+const QUICK: u32 = 1000;
 /// Later ones that are looked for one after the other.
 const SLOW_MAX: u32 = 8;
 /// A signal that comes within so many looks is followed by more: who reads on at once takes them one by one, and is
