@@ -18,7 +18,7 @@ use std::fmt;
 /// assert_eq!(message.frames()[1], "body");
 /// assert_eq!(Message::from("one frame").len(), 1);
 /// ```
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Message {
     parts: Parts,
     /// Whom a message of a SERVER or PEER came from or goes to; 0 is nobody.
@@ -34,7 +34,34 @@ enum Parts {
     Many(Vec<Frame>),
 }
 
+impl Clone for Message {
+    /// A short frame is copied as it stands there.
+    #[inline]
+    fn clone(&self) -> Self {
+        match &self.parts {
+            Parts::One(Frame(Repr::Inline { len, bytes })) => Self {
+                parts: Parts::One(Frame(Repr::Inline {
+                    len: *len,
+                    bytes: *bytes,
+                })),
+                peer: self.peer,
+            },
+            Parts::One(Frame(Repr::Chunked(_) | Repr::Shared(_)))
+            | Parts::Many(_)
+            | Parts::None => self.clone_counted(),
+        }
+    }
+}
+
 impl Message {
+    #[inline(never)]
+    fn clone_counted(&self) -> Self {
+        Self {
+            parts: self.parts.clone(),
+            peer: self.peer,
+        }
+    }
+
     /// A message without frames, to add some.
     #[must_use]
     pub fn new() -> Self {
@@ -251,11 +278,7 @@ impl Message {
             | Parts::Many(_)
             | Parts::None => None,
         };
-        Copies {
-            of: self,
-            slices,
-            left: count,
-        }
+        Copies { of: self, slices }
     }
 
     /// Whom a message of a SERVER or PEER came from or goes to.
@@ -273,22 +296,19 @@ pub(crate) struct Copies<'a> {
     of: &'a Message,
     /// Those of its only frame, if they could be counted at once.
     slices: Option<chunk::Copies<'a>>,
-    left: usize,
 }
 
-impl Iterator for Copies<'_> {
-    type Item = Message;
-
+impl Copies<'_> {
+    /// One of them.
     #[inline]
-    fn next(&mut self) -> Option<Message> {
-        self.left = self.left.checked_sub(1)?;
-        let Some(slices) = &mut self.slices else {
-            return Some(self.of.clone());
+    pub(crate) fn copy(&mut self) -> Message {
+        let Some(slice) = self.slices.as_mut().and_then(Iterator::next) else {
+            return self.of.clone();
         };
-        Some(Message {
-            parts: Parts::One(Frame(Repr::Chunked(slices.next()?))),
+        Message {
+            parts: Parts::One(Frame(Repr::Chunked(slice))),
             peer: self.of.peer,
-        })
+        }
     }
 }
 

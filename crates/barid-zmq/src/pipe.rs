@@ -83,7 +83,7 @@ impl Item {
 }
 
 #[inline]
-fn cost(message: &Message) -> u64 {
+pub(crate) fn cost(message: &Message) -> u64 {
     FRAME_BYTES * message.len().max(1) as u64 + message.byte_count() as u64
 }
 
@@ -239,6 +239,16 @@ impl Sender {
         }
         self.credit.spend(cost(&message));
         self.queue.write(Item::Message(message));
+    }
+
+    /// As [`Self::push`], of a message that is made in its place, and costs so much.
+    #[inline]
+    pub(crate) fn push_with(&mut self, cost: u64, make: impl FnOnce() -> Message) {
+        if self.link.newest.is_some() {
+            return self.replace(make());
+        }
+        self.credit.spend(cost);
+        self.queue.write_with(|| Item::Message(make()));
     }
 
     /// Puts a message in the place of the one that waits, if there is one.

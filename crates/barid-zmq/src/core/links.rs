@@ -4,7 +4,7 @@ use crate::gate::{Gate, Signal};
 use crate::message::Message;
 use crate::options::{OnFull, Options};
 use crate::peers::{Peer, PeerId, Peers};
-use crate::pipe::{Notice, Popped, Ring, Rings};
+use crate::pipe::{Notice, Popped, Ring, Rings, cost};
 use crate::routing::Rotation;
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,6 +191,18 @@ impl Links {
     /// Sends to a peer; false if it has no room, or is gone, and the message is dropped.
     #[inline]
     pub(super) fn send_or_drop(&mut self, id: PeerId, message: Message) -> bool {
+        let cost = cost(&message);
+        self.make_or_drop(id, cost, || message)
+    }
+
+    /// As [`Self::send_or_drop`], of a message that is made only if there is room, and costs so much.
+    #[inline]
+    pub(super) fn make_or_drop(
+        &mut self,
+        id: PeerId,
+        cost: u64,
+        make: impl FnOnce() -> Message,
+    ) -> bool {
         let peer = self
             .peers
             .get_mut(id)
@@ -198,7 +210,7 @@ impl Links {
         if let Some(peer) = peer
             && peer.sender.has_room()
         {
-            peer.sender.push(message);
+            peer.sender.push_with(cost, make);
             peer.sender.publish(&mut self.rings);
             return true;
         }

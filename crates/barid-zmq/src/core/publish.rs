@@ -6,7 +6,7 @@ use super::{Refusal, Rules, WAITING_BYTES_MAX, WAITING_MAX};
 use crate::message::Message;
 use crate::options::{OnFull, Options, Subscriptions, WantedMax, XPubOptions};
 use crate::peers::PeerId;
-use crate::pipe::Notice;
+use crate::pipe::{Notice, cost};
 use crate::routing::Trie;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -312,9 +312,11 @@ impl Rules for Publish {
             return Err(Refusal::Full);
         }
         if let Some((last, others)) = self.matched.split_last() {
-            for (peer, copy) in others.iter().zip(message.copies(others.len())) {
-                links.send_or_drop(*peer, copy);
+            let (cost, mut copies) = (cost(message), message.copies(others.len()));
+            for peer in others {
+                links.make_or_drop(*peer, cost, || copies.copy());
             }
+            drop(copies);
             links.send_or_drop(*last, std::mem::take(message));
         }
         Ok(())

@@ -120,6 +120,12 @@ impl<T> Writer<T> {
     /// Puts an item in; the reader sees it after the next [`Self::publish`].
     #[inline]
     pub(crate) fn write(&mut self, item: T) {
+        self.write_with(|| item);
+    }
+
+    /// As [`Self::write`], made in its place.
+    #[inline]
+    pub(crate) fn write_with(&mut self, make: impl FnOnce() -> T) {
         if self.slot == SLOTS {
             self.link();
         }
@@ -128,7 +134,7 @@ impl<T> Writer<T> {
         let block = unsafe { &*self.block };
         block.slots[self.slot].with_mut(|slot| {
             // SAFETY: the slot is free and nobody else looks at it before it is published.
-            unsafe { (*slot).write(item) };
+            unsafe { (*slot).write(make()) };
         });
         self.slot += 1;
         self.written += 1;
