@@ -1,7 +1,7 @@
 //! A short look out before a thread lies down.
 //!
 //! To put a thread to sleep and to wake it takes longer than most answers within a process. So a thread that has to wait
-//! looks for a signal for some microseconds first. Where that is in vain it is done ever more rarely, so that who waits
+//! looks for a signal for some sixty microseconds first. Where that is in vain it is done ever more rarely, so that who waits
 //! long does not pay for it.
 //!
 //! It lasts longer than to wake the other side takes: two that wait for each other would else both look in vain for one that
@@ -12,9 +12,9 @@ use crate::gate::Gate;
 use std::hint;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Looks, of some ten nanoseconds each.
+/// Looks, of some 25 nanoseconds each: as long as a processor pauses.
 const LOOKS: u32 = 2500;
-/// A signal that comes within so many is worth to be looked for.
+/// A signal that comes within so many, some 25 microseconds, is worth to be looked for.
 const QUICK: u32 = 1000;
 /// Later ones that are looked for one after the other.
 const SLOW_MAX: u32 = 8;

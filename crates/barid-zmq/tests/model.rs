@@ -117,16 +117,7 @@ fn a_writer_without_room_is_woken() {
         let (bell, wait) = (Arc::clone(&filled), Arc::clone(&room));
         let thread = thread::spawn(move || {
             for item in 0..3 {
-                while !spent.has_room() {
-                    if spent.wait() {
-                        wait.wait();
-                    }
-                }
-                spent.spend(1);
-                writer.write(item);
-                if writer.publish() {
-                    bell.notify();
-                }
+                put(&mut writer, &mut spent, item, (&bell, &wait));
             }
         });
         for expected in 0..3 {
@@ -145,6 +136,25 @@ fn a_writer_without_room_is_woken() {
         }
         thread.join().unwrap();
     });
+}
+
+/// Writes an item once there is room for it.
+fn put(
+    writer: &mut queue::Writer<u64>,
+    spent: &mut credit::Spent,
+    item: u64,
+    (filled, room): (&Notify, &Notify),
+) {
+    while !spent.has_room() {
+        if spent.wait() {
+            room.wait();
+        }
+    }
+    spent.spend(1);
+    writer.write(item);
+    if writer.publish() {
+        filled.notify();
+    }
 }
 
 /// Takes items, as a pipe does, and rings for the writer.
@@ -185,16 +195,7 @@ fn a_writer_that_lowers_the_limit_is_woken() {
                 if item == 2 && spent.set_limit(Hwm::messages(2)) {
                     bell.notify();
                 }
-                while !spent.has_room() {
-                    if spent.wait() {
-                        wait.wait();
-                    }
-                }
-                spent.spend(1);
-                writer.write(item);
-                if writer.publish() {
-                    bell.notify();
-                }
+                put(&mut writer, &mut spent, item, (&bell, &wait));
             }
         });
         take_all(&mut reader, &mut earned, 3, (&filled, &room));
@@ -220,16 +221,7 @@ fn a_writer_is_woken_when_the_reader_sets_another_limit_or_the_same() {
                         bell.notify();
                     }
                     drop(set);
-                    while !spent.has_room() {
-                        if spent.wait() {
-                            wait.wait();
-                        }
-                    }
-                    spent.spend(1);
-                    writer.write(item);
-                    if writer.publish() {
-                        bell.notify();
-                    }
+                    put(&mut writer, &mut spent, item, (&bell, &wait));
                 }
             });
             take_all(&mut reader, &mut earned, 1, (&filled, &room));
